@@ -1,0 +1,2 @@
+//! The kubestead command.
+fn main() {}
