@@ -1,1 +1,23 @@
-//! kubestead core
+//! Values, traits and plans of kubestead: no runtime, no ssh, no kube, no process, no clock.
+//!
+//! The flow that every crate follows: a validated spec and observed [`fact::Fact`]s go into a pure planner, which answers a
+//! [`plan::Plan`] of typed actions; applying an action is guard, act, verify ([`procedure::Procedure`]) on a [`host::Host`].
+//!
+//! The four traits stand here, below both sides that need them, each with a twin for tests in [`twin`]:
+//! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`].
+
+pub mod command;
+pub mod diagnostic;
+pub mod event;
+pub mod fact;
+pub mod host;
+pub mod key;
+pub mod kube;
+pub mod name;
+pub mod outcome;
+pub mod plan;
+pub mod probe;
+pub mod procedure;
+pub mod secret;
+pub mod size;
+pub mod twin;

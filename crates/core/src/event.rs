@@ -1,0 +1,48 @@
+//! Events out, rendering elsewhere.
+
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+use crate::plan::StepId;
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub enum Event {
+    /// A stage begins, such as `observe` or `apply`.
+    Stage {
+        /// Its name.
+        name: String,
+        /// How many hosts or steps it is about.
+        total: usize,
+    },
+    /// A host was seen, or not.
+    Seen {
+        /// Which.
+        host: String,
+        /// Why not, when not.
+        gap: Option<String>,
+    },
+    /// A step begins.
+    Started {
+        /// Which.
+        step: StepId,
+        /// What it does, in words.
+        what: String,
+    },
+    /// A step ended.
+    Ended {
+        /// Which.
+        step: StepId,
+        /// How.
+        outcome: Outcome,
+        /// Milliseconds that it took.
+        millis: u128,
+    },
+}
+
+/// Takes events.
+pub trait Reporter: Send + Sync {
+    /// Must not block for long: steps wait for it.
+    fn on(&self, event: &Event);
+}

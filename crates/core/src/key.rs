@@ -1,0 +1,43 @@
+//! Where secrets come from.
+
+use async_trait::async_trait;
+
+use crate::secret::Secret;
+
+/// Which secret is meant, as a dotted path in the operator's escrow, such as `recovery.kube1.volkube`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct KeyRef(pub String);
+
+impl KeyRef {
+    /// The recovery key of a node's volume.
+    pub fn recovery(node: &str, volume: &str) -> Self {
+        Self(format!("recovery.{node}.{volume}"))
+    }
+}
+
+/// Opens secrets by reference.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// The secret. An error when it is not there: a source never makes one up.
+    async fn open(&self, key: &KeyRef) -> Result<Secret, KeyError>;
+}
+
+/// Why a secret could not be had.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// It is not there.
+    #[error("the secret {} does not exist", key.0)]
+    Missing {
+        /// Which.
+        key: KeyRef,
+    },
+    /// It is there, or may be, and could not be read.
+    #[error("the secret {} could not be read: {detail}", key.0)]
+    Unreadable {
+        /// Which.
+        key: KeyRef,
+        /// Why.
+        detail: String,
+    },
+}

@@ -1,0 +1,73 @@
+//! The Kubernetes API, as far as kubestead needs it: plain manifests.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+/// Which object is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// Such as `v1` or `apps/v1`.
+    pub api_version: String,
+    /// Such as `Namespace`.
+    pub kind: String,
+    /// Empty for objects of the cluster.
+    pub namespace: String,
+    /// Its name; empty when a list is meant.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// The reference of a manifest.
+    pub fn of(manifest: &Value) -> Self {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        Self {
+            api_version: text(&manifest["apiVersion"]),
+            kind: text(&manifest["kind"]),
+            namespace: text(&manifest["metadata"]["namespace"]),
+            name: text(&manifest["metadata"]["name"]),
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+/// The API of one cluster.
+#[async_trait]
+pub trait Kube: Send + Sync {
+    /// The object, or `None` when the server says that there is none.
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError>;
+    /// All objects of a kind, in one namespace or, when that is empty, in all.
+    async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError>;
+    /// Server-side apply with kubestead's field manager; answers the object as it is then.
+    async fn apply(&self, manifest: &Value) -> Result<Value, KubeError>;
+    /// Deletes; that it is not there is success.
+    async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError>;
+}
+
+/// Why the API did not do it.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KubeError {
+    /// No connection.
+    #[error("the API server could not be reached: {0}")]
+    Connect(String),
+    /// The server refused.
+    #[error("{object}: {reason} ({code})")]
+    Refused {
+        /// The object.
+        object: String,
+        /// The server's words.
+        reason: String,
+        /// HTTP status.
+        code: u16,
+    },
+}

@@ -1,0 +1,266 @@
+//! What will be done: steps in a graph, and what is held back, with reasons.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the saved form.
+pub const FORMAT: u32 = 1;
+
+/// What a step is about, such as `kube1/volkube/format`: host (or `operator`, `cluster`), object, deed. Stable from run to run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl StepId {
+    /// An id from its parts.
+    pub fn new(target: &str, object: &str, deed: &str) -> Self {
+        Self(format!("{target}/{object}/{deed}"))
+    }
+}
+
+impl std::fmt::Display for StepId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a step runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// On the operator's own computer.
+    Operator,
+    /// On a host, by its name in the cluster file.
+    Host(String),
+    /// At the Kubernetes API.
+    Cluster,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::Host(name) => f.write_str(name),
+            Self::Cluster => f.write_str("cluster"),
+        }
+    }
+}
+
+/// What a step may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Risk {
+    /// Nothing that runs notices.
+    Safe,
+    /// Something that runs is restarted or stopped for a while.
+    Disrupts,
+    /// Bytes are lost. Runs only with the user's consent to this very step.
+    Destroys,
+}
+
+/// One deed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step<A> {
+    /// Its stable name.
+    pub id: StepId,
+    /// Where.
+    pub target: Target,
+    /// What, with all its parameters: applying reads nothing else.
+    pub action: A,
+    /// Which steps must have succeeded before. Ids that the plan does not have count as done.
+    pub after: BTreeSet<StepId>,
+    /// What it does and why, for people. Nothing branches on it.
+    pub why: String,
+    /// What it may cost.
+    pub risk: Risk,
+}
+
+impl<A> Step<A> {
+    /// A safe step that waits for nothing.
+    pub fn new(target: Target, object: &str, deed: &str, action: A, why: impl Into<String>) -> Self {
+        let id = StepId::new(&target.to_string(), object, deed);
+        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe }
+    }
+
+    /// The same step, waiting for others.
+    #[must_use]
+    pub fn after(mut self, ids: impl IntoIterator<Item = StepId>) -> Self {
+        self.after.extend(ids);
+        self
+    }
+
+    /// The same step with its risk.
+    #[must_use]
+    pub fn risk(mut self, risk: Risk) -> Self {
+        self.risk = risk;
+        self
+    }
+
+    /// The same step with another action type, for the crate that composes domains.
+    pub fn map<B>(self, f: impl FnOnce(A) -> B) -> Step<B> {
+        Step { id: self.id, target: self.target, action: f(self.action), after: self.after, why: self.why, risk: self.risk }
+    }
+}
+
+/// Something that the file asks for and the plan does not do, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// What is held, as a step id would say it.
+    pub object: String,
+    /// Why, with what was found.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Whether the cause is that a host could not be reached.
+    pub unreachable: bool,
+}
+
+impl Held {
+    /// Something held for another cause than an unreachable host.
+    pub fn new(object: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { object: object.into(), reason: reason.into(), hint: hint.into(), unreachable: false }
+    }
+}
+
+/// A domain's part of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<A> {
+    /// What to do.
+    pub steps: Vec<Step<A>>,
+    /// What not, and why.
+    pub held: Vec<Held>,
+}
+
+impl<A> Default for Part<A> {
+    fn default() -> Self {
+        Self { steps: Vec::new(), held: Vec::new() }
+    }
+}
+
+impl<A> Part<A> {
+    /// Adds a step and answers its id.
+    pub fn push(&mut self, step: Step<A>) -> StepId {
+        let id = step.id.clone();
+        self.steps.push(step);
+        id
+    }
+
+    /// The same part with another action type.
+    pub fn map<B>(self, mut f: impl FnMut(A) -> B) -> Part<B> {
+        Part { steps: self.steps.into_iter().map(|step| step.map(&mut f)).collect(), held: self.held }
+    }
+
+    /// Adds another part.
+    pub fn extend(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.held.extend(other.held);
+    }
+}
+
+/// A plan. It can be saved, shown and applied: it is the same value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan<A> {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// sha256 of the spec that it was made from.
+    pub spec: String,
+    /// sha256 of what was seen when it was made.
+    pub seen: String,
+    /// In an order in which they could run one after the other.
+    pub steps: Vec<Step<A>>,
+    /// What is held back.
+    pub held: Vec<Held>,
+}
+
+/// Why steps are no plan.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadPlan {
+    /// Two steps with one id.
+    #[error("two steps are called {0}")]
+    Twice(StepId),
+    /// Steps that wait for each other.
+    #[error("these steps wait for each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Cycle(Vec<StepId>),
+}
+
+impl<A> Plan<A> {
+    /// Orders the steps (Kahn's algorithm; among free steps the order given) and drops edges to steps that are not there.
+    pub fn new(spec: String, seen: String, part: Part<A>) -> Result<Self, BadPlan> {
+        let Part { mut steps, mut held } = part;
+        let mut ids = BTreeSet::new();
+        for step in &steps {
+            if !ids.insert(step.id.clone()) {
+                return Err(BadPlan::Twice(step.id.clone()));
+            }
+        }
+        for step in &mut steps {
+            step.after.retain(|id| ids.contains(id));
+        }
+        held.sort();
+        held.dedup();
+        Ok(Self { format: FORMAT, spec, seen, steps: order(steps)?, held })
+    }
+
+    /// Whether there is nothing to do and nothing held.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.held.is_empty()
+    }
+}
+
+fn order<A>(steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, BadPlan> {
+    let mut followers: BTreeMap<StepId, Vec<usize>> = BTreeMap::new();
+    let mut open: Vec<usize> = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        open.push(step.after.len());
+        for before in &step.after {
+            followers.entry(before.clone()).or_default().push(index);
+        }
+    }
+    let mut free: BTreeSet<usize> = (0..steps.len()).filter(|i| open[*i] == 0).collect();
+    let mut sequence = Vec::with_capacity(steps.len());
+    while let Some(index) = free.pop_first() {
+        sequence.push(index);
+        for follower in followers.get(&steps[index].id).into_iter().flatten() {
+            open[*follower] -= 1;
+            if open[*follower] == 0 {
+                free.insert(*follower);
+            }
+        }
+    }
+    if sequence.len() < steps.len() {
+        return Err(BadPlan::Cycle(steps.iter().zip(&open).filter(|(_, n)| **n > 0).map(|(s, _)| s.id.clone()).collect()));
+    }
+    let mut slots: Vec<Option<Step<A>>> = steps.into_iter().map(Some).collect();
+    Ok(sequence.into_iter().filter_map(|index| slots[index].take()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(steps: &[(&str, &[&str])]) -> Part<()> {
+        let mut part = Part::default();
+        for (name, after) in steps {
+            part.push(Step::new(Target::Cluster, name, "do", (), "").after(after.iter().map(|a| StepId::new("cluster", a, "do"))));
+        }
+        part
+    }
+
+    #[test]
+    fn steps_are_ordered_and_foreign_edges_dropped() {
+        let plan = Plan::new(String::new(), String::new(), part(&[("c", &["b", "gone"]), ("a", &[]), ("b", &["a"])])).unwrap();
+        let ids: Vec<&str> = plan.steps.iter().map(|s| s.id.0.as_str()).collect();
+        assert_eq!(ids, ["cluster/a/do", "cluster/b/do", "cluster/c/do"]);
+    }
+
+    #[test]
+    fn cycles_and_doubles_are_refused() {
+        let cycle = Plan::new(String::new(), String::new(), part(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]));
+        assert!(matches!(cycle, Err(BadPlan::Cycle(ids)) if ids.len() == 2));
+        assert!(matches!(Plan::new(String::new(), String::new(), part(&[("a", &[]), ("a", &[])])), Err(BadPlan::Twice(_))));
+    }
+}

@@ -1,0 +1,78 @@
+//! Sizes in whole bytes, written as Kubernetes quantities are (`8Gi`, `500Mi`) or with a `B` (`8GiB`, `100GB`).
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(pub u64);
+
+/// Why a text is not a size.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{0:?} is not a size: write a whole number of bytes or one with Ki, Mi, Gi, Ti (powers of 1024) or k, M, G, T (powers of 1000), such as 8Gi"
+)]
+pub struct BadSize(pub String);
+
+const UNITS: [(&str, u64); 8] = [
+    ("Ti", 1 << 40),
+    ("Gi", 1 << 30),
+    ("Mi", 1 << 20),
+    ("Ki", 1 << 10),
+    ("T", 1_000_000_000_000),
+    ("G", 1_000_000_000),
+    ("M", 1_000_000),
+    ("k", 1000),
+];
+
+impl std::str::FromStr for Bytes {
+    type Err = BadSize;
+
+    fn from_str(text: &str) -> Result<Self, BadSize> {
+        let bad = || BadSize(text.to_owned());
+        let body = text.strip_suffix('B').unwrap_or(text);
+        let (digits, factor) = UNITS.iter().find_map(|(unit, factor)| Some((body.strip_suffix(unit)?, *factor))).unwrap_or((body, 1));
+        if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(bad());
+        }
+        digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).map(Self).ok_or_else(bad)
+    }
+}
+
+impl std::fmt::Display for Bytes {
+    /// The largest power of 1024 that divides it, so that parsing gives the same number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match UNITS[..4].iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor)) {
+            Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_written() {
+        for (text, bytes) in [("8Gi", 8 << 30), ("8GiB", 8 << 30), ("500Mi", 500 << 20), ("1G", 1_000_000_000), ("512", 512)] {
+            let size: Bytes = text.parse().unwrap();
+            assert_eq!(size.0, bytes, "{text}");
+            assert_eq!(size.to_string().parse::<Bytes>().unwrap(), size);
+        }
+        for bad in ["", "Gi", "8 Gi", "-1", "1.5Gi", "8gi", "99999999999999999999", "99999999999Ti"] {
+            assert!(bad.parse::<Bytes>().is_err(), "{bad}");
+        }
+    }
+}
