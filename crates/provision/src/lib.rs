@@ -1,1 +1,4 @@
-//! kubestead provision
+//! x
+pub mod api;
+pub mod ssh;
+pub mod engine;

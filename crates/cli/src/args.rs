@@ -1,0 +1,176 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One file describes machines, encrypted volumes, keys and a Kubernetes cluster; this makes them so, over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "kubestead", version, after_help = "Begin with: kubestead init, then kubestead plan, then kubestead up.\n\
+    Exit codes: 0 done or nothing to do, 1 failed, 2 usage or bad file, 3 the plan has changes, 4 something is held, 5 a host is unreachable.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the cluster is described and how answers look.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The cluster file.
+    #[arg(short, long, default_value = "cluster.yaml", env = "KUBESTEAD_FILE")]
+    pub(crate) file: PathBuf,
+    /// How answers look.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// How answers look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a cluster file to begin with, and the key for its secrets.
+    #[command(after_help = "Example: kubestead init --name home && $EDITOR cluster.yaml")]
+    Init {
+        /// The cluster's name.
+        #[arg(long, default_value = "home")]
+        name: String,
+        /// The folder to write into.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check the cluster file: every mistake at once, nothing is touched.
+    #[command(after_help = "Example: kubestead check -f cluster.yaml")]
+    Check(Common),
+    /// Look at the machines and show what `up` would do. Changes nothing.
+    #[command(after_help = "Example: kubestead plan --diff")]
+    Plan {
+        #[command(flatten)]
+        common: Common,
+        /// Show each step's files and parameters.
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Make the machines and the cluster as the file says.
+    #[command(after_help = "Example: kubestead up\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on.")]
+    Up {
+        #[command(flatten)]
+        common: Common,
+        /// Consent to one destroying step, by its id as `plan` shows it. May be given several times.
+        #[arg(long = "yes", value_name = "STEP")]
+        consent: Vec<String>,
+        /// Start nothing more after the first failure.
+        #[arg(long)]
+        fail_fast: bool,
+    },
+    /// Tell how the machines, the volumes and the cluster are.
+    #[command(after_help = "Example: kubestead status --output json")]
+    Status(Common),
+    /// Take the cluster apart. Volumes and what is on them stay.
+    #[command(after_help = "Example: kubestead reset --yes-reset home")]
+    Reset {
+        #[command(flatten)]
+        common: Common,
+        /// The cluster's name, as consent.
+        #[arg(long, value_name = "NAME")]
+        yes_reset: Option<String>,
+    },
+    /// Write a kubeconfig with the contexts `sudo` (admin) and one for each user.
+    #[command(after_help = "Example: kubestead kubeconfig --to home.kubeconfig && kubectl --kubeconfig home.kubeconfig get pods")]
+    Kubeconfig {
+        #[command(flatten)]
+        common: Common,
+        /// The file to write, mode 0600.
+        #[arg(long, default_value = "kubeconfig")]
+        to: PathBuf,
+    },
+    /// The encrypted volumes.
+    #[command(subcommand)]
+    Volume(Volume),
+    /// Rehearsal machines on this computer: own kernels, disks, network.
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Completions for a shell.
+    #[command(after_help = "Example: kubestead completions bash > ~/.local/share/bash-completion/completions/kubestead")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Volume {
+    /// List the volumes of the file with their state on each node.
+    List(Common),
+}
+
+/// Which lab.
+#[derive(Debug, Args)]
+pub(crate) struct LabName {
+    /// The lab's name.
+    #[arg(long, default_value = "lab")]
+    pub(crate) lab: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lab {
+    /// Build or fetch what the machines are made of. Cached.
+    Build,
+    /// Start the machines; what is missing is built first.
+    #[command(after_help = "Example: kubestead lab up && kubestead lab ssh kube1")]
+    Up(LabName),
+    /// Tell how the machines are.
+    Status(LabName),
+    /// Open a shell on a machine, or run a command there.
+    #[command(after_help = "Example: kubestead lab ssh kube1 -- lsblk")]
+    Ssh {
+        #[command(flatten)]
+        lab: LabName,
+        /// The machine.
+        machine: String,
+        /// The command.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Reboot a machine from inside.
+    Reboot {
+        #[command(flatten)]
+        lab: LabName,
+        /// The machine.
+        machine: String,
+    },
+    /// Cut a machine's power.
+    Kill {
+        #[command(flatten)]
+        lab: LabName,
+        /// The machine.
+        machine: String,
+    },
+    /// Start a machine that is off.
+    Start {
+        #[command(flatten)]
+        lab: LabName,
+        /// The machine.
+        machine: String,
+    },
+    /// Stop all machines.
+    Down {
+        #[command(flatten)]
+        lab: LabName,
+        /// Remove their disks too.
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// Serve a lab's network and machines; `lab up` starts this.
+    #[command(hide = true)]
+    Serve {
+        /// The lab's state folder.
+        dir: PathBuf,
+    },
+}

@@ -1,0 +1,45 @@
+//! Exit codes.
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Something failed.
+    Failed = 1,
+    /// Usage or a bad file.
+    Usage = 2,
+    /// The plan has changes.
+    Changes = 3,
+    /// Something is held.
+    Held = 4,
+    /// A host is unreachable.
+    Unreachable = 5,
+}
+
+/// An error with its exit code and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            let text = next.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}\n  because: {text}");
+            }
+            cause = next.source();
+        }
+        Self { exit: Exit::Failed, message }
+    }
+}
+
+/// A failure from a message.
+pub(crate) fn fail(exit: Exit, message: impl Into<String>) -> Failure {
+    Failure { exit, message: message.into() }
+}

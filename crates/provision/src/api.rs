@@ -1,0 +1,95 @@
+//! The Kubernetes API by the kube crate, through the SSH connection to a control plane: the API server need not be reachable from
+//! here, and the admin's credentials stay in memory.
+
+use async_trait::async_trait;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Config};
+use kubestead_core::command::Command;
+use kubestead_core::host::Host;
+use kubestead_core::kube::{Kube, KubeError, ObjectRef};
+use serde_json::Value;
+
+use crate::ssh::SshHost;
+
+/// Who owns the fields that kubestead sets.
+pub const FIELD_MANAGER: &str = "kubestead";
+
+/// The API of one cluster.
+pub struct KubeApi(Client);
+
+impl KubeApi {
+    /// Connects through a control plane with the admin credentials that it holds.
+    pub async fn through(host: &SshHost) -> Result<Self, KubeError> {
+        let connect = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{}: {e}", host.name()));
+        let output = host.run(&Command::read(["cat", "/etc/kubernetes/admin.conf"])).await.map_err(|e| connect(&e))?;
+        if !output.success() {
+            return Err(connect(&output.tail()));
+        }
+        let kubeconfig = Kubeconfig::from_yaml(&output.text()).map_err(|e| connect(&e))?;
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| connect(&e))?;
+        let port = host.forward(config.cluster_url.port_u16().unwrap_or(6443)).await.map_err(|e| connect(&e))?;
+        config.cluster_url = format!("https://127.0.0.1:{port}").parse().map_err(|e| connect(&e))?;
+        config.tls_server_name = Some("kubernetes".to_owned()); // a name that kubeadm puts into every API server's certificate
+        Client::try_from(config).map(Self).map_err(|e| connect(&e))
+    }
+
+    fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
+        let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+        let kind = GroupVersionKind::gvk(group, version, &object.kind);
+        let resource = ApiResource::from_gvk(&kind);
+        if object.namespace.is_empty() { Api::all_with(self.0.clone(), &resource) } else { Api::namespaced_with(self.0.clone(), &object.namespace, &resource) }
+    }
+}
+
+fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
+    match error {
+        kube::Error::Api(status) => KubeError::Refused { object: object.to_string(), reason: status.message.clone(), code: status.code },
+        other => KubeError::Connect(format!("{object}: {other}")),
+    }
+}
+
+fn plain(object: &ObjectRef, value: &DynamicObject) -> Result<Value, KubeError> {
+    serde_json::to_value(value).map_err(|e| KubeError::Connect(format!("{object}: {e}")))
+}
+
+#[async_trait]
+impl Kube for KubeApi {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        match self.objects(object).get_opt(&object.name).await {
+            Ok(found) => found.map(|value| plain(object, &value)).transpose(),
+            Err(error) => Err(refused(object, &error)),
+        }
+    }
+
+    async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError> {
+        let found = self.objects(kind).list(&ListParams::default()).await.map_err(|e| refused(kind, &e))?;
+        found
+            .items
+            .iter()
+            .map(|value| {
+                let mut value = plain(kind, value)?;
+                // A list leaves these out of its items.
+                value["apiVersion"] = kind.api_version.clone().into();
+                value["kind"] = kind.kind.clone().into();
+                Ok(value)
+            })
+            .collect()
+    }
+
+    async fn apply(&self, manifest: &Value) -> Result<Value, KubeError> {
+        let object = ObjectRef::of(manifest);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let applied = self.objects(&object).patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| refused(&object, &e))?;
+        plain(&object, &applied)
+    }
+
+    async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError> {
+        match self.objects(object).delete(&object.name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(refused(object, &error)),
+        }
+    }
+}

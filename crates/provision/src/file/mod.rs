@@ -1,0 +1,8 @@
+//! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
+
+mod cluster;
+mod decode;
+mod rules;
+mod tree;
+
+pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, Role, Source, Ssh, Volume, load};

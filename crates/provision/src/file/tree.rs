@@ -1,0 +1,143 @@
+//! YAML as a tree in which every key and value knows its place.
+
+use granit_parser::{Event, Parser, ScalarStyle};
+use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// Text, and whether it was written without quotes.
+    Scalar { text: String, plain: bool },
+    List(Vec<Node>),
+    /// Keys with their places, in the order written.
+    Map(Vec<(String, Place, Node)>),
+}
+
+impl Kind {
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null") => "nothing",
+            Self::Scalar { .. } => "a single value",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+const MAX_DEPTH: usize = 32;
+
+/// Parses one document. Aliases are refused: a cluster file is small, and a place must mean one thing.
+pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
+    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new() };
+    let root = walker.document();
+    match root {
+        Ok(node) if walker.found.is_empty() => Ok(node),
+        Ok(_) => Err(walker.found),
+        Err(last) => {
+            walker.found.push(last);
+            Err(walker.found)
+        }
+    }
+}
+
+type Source<'a> = Parser<'a, granit_parser::StrInput<'a>>;
+
+struct Walker<'a> {
+    file: &'a str,
+    parser: Source<'a>,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Walker<'a> {
+    fn error(&self, place: Place, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {
+        Diagnostic { place, severity: Severity::Error, message: message.into(), hint: hint.map(str::to_owned) }
+    }
+
+    fn at(&self, line: usize, column: usize) -> Place {
+        Place { file: self.file.to_owned(), line: line.max(1) as u64, column: column as u64 + 1 }
+    }
+
+    fn next(&mut self) -> Result<(Event<'a>, Place), Diagnostic> {
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..) | Event::StreamStart | Event::DocumentStart(..), _))) => {}
+                Some(Ok((event, span))) => {
+                    let place = self.at(span.start.line(), span.start.col());
+                    return Ok((event, place));
+                }
+                Some(Err(error)) => {
+                    let place = self.at(error.marker().line(), error.marker().col());
+                    return Err(self.error(place, format!("this is not YAML: {}", error.info()), None));
+                }
+                None => return Err(self.error(self.at(1, 0), "the file ends too early", None)),
+            }
+        }
+    }
+
+    fn document(&mut self) -> Result<Node, Diagnostic> {
+        let (event, place) = self.next()?;
+        if matches!(event, Event::StreamEnd | Event::DocumentEnd) {
+            return Err(self.error(place, "the file is empty", Some("`kubestead init` writes one to begin with")));
+        }
+        let node = self.node(event, place, 0)?;
+        loop {
+            match self.next()? {
+                (Event::DocumentEnd, _) => {}
+                (Event::StreamEnd, _) => return Ok(node),
+                (_, place) => return Err(self.error(place, "a second document: a cluster file holds one", None)),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, Diagnostic> {
+        if depth > MAX_DEPTH {
+            return Err(self.error(place, format!("nested more than {MAX_DEPTH} deep"), None));
+        }
+        let kind = match event {
+            Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain },
+            Event::SequenceStart(..) => self.list(depth)?,
+            Event::MappingStart(..) => self.map(depth)?,
+            Event::Alias(_) => return Err(self.error(place, "an alias: aliases are not read here", Some("write the value out"))),
+            _ => return Err(self.error(place, "a value was expected", None)),
+        };
+        Ok(Node { place, kind })
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Kind, Diagnostic> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Kind::List(items)),
+                (event, place) => items.push(self.node(event, place, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Kind, Diagnostic> {
+        let mut entries: Vec<(String, Place, Node)> = Vec::new();
+        loop {
+            let (event, place) = match self.next()? {
+                (Event::MappingEnd, _) => return Ok(Kind::Map(entries)),
+                other => other,
+            };
+            let Event::Scalar(key, ..) = event else {
+                return Err(self.error(place, "a key must be a single word", None));
+            };
+            let (value, at) = self.next()?;
+            let value = self.node(value, at, depth + 1)?;
+            if let Some((_, first, _)) = entries.iter().find(|(k, ..)| *k == *key) {
+                let message = format!("{key:?} is written twice (first in line {})", first.line);
+                self.found.push(self.error(place, message, None));
+            } else {
+                entries.push((key.into_owned(), place, value));
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A host over SSH: one OpenSSH master connection a host, commands as channels of it.
+//!
+//! The installed OpenSSH does the work, so `~/.ssh/config`, jump hosts, agents and known_hosts hold. Host keys are checked strictly:
+//! a key that is not known stops everything before any command.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kubestead_core::command::{Command, Output, quote};
+use kubestead_core::host::{Host, HostError};
+use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBuilder, Stdio};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+
+/// sshd's MaxSessions is 10 by default; two are left to people.
+const CHANNELS: usize = 8;
+const CONNECT: Duration = Duration::from_secs(20);
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Runs its arguments as root: through `sudo -n` when the login is another user.
+const AS_ROOT: &str = r#"if [ "$(id -u)" = 0 ]; then exec "$@"; else exec sudo -n -- "$@"; fi"#;
+
+/// How to log in to a host.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The name in the cluster file, for messages.
+    pub name: String,
+    /// What ssh is asked to connect to: a name from its configuration, or an address.
+    pub destination: String,
+    /// The user, when not left to ssh's configuration.
+    pub user: Option<String>,
+    /// The port, when not left to ssh's configuration.
+    pub port: Option<u16>,
+    /// Another configuration file than `~/.ssh/config`.
+    pub config: Option<PathBuf>,
+}
+
+/// A host over SSH.
+pub struct SshHost {
+    name: String,
+    session: Arc<Session>,
+    channels: Semaphore,
+}
+
+impl SshHost {
+    /// Connects. The host key must be known.
+    pub async fn connect(login: &Login) -> Result<Self, HostError> {
+        let mut builder = SessionBuilder::default();
+        builder
+            .known_hosts_check(KnownHosts::Strict)
+            .control_persist(ControlPersist::IdleFor(std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN)))
+            .connect_timeout(CONNECT)
+            .server_alive_interval(ALIVE)
+            .control_directory(control_directory());
+        if let Some(user) = &login.user {
+            builder.user(user.clone());
+        }
+        if let Some(port) = login.port {
+            builder.port(port);
+        }
+        if let Some(config) = &login.config {
+            builder.config_file(config);
+        }
+        let session = builder.connect_mux(&login.destination).await.map_err(|error| connect_error(&login.name, &error))?;
+        Ok(Self { name: login.name.clone(), session: Arc::new(session), channels: Semaphore::new(CHANNELS) })
+    }
+
+    /// Lets `127.0.0.1:port` of this computer reach `127.0.0.1:port` of the host for as long as the connection lives; answers ours.
+    pub async fn forward(&self, remote: u16) -> Result<u16, HostError> {
+        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).map_err(|e| self.lost(&e))?.port();
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        self.session.request_port_forward(ForwardType::Local, at(free), at(remote)).await.map_err(|e| self.lost(&e))?;
+        Ok(free)
+    }
+
+    fn lost(&self, error: &dyn std::error::Error) -> HostError {
+        HostError::Lost { host: self.name.clone(), detail: chain(error) }
+    }
+
+    async fn channel(&self, command: &Command) -> Result<Output, Error> {
+        let line = format!("sh -c {} sh {}", quote(AS_ROOT), command.render());
+        let mut child = self.session.raw_command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().await?;
+        let stdin = child.stdin().take();
+        let write = async {
+            if let Some(mut pipe) = stdin {
+                // A command that ends without reading its input closes the pipe: its status tells the story, not this error.
+                let _ = pipe.write_all(command.stdin.bytes()).await;
+                let _ = pipe.shutdown().await;
+            }
+        };
+        let ((), output) = tokio::join!(write, child.wait_with_output());
+        let output = output?;
+        Ok(Output { status: status(output.status), stdout: output.stdout, stderr: output.stderr })
+    }
+}
+
+#[async_trait]
+impl Host for SshHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn run(&self, command: &Command) -> Result<Output, HostError> {
+        let _permit = self.channels.acquire().await.map_err(|e| self.lost(&e))?;
+        let output = self.channel(command).await.map_err(|error| self.lost(&error))?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if output.status == 1 && stderr.trim_start().starts_with("sudo: ") && stderr.contains("password") {
+            return Err(HostError::Sudo { host: self.name.clone() });
+        }
+        Ok(output)
+    }
+}
+
+fn status(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// Sockets have short paths (107 bytes), and the folder is ours alone.
+fn control_directory() -> PathBuf {
+    let run = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_dir() && p.as_os_str().len() < 60);
+    run.unwrap_or_else(|| Path::new("/tmp").to_owned())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
+fn connect_error(host: &str, error: &Error) -> HostError {
+    let detail = chain(error).replace(['\r', '\n'], " ");
+    let host = host.to_owned();
+    if detail.contains("Host key verification failed") || detail.contains("IDENTIFICATION HAS CHANGED") || detail.contains("host key is known") {
+        HostError::HostKey { host, detail }
+    } else if detail.contains("Permission denied") || detail.contains("Too many authentication failures") {
+        HostError::Auth { host, detail }
+    } else {
+        HostError::Connect { host, detail }
+    }
+}
