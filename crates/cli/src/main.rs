@@ -1,2 +1,38 @@
 //! The kubestead command.
-fn main() {}
+
+mod args;
+mod commands;
+mod exit;
+mod print;
+mod progress;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|rt| rt.block_on(run(cli.command)));
+    match result {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            print::note(&format!("error: {}", failure.message));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Lab(command) => commands::lab::run(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        _ => Err(exit::fail(Exit::Usage, "x")),
+    }
+}

@@ -1,1 +1,33 @@
-//! kubestead lab
+//! Rehearsal machines on one's own computer: each with its own kernel, systemd, sshd and spare disks, a network between them, and a
+//! host for keys. They are User Mode Linux kernels in seccomp mode: no KVM and no root are asked for.
+//!
+//! Seccomp mode isolates guests neither from one another nor from the user that runs them: a lab for one's own machines, never a
+//! sandbox for hostile code.
+//!
+//! ```text
+//! build   recipes -> artifacts, cached by content        (build, recipe, cache)
+//! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, one kernel process a machine
+//! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
+//! ```
+
+pub mod access;
+pub mod build;
+pub mod bundle;
+pub mod cache;
+mod control;
+mod disk;
+mod dns;
+mod error;
+mod lab;
+mod process;
+mod recipe;
+mod requirements;
+mod spec;
+mod supervisor;
+mod uml;
+
+pub use error::Error;
+pub use lab::{Lab, MachineStatus};
+pub use requirements::requirements;
+pub use spec::{Disk, LabSpec, Machine};
+pub use supervisor::serve;

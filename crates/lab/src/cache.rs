@@ -1,0 +1,18 @@
+//! One folder for everything that is made once: `KUBESTEAD_CACHE`, else `~/.cache/kubestead`. Safe to delete at any time.
+
+use std::path::PathBuf;
+
+fn home() -> PathBuf {
+    std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from)
+}
+
+/// The cache's folder.
+pub fn directory() -> PathBuf {
+    std::env::var_os("KUBESTEAD_CACHE").map_or_else(|| home().join(".cache/kubestead"), PathBuf::from)
+}
+
+/// The folder of a lab's state: disks, keys, logs.
+pub fn lab_directory(name: &str) -> PathBuf {
+    let base = std::env::var_os("KUBESTEAD_LAB_DIR").map(PathBuf::from);
+    base.unwrap_or_else(|| std::env::var_os("XDG_STATE_HOME").map_or_else(|| home().join(".local/state"), PathBuf::from).join("kubestead/lab")).join(name)
+}

@@ -1,0 +1,28 @@
+//! Programs of the host, with errors that say what they said.
+
+use std::process::Stdio;
+
+use crate::error::Error;
+
+/// Runs a program to its end and answers its standard output.
+pub(crate) async fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
+    let failed = |detail: String| Error::Program { program: format!("{program} {}", arguments.join(" ")), detail };
+    let output = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+}
+
+/// When a process began, in ticks since boot (proc_pid_stat(5), field 22): with its number it names a process for good.
+pub(crate) fn began(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}

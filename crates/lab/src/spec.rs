@@ -1,0 +1,58 @@
+//! Which machines a lab has.
+
+use serde::{Deserialize, Serialize};
+
+/// The gateway and name server of every lab; each lab has a network namespace of its own, so addresses never collide.
+pub(crate) const GATEWAY: &str = "10.77.0.1";
+
+/// A lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabSpec {
+    /// Its machines.
+    pub machines: Vec<Machine>,
+}
+
+/// A machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Machine {
+    /// Its host name.
+    pub name: String,
+    /// Its address in 10.77.0.0/24.
+    pub address: String,
+    /// Memory in MiB. The host gives it only as it is touched.
+    pub memory: u32,
+    /// Spare disks.
+    pub disks: Vec<Disk>,
+}
+
+/// A spare disk: `/dev/disk/by-id/ubd-SERIAL` in the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Disk {
+    /// Its serial number.
+    pub serial: String,
+    /// Size in MiB. The host gives it only as it is written.
+    pub size: u64,
+}
+
+impl Default for LabSpec {
+    /// A control plane, two workers, and a host for keys.
+    fn default() -> Self {
+        let machine = |name: &str, address: &str, memory, disk: u64| Machine {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            memory,
+            disks: if disk == 0 { Vec::new() } else { vec![Disk { serial: format!("{name}-data"), size: disk }] },
+        };
+        Self {
+            machines: vec![
+                machine("cp1", "10.77.0.11", 2560, 8192),
+                machine("kube1", "10.77.0.21", 2048, 8192),
+                machine("kube2", "10.77.0.22", 2048, 8192),
+                machine("masterlock", "10.77.0.5", 320, 0),
+            ],
+        }
+    }
+}
