@@ -1,1 +1,15 @@
-//! kubestead storage
+//! Disks, LVM, LUKS, filesystems, mounts and persistent volumes of one host.
+//!
+//! A volume is one LV, LUKS2, filesystem and mount. Nothing is formatted that is not proven blank or tagged by us as new; what
+//! cannot be seen is never taken for absent. Commands go through [`kubestead_core::host::Host`]; there is no runtime here.
+
+pub mod apply;
+pub mod check;
+pub mod error;
+pub mod model;
+pub mod observe;
+pub mod plan;
+pub mod pv;
+mod report;
+pub mod spec;
+pub mod unit;

@@ -1,0 +1,303 @@
+//! One action: guard, act, verify. Every guard looks again at the last moment, under a lock on the device where it is formatted.
+
+use kubestead_core::command::{Stdin, quote};
+use kubestead_core::host::{FilePut, Host};
+use kubestead_core::key::{KeyRef, KeySource};
+use kubestead_core::outcome::Done;
+use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::secret::Secret;
+
+use crate::error::Error;
+use crate::observe::{NEW, TOKEN};
+use crate::plan::Action;
+use crate::spec::{Filesystem, Volume};
+use crate::unit::{self, FETCH};
+
+/// Carries an action out on its host.
+pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
+    let what = describe(action, host.name());
+    let failed = |source| Error::Procedure { what: what.clone(), source };
+    match action {
+        Action::Files { files } => {
+            let mut done = Done::Already;
+            for file in files {
+                if host.put(&FilePut::plain(&file.path, &file.text).mode(file.mode)).await.map_err(failed)? == Done::Changed {
+                    done = Done::Changed;
+                }
+            }
+            reload(host).await.map_err(failed)?;
+            Ok(done)
+        }
+        Action::Format { node, volume } => {
+            let key = KeyRef::recovery(node.as_str(), volume.name.as_str());
+            let recovery = keys.open(&key).await.map_err(|source| Error::Key { what: what.clone(), source })?;
+            format(volume, recovery).run(host).await.map_err(failed)
+        }
+        other => procedure(other).run(host).await.map_err(failed),
+    }
+}
+
+async fn reload(host: &dyn Host) -> Result<(), ProcedureError> {
+    Procedure::new("", "systemctl daemon-reload", "").run(host).await.map(drop)
+}
+
+fn describe(action: &Action, host: &str) -> String {
+    let (deed, object) = match action {
+        Action::Group { group, .. } => ("make volume group", group.to_string()),
+        Action::Create { volume } => ("make LV", volume.device()),
+        Action::Share { volume } => ("make the key share of", volume.name.to_string()),
+        Action::Format { volume, .. } => ("encrypt", volume.device()),
+        Action::Mkfs { volume } => ("make the filesystem of", volume.device()),
+        Action::Files { files } => ("write", files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>().join(", ")),
+        Action::Tabs { volume } => ("set crypttab and fstab of", volume.name.to_string()),
+        Action::Mount { volume } => ("mount", volume.path.clone()),
+        Action::Grow { volume } => ("grow", volume.device()),
+        Action::Directories { root } => ("make folders in", root.path.clone()),
+    };
+    format!("{host}: {deed} {object}")
+}
+
+/// The commands of an action that needs no secret and writes no files; the empty procedure for the others.
+pub fn procedure(action: &Action) -> Procedure {
+    match action {
+        Action::Group { group, devices } => make_group(group.as_str(), devices),
+        Action::Create { volume } => create(volume),
+        Action::Share { volume } => share(volume),
+        Action::Mkfs { volume } => mkfs(volume),
+        Action::Tabs { volume } => tabs(volume),
+        Action::Mount { volume } => mount(volume),
+        Action::Grow { volume } => grow(volume),
+        Action::Directories { root } => {
+            let list = root.directories.iter().map(|d| quote(d)).collect::<Vec<_>>().join(" ");
+            Procedure::new(
+                format!("findmnt -M {0} >/dev/null || refuse '{0} is not mounted'", root.path),
+                format!("mkdir -p -m 0755 {list}"),
+                format!("for d in {list}; do [ -d \"$d\" ] || unverified \"$d is missing\"; done"),
+            )
+        }
+        Action::Files { .. } | Action::Format { .. } => Procedure::new("", "", ""),
+    }
+}
+
+fn make_group(group: &str, devices: &[String]) -> Procedure {
+    let list = devices.iter().map(|d| quote(d)).collect::<Vec<_>>().join(" ");
+    Procedure::new(
+        format!(
+            "vgs {group} >/dev/null 2>&1 && already\n\
+             for d in {list}; do\n\
+             [ -b \"$d\" ] || refuse \"$d is no block device\"\n\
+             r=$(readlink -f \"$d\"); b=${{r##*/}}\n\
+             exec {{lock}}<\"$r\"; flock -n \"$lock\" || refuse \"$d is locked by another program\"\n\
+             [ -z \"$(ls \"/sys/class/block/$b/holders\")\" ] || refuse \"$d is held by $(ls \"/sys/class/block/$b/holders\")\"\n\
+             [ -z \"$(ls -d \"/sys/class/block/$b/$b\"* 2>/dev/null)\" ] || refuse \"$d has partitions\"\n\
+             ! findmnt -rn -S \"$r\" >/dev/null || refuse \"$d is mounted\"\n\
+             s=$(wipefs -n --json \"$r\" | tr -d ' \\n'); [ \"$s\" = '{{\"signatures\":[]}}' ] || [ -z \"$s\" ] || refuse \"$d is not blank: $s\"\n\
+             for skip in 0 $(($(blockdev --getsize64 \"$r\") / 1048576 - 1)); do\n\
+             [ \"$(dd if=\"$r\" bs=1M skip=$skip count=1 status=none | tr -d '\\0' | head -c 1 | wc -c)\" = 0 ] || refuse \"$d is not blank: MiB $skip is not all zero\"\n\
+             done\ndone"
+        ),
+        format!("for d in {list}; do pvcreate -q -y \"$d\"; done\nvgcreate -q {group} {list}"),
+        format!("vgs {group} >/dev/null || unverified 'the group is not there'"),
+    )
+}
+
+fn create(volume: &Volume) -> Procedure {
+    let (group, name, size) = (&volume.group, &volume.name, volume.size.0);
+    Procedure::new(
+        format!(
+            "if lvs {group}/{name} >/dev/null 2>&1; then lvs --noheadings -o lv_tags {group}/{name} | grep -q {NEW} && already; refuse '{group}/{name} is there and not tagged as new'; fi"
+        ),
+        // -Wy clears what earlier owners of these extents left; the extents were free, so they belong to nobody.
+        format!("lvcreate -q -y -Wy -n {name} -L {size}B --addtag {NEW} {group}"),
+        format!("udevadm settle; [ -b /dev/{group}/{name} ] || unverified 'the device did not appear'"),
+    )
+}
+
+fn share(volume: &Volume) -> Procedure {
+    let file = format!("/etc/kubestead/share.d/{}", volume.name);
+    Procedure::new(
+        format!(
+            "f={file}\nif [ -e \"$f\" ]; then [ \"$(stat -c %s \"$f\")\" = 64 ] && already; refuse \"$f is there and is not 64 bytes\"; fi"
+        ),
+        "umask 077; mkdir -p /etc/kubestead/share.d; chmod 700 /etc/kubestead/share.d\n\
+         head -c 64 /dev/urandom > \"$f.part\"; chmod 400 \"$f.part\"; sync \"$f.part\"; mv -nT \"$f.part\" \"$f\"; sync /etc/kubestead/share.d",
+        "[ \"$(stat -c '%s %a' \"$f\")\" = '64 400' ] || unverified \"$f is not whole\"",
+    )
+}
+
+/// The recovery key comes on standard input, as one line of text; the machine's key never leaves the node. Both go to cryptsetup
+/// through pipes. Machine keys are random, so their KDF is made cheap; the recovery slot's is not.
+fn format(volume: &Volume, recovery: Secret) -> Procedure {
+    let (device, group, name, mapper) = (volume.device(), &volume.group, &volume.name, volume.mapper());
+    let test = "cryptsetup open --test-passphrase";
+    Procedure::new(
+        format!(
+            "d={device}\nIFS= read -r recovery || true\n[ \"${{#recovery}}\" -ge 32 ] || refuse 'the recovery key is too short'\n\
+             [ -b \"$d\" ] || refuse \"$d is not there\"\n\
+             lvs --noheadings -o lv_tags {group}/{name} | grep -q {NEW} || refuse \"$d is not tagged as new\"\n\
+             [ ! -e /dev/mapper/{mapper} ] || already\n\
+             one=$({FETCH} {name} | sha256sum); two=$({FETCH} {name} | sha256sum)\n\
+             [ \"$one\" = \"$two\" ] || refuse 'the key server gave two different keys'\n\
+             if {test} --key-file <({FETCH} {name}) \"$d\" 2>/dev/null && printf %s \"$recovery\" | {test} --key-slot 7 --key-file - \"$d\" 2>/dev/null; then already; fi\n\
+             exec {{lock}}<\"$(readlink -f \"$d\")\"; flock -n \"$lock\" || refuse \"$d is locked by another program\"\n\
+             [ -z \"$(ls \"/sys/class/block/$(basename \"$(readlink -f \"$d\")\")/holders\")\" ] || refuse \"$d is in use\""
+        ),
+        format!(
+            "{FETCH} {name} | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - \"$d\"\n\
+             cryptsetup luksAddKey -q --key-file <({FETCH} {name}) --key-slot 7 --pbkdf argon2id --pbkdf-memory 131072 --pbkdf-parallel 1 --iter-time 1000 \"$d\" <(printf %s \"$recovery\")\n\
+             cryptsetup config --priority ignore --key-slot 7 \"$d\"\n\
+             printf '{{\"type\":\"{TOKEN}\",\"keyslots\":[\"0\"],\"volume\":\"{name}\",\"provider\":\"ssh-split\"}}' | cryptsetup token import --json-file - \"$d\""
+        ),
+        format!(
+            "{test} --key-file <({FETCH} {name}) \"$d\" || unverified 'the machine key does not open it'\n\
+             printf %s \"$recovery\" | {test} --key-slot 7 --key-file - \"$d\" || unverified 'the recovery key does not open it'"
+        ),
+    )
+    .stdin(Stdin::Secret(recovery))
+}
+
+fn open(volume: &Volume) -> String {
+    let (device, mapper, name) = (volume.device(), volume.mapper(), &volume.name);
+    let discard = if volume.discard { " --allow-discards --persistent" } else { "" };
+    format!("[ -b /dev/mapper/{mapper} ] || cryptsetup open{discard} --key-file <({FETCH} {name}) {device} {mapper}")
+}
+
+fn mkfs(volume: &Volume) -> Procedure {
+    let (group, name, mapper) = (&volume.group, &volume.name, volume.mapper());
+    let make = match (volume.filesystem, volume.inodes) {
+        (Filesystem::Ext4, None) => "mkfs.ext4 -q -F -m 0".to_owned(),
+        (Filesystem::Ext4, Some(inodes)) => format!("mkfs.ext4 -q -F -m 0 -N {inodes}"),
+        (Filesystem::Xfs, _) => "mkfs.xfs -q -f".to_owned(),
+    };
+    let kind = volume.filesystem.as_str();
+    Procedure::new(
+        // The tag proves that this LV never held data: it is dropped before the first mount.
+        format!(
+            "tags=$(lvs --noheadings -o lv_tags {group}/{name})\ncase $tags in *{NEW}*) ;; *) already ;; esac\n\
+             ! findmnt -rn -S /dev/mapper/{mapper} >/dev/null || refuse '{mapper} is mounted'"
+        ),
+        format!("{}\n{make} /dev/mapper/{mapper}\nsync", open(volume)),
+        format!(
+            "[ \"$(blkid -p -o value -s TYPE /dev/mapper/{mapper})\" = {kind} ] || unverified 'no {kind} is found'\nlvchange -q --deltag {NEW} {group}/{name}"
+        ),
+    )
+}
+
+/// Replaces the volume's own line, or adds it; everybody else's lines stay as they are.
+fn tabs(volume: &Volume) -> Procedure {
+    let edit = |file: &str, field: &str, line: &str| {
+        format!(
+            "touch {file}; t=$(mktemp {file}.XXXXXX); awk -v key={field} '$1 != key' {file} > \"$t\"; printf '%s\\n' {} >> \"$t\"\n\
+             chmod --reference={file} \"$t\"; chown --reference={file} \"$t\"; sync \"$t\"; mv -fT \"$t\" {file}; sync /etc",
+            quote(line)
+        )
+    };
+    let (mapper, device) = (volume.mapper(), format!("/dev/mapper/{}", volume.mapper()));
+    let (crypttab, fstab) = (unit::crypttab(volume), unit::fstab(volume));
+    Procedure::new(
+        format!(
+            "if grep -qxF {c} /etc/crypttab 2>/dev/null && grep -qxF {f} /etc/fstab; then already; fi",
+            c = quote(&crypttab),
+            f = quote(&fstab)
+        ),
+        format!(
+            "{}\n{}\nsystemctl daemon-reload\nsystemctl -q enable remote-cryptsetup.target",
+            edit("/etc/crypttab", &mapper, &crypttab),
+            edit("/etc/fstab", &device, &fstab)
+        ),
+        format!("grep -qxF {} /etc/fstab || unverified 'fstab lacks the line'", quote(&fstab)),
+    )
+}
+
+/// The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the volume fails instead of filling `/`.
+fn mount(volume: &Volume) -> Procedure {
+    let (path, mapper, unit) = (&volume.path, volume.mapper(), unit::cryptsetup_unit(volume));
+    Procedure::new(
+        format!(
+            "s=$(findmnt -rn -M {path} -o SOURCE || true); [ \"$s\" != /dev/mapper/{mapper} ] || already\n[ -z \"$s\" ] || refuse \"$s is mounted at {path}\"\n\
+             [ ! -d {path} ] || [ -z \"$(ls -A {path})\" ] || refuse '{path} holds files'"
+        ),
+        format!(
+            "systemctl daemon-reload\nmkdir -p {path}\nchmod 0000 {path}; chattr +i {path}\n\
+             systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nmount {path}\n[ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
+            volume.name,
+            quote(&unit)
+        ),
+        format!("[ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ] || unverified '{path} is not mounted'"),
+    )
+}
+
+/// Not `lvextend -r`: fsadm resizes the mapping without a key and then asks for one.
+fn grow(volume: &Volume) -> Procedure {
+    let (group, name, mapper, size, path) = (&volume.group, &volume.name, volume.mapper(), volume.size.0, &volume.path);
+    let grow_fs = match volume.filesystem {
+        Filesystem::Ext4 => format!("resize2fs /dev/mapper/{mapper}"),
+        Filesystem::Xfs => format!("xfs_growfs {path}"),
+    };
+    Procedure::new(
+        format!(
+            "now=$(lvs --noheadings --units b --nosuffix -o lv_size {group}/{name} | tr -d ' ')\n\
+             [ \"$now\" -lt {size} ] || already\n[ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ] || refuse '{path} is not mounted'"
+        ),
+        format!("lvextend -q -L {size}B {group}/{name}\ncryptsetup resize --key-file <({FETCH} {name}) {mapper}\n{grow_fs}"),
+        format!(
+            "[ \"$(lvs --noheadings --units b --nosuffix -o lv_size {group}/{name} | tr -d ' ')\" -ge {size} ] || unverified 'it has the old size'"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::name::Name;
+    use kubestead_core::size::Bytes;
+
+    use super::*;
+
+    fn volume() -> Volume {
+        let name = |n: &str| Name::new(n).unwrap();
+        Volume {
+            name: name("data"),
+            group: name("vg01"),
+            size: Bytes(1 << 30),
+            filesystem: Filesystem::Ext4,
+            inodes: Some(1000),
+            path: "/data".into(),
+            discard: false,
+        }
+    }
+
+    #[test]
+    fn a_recovery_key_is_on_standard_input_and_nowhere_else() {
+        let command = format(&volume(), Secret::new(b"hunter2hunter2hunter2hunter2hunter2".to_vec())).command();
+        assert!(!command.render().contains("hunter2"));
+        assert!(command.stdin.bytes().starts_with(b"hunter2"));
+    }
+
+    #[test]
+    fn every_script_is_one_that_bash_can_read() {
+        let volume = volume();
+        let actions = [
+            Action::Group { group: volume.group.clone(), devices: vec!["/dev/disk/by-id/x y".into()] },
+            Action::Create { volume: volume.clone() },
+            Action::Share { volume: volume.clone() },
+            Action::Mkfs { volume: volume.clone() },
+            Action::Tabs { volume: volume.clone() },
+            Action::Mount { volume: volume.clone() },
+            Action::Grow { volume: volume.clone() },
+        ];
+        let mut commands: Vec<_> = actions.iter().map(|a| procedure(a).command()).collect();
+        commands.push(format(&volume, Secret::new(vec![b'x'; 40])).command());
+        for command in commands {
+            let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&command.argv[2]).status().unwrap();
+            assert!(status.success(), "{}", command.argv[2]);
+        }
+    }
+
+    #[test]
+    fn only_a_tagged_volume_is_formatted() {
+        for text in [format(&volume(), Secret::new(vec![])).guard, mkfs(&volume()).guard] {
+            assert!(text.contains("kubestead:new"));
+        }
+        assert!(!mkfs(&volume()).act.contains("luksFormat"));
+    }
+}

@@ -1,0 +1,61 @@
+//! What each action does to the facts: for tests, and to see ahead.
+
+use kubestead_core::fact::Fact;
+
+use crate::observe::{Device, Folder, Group, Header, Logical, StorageFacts, VolumeFacts};
+use crate::plan::{Action, digest, round_up};
+use crate::spec::Volume;
+use crate::unit;
+
+/// The facts after an action that succeeded.
+#[must_use]
+pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
+    match action {
+        Action::Group { group, devices } => {
+            for device in devices {
+                facts.devices.insert(device.clone(), Fact::Known(Device::Physical));
+            }
+            facts.groups.insert(group.clone(), Fact::Known(Group { extent: 4 << 20, free: u64::MAX / 2, missing: 0, ours: true }));
+        }
+        Action::Create { volume } => {
+            let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
+            let logical = Logical { size: round_up(volume.size.0, extent), new: true };
+            of(&mut facts, volume, |v| (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Blank)));
+        }
+        Action::Share { volume } => of(&mut facts, volume, |v| v.share = true),
+        Action::Format { volume, .. } => of(&mut facts, volume, |v| v.header = Fact::Known(Header::Ours(vec![0, 7]))),
+        Action::Mkfs { volume } => of(&mut facts, volume, |v| {
+            v.opened = Some(volume.filesystem.as_str().to_owned());
+            if let Fact::Known(logical) = &mut v.logical {
+                logical.new = false;
+            }
+        }),
+        Action::Files { files } => {
+            if let Fact::Known(known) = &mut facts.files {
+                known.extend(files.iter().map(|f| (f.path.clone(), digest(&f.text))));
+            }
+        }
+        Action::Tabs { volume } => {
+            of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (Some(unit::crypttab(volume)), Some(unit::fstab(volume))))
+        }
+        Action::Mount { volume } => {
+            of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free))
+        }
+        Action::Grow { volume } => {
+            let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
+            of(&mut facts, volume, |v| {
+                if let Fact::Known(logical) = &mut v.logical {
+                    logical.size = round_up(volume.size.0, extent);
+                }
+            });
+        }
+        Action::Directories { root } => facts.directories.clone_from(&root.directories),
+    }
+    facts
+}
+
+fn of(facts: &mut StorageFacts, volume: &Volume, change: impl FnOnce(&mut VolumeFacts)) {
+    if let Some(found) = facts.volumes.get_mut(&volume.name) {
+        change(found);
+    }
+}

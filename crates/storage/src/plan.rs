@@ -1,0 +1,372 @@
+//! From spec and facts to steps: pure, total, deterministic.
+
+use std::collections::BTreeSet;
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Held, Part, Step, StepId, Target};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::observe::{Device, Folder, Header, Logical, StorageFacts, VolumeFacts};
+use crate::spec::{HostStorage, PoolRoot, Volume};
+use crate::unit::{self, Owned};
+
+/// What can be done to a host's storage. Each carries all that it needs; the last guard runs on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Makes a volume group of devices that are proven blank.
+    Group {
+        /// Its name.
+        group: Name,
+        /// Its devices.
+        devices: Vec<String>,
+    },
+    /// Makes an LV with the tag that says it is new.
+    Create {
+        /// Which.
+        volume: Volume,
+    },
+    /// Makes the node's share of the key.
+    Share {
+        /// Which.
+        volume: Volume,
+    },
+    /// Makes the LUKS2 header with a machine slot and a recovery slot.
+    Format {
+        /// Of which node: the recovery key is kept under this name.
+        node: Name,
+        /// Which.
+        volume: Volume,
+    },
+    /// Makes the filesystem and drops the tag.
+    Mkfs {
+        /// Which.
+        volume: Volume,
+    },
+    /// Writes files of ours.
+    Files {
+        /// Which.
+        files: Vec<Owned>,
+    },
+    /// Sets the volume's lines in crypttab and fstab.
+    Tabs {
+        /// Which.
+        volume: Volume,
+    },
+    /// Opens and mounts as the boot does.
+    Mount {
+        /// Which.
+        volume: Volume,
+    },
+    /// Grows the LV, the mapping and the filesystem.
+    Grow {
+        /// Which; its size is the new one.
+        volume: Volume,
+    },
+    /// Makes folders on a mounted volume.
+    Directories {
+        /// The mounted root.
+        root: PoolRoot,
+    },
+}
+
+/// sha256 of a text, hex.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The steps of one host, and what is held.
+pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
+    let mut planner = Planner { spec, facts, part: Part::default(), target: Target::Host(spec.node.to_string()), groups: BTreeSet::new() };
+    if spec.volumes.is_empty() && spec.groups.is_empty() {
+        return planner.part;
+    }
+    planner.groups();
+    planner.room();
+    let mut volumes: Vec<&Volume> = spec.volumes.iter().collect();
+    volumes.sort_by_key(|v| v.path.len()); // a mount below another comes after it
+    planner.files("keys", "fetch", "the script that fetches keys at boot", unit::common(spec), BTreeSet::new());
+    let mut mounts = BTreeSet::new();
+    for volume in volumes {
+        if let Some(facts) = facts.volumes.get(&volume.name) {
+            planner.volume(volume, facts, &mut mounts);
+        }
+    }
+    planner.files(
+        "services",
+        "require-mounts",
+        "the kubelet and containerd wait for the volumes",
+        unit::require_mounts(spec),
+        mounts.clone(),
+    );
+    planner.directories(mounts);
+    planner.part
+}
+
+struct Planner<'a> {
+    spec: &'a HostStorage,
+    facts: &'a StorageFacts,
+    part: Part<Action>,
+    target: Target,
+    /// Groups that exist or will.
+    groups: BTreeSet<Name>,
+}
+
+impl Planner<'_> {
+    fn id(&self, object: &str, deed: &str) -> StepId {
+        StepId::new(&self.target.to_string(), object, deed)
+    }
+
+    fn held(&mut self, object: &str, reason: impl Into<String>, hint: impl Into<String>) {
+        let object = format!("{}/{object}", self.spec.node);
+        self.part.held.push(Held::new(object, reason, hint));
+    }
+
+    fn step(&mut self, object: &str, deed: &str, action: Action, why: String, after: BTreeSet<StepId>) -> StepId {
+        self.part.push(Step::new(self.target.clone(), object, deed, action, why).after(after))
+    }
+
+    fn groups(&mut self) {
+        for (group, devices) in &self.spec.groups {
+            match self.facts.groups.get(group) {
+                Some(Fact::Known(known)) if !known.ours => {
+                    self.held(
+                        group.as_str(),
+                        format!("a volume group {group} is there on other devices than the file names"),
+                        "name just its devices, or choose another name",
+                    );
+                }
+                Some(Fact::Known(known)) if known.missing > 0 => {
+                    self.held(
+                        group.as_str(),
+                        format!("{} of its devices are missing", known.missing),
+                        "find the disk before anything is changed",
+                    );
+                }
+                Some(Fact::Known(_)) => {
+                    self.groups.insert(group.clone());
+                }
+                Some(Fact::Absent) => self.new_group(group, devices),
+                Some(Fact::Unknown(gap)) => self.held(group.as_str(), gap.to_string(), "mend this, then plan again"),
+                None => self.held(group.as_str(), "it was not looked at", "observe again"),
+            }
+        }
+    }
+
+    fn new_group(&mut self, group: &Name, devices: &[String]) {
+        let mut blank = true;
+        for device in devices {
+            let found = match self.facts.devices.get(device) {
+                Some(Fact::Known(Device::Blank)) => continue,
+                Some(Fact::Known(Device::Physical)) => "holds a physical volume of LVM".to_owned(),
+                Some(Fact::Known(Device::Taken(what))) => format!("is not blank: {what}"),
+                Some(Fact::Unknown(gap)) => gap.to_string(),
+                Some(Fact::Absent) | None => "was not seen".to_owned(),
+            };
+            blank = false;
+            self.held(
+                group.as_str(),
+                format!("{device} {found}"),
+                "nothing is touched that is not proven blank; save what it holds and wipe it by hand, or name another device",
+            );
+        }
+        if blank {
+            let action = Action::Group { group: group.clone(), devices: devices.to_vec() };
+            self.step(group.as_str(), "group", action, format!("make volume group {group} of {}", devices.join(", ")), BTreeSet::new());
+            self.groups.insert(group.clone());
+        }
+    }
+
+    /// What the new and grown volumes of a group ask for must be free in it.
+    fn room(&mut self) {
+        for (group, fact) in &self.facts.groups {
+            let Fact::Known(known) = fact else { continue };
+            let of_group = self.spec.volumes.iter().filter(|v| v.group == *group);
+            let wanted: u64 = of_group
+                .map(|v| {
+                    let now = self.facts.volumes.get(&v.name).and_then(|f| f.logical.known()).map_or(0, |l| l.size);
+                    round_up(v.size.0, known.extent).saturating_sub(now)
+                })
+                .sum();
+            if wanted > known.free {
+                self.groups.remove(group);
+                self.held(
+                    group.as_str(),
+                    format!("its volumes ask for {wanted} more bytes, and {} are free", known.free),
+                    "make volumes smaller or add a device",
+                );
+            }
+        }
+    }
+
+    fn volume(&mut self, volume: &Volume, facts: &VolumeFacts, mounts: &mut BTreeSet<StepId>) {
+        let name = volume.name.as_str();
+        if let Some(why) = obstacle(volume, facts) {
+            self.held(name, why.0, why.1);
+            return;
+        }
+        let after_group = BTreeSet::from([self.id(volume.group.as_str(), "group")]);
+        match &facts.logical {
+            Fact::Unknown(gap) => self.held(name, gap.to_string(), "mend this, then plan again"),
+            Fact::Absent if !self.groups.contains(&volume.group) => {}
+            Fact::Absent => {
+                let step = self.step(
+                    name,
+                    "create",
+                    Action::Create { volume: volume.clone() },
+                    format!("make LV {} of {}", volume.device(), volume.size),
+                    after_group,
+                );
+                self.new_volume(volume, facts, step, mounts);
+            }
+            Fact::Known(Logical { new: true, .. }) => {
+                let nothing = self.id(name, "create");
+                self.new_volume(volume, facts, nothing, mounts);
+            }
+            Fact::Known(logical) => self.old_volume(volume, facts, logical, mounts),
+        }
+    }
+
+    fn new_volume(&mut self, volume: &Volume, facts: &VolumeFacts, created: StepId, mounts: &mut BTreeSet<StepId>) {
+        let name = volume.name.as_str();
+        if !facts.share {
+            self.step(name, "share", Action::Share { volume: volume.clone() }, "make this node's share of the key".into(), BTreeSet::new());
+        }
+        let mut after = self.spec.after_keys.clone();
+        after.extend([
+            created,
+            self.id(name, "share"),
+            self.id("keys", "fetch"),
+            StepId::new("operator", &format!("recovery.{}.{name}", self.spec.node), "escrow"),
+        ]);
+        let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone() };
+        let formatted = self.step(name, "format", format, "make the LUKS2 header with a machine key and a recovery key".into(), after);
+        let why = format!("make the {} filesystem", volume.filesystem.as_str());
+        let made = self.step(name, "mkfs", Action::Mkfs { volume: volume.clone() }, why, BTreeSet::from([formatted]));
+        self.boot(volume, facts, &made, mounts);
+    }
+
+    fn old_volume(&mut self, volume: &Volume, facts: &VolumeFacts, logical: &Logical, mounts: &mut BTreeSet<StepId>) {
+        let name = volume.name.as_str();
+        if !facts.share {
+            self.held(
+                name,
+                format!("the node's share of its key, /etc/kubestead/share.d/{name}, is gone"),
+                "open it with the recovery key: `kubestead secret get` shows where it is kept",
+            );
+            return;
+        }
+        let mkfs = self.id(name, "mkfs");
+        self.boot(volume, facts, &mkfs, mounts);
+        let extent = self.facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
+        let wanted = round_up(volume.size.0, extent);
+        if wanted < logical.size {
+            self.held(
+                name,
+                format!("the file says {} bytes and it has {}: volumes only grow", wanted, logical.size),
+                "set the size to what it has",
+            );
+        } else if wanted > logical.size && self.groups.contains(&volume.group) {
+            let after = BTreeSet::from([self.id(name, "mount")]);
+            self.step(
+                name,
+                "grow",
+                Action::Grow { volume: volume.clone() },
+                format!("grow from {} to {wanted} bytes", logical.size),
+                after,
+            );
+        }
+    }
+
+    /// What the boot needs, and the mount.
+    fn boot(&mut self, volume: &Volume, facts: &VolumeFacts, made: &StepId, mounts: &mut BTreeSet<StepId>) {
+        let name = volume.name.as_str();
+        let mut after = BTreeSet::from([made.clone(), self.id("keys", "fetch")]);
+        after.extend(self.spec.after_keys.iter().cloned());
+        self.files(name, "units", "systemd units that open it at boot", unit::units(volume), BTreeSet::from([made.clone()]));
+        after.insert(self.id(name, "units"));
+        if facts.crypttab.as_deref() != Some(&unit::crypttab(volume)) || facts.fstab.as_deref() != Some(&unit::fstab(volume)) {
+            after.insert(self.step(
+                name,
+                "tabs",
+                Action::Tabs { volume: volume.clone() },
+                "lines in crypttab and fstab".into(),
+                BTreeSet::from([made.clone()]),
+            ));
+        }
+        let id = self.id(name, "mount");
+        if facts.mounted.is_none() {
+            after.extend(mounts.iter().cloned());
+            self.step(name, "mount", Action::Mount { volume: volume.clone() }, format!("open and mount at {}", volume.path), after);
+        }
+        mounts.insert(id);
+    }
+
+    fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, after: BTreeSet<StepId>) {
+        let known = match &self.facts.files {
+            Fact::Known(known) => known,
+            Fact::Absent => return,
+            Fact::Unknown(gap) => {
+                let reason = gap.to_string();
+                return self.held(object, reason, "mend this, then plan again");
+            }
+        };
+        let changed: Vec<Owned> = files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect();
+        if !changed.is_empty() {
+            self.step(object, deed, Action::Files { files: changed }, why.to_owned(), after);
+        }
+    }
+
+    fn directories(&mut self, mounts: BTreeSet<StepId>) {
+        let Some(root) = &self.spec.pool_root else { return };
+        if root.directories.iter().any(|d| !self.facts.directories.contains(d)) {
+            let why = format!("{} folders for persistent volumes", root.directories.len());
+            self.step("pools", "directories", Action::Directories { root: root.clone() }, why, mounts);
+        }
+    }
+}
+
+/// Why a volume is not touched at all, and what to do.
+fn obstacle(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let new = facts.logical.known().is_some_and(|l| l.new);
+    let by_hand = "nothing is touched that is not proven ours; save what it holds, or name another volume";
+    match &facts.header {
+        Fact::Unknown(gap) => return Some((gap.to_string(), "mend this, then plan again".into())),
+        Fact::Known(Header::Damaged(what)) if !new => {
+            return Some((what.clone(), "restore a header backup: cryptsetup luksHeaderRestore".into()));
+        }
+        Fact::Known(Header::Foreign(what)) if !new => return Some((format!("{} holds {what}", volume.device()), by_hand.into())),
+        Fact::Known(Header::Blank) if !new => {
+            return Some((
+                format!("{} is blank, and our tag that says it is new is not on it", volume.device()),
+                "if it is free: lvchange --addtag kubestead:new".into(),
+            ));
+        }
+        Fact::Known(_) | Fact::Absent => {}
+    }
+    let own = format!("/dev/mapper/{}", volume.mapper());
+    match &facts.mounted {
+        Some(source) if *source != own => {
+            return Some((format!("{source} is mounted at {}", volume.path), "unmount it, or choose another path".into()));
+        }
+        None if facts.folder == Folder::Filled => {
+            return Some((format!("{} holds files and would be hidden by the mount", volume.path), "move them away".into()));
+        }
+        Some(_) | None => {}
+    }
+    let foreign = |line: &Option<String>, ours: &str| line.as_ref().filter(|l| !l.contains(ours)).cloned();
+    if let Some(line) = foreign(&facts.crypttab, "/run/kubestead/").or_else(|| foreign(&facts.fstab, &own)) {
+        return Some((
+            format!("crypttab or fstab has a line of somebody else's: {line}"),
+            "remove it, or choose another name or path".into(),
+        ));
+    }
+    None
+}
+
+/// Up to whole extents.
+pub(crate) fn round_up(size: u64, extent: u64) -> u64 {
+    size.div_ceil(extent.max(1)) * extent.max(1)
+}

@@ -1,0 +1,92 @@
+//! The JSON of lvm(8), wipefs(8) and cryptsetup(8), as types. All numbers of lvm are strings.
+
+use std::collections::BTreeMap;
+
+use kubestead_core::fact::Gap;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// `lvm fullreport --reportformat json`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lvm {
+    pub(crate) report: Vec<LvmReport>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct LvmReport {
+    #[serde(default)]
+    pub(crate) vg: Vec<Vg>,
+    #[serde(default)]
+    pub(crate) pv: Vec<Pv>,
+    #[serde(default)]
+    pub(crate) lv: Vec<Lv>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Vg {
+    pub(crate) vg_name: String,
+    pub(crate) vg_extent_size: String,
+    pub(crate) vg_free: String,
+    pub(crate) vg_missing_pv_count: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pv {
+    pub(crate) pv_name: String,
+    #[serde(default)]
+    pub(crate) vg_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lv {
+    pub(crate) vg_name: String,
+    pub(crate) lv_name: String,
+    pub(crate) lv_size: String,
+    pub(crate) lv_tags: String,
+}
+
+/// `wipefs -n --json`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wipefs {
+    pub(crate) signatures: Vec<Signature>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Signature {
+    pub(crate) offset: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) uuid: Option<String>,
+}
+
+impl Signature {
+    /// For messages: what, where, and its UUID.
+    pub(crate) fn describe(&self) -> String {
+        match &self.uuid {
+            Some(uuid) => format!("{} at {} (UUID {uuid})", self.kind, self.offset),
+            None => format!("{} at {}", self.kind, self.offset),
+        }
+    }
+}
+
+/// `cryptsetup luksDump --dump-json-metadata`, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LuksMetadata {
+    pub(crate) keyslots: BTreeMap<String, serde::de::IgnoredAny>,
+    pub(crate) tokens: BTreeMap<String, Token>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Token {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Gap> {
+    serde_json::from_str(text).map_err(|e| Gap::new(format!("the answer of {what} is not understood: {e}")))
+}
+
+pub(crate) fn number(what: &str, text: &str) -> Result<u64, Gap> {
+    text.trim().parse().map_err(|_| Gap::new(format!("{what} is no number: {text:?}")))
+}

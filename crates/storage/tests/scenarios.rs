@@ -1,0 +1,217 @@
+//! Facts in, plan out; after each, the model applied and the second plan empty.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Part, Plan};
+use kubestead_core::probe::Answers;
+use kubestead_core::size::Bytes;
+use kubestead_storage::model::model;
+use kubestead_storage::observe::{Device, Group, Header, Logical, StorageFacts, read};
+use kubestead_storage::plan::{Action, plan};
+use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
+
+const DISK: &str = "/dev/disk/by-id/ubd-kube1-data";
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn volume(text: &str, path: &str, size: u64) -> Volume {
+    Volume {
+        name: name(text),
+        group: name("vg01"),
+        size: Bytes(size),
+        filesystem: Filesystem::Ext4,
+        inodes: None,
+        path: path.into(),
+        discard: false,
+    }
+}
+
+fn spec() -> HostStorage {
+    HostStorage {
+        node: name("kube1"),
+        groups: BTreeMap::from([(name("vg01"), vec![DISK.to_owned()])]),
+        volumes: vec![volume("kubelet", "/var/lib/kubelet", 1 << 30), volume("volkube", "/var/lib/kubestead/volumes", 2 << 30)],
+        servers: vec![KeyServer { address: "10.77.0.5".into(), port: 22, user: "masterlock".into() }],
+        pool_root: Some(PoolRoot {
+            path: "/var/lib/kubestead/volumes".into(),
+            directories: vec!["/var/lib/kubestead/volumes/pool-s-0001".into()],
+        }),
+        after_keys: BTreeSet::new(),
+    }
+}
+
+const EMPTY: &str = r#"{"report": [{"vg": [], "pv": [], "lv": []}]}"#;
+
+/// The answers of a machine with one blank disk.
+fn blank() -> Answers {
+    let absent = "free\nnone\nclosed\nabsent\n";
+    Answers::from_pairs([
+        ("storage/lvm", 0, EMPTY.to_owned()),
+        ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
+        ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
+        ("storage/files", 0, String::new()),
+        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc\n\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
+        ("storage/volume:kubelet", 0, absent.to_owned()),
+        ("storage/volume:volkube", 0, absent.to_owned()),
+        ("storage/directories", 0, String::new()),
+    ])
+}
+
+fn facts() -> StorageFacts {
+    read(&spec(), &blank())
+}
+
+fn ids(part: &Part<Action>) -> Vec<&str> {
+    part.steps.iter().map(|s| s.id.0.as_str()).collect()
+}
+
+fn held(part: &Part<Action>) -> String {
+    part.held.iter().map(|h| format!("{}: {}\n", h.object, h.reason)).collect()
+}
+
+#[test]
+fn a_blank_disk_becomes_mounted_volumes_and_then_nothing_is_to_do() {
+    let first = plan(&spec(), &facts());
+    assert!(first.held.is_empty(), "{}", held(&first));
+    let ordered = Plan::new(String::new(), String::new(), first).unwrap();
+    let order: Vec<&str> = ordered.steps.iter().map(|s| s.id.0.as_str()).collect();
+    let at = |id: &str| order.iter().position(|o| *o == id).unwrap_or_else(|| panic!("{id} is not in {order:?}"));
+    assert!(at("kube1/vg01/group") < at("kube1/volkube/create"));
+    assert!(at("kube1/volkube/share") < at("kube1/volkube/format"));
+    assert!(at("kube1/volkube/format") < at("kube1/volkube/mkfs"));
+    assert!(at("kube1/volkube/mkfs") < at("kube1/volkube/mount"));
+    assert!(at("kube1/volkube/mount") < at("kube1/pools/directories"));
+    let after = ordered.steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    let second = plan(&spec(), &after);
+    assert!(second.steps.is_empty() && second.held.is_empty(), "{:?} {}", ids(&second), held(&second));
+}
+
+#[test]
+fn from_every_cut_the_next_plan_finishes_and_formats_nothing_twice() {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    for cut in 0..steps.len() {
+        let half = steps[..cut].iter().fold(facts(), |facts, step| model(&step.action, facts));
+        let made: BTreeSet<&str> = steps[..cut].iter().map(|s| s.id.0.as_str()).filter(|id| id.ends_with("/mkfs")).collect();
+        let rest = Plan::new(String::new(), String::new(), plan(&spec(), &half)).unwrap();
+        assert!(rest.held.is_empty(), "cut {cut}");
+        for step in &rest.steps {
+            let again = step.id.0.replace("/format", "/mkfs");
+            assert!(!made.contains(again.as_str()), "cut {cut}: {} again", step.id);
+        }
+        let after = rest.steps.iter().fold(half, |facts, step| model(&step.action, facts));
+        assert!(plan(&spec(), &after).steps.is_empty(), "cut {cut}");
+    }
+}
+
+#[test]
+fn what_is_not_proven_blank_is_held_and_named() {
+    let taken = Fact::Known(Device::Taken("ext4 at 0x438 (UUID 12)".into()));
+    for (fact, word) in [
+        (taken, "ext4 at 0x438"),
+        (Fact::Unknown(Gap::new("it is not there")), "not there"),
+        (Fact::Known(Device::Physical), "physical volume"),
+    ] {
+        let mut facts = facts();
+        facts.devices.insert(DISK.into(), fact);
+        let part = plan(&spec(), &facts);
+        assert!(held(&part).contains(word), "{}", held(&part));
+        assert!(
+            !ids(&part).iter().any(|id| ["group", "create", "format", "mkfs", "mount"].iter().any(|deed| id.ends_with(deed))),
+            "{:?}",
+            ids(&part)
+        );
+    }
+}
+
+/// A volume that is ours and mounted, as a base for damage.
+fn grown(change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    change(&mut after);
+    plan(&spec(), &after)
+}
+
+#[test]
+fn a_damaged_foreign_or_untagged_volume_is_held_whatever_else_is_true() {
+    for (header, word) in [
+        (Header::Damaged("the second copy".into()), "second copy"),
+        (Header::Foreign("xfs at 0x0".into()), "xfs"),
+        (Header::Blank, "blank"),
+    ] {
+        let part = grown(|f| {
+            let v = f.volumes.get_mut(&name("volkube")).unwrap();
+            (v.header, v.mounted) = (Fact::Known(header), None);
+        });
+        assert!(held(&part).contains(word), "{}", held(&part));
+        assert!(!ids(&part).iter().any(|id| id.starts_with("kube1/volkube/")), "{:?}", ids(&part));
+    }
+}
+
+#[test]
+fn a_gap_yields_no_step_for_what_it_is_about() {
+    let part = grown(|f| {
+        f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Unknown(Gap::new("lvm said nothing"));
+    });
+    assert!(part.steps.is_empty() && held(&part).contains("lvm said nothing"));
+}
+
+#[test]
+fn volumes_grow_and_never_shrink_and_need_room() {
+    let mut larger = spec();
+    larger.volumes[1].size = Bytes(3 << 30);
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    assert_eq!(ids(&plan(&larger, &after)), ["kube1/volkube/grow"]);
+    after.groups.insert(name("vg01"), Fact::Known(Group { extent: 4 << 20, free: 1 << 20, missing: 0, ours: true }));
+    assert!(held(&plan(&larger, &after)).contains("are free"));
+    let mut smaller = spec();
+    smaller.volumes[1].size = Bytes(1 << 30);
+    let part = plan(&smaller, &after);
+    assert!(held(&part).contains("only grow") && part.steps.is_empty());
+}
+
+#[test]
+fn somebody_elses_files_lines_and_mounts_are_left_alone() {
+    let part = grown(|f| f.volumes.get_mut(&name("volkube")).unwrap().mounted = Some("/dev/sdz1".into()));
+    assert!(held(&part).contains("/dev/sdz1"));
+    let part =
+        grown(|f| f.volumes.get_mut(&name("volkube")).unwrap().fstab = Some("UUID=1 /var/lib/kubestead/volumes ext4 defaults 0 2".into()));
+    assert!(held(&part).contains("somebody else"));
+}
+
+#[test]
+fn real_answers_are_read() {
+    let two = r#"{"signatures": [ {"device":"t1","offset":"0x0","type":"crypto_LUKS","uuid":"e7","label":null},{"device":"t1","offset":"0x4000","type":"crypto_LUKS","uuid":"e7","label":null} ]}"#;
+    let metadata =
+        r#"{"keyslots":{"0":{},"7":{}},"tokens":{"0":{"type":"kubestead","keyslots":["0"]}},"segments":{},"digests":{},"config":{}}"#;
+    let lvm = r#"{"report":[{"vg":[{"vg_name":"vg01","vg_extent_size":"4194304","vg_free":"8518631424","vg_missing_pv_count":"0"}],"pv":[{"pv_name":"/dev/ubdc","vg_name":"vg01"}],"lv":[{"vg_name":"vg01","lv_name":"volkube","lv_size":"67108864","lv_tags":"kubestead:new"}],"pvseg":[{}],"seg":[{}]}]}"#;
+    let text = |first: &str, second: &str| format!("free\nshare\nopen ext4\npresent\n{two}\n@@\n{first}\n@@\n{second}\n");
+    let answers = |volume: String| {
+        Answers::from_pairs([
+            ("storage/lvm", 0, lvm.to_owned()),
+            ("storage/mounts", 0, String::new()),
+            ("storage/tabs", 0, "@@\n".to_owned()),
+            (
+                &format!("storage/device:{DISK}"),
+                0,
+                "/dev/ubdc\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+            ),
+            ("storage/volume:volkube", 0, volume),
+        ])
+    };
+    let facts = read(&spec(), &answers(text(metadata, metadata)));
+    let found = &facts.volumes[&name("volkube")];
+    assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
+    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true }));
+    assert_eq!((found.share, found.opened.as_deref()), (true, Some("ext4")));
+    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours));
+    assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");
+    for (first, second) in [("", metadata), (metadata, "")] {
+        let facts = read(&spec(), &answers(text(first, second)));
+        assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Damaged(_))));
+    }
+}
