@@ -39,7 +39,11 @@ impl KubeApi {
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
         let kind = GroupVersionKind::gvk(group, version, &object.kind);
         let resource = ApiResource::from_gvk(&kind);
-        if object.namespace.is_empty() { Api::all_with(self.0.clone(), &resource) } else { Api::namespaced_with(self.0.clone(), &object.namespace, &resource) }
+        if object.namespace.is_empty() {
+            Api::all_with(self.0.clone(), &resource)
+        } else {
+            Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
+        }
     }
 }
 
@@ -81,7 +85,8 @@ impl Kube for KubeApi {
     async fn apply(&self, manifest: &Value) -> Result<Value, KubeError> {
         let object = ObjectRef::of(manifest);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let applied = self.objects(&object).patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| refused(&object, &e))?;
+        let applied =
+            self.objects(&object).patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| refused(&object, &e))?;
         plain(&object, &applied)
     }
 

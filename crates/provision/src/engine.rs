@@ -37,7 +37,13 @@ pub fn succeeded(report: &Report) -> bool {
 }
 
 /// Runs a plan to its end. `stop` lets the running steps finish and starts no more.
-pub async fn apply<A: Sync>(plan: &Plan<A>, runner: &dyn Runner<A>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
+pub async fn apply<A: Sync>(
+    plan: &Plan<A>,
+    runner: &dyn Runner<A>,
+    terms: &Terms,
+    reporter: &dyn Reporter,
+    stop: &CancellationToken,
+) -> Report {
     reporter.on(&Event::Stage { name: "apply".into(), total: plan.steps.len() });
     let mut run = Run { terms, stop, reporter, report: Report::new(), busy: BTreeSet::new(), broken: BTreeMap::new() };
     let mut pending: Vec<&Step<A>> = plan.steps.iter().collect();
@@ -54,7 +60,11 @@ pub async fn apply<A: Sync>(plan: &Plan<A>, runner: &dyn Runner<A>, terms: &Term
     run.report
 }
 
-async fn timed<'a, A>(runner: &'a dyn Runner<A>, step: &'a Step<A>, reporter: &'a dyn Reporter) -> (&'a Step<A>, Result<Done, String>, u128) {
+async fn timed<'a, A>(
+    runner: &'a dyn Runner<A>,
+    step: &'a Step<A>,
+    reporter: &'a dyn Reporter,
+) -> (&'a Step<A>, Result<Done, String>, u128) {
     reporter.on(&Event::Started { step: step.id.clone(), what: step.why.clone() });
     let begin = Instant::now();
     let result = runner.run(step).await;
@@ -200,7 +210,11 @@ mod tests {
         let reporter = Collect::default();
         let runner = Fails("", Mutex::new(Vec::new()));
         apply(&plan, &runner, &Terms::default(), &reporter, &CancellationToken::new()).await;
-        let starts: Vec<String> = reporter.events().iter().filter_map(|e| if let Event::Started { step, .. } = e { Some(step.0.clone()) } else { None }).collect();
+        let starts: Vec<String> = reporter
+            .events()
+            .iter()
+            .filter_map(|e| if let Event::Started { step, .. } = e { Some(step.0.clone()) } else { None })
+            .collect();
         assert_eq!(starts[..2], ["a/x/1", "b/x/1"], "both hosts begin before either goes on");
         let ran = runner.1.into_inner().unwrap();
         let order = |host: &str| ran.iter().filter(|id| id.starts_with(host)).cloned().collect::<Vec<_>>();

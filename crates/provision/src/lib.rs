@@ -1,4 +1,7 @@
-//! x
+//! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
+
 pub mod api;
-pub mod ssh;
 pub mod engine;
+pub mod file;
+pub mod keyserver;
+pub mod ssh;

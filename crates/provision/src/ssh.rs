@@ -138,7 +138,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn connect_error(host: &str, error: &Error) -> HostError {
     let detail = chain(error).replace(['\r', '\n'], " ");
     let host = host.to_owned();
-    if detail.contains("Host key verification failed") || detail.contains("IDENTIFICATION HAS CHANGED") || detail.contains("host key is known") {
+    if detail.contains("Host key verification failed")
+        || detail.contains("IDENTIFICATION HAS CHANGED")
+        || detail.contains("host key is known")
+    {
         HostError::HostKey { host, detail }
     } else if detail.contains("Permission denied") || detail.contains("Too many authentication failures") {
         HostError::Auth { host, detail }

@@ -237,7 +237,23 @@ fn draft(root: Yaml, dir: &Path, out: &mut Findings) -> Draft {
     top.end(out);
     let groups = BTreeMap::new();
     let name = cluster_name.map_or_else(rules::stand_in, |a| a.value);
-    let cluster = Cluster { name, domain, kubernetes, endpoint, ssh, nodes, groups, volumes: Vec::new(), servers, pools, named, namespace, network, secrets, digest: String::new() };
+    let cluster = Cluster {
+        name,
+        domain,
+        kubernetes,
+        endpoint,
+        ssh,
+        nodes,
+        groups,
+        volumes: Vec::new(),
+        servers,
+        pools,
+        named,
+        namespace,
+        network,
+        secrets,
+        digest: String::new(),
+    };
     Draft { cluster, names, addresses, devices, volumes, pools: pool_sizes }
 }
 
@@ -342,7 +358,8 @@ fn volumes(node: Yaml, out: &mut Findings) -> Vec<VolumeDecl> {
     for (key, place, value) in entries(node, "volumes", out) {
         let volume_name = key_name(&key, &place, "a volume", out);
         let mut f = Fields::of(value, &format!("volume {key}"), out);
-        let on: Vec<At<String>> = f.required("on", out).map(|n| list(n, "on", out)).unwrap_or_default().into_iter().filter_map(|n| text(n, "on", out)).collect();
+        let on: Vec<At<String>> =
+            f.required("on", out).map(|n| list(n, "on", out)).unwrap_or_default().into_iter().filter_map(|n| text(n, "on", out)).collect();
         let group = f.required("group", out).and_then(|n| name(n, "a volume's group", out));
         let size = f.required("size", out).and_then(|n| size(n, "a volume's size", out));
         let path = f.required("path", out).and_then(|n| rules::mount_point(n, out));

@@ -90,7 +90,9 @@ fn distance(a: &str, b: &str) -> usize {
 /// A single value as text.
 pub(super) fn text(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
     match node.kind {
-        Kind::Scalar { text, plain } if !(plain && matches!(text.as_str(), "" | "~" | "null")) => Some(At { value: text, place: node.place }),
+        Kind::Scalar { text, plain } if !(plain && matches!(text.as_str(), "" | "~" | "null")) => {
+            Some(At { value: text, place: node.place })
+        }
         other => {
             out.error(&node.place, format!("{what} must be a text, and this is {}", other.word()), None);
             None
@@ -99,7 +101,12 @@ pub(super) fn text(node: Node, what: &str, out: &mut Findings) -> Option<At<Stri
 }
 
 /// A value that is parsed from text.
-pub(super) fn parsed<T, E: std::fmt::Display>(node: Node, what: &str, out: &mut Findings, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<At<T>> {
+pub(super) fn parsed<T, E: std::fmt::Display>(
+    node: Node,
+    what: &str,
+    out: &mut Findings,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<At<T>> {
     let text = text(node, what, out)?;
     match parse(&text.value) {
         Ok(value) => Some(At { value, place: text.place }),
@@ -111,7 +118,7 @@ pub(super) fn parsed<T, E: std::fmt::Display>(node: Node, what: &str, out: &mut 
 }
 
 pub(super) fn name(node: Node, what: &str, out: &mut Findings) -> Option<At<Name>> {
-    parsed(node, what, out, Name::new)
+    parsed(node, what, out, |text| Name::new(text))
 }
 
 pub(super) fn size(node: Node, what: &str, out: &mut Findings) -> Option<At<Bytes>> {

@@ -28,8 +28,14 @@ pub(super) fn version(found: &At<String>, out: &mut Findings) {
     let numbers: Option<Vec<u64>> = found.value.split('.').map(|part| part.parse().ok()).collect();
     match numbers.as_deref() {
         Some([1, minor, _]) if MINORS.contains(minor) => {}
-        Some([1, _, _]) => out.error(&found.place, format!("Kubernetes {} is not supported: 1.{} to 1.{} are", found.value, MINORS[0], MINORS[2]), None),
-        _ => out.error(&found.place, format!("{:?} is not a version such as 1.37.1", found.value), Some("write all three numbers".to_owned())),
+        Some([1, _, _]) => {
+            out.error(&found.place, format!("Kubernetes {} is not supported: 1.{} to 1.{} are", found.value, MINORS[0], MINORS[2]), None)
+        }
+        _ => out.error(
+            &found.place,
+            format!("{:?} is not a version such as 1.37.1", found.value),
+            Some("write all three numbers".to_owned()),
+        ),
     }
 }
 
@@ -38,7 +44,9 @@ pub(super) fn address(node: Node, what: &str, out: &mut Findings) -> Option<At<S
 }
 
 pub(super) fn port(node: Node, what: &str, out: &mut Findings) -> Option<u16> {
-    let port = parsed(node, what, out, |text| text.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| format!("{text:?} is not a port, 1 to 65535")))?;
+    let port = parsed(node, what, out, |text| {
+        text.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| format!("{text:?} is not a port, 1 to 65535"))
+    })?;
     Some(port.value)
 }
 
@@ -63,7 +71,10 @@ pub(super) fn filesystem(node: Node, out: &mut Findings) -> Option<Filesystem> {
 /// Kernel names change from boot to boot, so only names that stay are taken.
 pub(super) fn device(node: Node, out: &mut Findings) -> Option<At<String>> {
     let found = text(node, "a device", out)?;
-    let stable = found.value.strip_prefix("/dev/disk/by-").is_some_and(|rest| rest.len() > 3 && !rest.contains("..") && rest.chars().all(|c| c.is_ascii_graphic()));
+    let stable = found
+        .value
+        .strip_prefix("/dev/disk/by-")
+        .is_some_and(|rest| rest.len() > 3 && !rest.contains("..") && rest.chars().all(|c| c.is_ascii_graphic()));
     if !stable {
         let message = format!("{:?} is not a name that stays: kernel names such as sda change from boot to boot", found.value);
         out.error(&found.place, message, Some("use a path under /dev/disk/by-id (ls -l /dev/disk/by-id on the node)".to_owned()));
@@ -74,7 +85,9 @@ pub(super) fn device(node: Node, out: &mut Findings) -> Option<At<String>> {
 
 pub(super) fn mount_point(node: Node, out: &mut Findings) -> Option<At<String>> {
     let found = text(node, "a volume's path", out)?;
-    let clean = |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let clean = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
     if !found.value.strip_prefix('/').is_some_and(|rest| rest.split('/').all(clean)) {
         out.error(&found.place, format!("{:?} is not an absolute path of letters, digits, '.', '_' and '-'", found.value), None);
         return None;
@@ -160,7 +173,11 @@ fn on_nodes(cluster: &Cluster, mut decl: VolumeDecl, out: &mut Findings) -> Volu
             .map(|n| &n.name)
             .collect();
         if fits.is_empty() && !cluster.nodes.is_empty() {
-            out.error(&on.place, format!("{:?} is neither a node nor a role that a node has", on.value), Some("write a node's name, control-plane, worker or all".to_owned()));
+            out.error(
+                &on.place,
+                format!("{:?} is neither a node nor a role that a node has", on.value),
+                Some("write a node's name, control-plane, worker or all".to_owned()),
+            );
         }
         nodes.extend(fits.into_iter().cloned());
     }
@@ -178,7 +195,8 @@ fn paths(placed: &[VolumeDecl], out: &mut Findings) {
     for (index, decl) in placed.iter().enumerate() {
         for other in &placed[..index] {
             if decl.path.value == other.path.value && !decl.volume.nodes.is_disjoint(&other.volume.nodes) {
-                let message = format!("{} is the path of volume {} too (line {})", decl.path.value, other.volume.name, other.path.place.line);
+                let message =
+                    format!("{} is the path of volume {} too (line {})", decl.path.value, other.volume.name, other.path.place.line);
                 out.error(&decl.path.place, message, None);
             }
         }
