@@ -1,1 +1,11 @@
-//! kubestead secrets
+//! Key material and its escrow: secrets that are made once, encrypted with age before they touch a disk, and kept in git beside the
+//! cluster file.
+
+mod error;
+mod escrow;
+mod material;
+mod write;
+
+pub use error::Error;
+pub use escrow::{Escrow, Kept};
+pub use material::recovery_key;
