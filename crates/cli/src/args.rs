@@ -6,8 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// One file describes machines, encrypted volumes, keys and a Kubernetes cluster; this makes them so, over SSH.
 #[derive(Debug, Parser)]
-#[command(name = "kubestead", version, after_help = "Begin with: kubestead init, then kubestead plan, then kubestead up.\n\
-    Exit codes: 0 done or nothing to do, 1 failed, 2 usage or bad file, 3 the plan has changes, 4 something is held, 5 a host is unreachable.")]
+#[command(
+    name = "kubestead",
+    version,
+    after_help = "Begin with: kubestead init, then kubestead plan, then kubestead up.\n\
+    Exit codes: 0 done or nothing to do, 1 failed, 2 usage or bad file, 3 the plan has changes, 4 something is held, 5 a host is unreachable."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -57,7 +61,7 @@ pub(crate) enum Command {
         #[arg(long)]
         diff: bool,
     },
-    /// Make the machines and the cluster as the file says.
+    /// Make the machines as the file says.
     #[command(after_help = "Example: kubestead up\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on.")]
     Up {
         #[command(flatten)]
@@ -69,27 +73,9 @@ pub(crate) enum Command {
         #[arg(long)]
         fail_fast: bool,
     },
-    /// Tell how the machines, the volumes and the cluster are.
+    /// Tell how the machines and the volumes are.
     #[command(after_help = "Example: kubestead status --output json")]
     Status(Common),
-    /// Take the cluster apart. Volumes and what is on them stay.
-    #[command(after_help = "Example: kubestead reset --yes-reset home")]
-    Reset {
-        #[command(flatten)]
-        common: Common,
-        /// The cluster's name, as consent.
-        #[arg(long, value_name = "NAME")]
-        yes_reset: Option<String>,
-    },
-    /// Write a kubeconfig with the contexts `sudo` (admin) and one for each user.
-    #[command(after_help = "Example: kubestead kubeconfig --to home.kubeconfig && kubectl --kubeconfig home.kubeconfig get pods")]
-    Kubeconfig {
-        #[command(flatten)]
-        common: Common,
-        /// The file to write, mode 0600.
-        #[arg(long, default_value = "kubeconfig")]
-        to: PathBuf,
-    },
     /// The encrypted volumes.
     #[command(subcommand)]
     Volume(Volume),

@@ -11,12 +11,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Volume};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|rt| rt.block_on(run(cli.command)));
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|rt| rt.block_on(run(cli.command)));
     match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -33,6 +37,11 @@ async fn run(command: Command) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        _ => Err(exit::fail(Exit::Usage, "x")),
+        Command::Init { name, dir } => commands::init::run(&name, &dir),
+        Command::Check(common) => commands::check::run(&common),
+        Command::Plan { common, diff } => commands::plan::run(&common, diff).await,
+        Command::Up { common, consent, fail_fast } => commands::up::run(&common, consent, fail_fast).await,
+        Command::Status(common) => commands::status::run(&common, true).await,
+        Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
     }
 }

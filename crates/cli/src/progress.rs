@@ -40,7 +40,8 @@ impl Progress {
             old.finish_and_clear();
         }
         if std::io::stderr().is_terminal() && total > 0 {
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
             let new = ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_owned());
             *bar = Some(new);
         }

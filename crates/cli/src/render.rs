@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn a_plan_tells_steps_risks_and_what_is_held() {
         let mut part = Part::default();
-        part.push(Step::new(Target::Host("kube1".into()), "data", "wipe", serde_json::json!({"file": "a\nb"}), "wipe it").risk(Risk::Destroys));
+        part.push(
+            Step::new(Target::Host("kube1".into()), "data", "wipe", serde_json::json!({"file": "a\nb"}), "wipe it").risk(Risk::Destroys),
+        );
         part.held.push(Held::new("kube2/data", "holds ext4", "look at it"));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
         let text = super::plan(&plan, true);

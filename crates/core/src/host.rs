@@ -19,29 +19,10 @@ pub trait Host: Send + Sync {
     /// Runs a command to its end. A command that ran and failed is an `Ok` with its status; an error means that the host did not
     /// carry it out, or that nobody knows whether it did ([`HostError::Lost`]).
     async fn run(&self, command: &Command) -> Result<Output, HostError>;
-
-    /// Writes a whole file: a temporary file beside it with its final owner and mode, synced, then renamed. `Already` when content,
-    /// mode and owner are so.
-    async fn put(&self, file: &FilePut) -> Result<Done, ProcedureError> {
-        file.procedure().run(&Refer(self)).await
-    }
 }
 
 /// The hosts of a cluster by name, for the few actions that carry something from one to another.
 pub type Hosts = BTreeMap<String, Arc<dyn Host>>;
-
-/// Lets the provided `put` hand on `&Self` as a trait object without asking implementors for `Sized`.
-struct Refer<'a, T: Host + ?Sized>(&'a T);
-
-#[async_trait]
-impl<T: Host + ?Sized> Host for Refer<'_, T> {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-    async fn run(&self, command: &Command) -> Result<Output, HostError> {
-        self.0.run(command).await
-    }
-}
 
 /// Why a host did not carry a command out.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
@@ -151,6 +132,12 @@ impl FilePut {
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
+    }
+
+    /// Writes it: a temporary file beside it with its final owner and mode, synced, then renamed. `Already` when content, mode and
+    /// owner are so.
+    pub async fn write(&self, host: &dyn Host) -> Result<Done, ProcedureError> {
+        self.procedure().run(host).await
     }
 
     /// The write, as guard, act and verify. The content travels on standard input.

@@ -50,7 +50,11 @@ mod tests {
     #[test]
     fn every_machine_is_reached_by_name_and_address_with_a_known_key() {
         let text = ssh_config(Path::new("/lab"), &LabSpec::default(), 7, true);
-        assert!(text.contains("Host kube1 10.77.0.21\n") && text.contains("StrictHostKeyChecking yes") && text.contains("nsenter -U --preserve-credentials -n -t 7 "));
+        assert!(
+            text.contains("Host kube1 10.77.0.21\n")
+                && text.contains("StrictHostKeyChecking yes")
+                && text.contains("nsenter -U --preserve-credentials -n -t 7 ")
+        );
         assert!(!ssh_config(Path::new("/lab"), &LabSpec::default(), 7, false).contains("-U"));
     }
 }

@@ -95,7 +95,11 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("a"), "abc").unwrap();
         let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let json = |path: &str| format!(r#"{{"formatVersion":1,"kubernetes":"1.37.1","source":"built","files":[{{"path":"{path}","kind":"binary","name":"a","version":"1","sha256":"{sum}","size":3,"roles":["worker"]}}]}}"#);
+        let json = |path: &str| {
+            format!(
+                r#"{{"formatVersion":1,"kubernetes":"1.37.1","source":"built","files":[{{"path":"{path}","kind":"binary","name":"a","version":"1","sha256":"{sum}","size":3,"roles":["worker"]}}]}}"#
+            )
+        };
         std::fs::write(dir.join("bundle.json"), json("a")).unwrap();
         let bundle = Bundle::load(&dir).unwrap();
         assert!(bundle.verify(&dir).is_empty());

@@ -14,5 +14,8 @@ pub fn directory() -> PathBuf {
 /// The folder of a lab's state: disks, keys, logs.
 pub fn lab_directory(name: &str) -> PathBuf {
     let base = std::env::var_os("KUBESTEAD_LAB_DIR").map(PathBuf::from);
-    base.unwrap_or_else(|| std::env::var_os("XDG_STATE_HOME").map_or_else(|| home().join(".local/state"), PathBuf::from).join("kubestead/lab")).join(name)
+    base.unwrap_or_else(|| {
+        std::env::var_os("XDG_STATE_HOME").map_or_else(|| home().join(".local/state"), PathBuf::from).join("kubestead/lab")
+    })
+    .join(name)
 }

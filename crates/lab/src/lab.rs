@@ -153,7 +153,10 @@ impl Lab {
             }
             if begin.elapsed() > START {
                 let _ = child.kill().await;
-                return Err(Error::Program { program: "the lab's supervisor".into(), detail: format!("no answer in time\n{}", build::tail(&path)) });
+                return Err(Error::Program {
+                    program: "the lab's supervisor".into(),
+                    detail: format!("no answer in time\n{}", build::tail(&path)),
+                });
             }
             sleep(Duration::from_millis(50)).await;
         }

@@ -16,8 +16,23 @@ macro_rules! embedded {
 }
 
 embedded!(
-    "apt.sh", "go.sh", "kernel.options", "kernel.sh", "kubernetes.sh", "containerd.sh", "etcd.sh", "cni.sh", "flannel.sh", "coredns.sh", "root.sh",
-    "lab-net", "lab-net.service", "pause.c", "flannel-cni", "images.sh", "bundle.sh",
+    "apt.sh",
+    "go.sh",
+    "kernel.options",
+    "kernel.sh",
+    "kubernetes.sh",
+    "containerd.sh",
+    "etcd.sh",
+    "cni.sh",
+    "flannel.sh",
+    "coredns.sh",
+    "root.sh",
+    "lab-net",
+    "lab-net.service",
+    "pause.c",
+    "flannel-cni",
+    "images.sh",
+    "bundle.sh",
 );
 
 /// One thing to build.
@@ -83,7 +98,11 @@ mod tests {
             assert!(!text(&format!("{}.sh", recipe.name)).is_empty(), "{}", recipe.name);
             for used in recipe.uses {
                 assert!(!text(used).is_empty(), "{used}");
-                assert!(text(&format!("{}.sh", recipe.name)).contains(used.trim_end_matches(".service")), "{} does not use {used}", recipe.name);
+                assert!(
+                    text(&format!("{}.sh", recipe.name)).contains(used.trim_end_matches(".service")),
+                    "{} does not use {used}",
+                    recipe.name
+                );
             }
             assert!(recipe.after.iter().all(|name| super::recipe(name).is_some()));
         }

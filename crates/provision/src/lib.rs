@@ -1,7 +1,10 @@
 //! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
 
 pub mod api;
+pub mod compose;
 pub mod engine;
 pub mod file;
+pub mod fleet;
 pub mod keyserver;
+pub mod machine;
 pub mod ssh;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use kubestead_core::command::{Command, Output, quote};
 use kubestead_core::host::{Host, HostError};
 use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBuilder, Stdio};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 /// sshd's MaxSessions is 10 by default; two are left to people.
@@ -36,6 +36,11 @@ pub struct Login {
     pub port: Option<u16>,
     /// Another configuration file than `~/.ssh/config`.
     pub config: Option<PathBuf>,
+}
+
+/// A host's lock.
+pub struct Lease {
+    _child: openssh::Child<Arc<Session>>,
 }
 
 /// A host over SSH.
@@ -74,6 +79,21 @@ impl SshHost {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         self.session.request_port_forward(ForwardType::Local, at(free), at(remote)).await.map_err(|e| self.lost(&e))?;
         Ok(free)
+    }
+
+    /// Takes this host for one writer: a lock that the host's kernel holds for as long as the answer lives, and frees when the
+    /// connection or this program dies. Nothing when another writer has it.
+    pub async fn lease(&self) -> Result<Option<Lease>, HostError> {
+        let script = "exec 9>/run/kubestead.lock; flock -n 9 || { echo taken; exit; }; echo held; exec cat";
+        let line = format!("sh -c {} sh bash -c {}", quote(AS_ROOT), quote(script));
+        let mut command = Arc::clone(&self.session).arc_raw_command(line);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().await.map_err(|e| self.lost(&e))?;
+        let mut answer = [0_u8; 5];
+        if let Some(out) = child.stdout() {
+            out.read_exact(&mut answer).await.map_err(|e| self.lost(&e))?;
+        }
+        Ok((&answer == b"held\n").then(|| Lease { _child: child }))
     }
 
     fn lost(&self, error: &dyn std::error::Error) -> HostError {

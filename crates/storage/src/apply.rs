@@ -21,7 +21,7 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
         Action::Files { files } => {
             let mut done = Done::Already;
             for file in files {
-                if host.put(&FilePut::plain(&file.path, &file.text).mode(file.mode)).await.map_err(failed)? == Done::Changed {
+                if FilePut::plain(&file.path, &file.text).mode(file.mode).write(host).await.map_err(failed)? == Done::Changed {
                     done = Done::Changed;
                 }
             }

@@ -1,3 +1,9 @@
 //! One file a verb.
 
+pub(crate) mod check;
+pub(crate) mod init;
 pub(crate) mod lab;
+pub(crate) mod plan;
+mod session;
+pub(crate) mod status;
+pub(crate) mod up;

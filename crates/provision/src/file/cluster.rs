@@ -20,8 +20,8 @@ pub struct Cluster {
     pub name: Name,
     /// DNS domain of the site; empty when not given.
     pub domain: String,
-    /// Version and source of the software.
-    pub kubernetes: Kubernetes,
+    /// Version and source of Kubernetes; machines and volumes alone when not given.
+    pub kubernetes: Option<Kubernetes>,
     /// `host:port` that clients and nodes use for the API; the first control plane's address when not given.
     pub endpoint: Option<String>,
     /// How to log in.
@@ -49,7 +49,7 @@ pub struct Cluster {
 }
 
 /// Where persistent volumes live on a node.
-pub const POOL_ROOT: &str = "/var/lib/kubestead/volumes";
+pub(crate) const POOL_ROOT: &str = "/var/lib/kubestead/volumes";
 
 /// Version and source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn draft(root: Yaml, dir: &Path, out: &mut Findings) -> Draft {
     constant(&mut top, "kind", "Cluster", out);
     let cluster_name = top.required("name", out).and_then(|n| name(n, "name", out));
     let domain = top.take("domain").and_then(|n| text(n, "domain", out)).map(|a| a.value).unwrap_or_default();
-    let kubernetes = kubernetes(top.required("kubernetes", out), dir, out);
+    let kubernetes = top.take("kubernetes").map(|n| kubernetes(n, dir, out));
     let endpoint = top.take("endpoint").and_then(|n| endpoint(n, out));
     let ssh = top.take("ssh").map(|n| ssh(n, dir, out)).unwrap_or_default();
     let (nodes, names, addresses) = nodes(top.required("nodes", out), out);
@@ -265,9 +265,8 @@ fn constant(top: &mut Fields, key: &'static str, value: &str, out: &mut Findings
     }
 }
 
-fn kubernetes(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Kubernetes {
+fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
     let mut kubernetes = Kubernetes { version: String::new(), source: Source::Packages, ignore_preflight: Vec::new(), lab: false };
-    let Some(node) = node else { return kubernetes };
     let mut f = Fields::of(node, "kubernetes", out);
     if let Some(version) = f.required("version", out).and_then(|n| text(n, "kubernetes.version", out)) {
         rules::version(&version, out);
@@ -402,9 +401,9 @@ fn keys(node: Yaml, out: &mut Findings) -> Vec<KeyServer> {
         }
     }
     if let Some(recovery) = f.take("recovery").and_then(|n| text(n, "keys.recovery", out))
-        && recovery.value != "sops"
+        && recovery.value != "age"
     {
-        out.error(&recovery.place, format!("keys.recovery must be sops, and this is {:?}", recovery.value), None);
+        out.error(&recovery.place, format!("keys.recovery must be age, and this is {:?}", recovery.value), None);
     }
     f.end(out);
     servers

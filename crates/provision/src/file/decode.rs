@@ -44,10 +44,6 @@ impl Fields {
         Self { place, what: what.to_owned(), entries, known: Vec::new() }
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.place
-    }
-
     pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known.push(key);
         let index = self.entries.iter().position(|(k, ..)| k == key)?;

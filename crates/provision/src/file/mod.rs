@@ -5,4 +5,5 @@ mod decode;
 mod rules;
 mod tree;
 
+pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, Role, Source, Ssh, Volume, load};

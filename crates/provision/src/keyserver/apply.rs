@@ -47,7 +47,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
         Action::Client { files } => {
             let mut done = Done::Already;
             for file in files {
-                let put = host.put(&FilePut::plain(&file.path, &file.text).mode(file.mode)).await;
+                let put = FilePut::plain(&file.path, &file.text).mode(file.mode).write(host).await;
                 if put.map_err(failed(format!("{}: write {}", host.name(), file.path)))? == Done::Changed {
                     done = Done::Changed;
                 }
@@ -73,7 +73,7 @@ async fn setup(spec: &KeyServerSpec, host: &dyn Host) -> Result<Done, ProcedureE
     );
     account.run(host).await?;
     for file in spec.files() {
-        host.put(&FilePut::plain(file.path, file.text).mode(file.mode)).await?;
+        FilePut::plain(file.path, file.text).mode(file.mode).write(host).await?;
     }
     let reload = Procedure::new("", "sshd -t\nsystemctl reload ssh 2>/dev/null || systemctl reload sshd", "");
     reload.run(host).await

@@ -1,0 +1,74 @@
+//! `kubestead status` and `kubestead volume list`: how things are, and why.
+
+use kubestead_core::fact::Fact;
+use kubestead_provision::compose::{self, Seen};
+use kubestead_provision::file::Cluster;
+use kubestead_provision::fleet::Fleet;
+use kubestead_storage::observe::{Header, VolumeFacts};
+use serde::Serialize;
+
+use super::session;
+use crate::args::{Common, Format};
+use crate::exit::{Exit, Failure};
+use crate::print;
+use crate::progress::Progress;
+
+/// A volume on a node.
+#[derive(Serialize)]
+struct Row {
+    node: String,
+    volume: String,
+    path: String,
+    state: String,
+    good: bool,
+}
+
+/// The volumes; with `all` the machines that do not answer and what is held too.
+pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
+    let cluster = super::check::load(common)?;
+    let fleet = Fleet::connect(&cluster).await;
+    let reporter = Progress::new(None);
+    let seen = session::observe(&cluster, &fleet, &reporter).await?;
+    drop(reporter);
+    let rows = rows(&cluster, &seen);
+    let plan = compose::plan(&cluster, &seen)?;
+    match common.output {
+        Format::Json => print::json(&serde_json::json!({"volumes": rows, "held": plan.held, "steps": plan.steps.len()}))?,
+        Format::Text => {
+            for row in &rows {
+                print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
+            }
+            for held in plan.held.iter().filter(|_| all) {
+                print::data(&format!("{}: {} ({})", held.object, held.reason, held.hint));
+            }
+        }
+    }
+    let verdict = session::verdict(&plan);
+    Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+}
+
+fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for node in &cluster.nodes {
+        let storage = seen.nodes.get(&node.name).and_then(Fact::known).map(|n| &n.storage);
+        for volume in cluster.volumes_of(&node.name) {
+            let facts = storage.and_then(|s| s.volumes.get(&volume.name));
+            let (state, good) = facts.map_or_else(|| ("not seen".to_owned(), false), |f| state(f, &volume.path));
+            rows.push(Row { node: node.name.to_string(), volume: volume.name.to_string(), path: volume.path.clone(), state, good });
+        }
+    }
+    rows
+}
+
+fn state(facts: &VolumeFacts, path: &str) -> (String, bool) {
+    let state = match (&facts.header, &facts.opened, &facts.mounted) {
+        (Fact::Known(Header::Ours(_)), Some(_), Some(_)) => return ("open and mounted".to_owned(), true),
+        (Fact::Known(Header::Ours(_)), Some(_), None) => format!("open, not mounted at {path}"),
+        (Fact::Known(Header::Ours(_)), None, _) => "closed: waiting for its key (journalctl -u 'kubestead-key-*' on the node)".to_owned(),
+        (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),
+        (Fact::Known(Header::Damaged(what)), ..) => format!("damaged: {what}"),
+        (Fact::Known(Header::Foreign(what)), ..) => format!("not ours: {what}"),
+        (Fact::Unknown(gap), ..) => format!("not known: {gap}"),
+    };
+    (state, false)
+}

@@ -1,0 +1,99 @@
+//! The connections to all machines of a cluster, and the one probe of each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use kubestead_core::event::{Event, Reporter};
+use kubestead_core::fact::Gap;
+use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
+use kubestead_core::name::Name;
+use kubestead_core::probe::{self, Answers, Section};
+
+use crate::file::Cluster;
+use crate::ssh::{Lease, Login, SshHost};
+
+/// How many machines are talked to at once.
+const AT_ONCE: usize = 64;
+
+/// All machines, connected or not.
+pub struct Fleet {
+    connected: BTreeMap<Name, Arc<SshHost>>,
+    failed: BTreeMap<Name, HostError>,
+}
+
+/// A machine of the file: node or key server.
+fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
+    let login = |name: &Name, address: &str, port| {
+        let config: Option<PathBuf> = cluster.ssh.config.clone();
+        (name.clone(), Login { name: name.to_string(), destination: address.to_owned(), user: cluster.ssh.user.clone(), port, config })
+    };
+    let nodes = cluster.nodes.iter().map(|n| login(&n.name, &n.address, None));
+    let servers = cluster.servers.iter().map(|s| login(&s.name, &s.address, (s.port != 22).then_some(s.port)));
+    nodes.chain(servers).collect()
+}
+
+impl Fleet {
+    /// Connects to all machines side by side. A machine that cannot be reached is remembered with its reason.
+    pub async fn connect(cluster: &Cluster) -> Self {
+        let all = stream::iter(logins(cluster)).map(|(name, login)| async move { (name, SshHost::connect(&login).await) });
+        let results: Vec<_> = all.buffer_unordered(AT_ONCE).collect().await;
+        let mut fleet = Self { connected: BTreeMap::new(), failed: BTreeMap::new() };
+        for (name, result) in results {
+            match result {
+                Ok(host) => drop(fleet.connected.insert(name, Arc::new(host))),
+                Err(error) => drop(fleet.failed.insert(name, error)),
+            }
+        }
+        fleet
+    }
+
+    /// The machines that answer.
+    pub fn hosts(&self) -> Hosts {
+        self.connected.iter().map(|(name, host)| (name.to_string(), Arc::clone(host) as Arc<dyn Host>)).collect()
+    }
+
+    /// Why machines do not answer.
+    pub fn failed(&self) -> &BTreeMap<Name, HostError> {
+        &self.failed
+    }
+
+    /// Locks every machine that answers; the name of one that another writer has.
+    pub async fn lease(&self) -> Result<Result<Vec<Lease>, Name>, HostError> {
+        let mut leases = Vec::new();
+        for (name, host) in &self.connected {
+            match host.lease().await? {
+                Some(lease) => leases.push(lease),
+                None => return Ok(Err(name.clone())),
+            }
+        }
+        Ok(Ok(leases))
+    }
+
+    /// Probes machines side by side, one round trip each, through a wrapper that refuses writes.
+    pub async fn probe(
+        &self,
+        sections: BTreeMap<Name, Vec<Section>>,
+        nonce: &str,
+        reporter: &dyn Reporter,
+    ) -> BTreeMap<Name, Result<Answers, Gap>> {
+        reporter.on(&Event::Stage { name: "observe".into(), total: sections.len() });
+        let one = |(name, sections): (Name, Vec<Section>)| async move {
+            let answers = match (self.connected.get(&name), self.failed.get(&name)) {
+                (Some(host), _) => probe_one(host.as_ref(), &sections, nonce).await,
+                (None, Some(error)) => Err(Gap::new(error.to_string())),
+                (None, None) => Err(Gap::new(format!("{name} is not connected"))),
+            };
+            reporter.on(&Event::Seen { host: name.to_string(), gap: answers.as_ref().err().map(ToString::to_string) });
+            (name, answers)
+        };
+        stream::iter(sections).map(one).buffer_unordered(AT_ONCE).collect().await
+    }
+}
+
+async fn probe_one(host: &dyn Host, sections: &[Section], nonce: &str) -> Result<Answers, Gap> {
+    let output = ReadOnly(host).run(&probe::command(sections, nonce)).await.map_err(|e| Gap::new(e.to_string()))?;
+    probe::parse(&output.stdout, nonce)
+        .map_err(|gap| if output.stderr.is_empty() { gap } else { Gap::new(format!("{gap}: {}", output.tail())) })
+}
