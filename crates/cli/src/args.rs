@@ -94,6 +94,18 @@ pub(crate) enum Command {
 pub(crate) enum Volume {
     /// List the volumes of the file with their state on each node.
     List(Common),
+    /// Print a volume's recovery key, for `cryptsetup open --key-slot 7`.
+    #[command(
+        after_help = "Example: kubestead volume recovery kube1 volkube | ssh kube1 cryptsetup open --key-slot 7 --key-file - /dev/vg01/volkube luks-volkube"
+    )]
+    Recovery {
+        #[command(flatten)]
+        common: Common,
+        /// The node.
+        node: String,
+        /// The volume.
+        volume: String,
+    },
 }
 
 /// Which lab.

@@ -42,6 +42,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan { common, diff } => commands::plan::run(&common, diff).await,
         Command::Up { common, consent, fail_fast } => commands::up::run(&common, consent, fail_fast).await,
         Command::Status(common) => commands::status::run(&common, true).await,
+        Command::Volume(Volume::Recovery { common, node, volume }) => commands::recovery::run(&common, &node, &volume),
         Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
     }
 }

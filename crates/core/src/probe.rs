@@ -63,7 +63,7 @@ impl Answers {
 pub fn command(sections: &[Section], nonce: &str) -> Command {
     let mut script = format!(
         "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         sec() {{ o=$(eval \"$2\" 2>/dev/null; r=$?; printf x; exit $r); r=$?; o=${{o%x}}; \
+         sec() {{ o=$( (eval \"$2\") 2>/dev/null; r=$?; printf x; exit $r); r=$?; o=${{o%x}}; \
          printf '@@{nonce} %s %d %d\\n%s\\n' \"$1\" \"$r\" \"${{#o}}\" \"$o\"; }}\n"
     );
     for section in sections {
@@ -121,12 +121,14 @@ mod tests {
             Section::new("a", "printf 'x\\n\\n@@n1 b 0 3\\n'"),
             Section::new("b", "echo it\\'s; false"),
             Section::new("c:/dev/x", "printf 'zwölf'"),
+            Section::new("d", "echo early; exit 0; echo late"),
         ]);
         let answers = parse(&out, "n1").unwrap();
         assert_eq!(answers.text("a").unwrap(), "x\n\n@@n1 b 0 3\n");
         assert_eq!(answers.get("b").unwrap(), &Answer { status: 1, text: "it's\n".into() });
         assert_eq!(answers.text("c:/dev/x").unwrap(), "zwölf");
-        assert!(answers.text("b").is_err() && answers.get("d").is_err());
+        assert_eq!(answers.text("d").unwrap(), "early\n", "a section that exits early keeps its last line end");
+        assert!(answers.text("b").is_err() && answers.get("e").is_err());
     }
 
     #[test]

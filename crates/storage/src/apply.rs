@@ -218,7 +218,7 @@ fn mount(volume: &Volume) -> Procedure {
              [ ! -d {path} ] || [ -z \"$(ls -A {path})\" ] || refuse '{path} holds files'"
         ),
         format!(
-            "systemctl daemon-reload\nmkdir -p {path}\nchmod 0000 {path}; chattr +i {path}\n\
+            "systemctl daemon-reload\nmkdir -p {path}\nchattr -i {path}\nchmod 0000 {path}; chattr +i {path}\n\
              systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nmount {path}\n[ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
             volume.name,
             quote(&unit)

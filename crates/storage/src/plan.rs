@@ -321,6 +321,11 @@ impl Planner<'_> {
 
     fn directories(&mut self, mounts: BTreeSet<StepId>) {
         let Some(root) = &self.spec.pool_root else { return };
+        // What carries them must be mounted, or be mounted by this plan.
+        let Some(carrier) = self.spec.volumes.iter().find(|v| v.path == root.path) else { return };
+        if !mounts.contains(&self.id(carrier.name.as_str(), "mount")) {
+            return;
+        }
         if root.directories.iter().any(|d| !self.facts.directories.contains(d)) {
             let why = format!("{} folders for persistent volumes", root.directories.len());
             self.step("pools", "directories", Action::Directories { root: root.clone() }, why, mounts);

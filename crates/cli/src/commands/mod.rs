@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod init;
 pub(crate) mod lab;
 pub(crate) mod plan;
+pub(crate) mod recovery;
 mod session;
 pub(crate) mod status;
 pub(crate) mod up;
