@@ -8,26 +8,17 @@ use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::secret::Secret;
 
 use crate::error::Error;
-use crate::observe::{NEW, TOKEN};
+use crate::observe::{NEW, PENDING, TOKEN};
 use crate::plan::Action;
 use crate::spec::{Filesystem, Volume};
-use crate::unit::{self, FETCH};
+use crate::unit::{self, FETCH, Owned};
 
 /// Carries an action out on its host.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let what = describe(action, host.name());
     let failed = |source| Error::Procedure { what: what.clone(), source };
     match action {
-        Action::Files { files } => {
-            let mut done = Done::Already;
-            for file in files {
-                if FilePut::plain(&file.path, &file.text).mode(file.mode).write(host).await.map_err(failed)? == Done::Changed {
-                    done = Done::Changed;
-                }
-            }
-            reload(host).await.map_err(failed)?;
-            Ok(done)
-        }
+        Action::Files { files } => write_files(files, "systemctl daemon-reload", host).await.map_err(failed),
         Action::Format { node, volume } => {
             let key = KeyRef::recovery(node.as_str(), volume.name.as_str());
             let recovery = keys.open(&key).await.map_err(|source| Error::Key { what: what.clone(), source })?;
@@ -37,8 +28,13 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
     }
 }
 
-async fn reload(host: &dyn Host) -> Result<(), ProcedureError> {
-    Procedure::new("", "systemctl daemon-reload", "").run(host).await.map(drop)
+/// Writes files and has them loaded; a cut between the two is seen by the next observation.
+pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result<Done, ProcedureError> {
+    Procedure::new("", format!("mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}"), "").run(host).await?;
+    for file in files {
+        FilePut::plain(&file.path, &file.text).mode(file.mode).write(host).await?;
+    }
+    Procedure::new("", format!("{load}\nrm {PENDING}"), "").run(host).await
 }
 
 fn describe(action: &Action, host: &str) -> String {

@@ -15,6 +15,8 @@ use crate::unit;
 
 /// Set on an LV when we make it, dropped when its filesystem is made: it proves that the LV never held data.
 pub const NEW: &str = "kubestead:new";
+/// There while files are written and not yet loaded: a run that is cut off in between leaves it, and the next one does both again.
+pub const PENDING: &str = "/etc/kubestead/reload-pending";
 /// The type of our token in a LUKS2 header.
 pub const TOKEN: &str = "kubestead";
 
@@ -129,7 +131,8 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
         Section::new("storage/lvm", LVM),
         Section::new("storage/mounts", "findmnt -rn -o TARGET,SOURCE"),
         Section::new("storage/tabs", "cat /etc/crypttab 2>/dev/null; echo @@; cat /etc/fstab"),
-        Section::new("storage/files", format!("sha256sum {} 2>/dev/null; true", files(spec).join(" "))),
+        // Files that systemd has perhaps not read yet count as not written.
+        Section::new("storage/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files(spec).join(" "))),
     ];
     for device in spec.groups.values().flatten() {
         found.push(Section::new(format!("storage/device:{device}"), device_script(device)));

@@ -5,6 +5,7 @@ use kubestead_core::host::{FilePut, Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_storage::apply::write_files;
 
 use super::observe::is_key;
 use super::plan::Action;
@@ -72,11 +73,7 @@ async fn setup(spec: &KeyServerSpec, host: &dyn Host) -> Result<Done, ProcedureE
         format!("[ \"$(stat -c %a {directory})\" = 700 ] || unverified 'the folder of keys is open to others'"),
     );
     account.run(host).await?;
-    for file in spec.files() {
-        FilePut::plain(file.path, file.text).mode(file.mode).write(host).await?;
-    }
-    let reload = Procedure::new("", "sshd -t\nsystemctl reload ssh 2>/dev/null || systemctl reload sshd", "");
-    reload.run(host).await
+    write_files(&spec.files(), "sshd -t\nsystemctl reload ssh 2>/dev/null || systemctl reload sshd", host).await
 }
 
 fn key_pair() -> Procedure {

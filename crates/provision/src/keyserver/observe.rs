@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::command::quote;
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_storage::observe::read_sums;
+use kubestead_storage::observe::{PENDING, read_sums};
 use serde::{Deserialize, Serialize};
 
 use super::spec::{CLIENT_PATH, IDENTITY, KEYS, KNOWN_HOSTS, KeyServerSpec};
@@ -42,7 +42,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
     vec![
         Section::new("keyserver/host-key", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub"),
         Section::new("keyserver/user", format!("id -u {} >/dev/null 2>&1 && echo yes || echo no", quote(&spec.user))),
-        Section::new("keyserver/files", format!("sha256sum {} 2>/dev/null; true", files.join(" "))),
+        Section::new("keyserver/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files.join(" "))),
         Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
         Section::new(
             "keyserver/shares",

@@ -1,0 +1,35 @@
+# The commands of the house. The cache holds everything that is made once; it is safe to delete.
+export KUBESTEAD_CACHE ?= $(HOME)/.cache/kubestead
+export CARGO_TARGET_DIR ?= $(KUBESTEAD_CACHE)/target
+KUBESTEAD = $(CARGO_TARGET_DIR)/release/kubestead
+# A file's owner rules the examples' lab; `make demo-down` ends it.
+DEMO = $(KUBESTEAD_CACHE)/demo
+
+.PHONY: demo demo-down test bench docs lint tools clean
+
+demo: tools ## Real machines on this computer, and encrypted volumes on them
+	cargo build --release -p kubestead-cli
+	bash scripts/demo.sh "$(KUBESTEAD)" "$(DEMO)"
+
+demo-down: ## Stop the demo's machines and remove their disks
+	"$(KUBESTEAD)" lab down --wipe
+
+test: ## Everything that gates a change, the lab included
+	bash tests/gate.sh
+
+bench: tools ## A plan that finds nothing to do, against plain ssh to the same machines
+	cargo build --release -p kubestead-cli
+	bash benches/plan.sh "$(KUBESTEAD)"
+
+docs: ## The crates' documentation
+	cargo doc --no-deps --workspace
+
+lint:
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+tools: ## What the lab needs on Debian
+	bash scripts/tools.sh
+
+clean:
+	cargo clean

@@ -1,0 +1,19 @@
+#!/bin/bash
+# plan.sh KUBESTEAD: a plan that finds nothing to do, against a floor measured in the same run: one fresh ssh to each of the same machines
+# at the same time that runs the plain commands whose answers the plan needs. Needs the demo's machines (`make demo`).
+set -euo pipefail
+kubestead=$1
+demo=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}/demo
+export KUBESTEAD_FILE=$demo/cluster.yaml
+config=$("$kubestead" lab up 2>/dev/null)
+floor() {
+  for host in cp1 kube1 kube2; do ssh -F "$config" "$host" bash -s < "$(dirname "$0")/floor.sh" > /dev/null 2>&1 & done
+  ssh -F "$config" masterlock bash -s > /dev/null 2>&1 <<< 'cut -d" " -f1,2 /etc/ssh/ssh_host_ed25519_key.pub; id -u masterlock; sha256sum /usr/local/lib/kubestead/serve /etc/ssh/sshd_config.d/50-kubestead.conf; cat /etc/ssh/kubestead_keys; find /var/lib/kubestead-keys -type f -size 64c' &
+  wait
+}
+login() { for host in cp1 kube1 kube2 masterlock; do ssh -F "$config" "$host" true & done; wait; }
+plan() { "$kubestead" plan > /dev/null 2>&1; }
+median() { for _ in 1 2 3 4 5 6 7; do begin=$(date +%s%N); "$1"; end=$(date +%s%N); echo $(((end - begin) / 1000000)); done | sort -n | sed -n 4p; }
+floor; plan
+f=$(median floor) l=$(median login) p=$(median plan)
+echo "plan $p ms; floor $f ms, ratio $(awk "BEGIN{printf \"%.2f\", $p/$f}"); ssh true $l ms, ratio $(awk "BEGIN{printf \"%.2f\", $p/$l}")"

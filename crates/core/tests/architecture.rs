@@ -1,0 +1,55 @@
+//! The house: which crate may know which.
+
+use serde_json::Value;
+
+/// A crate, and the crates of the workspace that it may depend on.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("kubestead-core", &[]),
+    ("kubestead-storage", &["kubestead-core"]),
+    ("kubestead-secrets", &["kubestead-core"]),
+    ("kubestead-lab", &[]),
+    ("kubestead-provision", &["kubestead-core", "kubestead-storage", "kubestead-secrets"]),
+    ("kubestead-cli", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision", "kubestead-lab"]),
+];
+/// Domains and core know no runtime, no ssh and no client.
+const PURE: [&str; 3] = ["kubestead-core", "kubestead-storage", "kubestead-secrets"];
+const IMPURE: [&str; 4] = ["tokio", "openssh", "kube", "k8s-openapi"];
+
+fn violations(metadata: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some((_, allowed)) = ARROWS.iter().find(|(n, _)| *n == name) else {
+            found.push(format!("{name} is not in the picture"));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().into_iter().flatten().filter(|d| d["kind"].is_null()) {
+            let other = dependency["name"].as_str().unwrap_or_default();
+            if other.starts_with("kubestead-") && !allowed.contains(&other) {
+                found.push(format!("{name} must not depend on {other}"));
+            }
+            if PURE.contains(&name) && IMPURE.contains(&other) {
+                found.push(format!("{name} is pure and must not depend on {other}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_arrow_is_outside_the_picture() {
+    let output =
+        std::process::Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(metadata["packages"].as_array().unwrap().len(), ARROWS.len());
+    assert_eq!(violations(&metadata), Vec::<String>::new());
+}
+
+#[test]
+fn a_forbidden_arrow_is_found() {
+    let bad = serde_json::json!({"packages": [
+        {"name": "kubestead-storage", "dependencies": [{"name": "kubestead-secrets", "kind": null}, {"name": "tokio", "kind": null}]},
+        {"name": "kubestead-new", "dependencies": []}]});
+    assert_eq!(violations(&bad).len(), 3);
+}

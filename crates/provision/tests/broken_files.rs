@@ -1,0 +1,98 @@
+//! Broken cluster files: every mistake is told, with its line and column.
+
+use std::path::Path;
+
+use kubestead_provision::file::load;
+
+const GOOD: &str = "\
+apiVersion: kubestead/v1
+kind: Cluster
+name: home
+nodes:
+  - {name: cp1, address: 10.0.0.11, roles: [control-plane]}
+  - {name: kube1, address: 10.0.0.21}
+disks:
+  vg01: {devices: {kube1: [/dev/disk/by-id/nvme-1]}}
+volumes:
+  data: {on: [kube1], group: vg01, size: 8GiB, path: /var/lib/kubestead/volumes}
+keys:
+  servers: [{host: lock, address: 10.0.0.5}]
+pools:
+  pool-s: {count: 2, size: 1Gi}
+";
+
+fn told(text: &str) -> Vec<String> {
+    match load("c.yaml", text, Path::new("/")) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What is replaced, by what, and what must then be said.
+const BROKEN: [(&str, &str, &str); 26] = [
+    ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
+    ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
+    ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a text, and this is a list"),
+    ("kubestead/v1", "kubestead/v2", "c.yaml:1:13: error: apiVersion must be kubestead/v1"),
+    ("kind: Cluster", "kind:", "error: kind must be a text, and this is nothing"),
+    ("10.0.0.21", "10.0.0.300", "c.yaml:6:28: error: a node's address: \"10.0.0.300\" is not an IP address"),
+    ("10.0.0.21", "10.0.0.11", "c.yaml:6:28: error: two nodes have the address 10.0.0.11 (first in line 5)"),
+    ("name: kube1", "name: cp1", "c.yaml:6:12: error: two nodes are called cp1 (first in line 5)"),
+    ("name: kube1, ", "", "c.yaml:6:5: error: a node needs \"name\""),
+    ("[control-plane]", "[control]", "c.yaml:5:45: error: a role: \"control\" is neither control-plane nor worker"),
+    (", roles: [control-plane]", "", "c.yaml:5:3: error: no node has the role control-plane"),
+    ("/dev/disk/by-id/nvme-1", "/dev/sda", "c.yaml:8:28: error: \"/dev/sda\" is not a name that stays"),
+    (
+        "[/dev/disk/by-id/nvme-1]",
+        "[/dev/disk/by-id/a-1, /dev/disk/by-id/a-1]",
+        "c.yaml:8:49: error: /dev/disk/by-id/a-1 of kube1 is used twice",
+    ),
+    ("{kube1: [", "{kube9: [", "c.yaml:8:20: error: group vg01 names \"kube9\", which is no node"),
+    ("on: [kube1]", "on: [kube9]", "c.yaml:10:15: error: \"kube9\" is neither a node nor a role"),
+    ("on: [kube1]", "on: [all]", "volume data is on cp1, where group vg01 has no devices"),
+    ("group: vg01", "group: vg02", "c.yaml:10:30: error: volume data is on kube1, where group vg02 has no devices"),
+    ("size: 8GiB", "size: 8 gigs", "c.yaml:10:42: error: a volume's size: \"8 gigs\" is not a size"),
+    ("size: 8GiB", "size: 0", "a volume's size must be larger than 0"),
+    ("size: 8GiB", "size: 2GiB", "c.yaml:10:42: error: pools and named volumes ask for 2147483648 bytes together"),
+    ("path: /var/lib/kubestead/volumes", "path: data", "c.yaml:10:54: error: \"data\" is not an absolute path"),
+    ("path: /var/lib/kubestead/volumes", "path: /a/../b", "is not an absolute path"),
+    (", path: /var", ", filesystem: btrfs, path: /var", "\"btrfs\" is neither ext4 nor xfs"),
+    ("  servers: [{host: lock, address: 10.0.0.5}]", "  servers: []", "volumes are encrypted and no key server is named"),
+    ("count: 2", "count: -2", "c.yaml:14:19: error: count: \"-2\" is not a whole number"),
+    ("kind: Cluster", "kind: Cluster\nkind: Cluster", "c.yaml:3:1: error: \"kind\" is written twice (first in line 2)"),
+];
+
+#[test]
+fn the_good_file_is_good() {
+    assert!(told(GOOD).is_empty(), "{:?}", told(GOOD));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    for (good, bad, expected) in BROKEN {
+        assert!(GOOD.contains(good), "{good}");
+        let found = told(&GOOD.replacen(good, bad, 1));
+        assert!(found.iter().any(|d| d.contains(expected)), "{good} -> {bad}\nexpected {expected}\nfound {found:#?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = GOOD
+        .replace("name: home", "nam: home")
+        .replace("10.0.0.21", "x")
+        .replace("size: 8GiB", "size: big")
+        .replace("count: 2", "count: two");
+    let lines: Vec<String> = told(&text).iter().map(|d| d.split(':').nth(1).unwrap_or_default().to_owned()).collect();
+    for line in ["3", "6", "10", "14"] {
+        assert!(lines.iter().any(|l| l == line), "line {line} is not among {lines:?}");
+    }
+}
+
+#[test]
+fn what_is_not_yaml_says_where() {
+    for text in ["", "a: [", "a: b: c", "- a\n- b", "a: &x 1\nb: *x", "a: 1\n---\nb: 2", "\t- a"] {
+        let found = told(text);
+        assert!(found.first().is_some_and(|d| d.starts_with("c.yaml:")), "{text:?}: {found:?}");
+    }
+}
