@@ -58,8 +58,11 @@ echo "== what the disk shows"
 canary="canary-$RANDOM-$RANDOM"
 on kube1 "echo $canary-file > /var/lib/kubestead/volumes/pool-s-0001/file; sync; echo $canary-bare > /root/bare; sync"
 disk=$KUBESTEAD_LAB_DIR/lab/machines/kube1
-expect "the search can find a canary in the clear" grep -qaF "$canary-bare" "$disk/root.img"
-expect "the encrypted disk does not hold the canary" bash -c "! grep -qaF '$canary-file' '$disk/disk-kube1-data.img'"
+# The images are sparse: without their zeros they are small.
+holds() { [ "$(tr -d '\0' < "$2" | grep -caF -- "$1")" -gt 0 ]; }
+lacks() { ! holds "$@"; }
+expect "the search can find a canary in the clear" holds "$canary-bare" "$disk/root.img"
+expect "the encrypted disk does not hold the canary" lacks "$canary-file" "$disk/disk-kube1-data.img"
 expect "the recovery key opens the volume with plain cryptsetup" bash -c "cd '$top' && '$kubestead' volume recovery kube1 volkube | ssh -F '$work/ssh' kube1 cryptsetup open --test-passphrase --key-slot 7 --key-file - /dev/vg01/volkube"
 
 echo "== reboot, with nobody's hands"

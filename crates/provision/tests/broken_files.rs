@@ -1,4 +1,5 @@
 //! Broken cluster files: every mistake is told, with its line and column.
+#![allow(clippy::unwrap_used)] // a test fails by it
 
 use std::path::Path;
 

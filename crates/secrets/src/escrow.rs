@@ -170,16 +170,16 @@ mod tests {
         Escrow::open(&dir.join("escrow"), &dir.join("keys.txt")).unwrap()
     }
 
-    fn secret(text: &str) -> Result<Secret, Error> {
-        Ok(Secret::new(text.as_bytes().to_vec()))
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes().to_vec())
     }
 
     #[test]
     fn a_secret_is_kept_once_and_never_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let escrow = escrow(dir.path());
-        assert_eq!(escrow.ensure("recovery.kube1.data", || secret("canary-one")).unwrap(), Kept::Made);
-        assert_eq!(escrow.ensure("recovery.kube1.data", || secret("canary-two")).unwrap(), Kept::Existed);
+        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-one"))).unwrap(), Kept::Made);
+        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-two"))).unwrap(), Kept::Existed);
         assert_eq!(escrow.get("recovery.kube1.data").unwrap().unwrap().expose(), b"canary-one");
         assert_eq!(Escrow::names(&dir.path().join("escrow")).unwrap(), BTreeSet::from(["recovery.kube1.data".to_owned()]));
         assert!(escrow.get("recovery.kube1.other").unwrap().is_none());
@@ -189,7 +189,7 @@ mod tests {
     fn no_file_of_the_folder_holds_the_plain_value() {
         let dir = tempfile::tempdir().unwrap();
         let escrow = escrow(dir.path());
-        escrow.ensure("a", || secret("canary-one")).unwrap();
+        escrow.ensure("a", || Ok(secret("canary-one"))).unwrap();
         std::fs::write(dir.path().join("proof"), "canary-one").unwrap();
         let holds = |path: &Path| std::fs::read(path).unwrap().windows(10).any(|w| w == b"canary-one");
         assert!(holds(&dir.path().join("proof")), "the search can find it");
@@ -202,7 +202,7 @@ mod tests {
     fn damage_a_missing_identity_and_names_that_leave_the_folder_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let own = escrow(dir.path());
-        own.ensure("a", || secret("value")).unwrap();
+        own.ensure("a", || Ok(secret("value"))).unwrap();
         let without = Escrow::open(&dir.path().join("escrow"), &dir.path().join("none")).unwrap();
         assert!(matches!(without.get("a"), Err(Error::Decrypt { .. })));
         let path = dir.path().join("escrow/a.age");
@@ -221,7 +221,7 @@ mod tests {
     fn files_are_for_their_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        escrow(dir.path()).ensure("a", || secret("value")).unwrap();
+        escrow(dir.path()).ensure("a", || Ok(secret("value"))).unwrap();
         for name in ["keys.txt", "escrow/a.age"] {
             assert_eq!(std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
         }

@@ -73,7 +73,7 @@ impl Signature {
 /// `cryptsetup luksDump --dump-json-metadata`, as far as it is read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LuksMetadata {
-    pub(crate) keyslots: BTreeMap<String, serde::de::IgnoredAny>,
+    pub(crate) keyslots: BTreeMap<String, serde_json::Value>,
     pub(crate) tokens: BTreeMap<String, Token>,
 }
 

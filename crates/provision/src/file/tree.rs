@@ -50,6 +50,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
     }
 }
 
+fn error_at(place: Place, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {
+    Diagnostic { place, severity: Severity::Error, message: message.into(), hint: hint.map(str::to_owned) }
+}
+
 type Source<'a> = Parser<'a, granit_parser::StrInput<'a>>;
 
 struct Walker<'a> {
@@ -59,10 +63,6 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn error(&self, place: Place, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {
-        Diagnostic { place, severity: Severity::Error, message: message.into(), hint: hint.map(str::to_owned) }
-    }
-
     fn at(&self, line: usize, column: usize) -> Place {
         Place { file: self.file.to_owned(), line: line.max(1) as u64, column: column as u64 + 1 }
     }
@@ -77,9 +77,9 @@ impl<'a> Walker<'a> {
                 }
                 Some(Err(error)) => {
                     let place = self.at(error.marker().line(), error.marker().col());
-                    return Err(self.error(place, format!("this is not YAML: {}", error.info()), None));
+                    return Err(error_at(place, format!("this is not YAML: {}", error.info()), None));
                 }
-                None => return Err(self.error(self.at(1, 0), "the file ends too early", None)),
+                None => return Err(error_at(self.at(1, 0), "the file ends too early", None)),
             }
         }
     }
@@ -87,28 +87,28 @@ impl<'a> Walker<'a> {
     fn document(&mut self) -> Result<Node, Diagnostic> {
         let (event, place) = self.next()?;
         if matches!(event, Event::StreamEnd | Event::DocumentEnd) {
-            return Err(self.error(place, "the file is empty", Some("`kubestead init` writes one to begin with")));
+            return Err(error_at(place, "the file is empty", Some("`kubestead init` writes one to begin with")));
         }
         let node = self.node(event, place, 0)?;
         loop {
             match self.next()? {
                 (Event::DocumentEnd, _) => {}
                 (Event::StreamEnd, _) => return Ok(node),
-                (_, place) => return Err(self.error(place, "a second document: a cluster file holds one", None)),
+                (_, place) => return Err(error_at(place, "a second document: a cluster file holds one", None)),
             }
         }
     }
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, Diagnostic> {
         if depth > MAX_DEPTH {
-            return Err(self.error(place, format!("nested more than {MAX_DEPTH} deep"), None));
+            return Err(error_at(place, format!("nested more than {MAX_DEPTH} deep"), None));
         }
         let kind = match event {
             Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain },
             Event::SequenceStart(..) => self.list(depth)?,
             Event::MappingStart(..) => self.map(depth)?,
-            Event::Alias(_) => return Err(self.error(place, "an alias: aliases are not read here", Some("write the value out"))),
-            _ => return Err(self.error(place, "a value was expected", None)),
+            Event::Alias(_) => return Err(error_at(place, "an alias: aliases are not read here", Some("write the value out"))),
+            _ => return Err(error_at(place, "a value was expected", None)),
         };
         Ok(Node { place, kind })
     }
@@ -131,13 +131,13 @@ impl<'a> Walker<'a> {
                 other => other,
             };
             let Event::Scalar(key, ..) = event else {
-                return Err(self.error(place, "a key must be a single word", None));
+                return Err(error_at(place, "a key must be a single word", None));
             };
             let (value, at) = self.next()?;
             let value = self.node(value, at, depth + 1)?;
             if let Some((_, first, _)) = entries.iter().find(|(k, ..)| *k == *key) {
                 let message = format!("{key:?} is written twice (first in line {})", first.line);
-                self.found.push(self.error(place, message, None));
+                self.found.push(error_at(place, message, None));
             } else {
                 entries.push((key.into_owned(), place, value));
             }
