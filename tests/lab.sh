@@ -69,7 +69,7 @@ echo "== reboot, with nobody's hands"
 for machine in cp1 kube1 kube2; do expect "reboot $machine" "$kubestead" lab reboot "$machine"; done
 expect "all volumes come back" eventually 60 mounted
 expect "the file is still there" on kube1 "grep -q $canary-file /var/lib/kubestead/volumes/pool-s-0001/file"
-expect "the plan is empty after reboots" status 0 "$kubestead" plan
+expect "the plan is empty after reboots" eventually 60 status 0 "$kubestead" plan
 
 echo "== power cut"
 "$kubestead" lab kill kube2
