@@ -100,7 +100,6 @@ expect "no forwarding" on kube1 "! timeout 5 ssh -F /etc/kubestead/ssh_config -o
 expect "the server's share alone opens nothing" on kube1 "! $fetch get volkube < /dev/null | cryptsetup open --test-passphrase --key-file - /dev/vg01/volkube 2>/dev/null"
 
 echo "== what is not ours stays as it is"
-sum() { sha256sum < "$disk/../kube2/disk-kube2-data.img"; }
 on kube2 "systemctl stop var-lib-kubestead-volumes.mount; systemctl stop 'systemd-cryptsetup@luks\x2dvolkube.service'; dd if=/dev/vg01/volkube of=/run/header bs=1M count=1 status=none; printf X | dd of=/dev/vg01/volkube bs=1 seek=4200 conv=notrunc status=none; sync"
 expect "a header with a flipped byte is held and named" says "first copy" status 4 "$kubestead" plan
 flipped=$(on kube2 "sha256sum /dev/vg01/volkube")
@@ -112,10 +111,11 @@ expect "with its header back it opens again" "$kubestead" up
 "$kubestead" lab up > /dev/null 2>&1
 rm -rf "$work/secrets"; "$kubestead" init "$work" > /dev/null 2>&1
 on kube1 "mkfs.ext4 -q -F /dev/disk/by-id/ubd-kube1-data; sync"
-foreign=$(on kube1 "sha256sum /dev/disk/by-id/ubd-kube1-data")
+image() { on kube1 sync; sha256sum < "$disk/disk-kube1-data.img"; }
+foreign=$(image)
 expect "a disk with a filesystem is held and named" says "ext4" status 4 "$kubestead" plan
 "$kubestead" up > /dev/null 2>&1 || true
-expect "not a byte of it was changed" [ "$foreign" = "$(on kube1 "sha256sum /dev/disk/by-id/ubd-kube1-data")" ]
+expect "not a byte of it was changed" [ "$foreign" = "$(image)" ]
 expect "the other machines were made" eventually 1 on kube2 "findmnt -M /var/lib/kubestead/volumes"
 
 echo "== who is who"
