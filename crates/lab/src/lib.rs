@@ -1,5 +1,5 @@
 //! Rehearsal machines on one's own computer: each with its own kernel, systemd, sshd and spare disks, a network between them, and a
-//! host for keys. They are User Mode Linux kernels in seccomp mode: no KVM and no root are asked for.
+//! host for keys. They are User Mode Linux kernels in seccomp mode: no KVM is asked for.
 //!
 //! Seccomp mode isolates guests neither from one another nor from the user that runs them: a lab for one's own machines, never a
 //! sandbox for hostile code.
