@@ -2,7 +2,7 @@
 export KUBESTEAD_CACHE ?= $(HOME)/.cache/kubestead
 export CARGO_TARGET_DIR ?= $(KUBESTEAD_CACHE)/target
 KUBESTEAD = $(CARGO_TARGET_DIR)/release/kubestead
-# A file's owner rules the examples' lab; `make demo-down` ends it.
+# The demo's cluster file and keys; they stay when `make demo-down` removes the machines.
 DEMO = $(KUBESTEAD_CACHE)/demo
 
 .PHONY: demo demo-down test bench docs lint tools clean

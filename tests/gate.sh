@@ -16,8 +16,9 @@ kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")
 cp "$CARGO_TARGET_DIR/debug/kubestead" "$kubestead"; chmod 755 "$kubestead"
 step "the lab's parts are built in the background; what is in the cache is not built again"
 log=$(mktemp)
-"$kubestead" lab build > "$log" 2>&1 & builder=$!
-finish() { kill "$builder" 2>/dev/null || true; rm -f "$kubestead" "$log"; }
+# A session of its own, so that what it started ends with it.
+setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
+finish() { [ -z "$builder" ] || kill -- "-$builder" 2>/dev/null || true; rm -f "$kubestead" "$log"; }
 trap finish EXIT
 
 step "format"
@@ -37,6 +38,7 @@ while kill -0 "$builder" 2>/dev/null; do
   sleep 2
 done
 wait "$builder" || { cat "$log"; echo "the lab could not be built"; exit 1; }
+builder=
 tail -n +$((shown + 1)) "$log"
 step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh

@@ -254,7 +254,7 @@ impl Planner<'_> {
             self.held(
                 name,
                 format!("the node's share of its key, /etc/kubestead/share.d/{name}, is gone"),
-                "open it with the recovery key: `kubestead secret get` shows where it is kept",
+                "open it with the recovery key: `kubestead volume recovery` prints it",
             );
             return;
         }
