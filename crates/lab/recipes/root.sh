@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/apt.sh"
 out=$(realpath -m "${1:?output directory}"); work=$out/.work; mkdir -p "$work"
 packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,openssh-server,sudo,lvm2,cryptsetup,iproute2,iptables,nftables,kmod,conntrack,ebtables,ethtool
-packages=$packages,socat,xfsprogs,e2fsprogs,runc,ca-certificates,iputils-ping,procps,less,gpg,ipset,netbase,apt,nfs-common
+packages=$packages,socat,xfsprogs,e2fsprogs,runc,ca-certificates,iputils-ping,procps,less,gpg,ipset,netbase,apt,nfs-common,curl
 mode=unshare; [ "$(id -u)" = 0 ] && mode=root
 mmdebstrap --quiet --mode=$mode --variant=minbase --include="$packages" bookworm "$work/root.tar" "$(debian_mirror)"
 # The rest needs the owners that are in the archive, so without root it runs as root of a user namespace.

@@ -16,7 +16,9 @@ use crate::spec::LabSpec;
 use crate::{access, build, disk};
 
 /// How long a machine may take to answer. Twelve seconds are usual; a busy host needs more.
-pub(crate) const WAIT: Duration = Duration::from_secs(180);
+pub(crate) const WAIT: Duration = Duration::from_secs(300);
+/// When a reboot is asked for again, while the machine still answers as the same boot.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// How long the supervisor may take to make its network.
 const START: Duration = Duration::from_secs(30);
 
@@ -210,12 +212,21 @@ impl Lab {
     /// Reboots a machine from inside, and waits until it is another boot.
     pub async fn reboot(&self, machine: &str) -> Result<(), Error> {
         let before = self.boot_id(machine).await?;
-        // The connection breaks while it goes down; that it went down shows in the boot id.
-        let _ = self.ssh(machine, "systemctl reboot").await;
         let begin = Instant::now();
+        let mut said = String::new();
+        let mut asked = None;
         while self.boot_id(machine).await.map_or(true, |now| now == before) {
             if begin.elapsed() > WAIT {
-                return self.wait(machine).await.and(Err(Error::Refused(format!("{machine} did not reboot"))));
+                let console = build::tail(&disk::folder(self.files.dir(), machine).join("console.log"));
+                return Err(Error::Refused(format!("{machine} did not reboot\n{said}\n{console}")));
+            }
+            // On a busy host the request itself may be lost; the connection also breaks when it is carried out, so nothing is
+            // concluded from its failure.
+            if asked.is_none_or(|at: Instant| at.elapsed() > ASK_AGAIN) {
+                asked = Some(Instant::now());
+                if let Err(error) = self.ssh(machine, "systemctl reboot").await {
+                    said = error.to_string();
+                }
             }
             sleep(Duration::from_millis(500)).await;
         }

@@ -12,7 +12,6 @@
 
 pub mod access;
 pub mod build;
-pub mod bundle;
 pub mod cache;
 mod control;
 mod disk;
