@@ -1,5 +1,7 @@
 //! A command as a value: arguments, standard input, and whether it may change anything.
 
+use std::path::PathBuf;
+
 use crate::secret::Secret;
 
 /// Whether a command may change the machine. Observing gets a host that refuses `Write`.
@@ -20,13 +22,15 @@ pub enum Stdin {
     Plain(Vec<u8>),
     /// Secret bytes.
     Secret(Secret),
+    /// The content of a file of the operator's computer, streamed: it may be larger than what memory should hold.
+    File(PathBuf),
 }
 
 impl Stdin {
-    /// The bytes to send.
+    /// The bytes that are in memory; none of a file's.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Empty => &[],
+            Self::Empty | Self::File(_) => &[],
             Self::Plain(bytes) => bytes,
             Self::Secret(secret) => secret.expose(),
         }

@@ -8,17 +8,22 @@ use kubestead_core::fact::Fact;
 use kubestead_core::host::Hosts;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
-use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, Target};
-use kubestead_secrets::{Escrow, Kept, recovery_key};
+use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
+use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
 use kubestead_storage::observe::{Header, StorageFacts};
 use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
 use serde::{Deserialize, Serialize};
 
+use crate::api::KubeApi;
+use crate::bundle::{self, Bundle};
+use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::engine::Runner;
-use crate::file::{Cluster, Node, POOL_ROOT};
+use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Source};
 use crate::fleet::Fleet;
 use crate::keyserver::{self, EnrolledNode, KeyServerSpec, NodeFacts, ServerFacts};
+use crate::kubeadm::{self, Candidate, ClusterSpec, ENCRYPTION_KEY, KubeadmFacts};
 use crate::machine::{self, Machine};
+use crate::node::{self, NodeSpec};
 
 /// Where a key server keeps its shares.
 const SHARES: &str = "/var/lib/kubestead-keys";
@@ -36,6 +41,12 @@ pub enum Action {
     Keys(keyserver::Action),
     /// For disks and volumes.
     Storage(kubestead_storage::plan::Action),
+    /// For a node's kernel and software.
+    Node(node::Action),
+    /// For membership in the cluster.
+    Kubeadm(kubeadm::Action),
+    /// Through the API.
+    Cluster(cluster::Action),
 }
 
 /// A node as seen.
@@ -46,6 +57,10 @@ pub struct NodeSeen {
     pub machine: Machine,
     /// Its storage.
     pub storage: StorageFacts,
+    /// Its set-up; nothing when the file asks for no Kubernetes.
+    pub setup: Option<node::NodeFacts>,
+    /// Its membership.
+    pub kubeadm: Option<KubeadmFacts>,
 }
 
 /// All that was seen. No secret ever enters it.
@@ -60,6 +75,10 @@ pub struct Seen {
     pub servers: BTreeMap<Name, Fact<ServerFacts>>,
     /// The names of the secrets in the escrow.
     pub escrow: BTreeSet<String>,
+    /// The bundle on this computer; absent when the file names none.
+    pub bundle: Fact<Bundle>,
+    /// What the API has; absent when there is no cluster.
+    pub api: Fact<ApiFacts>,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
 }
@@ -110,26 +129,55 @@ pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
 /// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
 pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, now: i64, reporter: &dyn Reporter) -> Seen {
     let specs = servers(cluster);
+    let bundle = bundle(cluster);
     let mut sections = BTreeMap::new();
     for node in &cluster.nodes {
         let mut all = machine::sections();
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
         all.extend(keyserver::node_sections());
+        if let (Some(wanted), Some(bundle)) = (&cluster.kubernetes, bundle.known()) {
+            all.extend(node::sections(&node_spec(wanted, bundle, node)));
+        }
+        if cluster.kubernetes.is_some() {
+            all.extend(kubeadm::sections());
+        }
+        if Some(&node.name) == first(cluster) {
+            all.push(cluster::section());
+        }
         sections.insert(node.name.clone(), all);
     }
     for spec in &specs {
         sections.insert(spec.server.clone(), keyserver::server_sections(spec));
     }
     let mut answers = fleet.probe(sections, nonce, reporter).await;
-    let mut seen = Seen { nodes: BTreeMap::new(), keys: BTreeMap::new(), servers: BTreeMap::new(), escrow, unreachable: BTreeSet::new() };
-    seen.unreachable = fleet.failed().keys().cloned().collect();
+    let mut seen = Seen {
+        nodes: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        servers: BTreeMap::new(),
+        escrow,
+        bundle,
+        api: Fact::Absent,
+        unreachable: fleet.failed().keys().cloned().collect(),
+    };
     for spec in &specs {
         let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a))));
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
     for (name, answers) in answers {
+        if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
+            seen.api = match cluster::read(answers) {
+                Ok(Some(facts)) => Fact::Known(facts),
+                Ok(None) => Fact::Absent,
+                Err(gap) => Fact::Unknown(gap),
+            };
+        }
         let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
-            Ok(NodeSeen { machine: machine::read(a, now)?, storage: kubestead_storage::observe::read(&storage(cluster, &name), a) })
+            Ok(NodeSeen {
+                machine: machine::read(a, now)?,
+                storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
+                setup: seen.bundle.known().map(|_| node::read(a)).transpose()?,
+                kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
+            })
         });
         let keys = answers.and_then(|a| keyserver::read_node(&a));
         seen.nodes.insert(name.clone(), Fact::from_result(node));
@@ -142,16 +190,26 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
     let mut ready = BTreeMap::new();
+    // Without its key server a node can neither make nor open a volume.
+    let keys = seen.servers.values().all(|fact| fact.known().is_some());
+    let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for node in &cluster.nodes {
         match seen.nodes.get(&node.name) {
             Some(Fact::Known(found)) => {
-                let against = machine::held(&node.name, &found.machine);
-                if against.is_empty() {
-                    escrow(cluster, &node.name, found, seen, &mut part);
-                    part.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
+                let mut own = Part { steps: Vec::new(), held: machine::held(&node.name, &found.machine) };
+                if own.held.is_empty() {
+                    escrow(cluster, &node.name, found, seen, &mut own);
+                    own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
                     ready.insert(node.name.clone(), seen.keys.get(&node.name).cloned().unwrap_or(Fact::Absent));
                 }
-                part.held.extend(against);
+                // What comes after the volumes must never write below a mount point that waits for its volume.
+                if own.held.is_empty() && (keys || own.steps.is_empty()) {
+                    machines.push((node, found));
+                }
+                if !keys {
+                    own.steps.clear();
+                }
+                part.extend(own);
             }
             Some(Fact::Unknown(gap)) => {
                 let mut held = Held::new(node.name.as_str(), gap.to_string(), "nothing is done to a machine that is not seen");
@@ -162,19 +220,142 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
         }
     }
     part.extend(keyserver::plan(&servers(cluster), &seen.servers, &ready).map(Action::Keys));
-    if seen.servers.values().any(|fact| fact.known().is_none()) {
-        // Without its key server a node can neither make nor open a volume.
-        part.steps.retain(|step| !matches!(&step.action, Action::Storage(_) | Action::Escrow { .. }));
-    }
-    if cluster.kubernetes.is_some() {
-        part.held.push(Held::new(
-            "cluster/kubernetes",
-            "this version makes machines, keys and volumes ready and does not install Kubernetes",
-            "leave `kubernetes` out of the file",
-        ));
+    if let Some(wanted) = &cluster.kubernetes {
+        kubernetes(cluster, wanted, seen, &machines, &mut part);
     }
     let digest = serde_json::to_string(seen).map(|text| kubestead_storage::plan::digest(&text)).unwrap_or_default();
     Plan::new(cluster.digest.clone(), digest, part)
+}
+
+/// The control plane that begins the cluster; nothing when the file asks for no Kubernetes.
+pub fn first(cluster: &Cluster) -> Option<&Name> {
+    cluster.kubernetes.as_ref()?;
+    cluster.control_planes().map(|n| &n.name).next()
+}
+
+/// `bundle.json` of the folder that the file names.
+fn bundle(cluster: &Cluster) -> Fact<Bundle> {
+    match cluster.kubernetes.as_ref().map(|k| &k.source) {
+        Some(Source::Bundle(dir)) => Fact::from_result(bundle::load(dir).map_err(|e| chain(&e))),
+        Some(Source::Packages) | None => Fact::Absent,
+    }
+}
+
+fn node_spec(wanted: &Kubernetes, bundle: &Bundle, node: &Node) -> NodeSpec {
+    let dir = match &wanted.source {
+        Source::Bundle(dir) => dir.clone(),
+        Source::Packages => std::path::PathBuf::new(),
+    };
+    NodeSpec {
+        name: node.name.clone(),
+        bundle: dir,
+        files: bundle.files_for(node.is_control_plane()),
+        pause_image: bundle.pause_image().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The cluster for kubeadm; nothing when the file asks for no Kubernetes.
+pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
+    let wanted = cluster.kubernetes.as_ref()?;
+    let first = cluster.control_planes().next()?;
+    Some(ClusterSpec {
+        name: cluster.name.clone(),
+        version: wanted.version.clone(),
+        endpoint: cluster.endpoint.clone().unwrap_or_else(|| format!("{}:6443", first.address)),
+        first: first.name.clone(),
+        pods: cluster.network.pods.clone(),
+        services: cluster.network.services.clone(),
+        dns_domain: cluster.network.dns_domain.clone(),
+        single: cluster.nodes.len() == 1,
+        ignore_preflight: wanted.ignore_preflight.clone(),
+        lab: wanted.lab,
+    })
+}
+
+/// Software, membership and objects, on machines whose volumes are there or are planned.
+fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
+    let Some(spec) = cluster_spec(cluster) else { return };
+    let bundle = match &seen.bundle {
+        Fact::Known(bundle) if bundle.kubernetes == wanted.version => bundle,
+        Fact::Known(bundle) => {
+            let reason = format!("the bundle has Kubernetes {}, and the file asks for {}", bundle.kubernetes, wanted.version);
+            return part.held.push(Held::new("cluster/bundle", reason, "name another bundle, or that version"));
+        }
+        Fact::Unknown(gap) => {
+            return part.held.push(Held::new(
+                "cluster/bundle",
+                gap.to_string(),
+                "`kubestead lab build` makes a bundle and prints its folder",
+            ));
+        }
+        Fact::Absent => {
+            let hint = "name a folder in kubernetes.bundle: `kubestead lab build` makes one";
+            return part.held.push(Held::new("cluster/packages", "software from an apt repository is not supported yet", hint));
+        }
+    };
+    if cluster.control_planes().count() > 1 {
+        let hint = "give the role to one node";
+        return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
+    }
+    let mut candidates = Vec::new();
+    let mut prepared: BTreeMap<Name, BTreeSet<StepId>> = BTreeMap::new();
+    for (node, found) in machines {
+        let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
+        let own = node::plan(&node_spec(wanted, bundle, node), setup);
+        let ready = own.held.is_empty();
+        part.extend(own.map(Action::Node));
+        if ready {
+            let target = Target::Host(node.name.to_string());
+            prepared.insert(node.name.clone(), part.steps.iter().filter(|s| s.target == target).map(|s| s.id.clone()).collect());
+            candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
+        }
+    }
+    let membership = kubeadm::plan(&spec, &candidates, &seen.escrow, &prepared);
+    let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
+    if fresh && !membership.steps.is_empty() && !seen.escrow.contains(ENCRYPTION_KEY) {
+        let action = Action::Escrow { name: ENCRYPTION_KEY.to_owned() };
+        part.push(Step::new(
+            Target::Operator,
+            ENCRYPTION_KEY,
+            "escrow",
+            action,
+            "make the key that encrypts Secrets in etcd and keep it encrypted",
+        ));
+    }
+    let out: BTreeSet<String> = membership.held.iter().map(|h| h.object.clone()).collect();
+    part.extend(membership.map(Action::Kubeadm));
+    let inside = |name: &Name| candidates.iter().any(|c| c.name == name) && !out.contains(&format!("{name}/kubeadm"));
+    if inside(&spec.first) {
+        let api = if fresh { &Fact::Absent } else { &seen.api };
+        part.extend(cluster::plan(&objects(cluster, &spec, bundle, &inside), api).map(Action::Cluster));
+    }
+}
+
+/// What shall be in the cluster.
+fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: &Bundle, inside: &dyn Fn(&Name) -> bool) -> ObjectsSpec {
+    let image = |part: &str| bundle.files.iter().filter_map(|f| f.image.clone()).find(|i| i.contains(part)).unwrap_or_default();
+    let carriers = cluster.nodes.iter().filter(|n| cluster.volumes_of(&n.name).any(|v| v.path == POOL_ROOT));
+    let mut storage = kubestead_storage::pv::classes(&cluster.pools, &cluster.named);
+    storage.extend(
+        carriers.flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.name.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
+    );
+    let labels = |node: &Node| {
+        let mut labels = node.labels.clone();
+        if !node.is_control_plane() {
+            labels.insert("node-role.kubernetes.io/worker".to_owned(), String::new());
+        }
+        labels
+    };
+    let nodes: BTreeMap<Name, _> = cluster.nodes.iter().filter(|n| inside(&n.name)).map(|n| (n.name.clone(), labels(n))).collect();
+    ObjectsSpec {
+        pods: spec.pods.clone(),
+        images: (image("/flannel:"), image("/flannel-cni-plugin:")),
+        storage,
+        namespace: cluster.namespace.clone(),
+        joined: nodes.keys().map(|n| kubeadm::joined(spec, n)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
+        nodes,
+        after: BTreeSet::from([kubeadm::joined(spec, &spec.first), StepId::new(spec.first.as_str(), "kubelet", "start")]),
+    }
 }
 
 /// A recovery key for every volume, before the volume is made.
@@ -200,27 +381,51 @@ fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &
 
 /// Carries actions out.
 pub struct Hands<'a> {
-    /// The machines that answer.
-    pub hosts: Hosts,
-    /// The operator's secrets.
-    pub escrow: &'a Escrow,
+    fleet: &'a Fleet,
+    hosts: Hosts,
+    escrow: &'a Escrow,
+    /// Whose API it is.
+    first: Option<Name>,
+    kube: tokio::sync::OnceCell<KubeApi>,
+}
+
+impl<'a> Hands<'a> {
+    /// Hands on the machines that answer, with the operator's secrets.
+    pub fn new(cluster: &Cluster, fleet: &'a Fleet, escrow: &'a Escrow) -> Self {
+        Self { fleet, hosts: fleet.hosts(), escrow, first: first(cluster).cloned(), kube: tokio::sync::OnceCell::new() }
+    }
+
+    /// The API, connected when the first step asks for it.
+    async fn api(&self) -> Result<&KubeApi, String> {
+        let connect = || async {
+            let name = self.first.as_ref().ok_or("the file asks for no Kubernetes")?;
+            let host = self.fleet.ssh(name).ok_or_else(|| format!("{name} is not connected"))?;
+            KubeApi::through(host).await.map_err(|e| chain(&e))
+        };
+        self.kube.get_or_try_init(connect).await
+    }
 }
 
 impl Runner<Action> for Hands<'_> {
     fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
         Box::pin(async move {
-            if let Action::Escrow { name } = &step.action {
-                return match self.escrow.ensure(name, recovery_key).map_err(|e| chain(&e))? {
-                    Kept::Made => Ok(Done::Changed),
-                    Kept::Existed => Ok(Done::Already),
-                };
-            }
-            let name = step.target.to_string();
-            let host = self.hosts.get(&name).ok_or_else(|| format!("{name} is not connected"))?.as_ref();
+            let host = || {
+                let name = step.target.to_string();
+                self.hosts.get(&name).map(AsRef::as_ref).ok_or_else(|| format!("{name} is not connected"))
+            };
             match &step.action {
-                Action::Storage(action) => kubestead_storage::apply::apply(action, host, self.escrow).await.map_err(|e| chain(&e)),
-                Action::Keys(action) => keyserver::apply(action, host, &self.hosts).await.map_err(|e| chain(&e)),
-                Action::Escrow { .. } => Ok(Done::Already),
+                Action::Escrow { name } => {
+                    let make = if name == ENCRYPTION_KEY { encryption_key } else { recovery_key };
+                    match self.escrow.ensure(name, make).map_err(|e| chain(&e))? {
+                        Kept::Made => Ok(Done::Changed),
+                        Kept::Existed => Ok(Done::Already),
+                    }
+                }
+                Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| chain(&e)),
+                Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| chain(&e)),
+                Action::Node(action) => node::apply(action, host()?).await.map_err(|e| chain(&e)),
+                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| chain(&e)),
+                Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| chain(&e)),
             }
         })
     }

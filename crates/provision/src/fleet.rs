@@ -54,6 +54,11 @@ impl Fleet {
         self.connected.iter().map(|(name, host)| (name.to_string(), Arc::clone(host) as Arc<dyn Host>)).collect()
     }
 
+    /// One machine's connection, for what needs more than commands.
+    pub fn ssh(&self, name: &Name) -> Option<&SshHost> {
+        self.connected.get(name).map(AsRef::as_ref)
+    }
+
     /// Why machines do not answer.
     pub fn failed(&self) -> &BTreeMap<Name, HostError> {
         &self.failed

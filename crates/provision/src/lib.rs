@@ -1,10 +1,14 @@
 //! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
 
 pub mod api;
+pub mod bundle;
+pub mod cluster;
 pub mod compose;
 pub mod engine;
 pub mod file;
 pub mod fleet;
 pub mod keyserver;
+pub mod kubeadm;
 pub mod machine;
+pub mod node;
 pub mod ssh;

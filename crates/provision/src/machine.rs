@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). Debian 12 is the one that the lab proves.
 const SUPPORTED: [(&str, &str); 4] = [("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")];
-/// Programs that storage needs, and their packages.
-const PROGRAMS: [(&str, &str); 7] = [
+/// Programs that storage and Kubernetes need, and their packages.
+const PROGRAMS: [(&str, &str); 10] = [
     ("lvm", "lvm2"),
     ("cryptsetup", "cryptsetup"),
     ("wipefs", "util-linux"),
@@ -17,6 +17,9 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("mkfs.ext4", "e2fsprogs"),
     ("mkfs.xfs", "xfsprogs"),
     ("ssh-keygen", "openssh-client"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("nft", "nftables"),
 ];
 /// How far a clock may be off, in seconds: certificates and tokens fail beyond.
 const CLOCK: i64 = 30;

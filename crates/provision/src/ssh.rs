@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kubestead_core::command::{Command, Output, quote};
+use kubestead_core::command::{Command, Output, Stdin, quote};
 use kubestead_core::host::{Host, HostError};
 use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBuilder, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,13 +101,20 @@ impl SshHost {
     }
 
     async fn channel(&self, command: &Command) -> Result<Output, Error> {
+        let file = match &command.stdin {
+            Stdin::File(path) => Some(tokio::fs::File::open(path).await.map_err(Error::ChildIo)?),
+            Stdin::Empty | Stdin::Plain(_) | Stdin::Secret(_) => None,
+        };
         let line = format!("sh -c {} sh {}", quote(AS_ROOT), command.render());
         let mut child = self.session.raw_command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().await?;
         let stdin = child.stdin().take();
         let write = async {
             if let Some(mut pipe) = stdin {
                 // A command that ends without reading its input closes the pipe: its status tells the story, not this error.
-                let _ = pipe.write_all(command.stdin.bytes()).await;
+                let _ = match file {
+                    Some(mut file) => tokio::io::copy(&mut file, &mut pipe).await.map(drop),
+                    None => pipe.write_all(command.stdin.bytes()).await,
+                };
                 let _ = pipe.shutdown().await;
             }
         };

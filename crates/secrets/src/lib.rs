@@ -8,4 +8,4 @@ mod write;
 
 pub use error::Error;
 pub use escrow::{Escrow, Kept};
-pub use material::recovery_key;
+pub use material::{encryption_key, recovery_key};

@@ -1,5 +1,7 @@
 //! Keys from the operating system's random numbers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kubestead_core::secret::Secret;
 use zeroize::Zeroize;
 
@@ -21,6 +23,15 @@ pub fn recovery_key() -> Result<Secret, Error> {
     }
     random.zeroize();
     Ok(Secret::new(text))
+}
+
+/// A key for the API server's secretbox provider: 32 random bytes in base64.
+pub fn encryption_key() -> Result<Secret, Error> {
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random).map_err(|e| Error::Random(e.to_string()))?;
+    let text = STANDARD.encode(random);
+    random.zeroize();
+    Ok(Secret::new(text.into_bytes()))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) 
 }
 
 async fn settle(cluster: &Cluster, fleet: &Fleet, escrow: &Escrow, terms: &Terms, stop: &CancellationToken) -> Result<Exit, Failure> {
-    let hands = Hands { hosts: fleet.hosts(), escrow };
+    let hands = Hands::new(cluster, fleet, escrow);
     let journal = journal(cluster);
     for _ in 0..ROUNDS {
         let reporter = Progress::new(Some(&journal));

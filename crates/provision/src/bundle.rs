@@ -1,0 +1,186 @@
+//! A bundle: one folder with all the software of a cluster, and `bundle.json` with the sha256 of each file. It is what the lab makes
+//! and what a site without the internet installs from.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a folder is no bundle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `bundle.json` cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `bundle.json` is not what it should be.
+    #[error("{}: {detail}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// `bundle.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bundle {
+    /// 1.
+    pub format_version: u32,
+    /// The version of Kubernetes, such as `1.37.1`.
+    pub kubernetes: String,
+    /// `built` or `downloaded`.
+    pub source: String,
+    /// The files.
+    pub files: Vec<BundleFile>,
+}
+
+/// What a file of a bundle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// A program, for /usr/local/bin.
+    Binary,
+    /// A CNI plugin, for /opt/cni/bin.
+    Cni,
+    /// An image archive, for containerd.
+    Image,
+}
+
+/// One file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BundleFile {
+    /// Relative to the bundle's folder.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Such as `kubelet`.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// Hex.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    /// The roles of nodes that need it: `control-plane`, `worker`.
+    pub roles: Vec<String>,
+    /// The image's reference, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+impl Bundle {
+    /// The files that a node of this role needs.
+    pub fn files_for(&self, control_plane: bool) -> Vec<BundleFile> {
+        let role = if control_plane { "control-plane" } else { "worker" };
+        self.files.iter().filter(|f| f.roles.iter().any(|r| r == role)).cloned().collect()
+    }
+
+    /// The sandbox image, when the bundle has one.
+    pub fn pause_image(&self) -> Option<&str> {
+        self.files.iter().filter_map(|f| f.image.as_deref()).find(|image| image.contains("/pause:"))
+    }
+}
+
+impl BundleFile {
+    /// Where it goes on the node; nothing for an image.
+    pub fn target(&self) -> Option<String> {
+        match self.kind {
+            Kind::Binary => Some(format!("/usr/local/bin/{}", self.name)),
+            Kind::Cni => Some(format!("/opt/cni/bin/{}", self.name)),
+            Kind::Image => None,
+        }
+    }
+
+    /// What is wrong with it. Its words go into scripts and records, one a column.
+    fn fault(&self) -> Option<&'static str> {
+        let word = |text: &str, more: &str| {
+            text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        if self.path.starts_with('/') || self.path.split('/').any(|part| part == "..") {
+            Some("leaves the folder")
+        } else if !word(&self.name, "-._") {
+            Some("has a name with other letters than a-z, A-Z, 0-9, '-', '.' and '_'")
+        } else if self.sha256.len() != 64 || !self.sha256.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)) {
+            Some("has no sha256 of 64 lowercase hex digits")
+        } else if self.kind == Kind::Image && !self.image.as_deref().is_some_and(|image| word(image, "-._/:@")) {
+            Some("is an image without a usable reference")
+        } else {
+            None
+        }
+    }
+}
+
+/// Reads `bundle.json` of a folder. The files themselves are compared when they are sent.
+pub fn load(dir: &Path) -> Result<Bundle, Error> {
+    let path = dir.join("bundle.json");
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let format = |detail: String| Error::Format { path: path.clone(), detail };
+    let bundle: Bundle = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
+    if bundle.format_version != 1 {
+        return Err(format(format!("format version {} is not known", bundle.format_version)));
+    }
+    let mut seen = BTreeSet::new();
+    for file in &bundle.files {
+        if let Some(fault) = file.fault() {
+            return Err(format(format!("{:?} {fault}", file.path)));
+        }
+        if !seen.insert((file.kind == Kind::Image, &file.name)) {
+            return Err(format(format!("two files are called {}", file.name)));
+        }
+    }
+    Ok(bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUM: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn the_roles_choose_and_broken_bundles_are_refused() {
+        let dir = std::env::temp_dir().join(format!("kubestead-bundle-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let load = |files: &str| {
+            let json = format!(r#"{{"formatVersion":1,"kubernetes":"1.37.1","source":"built","files":[{files}]}}"#);
+            std::fs::write(dir.join("bundle.json"), json).unwrap();
+            super::load(&dir)
+        };
+        let file = |path: &str, name: &str, sum: &str| {
+            format!(
+                r#"{{"path":"{path}","kind":"binary","name":"{name}","version":"1","sha256":"{sum}","size":3,"roles":["control-plane"]}}"#
+            )
+        };
+        let image = |reference: &str| {
+            format!(
+                r#"{{"path":"i/p.tar","kind":"image","name":"p","version":"1","sha256":"{SUM}","size":3,"roles":["worker"]{reference}}}"#
+            )
+        };
+        let good = load(&format!("{},{}", file("bin/a", "a", SUM), image(r#","image":"registry.k8s.io/pause:3""#))).unwrap();
+        assert_eq!(good.files_for(true)[0].target().as_deref(), Some("/usr/local/bin/a"));
+        assert_eq!((good.files_for(false)[0].name.as_str(), good.pause_image()), ("p", Some("registry.k8s.io/pause:3")));
+        let bad = [
+            file("../a", "a", SUM),
+            file("/a", "a", SUM),
+            file("a", "a b", SUM),
+            file("a", "../a", SUM),
+            file("a", "a", "12"),
+            image(""),
+            image(r#","image":"-x""#),
+            format!("{},{}", file("a", "a", SUM), file("b", "a", SUM)),
+        ];
+        for text in bad {
+            assert!(matches!(load(&text), Err(Error::Format { .. })), "{text}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,109 @@
+//! One action, through the API.
+
+use std::time::{Duration, Instant};
+
+use kubestead_core::kube::{Kube, KubeError, ObjectRef};
+use kubestead_core::name::Name;
+use kubestead_core::outcome::Done;
+use serde_json::Value;
+
+use super::observe::{node, shortfall};
+use super::plan::Action;
+
+/// How long nodes may take to become ready; pulling images over a slow line takes minutes.
+const READY: Duration = Duration::from_secs(900);
+const POLL: Duration = Duration::from_millis(500);
+
+/// An action that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The API did not do it.
+    #[error(transparent)]
+    Kube(#[from] KubeError),
+    /// The time is over.
+    #[error("not ready after {seconds} s: {what}")]
+    Late {
+        /// How long it was waited for.
+        seconds: u64,
+        /// What is not ready, and why.
+        what: String,
+    },
+}
+
+/// Carries an action out.
+pub async fn apply(action: &Action, kube: &dyn Kube) -> Result<Done, Error> {
+    match action {
+        Action::Apply { manifests } => {
+            for manifest in manifests {
+                kube.apply(manifest).await?;
+            }
+        }
+        Action::Delete { objects } => {
+            for object in objects {
+                kube.delete(object).await?;
+            }
+        }
+        Action::Wait { nodes } => wait(nodes, kube).await?,
+    }
+    Ok(Done::Changed)
+}
+
+async fn wait(nodes: &[Name], kube: &dyn Kube) -> Result<(), Error> {
+    let begin = Instant::now();
+    loop {
+        // An API server that restarts is one of the things that are waited for.
+        let what = match unready(nodes, kube).await {
+            Ok(what) if what.is_empty() => return Ok(()),
+            Ok(what) => what.join("; "),
+            Err(KubeError::Connect(why)) => why,
+            Err(error) => return Err(error.into()),
+        };
+        if begin.elapsed() > READY {
+            return Err(Error::Late { seconds: READY.as_secs(), what });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
+    ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: String::new() }
+}
+
+async fn unready(nodes: &[Name], kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
+    let live = kube.list(&kind("v1", "Node", "")).await?;
+    let state = |name: &Name| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(node);
+    let mut found: Vec<String> = nodes
+        .iter()
+        .filter_map(|name| match state(name) {
+            Some(node) if node.ready => None,
+            Some(node) => Some(format!("{name}: {}", node.message)),
+            None => Some(format!("{name}: the API does not know it")),
+        })
+        .collect();
+    let sets = [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")];
+    for (workload, namespace) in sets {
+        let live: Vec<Value> = kube.list(&kind("apps/v1", workload, namespace)).await?;
+        found.extend(live.iter().filter_map(shortfall));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::twin::MemoryKube;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_ready_is_named_with_its_words() {
+        let kube = MemoryKube::default();
+        let conditions = json!([{"type": "Ready", "status": "False", "message": "no network plugin"}]);
+        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": {"conditions": conditions}});
+        apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
+        let names = ["a", "b"].map(|n| Name::new(n).unwrap());
+        let found = unready(&names, &kube).await.unwrap();
+        assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
+    }
+}

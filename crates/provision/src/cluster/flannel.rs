@@ -1,0 +1,56 @@
+//! The pod network: flannel with VXLAN, its rules in nftables as kube-proxy's are. Fields as in flannel's own deployment notes.
+
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "kube-flannel";
+const NAME: &str = "flannel";
+
+/// The manifests, in the order in which they are applied. The images are those of the bundle.
+pub(super) fn manifests(pods: &str, image: &str, plugin: &str) -> Vec<Value> {
+    let cni = json!({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [
+        {"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}},
+        {"type": "portmap", "capabilities": {"portMappings": true}}]});
+    let net = json!({"Network": pods, "EnableNFTables": true, "Backend": {"Type": "vxlan"}});
+    let meta = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": {"app": NAME}});
+    vec![
+        json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(NAME)}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]}]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("kube-flannel-cfg"),
+            "data": {"cni-conf.json": cni.to_string(), "net-conf.json": net.to_string()}}),
+        daemon_set(image, plugin),
+    ]
+}
+
+fn daemon_set(image: &str, plugin: &str) -> Value {
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    let host = |name: &str, path: &str, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
+    let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
+    json!({"apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "kube-flannel-ds", "namespace": NAMESPACE, "labels": {"app": NAME}},
+        "spec": {"selector": {"matchLabels": {"app": NAME}}, "template": {"metadata": {"labels": {"app": NAME}}, "spec": {
+            "hostNetwork": true, "priorityClassName": "system-node-critical", "serviceAccountName": NAME,
+            "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
+            "initContainers": [
+                {"name": "install-cni-plugin", "image": plugin, "command": ["cp"], "args": ["-f", "/flannel", "/opt/cni/bin/flannel"],
+                    "volumeMounts": [mount("cni-plugin", "/opt/cni/bin")]},
+                {"name": "install-cni", "image": image, "command": ["/opt/bin/install-conf"],
+                    "volumeMounts": [mount("cni", "/etc/cni/net.d"), mount("flannel-cfg", "/etc/kube-flannel/")]}],
+            "containers": [{"name": "kube-flannel", "image": image, "command": ["/opt/bin/flanneld"],
+                "args": ["--ip-masq", "--kube-subnet-mgr"],
+                "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
+                "securityContext": {"privileged": false, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+                "env": [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"),
+                    {"name": "EVENT_QUEUE_DEPTH", "value": "5000"}, {"name": "CONT_WHEN_CACHE_NOT_READY", "value": "false"}],
+                "volumeMounts": [mount("run", "/run/flannel"), mount("flannel-cfg", "/etc/kube-flannel/"), mount("xtables-lock", "/run/xtables.lock")]}],
+            "volumes": [host("run", "/run/flannel", "DirectoryOrCreate"), host("cni-plugin", "/opt/cni/bin", "DirectoryOrCreate"),
+                host("cni", "/etc/cni/net.d", "DirectoryOrCreate"), host("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
+                {"name": "flannel-cfg", "configMap": {"name": "kube-flannel-cfg"}}]}}}})
+}

@@ -1,0 +1,11 @@
+//! What lives in the cluster, through its API: pod network, storage classes and volumes, the users' namespace, labels.
+
+mod apply;
+mod flannel;
+mod namespace;
+mod observe;
+mod plan;
+
+pub use apply::apply;
+pub use observe::{ApiFacts, read, section};
+pub use plan::{Action, ObjectsSpec, plan};

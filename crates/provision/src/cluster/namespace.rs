@@ -1,0 +1,113 @@
+//! The users' namespace: full rights inside, a look at the cluster outside, limits for pods that name none.
+
+use serde_json::{Value, json};
+
+use crate::file::Namespace;
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// The manifests, in the order in which they are applied.
+pub(super) fn manifests(namespace: &Namespace) -> Vec<Value> {
+    let name = namespace.name.as_str();
+    let role = format!("{name}-full-access");
+    let viewer = format!("kubestead:{name}-viewer");
+    let subjects: Vec<Value> =
+        namespace.users.iter().map(|u| json!({"kind": "ServiceAccount", "name": u.as_str(), "namespace": name})).collect();
+    let mut found = vec![
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}),
+        json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": name}, "spec": {"limits": [
+            {"type": "Container", "default": {"cpu": "500m", "memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}}),
+    ];
+    found.extend(
+        namespace
+            .users
+            .iter()
+            .map(|u| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": u.as_str(), "namespace": name}})),
+    );
+    if !subjects.is_empty() {
+        found.extend([
+            json!({"apiVersion": RBAC, "kind": "Role", "metadata": {"name": role, "namespace": name}, "rules": full_access()}),
+            json!({"apiVersion": RBAC, "kind": "RoleBinding", "metadata": {"name": role, "namespace": name},
+                "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": role}, "subjects": subjects}),
+            json!({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": viewer}, "rules": viewer_rules()}),
+            json!({"apiVersion": RBAC, "kind": "ClusterRoleBinding", "metadata": {"name": viewer},
+                "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": viewer}, "subjects": subjects}),
+        ]);
+    }
+    found
+}
+
+/// All that a team does in its own namespace. RBAC's check against escalation bounds the roles that it can make.
+fn full_access() -> Value {
+    let all = json!(["*"]);
+    let rule = |groups: Value, resources: Value| json!({"apiGroups": groups, "resources": resources, "verbs": all});
+    let read = |groups: Value, resources: Value| json!({"apiGroups": groups, "resources": resources, "verbs": ["get", "list", "watch"]});
+    json!([
+        rule(
+            json!([""]),
+            json!([
+                "bindings",
+                "configmaps",
+                "endpoints",
+                "persistentvolumeclaims",
+                "pods",
+                "pods/attach",
+                "pods/binding",
+                "pods/ephemeralcontainers",
+                "pods/eviction",
+                "pods/exec",
+                "pods/log",
+                "pods/portforward",
+                "pods/proxy",
+                "pods/status",
+                "podtemplates",
+                "replicationcontrollers",
+                "replicationcontrollers/scale",
+                "secrets",
+                "serviceaccounts",
+                "serviceaccounts/token",
+                "services",
+                "services/proxy",
+                "events"
+            ])
+        ),
+        rule(
+            json!(["apps"]),
+            json!([
+                "controllerrevisions",
+                "daemonsets",
+                "deployments",
+                "deployments/rollback",
+                "deployments/scale",
+                "replicasets",
+                "replicasets/scale",
+                "statefulsets",
+                "statefulsets/scale"
+            ])
+        ),
+        rule(json!(["batch"]), json!(["cronjobs", "jobs"])),
+        rule(json!(["autoscaling"]), json!(["horizontalpodautoscalers"])),
+        rule(json!(["policy"]), json!(["poddisruptionbudgets"])),
+        rule(json!(["networking.k8s.io"]), json!(["ingresses", "networkpolicies"])),
+        rule(
+            json!(["gateway.networking.k8s.io"]),
+            json!(["httproutes", "grpcroutes", "tcproutes", "tlsroutes", "udproutes", "referencegrants"])
+        ),
+        rule(json!(["rbac.authorization.k8s.io"]), json!(["roles", "rolebindings"])),
+        rule(json!(["coordination.k8s.io"]), json!(["leases"])),
+        read(json!(["discovery.k8s.io"]), json!(["endpointslices"])),
+        read(json!(["events.k8s.io"]), json!(["events"])),
+        read(json!(["cert-manager.io"]), json!(["certificates", "certificaterequests", "issuers"])),
+        read(json!([""]), json!(["limitranges", "resourcequotas"])),
+    ])
+}
+
+fn viewer_rules() -> Value {
+    let read = |groups: Value, resources: Value| json!({"apiGroups": groups, "resources": resources, "verbs": ["get", "list", "watch"]});
+    json!([
+        read(json!([""]), json!(["namespaces", "nodes", "persistentvolumes", "pods", "pods/status"])),
+        read(json!(["storage.k8s.io"]), json!(["storageclasses"])),
+        read(json!(["rbac.authorization.k8s.io"]), json!(["roles"])),
+    ])
+}

@@ -1,0 +1,228 @@
+//! What the API has: read on the control plane, in the one probe, with the certificate that its API server has for kubelets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::Gap;
+use kubestead_core::kube::ObjectRef;
+use kubestead_core::probe::{Answers, Section};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::api::FIELD_MANAGER;
+
+/// Every object of ours carries it.
+pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The kinds of our objects, and where the API lists them.
+const KINDS: [(&str, &str, &str); 11] = [
+    ("v1", "Namespace", "/api/v1/namespaces"),
+    ("v1", "PersistentVolume", "/api/v1/persistentvolumes"),
+    ("v1", "ServiceAccount", "/api/v1/serviceaccounts"),
+    ("v1", "ConfigMap", "/api/v1/configmaps"),
+    ("v1", "LimitRange", "/api/v1/limitranges"),
+    ("rbac.authorization.k8s.io/v1", "Role", "/apis/rbac.authorization.k8s.io/v1/roles"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
+    ("storage.k8s.io/v1", "StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
+    ("apps/v1", "DaemonSet", "/apis/apps/v1/daemonsets"),
+];
+/// What is read besides: whether nodes and the cluster's own workloads are well.
+const OTHERS: [&str; 4] =
+    ["/readyz", "/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/namespaces/kube-system/deployments"];
+const MARK: &str = "\n@@status ";
+
+/// The cluster as its API tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiFacts {
+    /// Our objects, without what the server adds.
+    pub objects: Vec<Value>,
+    /// The nodes.
+    pub nodes: BTreeMap<String, NodeState>,
+    /// Workloads of the cluster itself that are not all ready, each with its numbers.
+    pub unready: Vec<String>,
+}
+
+/// A node as the API tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeState {
+    /// Whether its condition Ready is True.
+    pub ready: bool,
+    /// Why not, in the kubelet's words.
+    pub message: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The keys of those that kubestead set.
+    pub owned: BTreeSet<String>,
+}
+
+/// The section for the first control plane. It says nothing where there is no cluster.
+pub fn section() -> Section {
+    let selector = format!("?labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"));
+    let paths = OTHERS.iter().map(|p| (*p).to_owned()).chain(KINDS.iter().map(|(_, _, path)| format!("{path}{selector}")));
+    let urls: Vec<String> = paths.map(|p| format!("'https://127.0.0.1:6443{p}'")).collect();
+    Section::new(
+        "cluster/api",
+        format!(
+            "p=/etc/kubernetes/pki; [ -s $p/apiserver-kubelet-client.key ] || exit 0\n\
+             curl -s -m 20 --cacert $p/ca.crt --cert $p/apiserver-kubelet-client.crt --key $p/apiserver-kubelet-client.key -w '\\n@@status %{{http_code}}\\n' {}; true",
+            urls.join(" ")
+        ),
+    )
+}
+
+/// Reads the answer; nothing when there is no cluster.
+pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
+    let text = answers.text("cluster/api")?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mut bodies = Vec::new();
+    let mut rest = text;
+    while let Some((body, after)) = rest.split_once(MARK) {
+        let (status, after) = after.split_once('\n').unwrap_or((after, ""));
+        if status != "200" {
+            let path = OTHERS.iter().copied().chain(KINDS.iter().map(|k| k.2)).nth(bodies.len()).unwrap_or_default();
+            return Err(Gap::new(match status {
+                "000" => "the API server does not answer on its control plane".to_owned(),
+                code => format!("the API server answers {code} to {path}"),
+            }));
+        }
+        bodies.push(body);
+        rest = after;
+    }
+    if bodies.len() != OTHERS.len() + KINDS.len() {
+        return Err(Gap::new("the answers of the API server were cut off"));
+    }
+    let items = |index: usize| -> Result<Vec<Value>, Gap> {
+        let mut list: Value =
+            serde_json::from_str(bodies[index]).map_err(|e| Gap::new(format!("the API server's answer was not understood: {e}")))?;
+        Ok(list["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    };
+    let mut objects = Vec::new();
+    for (index, (version, kind, _)) in KINDS.iter().enumerate() {
+        for mut item in items(OTHERS.len() + index)?.into_iter().filter(ours) {
+            item["apiVersion"] = (*version).into();
+            item["kind"] = (*kind).into();
+            objects.push(item);
+        }
+    }
+    let workloads = [items(2)?, items(3)?].concat().into_iter().chain(objects.iter().filter(|o| o["kind"] == "DaemonSet").cloned());
+    let unready = workloads.filter_map(|w| shortfall(&w)).collect();
+    objects.iter_mut().for_each(plain);
+    let nodes = items(1)?.iter().map(|n| (n["metadata"]["name"].as_str().unwrap_or_default().to_owned(), node(n))).collect();
+    Ok(Some(ApiFacts { objects, nodes, unready }))
+}
+
+/// A label can be copied; the field manager is who applied it.
+fn ours(object: &Value) -> bool {
+    object["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(|m| m["manager"] == FIELD_MANAGER))
+}
+
+/// Takes away what the server adds and changes by itself; a volume's phase is kept.
+fn plain(object: &mut Value) {
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        meta.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+    }
+    let phase = object["status"]["phase"].take();
+    if let Some(map) = object.as_object_mut() {
+        map.remove("status");
+        if !phase.is_null() {
+            map.insert("phase".into(), phase);
+        }
+    }
+}
+
+/// A DaemonSet or Deployment that has not rolled out, with its numbers.
+pub(super) fn shortfall(workload: &Value) -> Option<String> {
+    let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_u64);
+    let (wanted, ready) = match number("/spec/replicas") {
+        Some(replicas) => (Some(replicas), number("/status/readyReplicas").unwrap_or(0)),
+        None => (number("/status/desiredNumberScheduled"), number("/status/numberReady").unwrap_or(0)),
+    };
+    let seen = number("/status/observedGeneration") >= number("/metadata/generation");
+    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
+    match wanted {
+        Some(wanted) if seen && ready >= wanted => None,
+        Some(wanted) => Some(format!("{name}: {ready} of {wanted} ready")),
+        None => Some(format!("{name}: not seen by its controller yet")),
+    }
+}
+
+pub(super) fn node(object: &Value) -> NodeState {
+    let conditions = object["status"]["conditions"].as_array();
+    let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
+    let labels = object["metadata"]["labels"].as_object();
+    let fields = object["metadata"]["managedFields"].as_array();
+    let own = fields.into_iter().flatten().filter(|m| m["manager"] == FIELD_MANAGER);
+    NodeState {
+        ready: ready.is_some_and(|c| c["status"] == "True"),
+        message: ready.and_then(|c| c["message"].as_str()).unwrap_or("it has not said that it is ready").to_owned(),
+        labels: labels.into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
+        owned: own
+            .filter_map(|m| m.pointer("/fieldsV1/f:metadata/f:labels")?.as_object())
+            .flat_map(|map| map.keys().filter_map(|k| k.strip_prefix("f:")).map(str::to_owned))
+            .collect(),
+    }
+}
+
+/// Whether the live object says all that the manifest says.
+pub(super) fn says(live: &Value, manifest: &Value) -> bool {
+    match (live, manifest) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|l| says(l, value)) || empty(value))
+        }
+        (Value::Array(live), Value::Array(wanted)) => live.len() == wanted.len() && live.iter().zip(wanted).all(|(l, w)| says(l, w)),
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// The server leaves these out.
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+pub(super) fn find<'a>(objects: &'a [Value], reference: &ObjectRef) -> Option<&'a Value> {
+    objects.iter().find(|o| ObjectRef::of(o) == *reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_cut_answer_or_a_refusal_is_a_gap_and_no_cluster_is_none() {
+        let answers = |text: &str| Answers::from_pairs([("cluster/api", 0, text)]);
+        assert_eq!(read(&answers("")), Ok(None));
+        assert!(read(&answers("ok\n@@status 200\n")).is_err());
+        assert!(read(&answers("\n@@status 000\n")).unwrap_err().to_string().contains("does not answer"));
+        assert!(read(&answers("ok\n@@status 403\n")).unwrap_err().to_string().contains("403 to /readyz"));
+        let all = "{\"items\":[]}\n@@status 200\n".repeat(OTHERS.len() + KINDS.len());
+        assert!(read(&answers(&all)).unwrap().unwrap().nodes.is_empty());
+    }
+
+    #[test]
+    fn a_live_object_may_say_more_and_not_less() {
+        let wanted = json!({"spec": {"a": 1, "list": [{"x": 1}], "off": false}});
+        assert!(says(&json!({"spec": {"a": 1, "b": 2, "list": [{"x": 1, "y": 2}]}}), &wanted));
+        assert!(!says(&json!({"spec": {"a": 2, "list": [{"x": 1}]}}), &wanted));
+        assert!(!says(&json!({"spec": {"a": 1, "list": [{"x": 1}, {"x": 3}]}}), &wanted));
+    }
+
+    #[test]
+    fn a_workload_counts_when_its_controller_has_seen_it() {
+        let set = |generation: u64, ready: u64| json!({"metadata": {"name": "ds", "generation": generation}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberReady": ready}});
+        assert_eq!(shortfall(&set(1, 2)), None);
+        assert!(shortfall(&set(1, 1)).unwrap().contains("1 of 2"));
+        assert!(shortfall(&set(2, 2)).is_some());
+    }
+}

@@ -1,0 +1,222 @@
+//! One action: guard, act, verify. Tokens and keys travel on standard input and lie in memory-backed files only.
+
+use kubestead_core::command::{Command, Stdin};
+use kubestead_core::host::{FilePut, Host, HostError, Hosts};
+use kubestead_core::key::{KeyError, KeyRef, KeySource};
+use kubestead_core::name::Name;
+use kubestead_core::outcome::Done;
+use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::secret::Secret;
+
+use super::config;
+use super::plan::{Action, ENCRYPTION_KEY};
+use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
+
+/// An action that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// On a host.
+    #[error("{what}")]
+    Procedure {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: ProcedureError,
+    },
+    /// The key of encryption at rest.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A host is not connected.
+    #[error("{0} is not connected")]
+    NoHost(String),
+    /// The control plane's answer is not what was asked for.
+    #[error("{host}: {what}")]
+    Answer {
+        /// The host.
+        host: String,
+        /// What is wrong; never the answer itself.
+        what: String,
+    },
+}
+
+fn failed(what: String) -> impl FnOnce(ProcedureError) -> Error {
+    move |source| Error::Procedure { what, source }
+}
+
+/// Carries an action out. `host` is the step's own; a join also asks the first control plane for a token.
+pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn KeySource) -> Result<Done, Error> {
+    let on = host.name();
+    match action {
+        Action::Prepare { spec } => {
+            let key = keys.open(&KeyRef(ENCRYPTION_KEY.to_owned())).await?;
+            prepare(spec, &key, host).await.map_err(failed(format!("{on}: lay the API server's files ready")))
+        }
+        Action::Init { spec, address } => {
+            let text = config::init(spec, address, &[]).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })?;
+            init().stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(failed(format!("{on}: kubeadm init")))
+        }
+        Action::Join { spec, node, address } => join(spec, node, address, host, hosts).await,
+        Action::StartKubelet => {
+            Procedure::new("", "systemctl start kubelet", "systemctl is-active -q kubelet || unverified 'it is not active'")
+                .run(host)
+                .await
+                .map_err(failed(format!("{on}: start the kubelet")))
+        }
+    }
+}
+
+async fn prepare(spec: &ClusterSpec, key: &Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
+    FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await?;
+    let admission = spec.admission();
+    FilePut::plain(&admission.path, &admission.text).write(host).await?;
+    let mut text =
+        b"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n  \
+        - secretbox: {keys: [{name: key1, secret: "
+            .to_vec();
+    text.extend_from_slice(key.expose());
+    text.extend_from_slice(b"}]}\n");
+    encryption().stdin(Stdin::Secret(Secret::new(text))).run(host).await
+}
+
+/// A file that is there is never replaced: with another key nothing in etcd could be read any more.
+fn encryption() -> Procedure {
+    Procedure::new(
+        format!(
+            "f={ENCRYPTION}; d=$(dirname \"$f\"); mkdir -p \"$d\"; chmod 0700 \"$d\"; umask 077; t=$(mktemp \"$d/.kubestead.XXXXXX\"); trap 'rm -f \"$t\"' EXIT\ncat > \"$t\"\n\
+             if [ -s \"$f\" ]; then cmp -s \"$t\" \"$f\" && already; refuse \"$f is there with another key\"; fi"
+        ),
+        "sync \"$t\"; mv -nT \"$t\" \"$f\"; sync \"$d\"",
+        "[ \"$(stat -c '%s %a' \"$f\" | cut -d' ' -f2)\" = 600 ] || unverified \"$f is open to others\"",
+    )
+}
+
+/// The preflight errors that the traces of our own cut run cause; kubeadm's phases take what is there and go on.
+const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernetes-manifests,\
+    FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml,FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml,\
+    FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml,FileAvailable--etc-kubernetes-manifests-etcd.yaml,\
+    Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380";
+
+fn init() -> Procedure {
+    Procedure::new(
+        format!(
+            "[ -s {ENCRYPTION} ] || refuse '{ENCRYPTION} is not there'\ntraces=''\n\
+             if [ -e {BEGUN} ]; then traces=--ignore-preflight-errors={OWN_TRACES}\n\
+             elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then refuse 'a control plane is there'; fi"
+        ),
+        format!(
+            "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT\n\
+             token=$(kubeadm token generate); config=$(cat); printf '%s\\n' \"${{config//@TOKEN@/$token}}\" > {CONFIG}\n\
+             kubeadm init --config {CONFIG} $traces > /dev/null\n\
+             kubeadm token delete \"${{token%%.*}}\" > /dev/null"
+        ),
+        format!(
+            "k='kubectl --kubeconfig /etc/kubernetes/admin.conf'\n[ \"$($k get --raw /readyz)\" = ok ] || unverified 'the API server is not ready'\n\
+             $k -n kube-system get daemonset kube-proxy > /dev/null || unverified 'kube-proxy is not there'\nrm {BEGUN}; sync /etc/kubestead"
+        ),
+    )
+}
+
+async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
+    let what = format!("{}: kubeadm join", host.name());
+    let first = hosts.get(spec.first.as_str()).ok_or_else(|| Error::NoHost(spec.first.to_string()))?.as_ref();
+    let ca = ask(first, &what, Command::read_script(format!("set -o pipefail; {CA_HASH}"))).await?;
+    if ca.len() != 64 || !ca.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Error::Answer { host: first.name().to_owned(), what: "the hash of the cluster's CA was not understood".into() });
+    }
+    let text = config::join(spec, node.as_str(), address, &ca, &[])
+        .map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
+    FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await.map_err(failed(what.clone()))?;
+    let create = Command::write(["kubeadm", "token", "create", "--ttl", "15m", "--description", &format!("kubestead join {node}")]);
+    let token = ask(first, &what, create).await?;
+    let Some((id, _)) = token.split_once('.').filter(|_| token.len() == 23 && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
+    else {
+        return Err(Error::Answer { host: first.name().to_owned(), what: "kubeadm did not answer with a token".into() });
+    };
+    let document = Secret::new(text.replace("@TOKEN@", &token).into_bytes());
+    let joined = join_procedure().stdin(Stdin::Secret(document)).run(host).await;
+    // The token goes, whatever became of the join; if even that fails it ends by itself after its 15 minutes.
+    let _ = first.run(&Command::write(["kubeadm", "token", "delete", id])).await;
+    joined.map_err(failed(what))
+}
+
+const CA_HASH: &str =
+    "openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1";
+
+async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Error> {
+    let output = host.run(&command).await.map_err(|e: HostError| failed(what.to_owned())(e.into()))?;
+    if output.success() {
+        Ok(output.text().trim().to_owned())
+    } else {
+        Err(failed(what.to_owned())(ProcedureError::Exit { status: output.status, tail: output.tail() }))
+    }
+}
+
+fn join_procedure() -> Procedure {
+    Procedure::new(
+        format!(
+            "healthy() {{ [ -s /etc/kubernetes/kubelet.conf ] && systemctl is-active -q kubelet && [ \"$(curl -s http://127.0.0.1:10248/healthz)\" = ok ]; }}\n\
+             if [ -e {BEGUN} ]; then\nif healthy; then rm {BEGUN}; already; fi\nsystemctl stop kubelet\n\
+             rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt\n\
+             elif [ -e /etc/kubernetes/kubelet.conf ]; then refuse 'it is a node already'; fi"
+        ),
+        format!(
+            "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT; cat > {CONFIG}\nkubeadm join --config {CONFIG} > /dev/null"
+        ),
+        format!("healthy || unverified 'the kubelet is not healthy'\nrm {BEGUN}; sync /etc/kubestead"),
+    )
+}
+
+/// Takes a node out of its cluster. Everything that is mounted below the folders that kubeadm empties is unmounted first, without
+/// force: what does not unmount stops the reset before anything is deleted. The node's volumes, software and keys stay.
+pub fn reset(spec: &ClusterSpec) -> Procedure {
+    let flannel = "ip link delete flannel.1; ip link delete cni0; rm -f /etc/cni/net.d/10-flannel.conflist /run/flannel/subnet.env";
+    let tables = "for t in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6'; do nft delete table $t; done";
+    Procedure::new(
+        format!(
+            "[ -e {RECORD} ] || {{ [ ! -e /etc/kubernetes/kubelet.conf ] && already; refuse 'it is a node of a cluster that kubestead did not make'; }}\n\
+             [ \"$(cat {RECORD})\" = {} ] || refuse \"it belongs to the cluster $(cat {RECORD})\"",
+            spec.name
+        ),
+        format!(
+            "systemctl stop kubelet\n\
+             if systemctl is-active -q containerd; then\n\
+             for t in $(ctr -n k8s.io tasks ls -q); do ctr -n k8s.io tasks kill -s KILL \"$t\" 2>/dev/null || true; done\n\
+             n=0; while ctr -n k8s.io tasks ls | grep -q RUNNING && [ $n -lt 300 ]; do n=$((n+1)); sleep 0.1; done\nfi\n\
+             below() {{ findmnt -rn -o TARGET | grep -E '^/(var/lib/kubelet|var/lib/etcd|etc/kubernetes)/' | sort -r; true; }}\n\
+             below | while IFS= read -r m; do umount \"$(printf %b \"$m\")\" || true; done\n\
+             left=$(below); [ -z \"$left\" ] || refuse \"still mounted, and kubeadm would delete what it holds: $left\"\n\
+             kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock > /dev/null\n\
+             rm -f {ENCRYPTION} /etc/kubernetes/adm/adm.yaml\n\
+             ({flannel}; {tables}) > /dev/null 2>&1 || true\n\
+             rm -f {BEGUN}; rm {RECORD}; sync /etc/kubestead"
+        ),
+        "[ ! -e /etc/kubernetes/kubelet.conf ] || unverified 'its credentials are still there'",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_is_one_that_bash_can_read() {
+        let spec = ClusterSpec {
+            name: Name::new("home").unwrap(),
+            version: "1.37.1".into(),
+            endpoint: "e:6443".into(),
+            first: Name::new("cp1").unwrap(),
+            pods: String::new(),
+            services: String::new(),
+            dns_domain: String::new(),
+            single: false,
+            ignore_preflight: vec![],
+            lab: false,
+        };
+        for procedure in [encryption(), init(), join_procedure(), reset(&spec)] {
+            let command = procedure.command();
+            let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
+            assert!(status.success(), "{}", command.argv[2]);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! kubeadm's configuration, `kubeadm.k8s.io/v1beta4`, and the kubelet's and kube-proxy's that go with it, as types. JSON is YAML, so
+//! the documents are written as JSON. Source: the published reference of the three API groups.
+
+use serde::Serialize;
+
+use super::spec::{ADMISSION, ClusterSpec, ENCRYPTION};
+
+const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
+const SOCKET: &str = "unix:///run/containerd/containerd.sock";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitConfiguration {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(rename = "localAPIEndpoint")]
+    local_api_endpoint: Endpoint,
+    bootstrap_tokens: Vec<Token>,
+    node_registration: Registration,
+    timeouts: Option<Timeouts>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint {
+    advertise_address: String,
+    bind_port: u16,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Token {
+    token: String,
+    ttl: &'static str,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Registration {
+    name: String,
+    cri_socket: &'static str,
+    /// Nothing keeps the control plane's own taint; an empty list takes it away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taints: Option<[(); 0]>,
+    kubelet_extra_args: Vec<Argument>,
+    image_pull_policy: &'static str,
+    ignore_preflight_errors: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Argument {
+    name: &'static str,
+    value: String,
+}
+
+/// Slow machines.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Timeouts {
+    control_plane_component_health_check: &'static str,
+    kubelet_health_check: &'static str,
+    #[serde(rename = "kubernetesAPICall")]
+    kubernetes_api_call: &'static str,
+    #[serde(rename = "etcdAPICall")]
+    etcd_api_call: &'static str,
+    tls_bootstrap: &'static str,
+    discovery: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterConfiguration {
+    api_version: &'static str,
+    kind: &'static str,
+    kubernetes_version: String,
+    cluster_name: String,
+    control_plane_endpoint: String,
+    networking: Networking,
+    encryption_algorithm: &'static str,
+    api_server: Component,
+    controller_manager: Component,
+    scheduler: Component,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Networking {
+    pod_subnet: String,
+    service_subnet: String,
+    dns_domain: String,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Component {
+    #[serde(skip_serializing_if = "Vec::is_empty", rename = "certSANs")]
+    cert_sans: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extra_args: Vec<Argument>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extra_volumes: Vec<Mount>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mount {
+    name: &'static str,
+    host_path: &'static str,
+    mount_path: &'static str,
+    read_only: bool,
+    path_type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools)] // the kubelet's own fields
+struct KubeletConfiguration {
+    api_version: &'static str,
+    kind: &'static str,
+    cgroup_driver: &'static str,
+    rotate_certificates: bool,
+    seccomp_default: bool,
+    fail_swap_on: bool,
+    merge_default_eviction_settings: bool,
+    container_log_max_size: &'static str,
+    container_log_max_files: u8,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KubeProxyConfiguration {
+    api_version: &'static str,
+    kind: &'static str,
+    mode: &'static str,
+    conntrack: Conntrack,
+}
+
+/// Empty means kube-proxy's own defaults.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Conntrack {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JoinConfiguration {
+    api_version: &'static str,
+    kind: &'static str,
+    discovery: Discovery,
+    node_registration: Registration,
+    timeouts: Option<Timeouts>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Discovery {
+    bootstrap_token: BootstrapToken,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BootstrapToken {
+    token: String,
+    api_server_endpoint: String,
+    ca_cert_hashes: [String; 1],
+}
+
+fn timeouts(lab: bool) -> Option<Timeouts> {
+    let ten = "10m0s";
+    lab.then_some(Timeouts {
+        control_plane_component_health_check: ten,
+        kubelet_health_check: ten,
+        kubernetes_api_call: "5m0s",
+        etcd_api_call: ten,
+        tls_bootstrap: ten,
+        discovery: ten,
+    })
+}
+
+fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) -> Registration {
+    let mut errors = spec.ignore_preflight.clone();
+    if spec.lab {
+        errors.extend(["NumCPU", "Mem"].map(str::to_owned));
+    }
+    errors.extend(ignore.iter().map(|e| (*e).to_owned()));
+    errors.sort();
+    errors.dedup();
+    Registration {
+        name: node.to_owned(),
+        cri_socket: SOCKET,
+        taints: (spec.single && node == spec.first.as_str()).then_some([]),
+        kubelet_extra_args: vec![Argument { name: "node-ip", value: address.to_owned() }],
+        image_pull_policy: "IfNotPresent",
+        ignore_preflight_errors: errors,
+    }
+}
+
+/// The documents of `kubeadm init`. `@TOKEN@` is replaced on the node, so that its token never leaves it.
+pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+    // Leader election restarts controllers on a machine that stalls; a rehearsal has one of each anyway.
+    let leader = || Component {
+        extra_args: spec.lab.then(|| Argument { name: "leader-elect", value: "false".into() }).into_iter().collect(),
+        ..Component::default()
+    };
+    let mount = |name, path| Mount { name, host_path: path, mount_path: path, read_only: true, path_type: "Directory" };
+    let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host);
+    let init = InitConfiguration {
+        api_version: KUBEADM,
+        kind: "InitConfiguration",
+        local_api_endpoint: Endpoint { advertise_address: address.to_owned(), bind_port: 6443 },
+        bootstrap_tokens: vec![Token { token: "@TOKEN@".into(), ttl: "15m0s", description: "kubestead init" }],
+        node_registration: registration(spec, spec.first.as_str(), address, ignore),
+        timeouts: timeouts(spec.lab),
+    };
+    let cluster = ClusterConfiguration {
+        api_version: KUBEADM,
+        kind: "ClusterConfiguration",
+        kubernetes_version: format!("v{}", spec.version),
+        cluster_name: spec.name.to_string(),
+        control_plane_endpoint: spec.endpoint.clone(),
+        networking: Networking {
+            pod_subnet: spec.pods.clone(),
+            service_subnet: spec.services.clone(),
+            dns_domain: spec.dns_domain.clone(),
+        },
+        encryption_algorithm: "ECDSA-P256",
+        api_server: Component {
+            cert_sans: vec![host.to_owned()],
+            extra_args: vec![
+                Argument { name: "encryption-provider-config", value: ENCRYPTION.into() },
+                Argument { name: "encryption-provider-config-automatic-reload", value: "true".into() },
+                Argument { name: "admission-control-config-file", value: ADMISSION.into() },
+            ],
+            extra_volumes: vec![mount("enc", "/etc/kubernetes/enc"), mount("adm", "/etc/kubernetes/adm")],
+        },
+        controller_manager: leader(),
+        scheduler: leader(),
+    };
+    let kubelet = KubeletConfiguration {
+        api_version: "kubelet.config.k8s.io/v1beta1",
+        kind: "KubeletConfiguration",
+        cgroup_driver: "systemd",
+        rotate_certificates: true,
+        seccomp_default: true,
+        fail_swap_on: true,
+        merge_default_eviction_settings: true,
+        container_log_max_size: "50Mi",
+        container_log_max_files: 3,
+    };
+    let proxy = KubeProxyConfiguration {
+        api_version: "kubeproxy.config.k8s.io/v1alpha1",
+        kind: "KubeProxyConfiguration",
+        mode: "nftables",
+        conntrack: Conntrack {},
+    };
+    let documents = [
+        serde_json::to_string_pretty(&init)?,
+        serde_json::to_string_pretty(&cluster)?,
+        serde_json::to_string_pretty(&kubelet)?,
+        serde_json::to_string_pretty(&proxy)?,
+    ];
+    Ok(documents.join("\n---\n") + "\n")
+}
+
+/// The document of `kubeadm join`. `@TOKEN@` is replaced on the node.
+pub(super) fn join(spec: &ClusterSpec, node: &str, address: &str, ca: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+    let join = JoinConfiguration {
+        api_version: KUBEADM,
+        kind: "JoinConfiguration",
+        discovery: Discovery {
+            bootstrap_token: BootstrapToken {
+                token: "@TOKEN@".into(),
+                api_server_endpoint: spec.endpoint.clone(),
+                ca_cert_hashes: [format!("sha256:{ca}")],
+            },
+        },
+        node_registration: registration(spec, node, address, ignore),
+        timeouts: timeouts(spec.lab),
+    };
+    Ok(serde_json::to_string_pretty(&join)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::name::Name;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn spec(lab: bool) -> ClusterSpec {
+        ClusterSpec {
+            name: Name::new("home").unwrap(),
+            version: "1.37.1".into(),
+            endpoint: "api.example.com:6443".into(),
+            first: Name::new("cp1").unwrap(),
+            pods: "10.244.0.0/16".into(),
+            services: "10.96.0.0/12".into(),
+            dns_domain: "cluster.local".into(),
+            single: false,
+            ignore_preflight: vec![],
+            lab,
+        }
+    }
+
+    fn documents(text: &str) -> Vec<Value> {
+        text.split("\n---\n").map(|d| serde_json::from_str(d).unwrap()).collect()
+    }
+
+    #[test]
+    fn production_ignores_nothing_that_the_user_did_not_name() {
+        let found = documents(&init(&spec(false), "10.0.0.11", &[]).unwrap());
+        assert_eq!(found[0]["nodeRegistration"]["ignorePreflightErrors"], serde_json::json!([]));
+        assert!(found[0]["timeouts"].is_null() && found[1]["scheduler"]["extraArgs"].is_null());
+        assert!(found[0]["nodeRegistration"].get("taints").is_none(), "the control plane keeps its taint");
+        assert_eq!(found[1]["apiServer"]["certSANs"], serde_json::json!(["api.example.com"]));
+        let kinds: Vec<&str> = found.iter().filter_map(|d| d["kind"].as_str()).collect();
+        assert_eq!(kinds, ["InitConfiguration", "ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"]);
+    }
+
+    #[test]
+    fn a_join_pins_the_ca_and_holds_no_token() {
+        let found = documents(&join(&spec(true), "kube1", "10.0.0.21", "ab", &["Port-10250"]).unwrap());
+        assert_eq!(found[0]["discovery"]["bootstrapToken"]["caCertHashes"], serde_json::json!(["sha256:ab"]));
+        assert_eq!(found[0]["discovery"]["bootstrapToken"]["token"], "@TOKEN@");
+        assert_eq!(found[0]["nodeRegistration"]["ignorePreflightErrors"], serde_json::json!(["Mem", "NumCPU", "Port-10250"]));
+        let single = ClusterSpec { single: true, ..spec(false) };
+        assert_eq!(documents(&init(&single, "10.0.0.11", &[]).unwrap())[0]["nodeRegistration"]["taints"], serde_json::json!([]));
+    }
+}

@@ -1,0 +1,13 @@
+//! Makes a cluster of prepared machines with kubeadm: one control plane, then the workers. Secrets in etcd are encrypted from the
+//! first minute; the token of a join lives for that join alone.
+
+mod apply;
+mod config;
+mod observe;
+mod plan;
+mod spec;
+
+pub use apply::{apply, reset};
+pub use observe::{KubeadmFacts, State, read, sections};
+pub use plan::{Action, Candidate, ENCRYPTION_KEY, joined, plan};
+pub use spec::ClusterSpec;

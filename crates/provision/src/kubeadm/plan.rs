@@ -1,0 +1,236 @@
+//! From spec and facts to steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Held, Part, Step, StepId, Target};
+use serde::{Deserialize, Serialize};
+
+use super::observe::{KubeadmFacts, State};
+use super::spec::ClusterSpec;
+
+/// The name in the escrow of the key that encrypts Secrets in etcd.
+pub const ENCRYPTION_KEY: &str = "encryption.key1";
+
+/// What kubeadm does for us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Lays the configuration of encryption at rest and of admission ready.
+    Prepare {
+        /// The cluster.
+        spec: ClusterSpec,
+    },
+    /// Begins the cluster, or finishes a beginning that was cut off.
+    Init {
+        /// The cluster.
+        spec: ClusterSpec,
+        /// The node's address.
+        address: String,
+    },
+    /// Brings a worker in, or finishes a join that was cut off.
+    Join {
+        /// The cluster.
+        spec: ClusterSpec,
+        /// The node.
+        node: Name,
+        /// Its address.
+        address: String,
+    },
+    /// Starts a kubelet that is stopped.
+    StartKubelet,
+}
+
+/// A node for kubeadm: its name, its address and what was seen.
+pub struct Candidate<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// Its address.
+    pub address: &'a str,
+    /// What was seen of it.
+    pub facts: &'a KubeadmFacts,
+}
+
+/// The step after which a node belongs to the cluster.
+pub fn joined(spec: &ClusterSpec, node: &Name) -> StepId {
+    StepId::new(node.as_str(), "kubeadm", if *node == spec.first { "init" } else { "join" })
+}
+
+/// The steps of all nodes. `prepared` are the steps that each node waits for.
+pub fn plan(
+    spec: &ClusterSpec,
+    nodes: &[Candidate<'_>],
+    escrow: &BTreeSet<String>,
+    prepared: &BTreeMap<Name, BTreeSet<StepId>>,
+) -> Part<Action> {
+    let mut part = Part::default();
+    let first = nodes.iter().find(|n| *n.name == spec.first);
+    let begun = first.is_some_and(|n| n.facts.state == State::ControlPlane);
+    for node in nodes {
+        if first.is_none() && node.facts.state == State::Worker {
+            continue; // what is wrong with the control plane is said there
+        }
+        let after = prepared.get(node.name).cloned().unwrap_or_default();
+        match obstacle(spec, node, first) {
+            Some(held) => part.held.push(held),
+            None if *node.name == spec.first => control_plane(spec, node, escrow, after, &mut part),
+            None if node.facts.state != State::Worker => {
+                if first.is_none() {
+                    let reason = format!("{}, which it would join, is not ready", spec.first);
+                    part.held.push(Held::new(format!("{}/kubeadm", node.name), reason, "mend that node first"));
+                    continue;
+                }
+                let mut after = after;
+                if !begun {
+                    after.insert(joined(spec, &spec.first));
+                }
+                let action = Action::Join { spec: spec.clone(), node: node.name.clone(), address: node.address.to_owned() };
+                let why = format!("join {} with a token of its own", spec.name);
+                part.push(Step::new(Target::Host(node.name.to_string()), "kubeadm", "join", action, why).after(after));
+            }
+            None => start(node, after, &mut part),
+        }
+    }
+    part
+}
+
+fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, escrow: &BTreeSet<String>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
+    let target = || Target::Host(node.name.to_string());
+    if node.facts.state == State::ControlPlane {
+        if !escrow.contains(ENCRYPTION_KEY) {
+            let hint = format!("restore {ENCRYPTION_KEY}.age from the repository's history: without it a backup of etcd cannot be read");
+            part.held.push(Held::new("cluster/encryption", "its key is not in the escrow", hint));
+        }
+        return start(node, after, part);
+    }
+    let escrowed = StepId::new("operator", ENCRYPTION_KEY, "escrow");
+    let action = Action::Prepare { spec: spec.clone() };
+    let why = "encryption of Secrets at rest, and Pod Security by default";
+    let prepared = part.push(Step::new(target(), "kubeadm", "prepare", action, why).after(after).after([escrowed]));
+    let action = Action::Init { spec: spec.clone(), address: node.address.to_owned() };
+    let why = format!("begin cluster {} with Kubernetes {}", spec.name, spec.version);
+    part.push(Step::new(target(), "kubeadm", "init", action, why).after([prepared]));
+}
+
+fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
+    if !node.facts.kubelet {
+        let why = "start the kubelet, which is stopped";
+        part.push(Step::new(Target::Host(node.name.to_string()), "kubelet", "start", Action::StartKubelet, why).after(after));
+    }
+}
+
+/// Why kubeadm does not run on a node.
+fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
+    let (name, facts) = (node.name, node.facts);
+    let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
+    let is_first = *name == spec.first;
+    match (&facts.state, facts.cluster.as_deref()) {
+        (State::Fresh, _) if !facts.ports.is_empty() => {
+            let ports = facts.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return held(format!("something listens on the ports {ports}, which Kubernetes needs"), "find it with `ss -ltnp` and stop it");
+        }
+        (State::Fresh, _) => {}
+        (_, None) => {
+            return held("it belongs to a cluster that kubestead did not make".into(), "name another node; nothing is done to this one");
+        }
+        (_, Some(other)) if other != spec.name.as_str() => {
+            return held(format!("it belongs to the cluster {other}"), "name another node, or reset it with the file of that cluster");
+        }
+        (State::Worker, _) if is_first => return held("it is a worker, and the file calls it a control plane".into(), "reset it first"),
+        (State::ControlPlane, _) if !is_first => {
+            return held("it is a control plane, and the file calls it a worker".into(), "reset it first");
+        }
+        (State::ControlPlane, _) if !facts.encryption => {
+            return held(
+                "its configuration of encryption at rest is gone".into(),
+                "restore /etc/kubernetes/enc/enc.yaml with the key in the escrow",
+            );
+        }
+        _ => {}
+    }
+    let ca = first.and_then(|n| n.facts.ca.as_ref());
+    if facts.state == State::Worker && (ca.is_none() || facts.ca.as_ref() != ca) {
+        return held(
+            format!("it belongs to another cluster: its certificate authority is not that of {}", spec.first),
+            "reset it with `kubestead reset`, then run `kubestead up`",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    fn spec() -> ClusterSpec {
+        ClusterSpec {
+            name: name("home"),
+            version: "1.37.1".into(),
+            endpoint: "10.0.0.11:6443".into(),
+            first: name("cp1"),
+            pods: "10.244.0.0/16".into(),
+            services: "10.96.0.0/12".into(),
+            dns_domain: "cluster.local".into(),
+            single: false,
+            ignore_preflight: vec![],
+            lab: false,
+        }
+    }
+
+    fn facts(state: State) -> KubeadmFacts {
+        let member = state != State::Fresh;
+        KubeadmFacts {
+            state,
+            cluster: member.then(|| "home".to_owned()),
+            ca: member.then(|| "a".repeat(64)),
+            encryption: state == State::ControlPlane,
+            kubelet: member,
+            ports: vec![],
+        }
+    }
+
+    fn run(cp: &KubeadmFacts, worker: &KubeadmFacts, escrow: &[&str]) -> Part<Action> {
+        let names = (name("cp1"), name("kube1"));
+        let nodes = [
+            Candidate { name: &names.0, address: "10.0.0.11", facts: cp },
+            Candidate { name: &names.1, address: "10.0.0.21", facts: worker },
+        ];
+        plan(&spec(), &nodes, &escrow.iter().map(|e| (*e).to_owned()).collect(), &BTreeMap::new())
+    }
+
+    fn ids(part: &Part<Action>) -> Vec<&str> {
+        part.steps.iter().map(|s| s.id.0.as_str()).collect()
+    }
+
+    #[test]
+    fn fresh_machines_become_a_cluster_and_a_cluster_stays() {
+        let part = run(&facts(State::Fresh), &facts(State::Fresh), &[]);
+        assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
+        assert!(part.steps[2].after.contains(&joined(&spec(), &name("cp1"))));
+        let part = run(&facts(State::ControlPlane), &facts(State::Worker), &[ENCRYPTION_KEY]);
+        assert!(part.steps.is_empty() && part.held.is_empty());
+    }
+
+    #[test]
+    fn what_was_cut_off_is_taken_up_again() {
+        let part = run(&facts(State::Begun), &facts(State::Begun), &[ENCRYPTION_KEY]);
+        assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
+    }
+
+    #[test]
+    fn other_clusters_nodes_are_held() {
+        let strange = KubeadmFacts { cluster: None, ..facts(State::Worker) };
+        let other = KubeadmFacts { cluster: Some("work".into()), ..facts(State::Worker) };
+        let old = KubeadmFacts { ca: Some("b".repeat(64)), ..facts(State::Worker) };
+        let busy = KubeadmFacts { ports: vec![10250], ..facts(State::Fresh) };
+        for (worker, word) in [(strange, "did not make"), (other, "cluster work"), (old, "certificate authority"), (busy, "10250")] {
+            let part = run(&facts(State::ControlPlane), &worker, &[ENCRYPTION_KEY]);
+            assert!(part.steps.is_empty() && part.held[0].reason.contains(word), "{:?}", part.held);
+        }
+        assert!(run(&facts(State::ControlPlane), &facts(State::Worker), &[]).held[0].reason.contains("escrow"));
+    }
+}

@@ -1,0 +1,55 @@
+//! What the cluster shall be, as far as kubeadm is concerned, and the files that lie ready before it runs.
+
+use kubestead_core::name::Name;
+use kubestead_storage::unit::Owned;
+use serde::{Deserialize, Serialize};
+
+/// The cluster that a node begins or joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterSpec {
+    /// Its name.
+    pub name: Name,
+    /// Such as `1.37.1`.
+    pub version: String,
+    /// `host:port` of the API.
+    pub endpoint: String,
+    /// The control plane that begins it.
+    pub first: Name,
+    /// Addresses of pods, of services, and the DNS domain of services.
+    pub pods: String,
+    /// Addresses of services.
+    pub services: String,
+    /// DNS domain of services.
+    pub dns_domain: String,
+    /// Whether users' pods run on the control plane too, because there is no other node.
+    pub single: bool,
+    /// kubeadm's preflight errors to ignore, by name.
+    pub ignore_preflight: Vec<String>,
+    /// Settings for rehearsal machines.
+    pub lab: bool,
+}
+
+/// Which cluster this machine belongs to: our record, written before kubeadm runs.
+pub(super) const RECORD: &str = "/etc/kubestead/cluster";
+/// There from before kubeadm runs until what it did is verified: a run that is cut off leaves it.
+pub(super) const BEGUN: &str = "/etc/kubestead/kubeadm-begun";
+/// The configuration of encryption at rest. Not below pki, which `kubeadm reset` deletes.
+pub(super) const ENCRYPTION: &str = "/etc/kubernetes/enc/enc.yaml";
+pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
+/// kubeadm's configuration holds a token: it lies in memory only.
+pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
+
+impl ClusterSpec {
+    /// Pod Security by default: baseline enforced, restricted warned of (KEP-2579), pinned to the minor version.
+    pub(super) fn admission(&self) -> Owned {
+        let minor = self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor);
+        let text = format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: PodSecurity\n  configuration:\n    \
+             apiVersion: pod-security.admission.config.k8s.io/v1\n    kind: PodSecurityConfiguration\n    defaults:\n      \
+             enforce: baseline\n      enforce-version: v{minor}\n      audit: restricted\n      audit-version: v{minor}\n      \
+             warn: restricted\n      warn-version: v{minor}\n    exemptions:\n      namespaces: [kube-system, kube-flannel]\n"
+        );
+        Owned { path: ADMISSION.to_owned(), text, mode: 0o644 }
+    }
+}

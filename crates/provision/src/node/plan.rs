@@ -1,0 +1,176 @@
+//! From spec and facts to steps.
+
+use std::path::PathBuf;
+
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_storage::plan::digest;
+use kubestead_storage::unit::Owned;
+use serde::{Deserialize, Serialize};
+
+use super::observe::NodeFacts;
+use super::spec::{NodeSpec, containerd_files, kernel_files, kubelet_files};
+use crate::bundle::{BundleFile, Kind};
+
+/// What can be done to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Writes modules and settings of the kernel, and loads them.
+    Kernel {
+        /// The files.
+        files: Vec<Owned>,
+    },
+    /// Swap off, now and at boot.
+    SwapOff,
+    /// Installs programs of the bundle.
+    Install {
+        /// The bundle's folder on the operator's computer.
+        bundle: PathBuf,
+        /// Which files.
+        files: Vec<BundleFile>,
+    },
+    /// Writes containerd's configuration and unit, and starts it.
+    Containerd {
+        /// The files.
+        files: Vec<Owned>,
+    },
+    /// Imports images of the bundle, pinned so that no garbage collection takes them.
+    Images {
+        /// The bundle's folder on the operator's computer.
+        bundle: PathBuf,
+        /// Which files.
+        files: Vec<BundleFile>,
+    },
+    /// Writes the kubelet's unit and lets it start at boot.
+    Kubelet {
+        /// The files.
+        files: Vec<Owned>,
+    },
+}
+
+/// The last step of a node's set-up, after which kubeadm may run.
+pub fn ready(node: &Name) -> StepId {
+    StepId::new(node.as_str(), "kubelet", "unit")
+}
+
+/// The steps of one node, and what is held.
+pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
+    let mut part = Part::default();
+    let name = &spec.name;
+    if facts.hostname != name.as_str() {
+        let reason = format!("its hostname is {}, and the file calls it {name}", facts.hostname);
+        part.held.push(Held::new(format!("{name}/hostname"), reason, format!("hostnamectl set-hostname {name}")));
+    }
+    if !facts.cgroup2 {
+        let hint = "boot with systemd.unified_cgroup_hierarchy=1: the kubelet refuses version 1";
+        part.held.push(Held::new(format!("{name}/cgroup"), "/sys/fs/cgroup is not cgroup version 2", hint));
+    }
+    if !part.held.is_empty() {
+        return part;
+    }
+    let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk| {
+        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk));
+    };
+    let same = |files: &[Owned]| files.iter().all(|f| facts.files.get(&f.path) == Some(&digest(&f.text)));
+    let files = kernel_files();
+    if !same(&files) || !facts.kernel {
+        step("kernel", "settings", Action::Kernel { files }, "modules and settings that pods' networks need".into(), Risk::Safe);
+    }
+    if !facts.swap.is_empty() {
+        step("swap", "off", Action::SwapOff, format!("no more swap on {}: the kubelet refuses it", facts.swap.join(", ")), Risk::Disrupts);
+    }
+    let programs: Vec<BundleFile> =
+        spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).cloned().collect();
+    let runtime = programs.iter().any(|f| f.name == "containerd");
+    if !programs.is_empty() {
+        let why = format!("install {}", programs.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
+        let risk = if facts.containerd && runtime { Risk::Disrupts } else { Risk::Safe };
+        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files: programs }, why, risk);
+    }
+    let files = containerd_files(spec);
+    if !same(&files) || !facts.containerd || runtime {
+        let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
+        step("containerd", "run", Action::Containerd { files }, "configure containerd and start it".into(), risk);
+    }
+    let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
+    let images: Vec<BundleFile> = spec.files.iter().filter(absent).cloned().collect();
+    if !images.is_empty() {
+        let why = format!("import {}", images.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
+        step("images", "import", Action::Images { bundle: spec.bundle.clone(), files: images }, why, Risk::Safe);
+    }
+    let files = kubelet_files();
+    if !same(&files) || !facts.kubelet_enabled {
+        step("kubelet", "unit", Action::Kubelet { files }, "the kubelet's unit, started at boot".into(), Risk::Safe);
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    fn file(kind: Kind, name: &str, image: Option<&str>) -> BundleFile {
+        BundleFile {
+            path: format!("x/{name}"),
+            kind,
+            name: name.into(),
+            version: "1".into(),
+            sha256: "ab".into(),
+            size: 3,
+            roles: vec!["worker".into()],
+            image: image.map(str::to_owned),
+        }
+    }
+
+    fn spec() -> NodeSpec {
+        let files = vec![file(Kind::Binary, "kubelet", None), file(Kind::Image, "pause", Some("r/pause:1"))];
+        NodeSpec { name: Name::new("kube1").unwrap(), bundle: "/b".into(), files, pause_image: "r/pause:1".into() }
+    }
+
+    fn blank() -> NodeFacts {
+        NodeFacts {
+            hostname: "kube1".into(),
+            cgroup2: true,
+            swap: vec!["/dev/sda2".into()],
+            kernel: false,
+            files: BTreeMap::new(),
+            installed: BTreeMap::new(),
+            containerd: false,
+            images: BTreeSet::new(),
+            kubelet_enabled: false,
+        }
+    }
+
+    #[test]
+    fn a_blank_node_gets_all_in_order_and_a_finished_one_nothing() {
+        let spec = spec();
+        let part = plan(&spec, &blank());
+        let ids: Vec<&str> = part.steps.iter().map(|s| s.id.0.as_str()).collect();
+        let all = ["kernel/settings", "swap/off", "software/install", "containerd/run", "images/import", "kubelet/unit"];
+        assert_eq!(ids, all.map(|s| format!("kube1/{s}")));
+        assert_eq!(part.steps.last().map(|s| s.id.clone()), Some(ready(&spec.name)));
+        let own = [kernel_files(), containerd_files(&spec), kubelet_files()].concat();
+        let done = NodeFacts {
+            swap: vec![],
+            kernel: true,
+            files: own.iter().map(|f| (f.path.clone(), digest(&f.text))).collect(),
+            installed: BTreeMap::from([("/usr/local/bin/kubelet".into(), "ab".into())]),
+            containerd: true,
+            images: BTreeSet::from(["r/pause:1".into()]),
+            kubelet_enabled: true,
+            ..blank()
+        };
+        assert!(plan(&spec, &done).steps.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_hostname_or_old_cgroups_hold_the_whole_node() {
+        let facts = NodeFacts { hostname: "debian".into(), cgroup2: false, ..blank() };
+        let part = plan(&spec(), &facts);
+        assert!(part.steps.is_empty());
+        assert_eq!(part.held.len(), 2);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a node shall be: its part of the bundle, and the files that we write.
+
+use std::path::PathBuf;
+
+use kubestead_core::name::Name;
+use kubestead_storage::unit::Owned;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::BundleFile;
+
+/// A node as it shall be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSpec {
+    /// Its name, which is its hostname.
+    pub name: Name,
+    /// The bundle's folder on the operator's computer.
+    pub bundle: PathBuf,
+    /// The files of the bundle that this node needs.
+    pub files: Vec<BundleFile>,
+    /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`.
+    pub pause_image: String,
+}
+
+/// Kernel settings that kubeadm and the CNI ask for; each is to be 1.
+pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables", "net.ipv4.ip_forward"];
+pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
+pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
+
+fn config(path: &str, text: impl Into<String>) -> Owned {
+    Owned { path: path.to_owned(), text: text.into(), mode: 0o644 }
+}
+
+/// Modules and settings of the kernel. The name sorts last, so that nothing in /etc/sysctl.d undoes it.
+pub(super) fn kernel_files() -> Vec<Owned> {
+    let settings: String = SYSCTLS.iter().map(|s| format!("{s} = 1\n")).collect();
+    vec![
+        config("/etc/modules-load.d/kubestead.conf", "# Written by kubestead.\noverlay\nbr_netfilter\n"),
+        config(SYSCTL_FILE, format!("# Written by kubestead.\n{settings}")),
+    ]
+}
+
+/// containerd's configuration and unit (containerd's own, with Restart and limits as it ships them).
+pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
+    // A JSON string is a TOML basic string.
+    let pause = serde_json::Value::from(spec.pause_image.as_str()).to_string();
+    vec![
+        config(CONTAINERD_CONFIG, CONTAINERD_TOML.replace("@PAUSE@", &pause)),
+        config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT),
+    ]
+}
+
+/// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary.
+pub(super) fn kubelet_files() -> Vec<Owned> {
+    vec![
+        config("/etc/systemd/system/kubelet.service", KUBELET_UNIT),
+        config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN),
+    ]
+}
+
+const CONTAINERD_TOML: &str = r#"# Written by kubestead.
+version = 3
+root = "/var/lib/containerd"
+state = "/run/containerd"
+
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = @PAUSE@
+
+[plugins."io.containerd.cri.v1.runtime".cni]
+  bin_dirs = ["/opt/cni/bin"]
+  conf_dir = "/etc/cni/net.d"
+
+[plugins."io.containerd.cri.v1.runtime".containerd]
+  default_runtime_name = "runc"
+
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+  SystemdCgroup = true
+"#;
+
+const CONTAINERD_UNIT: &str = "# Written by kubestead.
+[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target dbus.service local-fs.target
+RequiresMountsFor=/var/lib/containerd
+
+[Service]
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+LimitNPROC=infinity
+LimitCORE=infinity
+LimitNOFILE=1048576
+TasksMax=infinity
+OOMScoreAdjust=-999
+
+[Install]
+WantedBy=multi-user.target
+";
+
+const KUBELET_UNIT: &str = "# Written by kubestead.
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=/usr/local/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+";
+
+const KUBEADM_DROP_IN: &str = r#"# Written by kubestead.
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+# Written by kubeadm init and kubeadm join.
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+# For the machine's own KUBELET_EXTRA_ARGS.
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> NodeSpec {
+        NodeSpec {
+            name: Name::new("kube1").unwrap(),
+            bundle: "/b".into(),
+            files: vec![],
+            pause_image: "registry.k8s.io/pause:3.10.2".into(),
+        }
+    }
+
+    #[test]
+    fn the_containerd_configuration_is_this() {
+        let wanted = "# Written by kubestead.\nversion = 3\nroot = \"/var/lib/containerd\"\nstate = \"/run/containerd\"\n\n\
+            [plugins.\"io.containerd.cri.v1.images\".pinned_images]\n  sandbox = \"registry.k8s.io/pause:3.10.2\"\n\n\
+            [plugins.\"io.containerd.cri.v1.runtime\".cni]\n  bin_dirs = [\"/opt/cni/bin\"]\n  conf_dir = \"/etc/cni/net.d\"\n\n\
+            [plugins.\"io.containerd.cri.v1.runtime\".containerd]\n  default_runtime_name = \"runc\"\n\n\
+            [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\n\
+            [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n  SystemdCgroup = true\n";
+        assert_eq!(containerd_files(&spec())[0].text, wanted);
+        let unit = &containerd_files(&spec())[1].text;
+        for line in ["ExecStart=/usr/local/bin/containerd", "Delegate=yes", "KillMode=process", "Restart=always", "LimitNOFILE=1048576"] {
+            assert!(unit.lines().any(|l| l == line), "{line}");
+        }
+    }
+}
