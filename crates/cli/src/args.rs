@@ -76,6 +76,32 @@ pub(crate) enum Command {
     /// Tell how the machines and the volumes are.
     #[command(after_help = "Example: kubestead status --output json")]
     Status(Common),
+    /// Take the nodes out of the cluster. Volumes, software and keys stay; the cluster and what etcd holds is gone.
+    #[command(after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do.")]
+    Reset {
+        #[command(flatten)]
+        common: Common,
+        /// Consent, by the cluster's name.
+        #[arg(long, value_name = "NAME")]
+        yes_reset: Option<String>,
+    },
+    /// Print a kubeconfig: context `sudo` for eight hours, and USER@CLUSTER with tokens on demand.
+    #[command(after_help = "Example: kubestead kubeconfig --merge && kubectl --context sudo get nodes")]
+    Kubeconfig {
+        #[command(flatten)]
+        common: Common,
+        /// Write the contexts into the first file of KUBECONFIG or ~/.kube/config; other entries stay.
+        #[arg(long)]
+        merge: bool,
+    },
+    /// Answer kubectl with a user's token; the contexts of `kubeconfig` call this.
+    #[command(hide = true)]
+    Credential {
+        #[command(flatten)]
+        common: Common,
+        /// The user.
+        user: String,
+    },
     /// The encrypted volumes.
     #[command(subcommand)]
     Volume(Volume),

@@ -42,6 +42,9 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan { common, diff } => commands::plan::run(&common, diff).await,
         Command::Up { common, consent, fail_fast } => commands::up::run(&common, consent, fail_fast).await,
         Command::Status(common) => commands::status::run(&common, true).await,
+        Command::Reset { common, yes_reset } => commands::reset::run(&common, yes_reset.as_deref()).await,
+        Command::Kubeconfig { common, merge } => commands::kubeconfig::run(&common, merge).await,
+        Command::Credential { common, user } => commands::kubeconfig::credential(&common, &user).await,
         Command::Volume(Volume::Recovery { common, node, volume }) => commands::recovery::run(&common, &node, &volume),
         Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
     }

@@ -227,6 +227,30 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     Plan::new(cluster.digest.clone(), digest, part)
 }
 
+/// The plan that ends the cluster and keeps its machines' volumes, software and keys.
+pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
+    let mut part: Part<Action> = Part::default();
+    let mut candidates = Vec::new();
+    for node in &cluster.nodes {
+        match seen.nodes.get(&node.name).map(|fact| fact.known().ok_or(fact.gap())) {
+            Some(Ok(NodeSeen { kubeadm: Some(facts), .. })) => {
+                candidates.push(Candidate { name: &node.name, address: &node.address, facts })
+            }
+            Some(Err(gap)) => {
+                let reason = gap.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+                let mut held = Held::new(node.name.as_str(), reason, "reset it when it can be reached");
+                held.unreachable = seen.unreachable.contains(&node.name);
+                part.held.push(held);
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+    if let Some(spec) = cluster_spec(cluster) {
+        part.extend(kubeadm::reset(&spec, &candidates).map(Action::Kubeadm));
+    }
+    Plan::new(cluster.digest.clone(), String::new(), part)
+}
+
 /// The control plane that begins the cluster; nothing when the file asks for no Kubernetes.
 pub fn first(cluster: &Cluster) -> Option<&Name> {
     cluster.kubernetes.as_ref()?;

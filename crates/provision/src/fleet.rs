@@ -49,6 +49,14 @@ impl Fleet {
         fleet
     }
 
+    /// Connects to one machine alone.
+    pub async fn connect_one(cluster: &Cluster, name: &Name) -> Result<SshHost, HostError> {
+        match logins(cluster).into_iter().find(|(n, _)| n == name) {
+            Some((_, login)) => SshHost::connect(&login).await,
+            None => Err(HostError::Connect { host: name.to_string(), detail: "the cluster file does not name it".into() }),
+        }
+    }
+
     /// The machines that answer.
     pub fn hosts(&self) -> Hosts {
         self.connected.iter().map(|(name, host)| (name.to_string(), Arc::clone(host) as Arc<dyn Host>)).collect()

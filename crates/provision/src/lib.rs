@@ -1,5 +1,6 @@
 //! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
 
+pub mod access;
 pub mod api;
 pub mod bundle;
 pub mod cluster;

@@ -2,9 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod init;
+pub(crate) mod kubeconfig;
 pub(crate) mod lab;
 pub(crate) mod plan;
 pub(crate) mod recovery;
+pub(crate) mod reset;
 mod session;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -8,6 +8,7 @@ use kubestead_provision::compose::{self, Hands};
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::file::Cluster;
 use kubestead_provision::fleet::Fleet;
+use kubestead_provision::ssh::Lease;
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
@@ -25,12 +26,17 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) 
     let escrow = Escrow::open(&cluster.secrets.join("escrow"), &init::identity())
         .map_err(|e| fail(Exit::Usage, format!("{}\n  hint: `kubestead init` makes the key and the folder", Failure::from(e).message)))?;
     let fleet = Fleet::connect(&cluster).await;
-    let _leases = fleet.lease().await?.map_err(|host| {
-        fail(Exit::Failed, format!("{host}: another kubestead is at work there: wait for it, or see who holds /run/kubestead.lock"))
-    })?;
+    let _leases = lease(&fleet).await?;
     let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
     let stop = stop_on_ctrl_c();
     settle(&cluster, &fleet, &escrow, &terms, &stop).await
+}
+
+/// One writer a machine.
+pub(super) async fn lease(fleet: &Fleet) -> Result<Vec<Lease>, Failure> {
+    fleet.lease().await?.map_err(|host| {
+        fail(Exit::Failed, format!("{host}: another kubestead is at work there: wait for it, or see who holds /run/kubestead.lock"))
+    })
 }
 
 async fn settle(cluster: &Cluster, fleet: &Fleet, escrow: &Escrow, terms: &Terms, stop: &CancellationToken) -> Result<Exit, Failure> {
@@ -60,7 +66,7 @@ async fn settle(cluster: &Cluster, fleet: &Fleet, escrow: &Escrow, terms: &Terms
 }
 
 /// Where the events of all runs are kept for people.
-fn journal(cluster: &Cluster) -> PathBuf {
+pub(super) fn journal(cluster: &Cluster) -> PathBuf {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     std::env::var_os("XDG_STATE_HOME")
         .map_or_else(|| home.join(".local/state"), PathBuf::from)
@@ -68,7 +74,7 @@ fn journal(cluster: &Cluster) -> PathBuf {
 }
 
 /// The first Ctrl-C lets the running steps finish; the second ends the program.
-fn stop_on_ctrl_c() -> CancellationToken {
+pub(super) fn stop_on_ctrl_c() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {

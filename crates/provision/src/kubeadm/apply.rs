@@ -57,6 +57,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
             init().stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(failed(format!("{on}: kubeadm init")))
         }
         Action::Join { spec, node, address } => join(spec, node, address, host, hosts).await,
+        Action::Reset { spec } => reset(spec).run(host).await.map_err(failed(format!("{on}: take it out of the cluster"))),
         Action::StartKubelet => {
             Procedure::new("", "systemctl start kubelet", "systemctl is-active -q kubelet || unverified 'it is not active'")
                 .run(host)
@@ -169,7 +170,7 @@ fn join_procedure() -> Procedure {
 
 /// Takes a node out of its cluster. Everything that is mounted below the folders that kubeadm empties is unmounted first, without
 /// force: what does not unmount stops the reset before anything is deleted. The node's volumes, software and keys stay.
-pub fn reset(spec: &ClusterSpec) -> Procedure {
+fn reset(spec: &ClusterSpec) -> Procedure {
     let flannel = "ip link delete flannel.1; ip link delete cni0; rm -f /etc/cni/net.d/10-flannel.conflist /run/flannel/subnet.env";
     let tables = "for t in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6'; do nft delete table $t; done";
     Procedure::new(

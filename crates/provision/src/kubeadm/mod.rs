@@ -7,7 +7,7 @@ mod observe;
 mod plan;
 mod spec;
 
-pub use apply::{apply, reset};
+pub use apply::apply;
 pub use observe::{KubeadmFacts, State, read, sections};
-pub use plan::{Action, Candidate, ENCRYPTION_KEY, joined, plan};
+pub use plan::{Action, Candidate, ENCRYPTION_KEY, joined, plan, reset};
 pub use spec::ClusterSpec;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Step, StepId, Target};
+use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{KubeadmFacts, State};
@@ -39,6 +39,11 @@ pub enum Action {
     },
     /// Starts a kubelet that is stopped.
     StartKubelet,
+    /// Takes a node out of the cluster; its volumes stay.
+    Reset {
+        /// The cluster.
+        spec: ClusterSpec,
+    },
 }
 
 /// A node for kubeadm: its name, its address and what was seen.
@@ -89,6 +94,30 @@ pub fn plan(
                 part.push(Step::new(Target::Host(node.name.to_string()), "kubeadm", "join", action, why).after(after));
             }
             None => start(node, after, &mut part),
+        }
+    }
+    part
+}
+
+/// The end of the cluster on these nodes: workers first, so that nothing talks to an API server that goes away.
+pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
+    let mut part = Part::default();
+    let (last, workers): (Vec<_>, Vec<_>) = nodes.iter().partition(|n| *n.name == spec.first);
+    let after: BTreeSet<StepId> = workers.iter().map(|n| StepId::new(n.name.as_str(), "kubeadm", "reset")).collect();
+    for node in workers.into_iter().chain(last) {
+        let name = node.name;
+        match (node.facts.state, node.facts.cluster.as_deref()) {
+            (State::Fresh, None) => {}
+            (_, Some(own)) if own == spec.name.as_str() => {
+                let after = if *name == spec.first { after.clone() } else { BTreeSet::new() };
+                let action = Action::Reset { spec: spec.clone() };
+                let why = format!("take it out of cluster {}; its volumes, software and keys stay", spec.name);
+                part.push(Step::new(Target::Host(name.to_string()), "kubeadm", "reset", action, why).after(after).risk(Risk::Destroys));
+            }
+            (_, other) => {
+                let whose = other.map_or("a cluster that kubestead did not make".to_owned(), |o| format!("the cluster {o}"));
+                part.held.push(Held::new(format!("{name}/kubeadm"), format!("it belongs to {whose}"), "nothing is done to it"));
+            }
         }
     }
     part
@@ -213,6 +242,18 @@ mod tests {
         assert!(part.steps[2].after.contains(&joined(&spec(), &name("cp1"))));
         let part = run(&facts(State::ControlPlane), &facts(State::Worker), &[ENCRYPTION_KEY]);
         assert!(part.steps.is_empty() && part.held.is_empty());
+    }
+
+    #[test]
+    fn a_reset_takes_workers_first_and_leaves_others_alone() {
+        let names = [name("cp1"), name("kube1"), name("kube2"), name("kube3")];
+        let other = KubeadmFacts { cluster: Some("work".into()), ..facts(State::Worker) };
+        let all = [facts(State::ControlPlane), facts(State::Begun), other, facts(State::Fresh)];
+        let nodes: Vec<Candidate<'_>> = names.iter().zip(&all).map(|(name, facts)| Candidate { name, address: "a", facts }).collect();
+        let part = super::reset(&spec(), &nodes);
+        assert_eq!(ids(&part), ["kube1/kubeadm/reset", "cp1/kubeadm/reset"]);
+        assert!(part.steps.iter().all(|s| s.risk == Risk::Destroys) && part.steps[1].after.len() == 3);
+        assert!(part.held[0].reason.contains("cluster work"));
     }
 
     #[test]

@@ -17,7 +17,14 @@ use crate::bundle::BundleFile;
 pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureError> {
     match action {
         Action::Kernel { files } => {
-            write_files(files, &format!("modprobe -a overlay br_netfilter\nsysctl -q -p {SYSCTL_FILE}"), host).await
+            // Built into the kernel they are no modules; whether they are there shows in what follows.
+            let load = format!(
+                "modprobe -qa overlay br_netfilter 2>/dev/null || true
+\
+                 grep -qw overlay /proc/filesystems || {{ echo 'the kernel has no overlay filesystem' >&2; exit 1; }}
+sysctl -q -p {SYSCTL_FILE}"
+            );
+            write_files(files, &load, host).await
         }
         Action::SwapOff => swap_off().run(host).await,
         Action::Install { bundle, files } => each(files, host, |file| install(bundle, file)).await,
@@ -75,14 +82,13 @@ fn import(bundle: &Path, file: &BundleFile) -> Procedure {
     let reference = quote(file.image.as_deref().unwrap_or_default());
     Procedure::new(
         format!(
-            "ctr='ctr -n k8s.io images'; i={reference}\nfound() {{ $ctr ls -q | grep -qxF \"$i\"; }}\nif found; then already; fi"
+            "ctr='ctr -n k8s.io images'; i={reference}\nfound() {{ all=$($ctr ls -q); grep -qxF \"$i\" <<< \"$all\"; }}\nif found; then already; fi"
         ),
         format!(
             "s=$(mktemp); trap 'rm -f \"$s\"' EXIT\n\
-             tee >(sha256sum > \"$s\") | $ctr import --local --digests=false - > /dev/null\n\
+             tee >(sha256sum > \"$s\") | $ctr import --local --label io.cri-containerd.pinned=pinned - > /dev/null\n\
              while [ ! -s \"$s\" ]; do sleep 0.1; done\n\
-             if [ \"$(cat \"$s\")\" != '{}  -' ]; then $ctr rm \"$i\" > /dev/null 2>&1 || true; refuse '{} is not the file of bundle.json'; fi\n\
-             $ctr label \"$i\" io.cri-containerd.pinned=pinned > /dev/null",
+             if [ \"$(cat \"$s\")\" != '{}  -' ]; then $ctr rm \"$i\" > /dev/null 2>&1 || true; refuse '{} is not the file of bundle.json'; fi",
             file.sha256, file.path
         ),
         "found || unverified \"$i is not among the images\"",
