@@ -3,13 +3,14 @@
 use kubestead_core::command::{Stdin, quote};
 use kubestead_core::host::{FilePut, Host};
 use kubestead_core::key::{KeyRef, KeySource};
+use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::secret::Secret;
 
 use crate::error::Error;
-use crate::observe::{NEW, PENDING, TOKEN};
-use crate::plan::Action;
+use crate::observe::{FORMATTING, MKFS, NEW, PENDING, TOKEN};
+use crate::plan::{Action, physical_uuid};
 use crate::spec::{Filesystem, Volume};
 use crate::unit::{self, FETCH, Owned};
 
@@ -56,7 +57,7 @@ fn describe(action: &Action, host: &str) -> String {
 /// The commands of an action that needs no secret and writes no files; the empty procedure for the others.
 pub fn procedure(action: &Action) -> Procedure {
     match action {
-        Action::Group { group, devices } => make_group(group.as_str(), devices),
+        Action::Group { group, devices } => make_group(group, devices),
         Action::Create { volume } => create(volume),
         Action::Share { volume } => share(volume),
         Action::Mkfs { volume } => mkfs(volume),
@@ -75,11 +76,14 @@ pub fn procedure(action: &Action) -> Procedure {
     }
 }
 
-fn make_group(group: &str, devices: &[String]) -> Procedure {
+fn make_group(group: &Name, devices: &[String]) -> Procedure {
     let list = devices.iter().map(|d| quote(d)).collect::<Vec<_>>().join(" ");
+    let uuids: String = devices.iter().map(|d| format!("{}) u={};; ", quote(d), physical_uuid(group, d))).collect();
     Procedure::new(
         format!(
             "vgs {group} >/dev/null 2>&1 && already\n\
+             uuid() {{ case $1 in {uuids}esac; }}\n\
+             begun() {{ uuid \"$1\"; [ \"$(pvs --noheadings --separator , -o vg_name,pv_uuid \"$(readlink -f \"$1\")\" 2>/dev/null | tr -d ' ')\" = \",$u\" ]; }}\n\
              for d in {list}; do\n\
              [ -b \"$d\" ] || refuse \"$d is no block device\"\n\
              r=$(readlink -f \"$d\"); b=${{r##*/}}\n\
@@ -87,12 +91,15 @@ fn make_group(group: &str, devices: &[String]) -> Procedure {
              [ -z \"$(ls \"/sys/class/block/$b/holders\")\" ] || refuse \"$d is held by $(ls \"/sys/class/block/$b/holders\")\"\n\
              [ -z \"$(ls -d \"/sys/class/block/$b/$b\"* 2>/dev/null)\" ] || refuse \"$d has partitions\"\n\
              ! findmnt -rn -S \"$r\" >/dev/null || refuse \"$d is mounted\"\n\
+             if begun \"$d\"; then continue; fi\n\
              s=$(wipefs -n --json \"$r\" | tr -d ' \\n'); [ \"$s\" = '{{\"signatures\":[]}}' ] || [ -z \"$s\" ] || refuse \"$d is not blank: $s\"\n\
              for skip in 0 $(($(blockdev --getsize64 \"$r\") / 1048576 - 1)); do\n\
              [ \"$(dd if=\"$r\" bs=1M skip=$skip count=1 status=none | tr -d '\\0' | head -c 1 | wc -c)\" = 0 ] || refuse \"$d is not blank: MiB $skip is not all zero\"\n\
              done\ndone"
         ),
-        format!("for d in {list}; do pvcreate -q -y \"$d\"; done\nvgcreate -q {group} {list}"),
+        format!(
+            "for d in {list}; do if ! begun \"$d\"; then pvcreate -q -y --uuid \"$u\" --norestorefile \"$d\"; fi; done\nvgcreate -q {group} {list}"
+        ),
         format!("vgs {group} >/dev/null || unverified 'the group is not there'"),
     )
 }
@@ -122,7 +129,8 @@ fn share(volume: &Volume) -> Procedure {
 }
 
 /// The recovery key comes on standard input, as one line of text; the machine's key never leaves the node. Both go to cryptsetup
-/// through pipes. Machine keys are random, so their KDF is made cheap; the recovery slot's is not.
+/// through pipes. Machine keys are random, so their KDF is made cheap; the recovery slot's is not. A second tag is there while the
+/// header is made: a run that is cut off in between is known by it, and makes the whole header again.
 fn format(volume: &Volume, recovery: Secret) -> Procedure {
     let (device, group, name, mapper) = (volume.device(), &volume.group, &volume.name, volume.mapper());
     let test = "cryptsetup open --test-passphrase";
@@ -130,24 +138,34 @@ fn format(volume: &Volume, recovery: Secret) -> Procedure {
         format!(
             "d={device}\nIFS= read -r recovery || true\n[ \"${{#recovery}}\" -ge 32 ] || refuse 'the recovery key is too short'\n\
              [ -b \"$d\" ] || refuse \"$d is not there\"\n\
-             lvs --noheadings -o lv_tags {group}/{name} | grep -q {NEW} || refuse \"$d is not tagged as new\"\n\
-             [ ! -e /dev/mapper/{mapper} ] || already\n\
+             tags=,$(lvs --noheadings -o lv_tags {group}/{name} | tr -d ' '),\n\
+             case $tags in *,{NEW},*) ;; *) refuse \"$d is not tagged as new\" ;; esac\n\
              one=$({FETCH} {name} | sha256sum); two=$({FETCH} {name} | sha256sum)\n\
              [ \"$one\" = \"$two\" ] || refuse 'the key server gave two different keys'\n\
-             if {test} --key-file <({FETCH} {name}) \"$d\" 2>/dev/null && printf %s \"$recovery\" | {test} --key-slot 7 --key-file - \"$d\" 2>/dev/null; then already; fi\n\
+             whole() {{\n\
+             j=$(cryptsetup luksDump --dump-json-metadata \"$d\" 2>/dev/null | tr -d ' \\n\\t') || return 1\n\
+             case $j in *'\"type\":\"{TOKEN}\"'*) ;; *) return 1 ;; esac\n\
+             case $j in *'\"priority\":0'*) ;; *) return 1 ;; esac\n\
+             {test} --key-file <({FETCH} {name}) \"$d\" 2>/dev/null && printf %s \"$recovery\" | {test} --key-slot 7 --key-file - \"$d\" 2>/dev/null\n\
+             }}\n\
+             finish() {{ case $tags in *,{FORMATTING},*) lvchange -q --deltag {FORMATTING} {group}/{name} ;; esac; }}\n\
+             held=$(wipefs -n -O TYPE --noheadings \"$d\" | sort -u | tr -d ' \\n')\n\
+             case $held in\n'') ;;\n\
+             crypto_LUKS) if whole; then finish; already; fi\n\
+             case $tags in *,{FORMATTING},*) ;; *) refuse \"$d holds a LUKS header that is not ours\" ;; esac ;;\n\
+             *) refuse \"$d holds $held\" ;;\nesac\n\
+             [ ! -e /dev/mapper/{mapper} ] || refuse '{mapper} is open'\n\
              exec {{lock}}<\"$(readlink -f \"$d\")\"; flock -n \"$lock\" || refuse \"$d is locked by another program\"\n\
              [ -z \"$(ls \"/sys/class/block/$(basename \"$(readlink -f \"$d\")\")/holders\")\" ] || refuse \"$d is in use\""
         ),
         format!(
-            "{FETCH} {name} | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - \"$d\"\n\
+            "lvchange -q --addtag {FORMATTING} {group}/{name}; tags=$tags{FORMATTING},\n\
+             {FETCH} {name} | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - \"$d\"\n\
              cryptsetup luksAddKey -q --key-file <({FETCH} {name}) --key-slot 7 --pbkdf argon2id --pbkdf-memory 131072 --pbkdf-parallel 1 --iter-time 1000 \"$d\" <(printf %s \"$recovery\")\n\
              cryptsetup config --priority ignore --key-slot 7 \"$d\"\n\
              printf '{{\"type\":\"{TOKEN}\",\"keyslots\":[\"0\"],\"volume\":\"{name}\",\"provider\":\"ssh-split\"}}' | cryptsetup token import --json-file - \"$d\""
         ),
-        format!(
-            "{test} --key-file <({FETCH} {name}) \"$d\" || unverified 'the machine key does not open it'\n\
-             printf %s \"$recovery\" | {test} --key-slot 7 --key-file - \"$d\" || unverified 'the recovery key does not open it'"
-        ),
+        "whole || unverified 'the machine key or the recovery key does not open it'\nfinish",
     )
     .stdin(Stdin::Secret(recovery))
 }
@@ -167,14 +185,19 @@ fn mkfs(volume: &Volume) -> Procedure {
     };
     let kind = volume.filesystem.as_str();
     Procedure::new(
-        // The tag proves that this LV never held data: it is dropped before the first mount.
+        // The tag proves that this LV never held data: it is dropped before the first mount. What is inside when nobody has begun to
+        // make a filesystem is somebody's, whatever the tag says.
         format!(
-            "tags=$(lvs --noheadings -o lv_tags {group}/{name})\ncase $tags in *{NEW}*) ;; *) already ;; esac\n\
-             ! findmnt -rn -S /dev/mapper/{mapper} >/dev/null || refuse '{mapper} is mounted'"
+            "tags=,$(lvs --noheadings -o lv_tags {group}/{name} | tr -d ' '),\ncase $tags in *,{NEW},*) ;; *) already ;; esac\n\
+             case $tags in *,{FORMATTING},*) refuse 'its header is not finished' ;; esac\n\
+             ! findmnt -rn -S /dev/mapper/{mapper} >/dev/null || refuse '{mapper} is mounted'\n{}\n\
+             held=$(wipefs -n -O TYPE --noheadings /dev/mapper/{mapper} | tr '\\n' ' ')\n\
+             case $held,$tags in ,*|*,{MKFS},*) ;; *) refuse \"{group}/{name} is tagged as new and holds $held\" ;; esac",
+            open(volume)
         ),
-        format!("{}\n{make} /dev/mapper/{mapper}\nsync", open(volume)),
+        format!("lvchange -q --addtag {MKFS} {group}/{name}\n{make} /dev/mapper/{mapper}\nsync"),
         format!(
-            "[ \"$(blkid -p -o value -s TYPE /dev/mapper/{mapper})\" = {kind} ] || unverified 'no {kind} is found'\nlvchange -q --deltag {NEW} {group}/{name}"
+            "[ \"$(blkid -p -o value -s TYPE /dev/mapper/{mapper})\" = {kind} ] || unverified 'no {kind} is found'\nlvchange -q --deltag {NEW} --deltag {MKFS} {group}/{name}"
         ),
     )
 }
@@ -223,7 +246,8 @@ fn mount(volume: &Volume) -> Procedure {
     )
 }
 
-/// Not `lvextend -r`: fsadm resizes the mapping without a key and then asks for one.
+/// Not `lvextend -r`: fsadm resizes the mapping without a key and then asks for one. The three stages are each without effect when
+/// they are done, so that a run which was cut off between them is finished by the same commands.
 fn grow(volume: &Volume) -> Procedure {
     let (group, name, mapper, size, path) = (&volume.group, &volume.name, volume.mapper(), volume.size.0, &volume.path);
     let grow_fs = match volume.filesystem {
@@ -232,19 +256,21 @@ fn grow(volume: &Volume) -> Procedure {
     };
     Procedure::new(
         format!(
-            "now=$(lvs --noheadings --units b --nosuffix -o lv_size {group}/{name} | tr -d ' ')\n\
-             [ \"$now\" -lt {size} ] || already\n[ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ] || refuse '{path} is not mounted'"
+            "now() {{ lvs --noheadings --units b --nosuffix -o lv_size {group}/{name} | tr -d ' '; }}\n\
+             [ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ] || refuse '{path} is not mounted'"
         ),
-        format!("lvextend -q -L {size}B {group}/{name}\ncryptsetup resize --key-file <({FETCH} {name}) {mapper}\n{grow_fs}"),
         format!(
-            "[ \"$(lvs --noheadings --units b --nosuffix -o lv_size {group}/{name} | tr -d ' ')\" -ge {size} ] || unverified 'it has the old size'"
+            "if [ \"$(now)\" -lt {size} ]; then lvextend -q -L {size}B {group}/{name}; fi\ncryptsetup resize --key-file <({FETCH} {name}) {mapper}\n{grow_fs}"
+        ),
+        format!(
+            "[ \"$(now)\" -ge {size} ] || unverified 'it has the old size'\n\
+             [ $(($(blockdev --getsize64 /dev/mapper/{mapper}) + 33554432)) -ge \"$(now)\" ] || unverified 'the mapping has the old size'"
         ),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use kubestead_core::name::Name;
     use kubestead_core::size::Bytes;
 
     use super::*;

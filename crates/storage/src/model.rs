@@ -2,7 +2,7 @@
 
 use kubestead_core::fact::Fact;
 
-use crate::observe::{Device, Folder, Group, Header, Logical, StorageFacts, VolumeFacts};
+use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
 use crate::plan::{Action, digest, round_up};
 use crate::spec::Volume;
 use crate::unit;
@@ -19,15 +19,20 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         }
         Action::Create { volume } => {
             let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
-            let logical = Logical { size: round_up(volume.size.0, extent), new: true };
+            let logical = Logical { size: round_up(volume.size.0, extent), new: true, formatting: false, mkfs: false };
             of(&mut facts, volume, |v| (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Blank)));
         }
         Action::Share { volume } => of(&mut facts, volume, |v| v.share = true),
-        Action::Format { volume, .. } => of(&mut facts, volume, |v| v.header = Fact::Known(Header::Ours(vec![0, 7]))),
-        Action::Mkfs { volume } => of(&mut facts, volume, |v| {
-            v.opened = Some(volume.filesystem.as_str().to_owned());
+        Action::Format { volume, .. } => of(&mut facts, volume, |v| {
+            v.header = Fact::Known(Header::Ours(vec![0, 7]));
             if let Fact::Known(logical) = &mut v.logical {
-                logical.new = false;
+                logical.formatting = false;
+            }
+        }),
+        Action::Mkfs { volume } => of(&mut facts, volume, |v| {
+            if let Fact::Known(logical) = &mut v.logical {
+                v.opened = Some(opened(volume, logical.size));
+                (logical.new, logical.mkfs) = (false, false);
             }
         }),
         Action::Files { files } => {
@@ -46,12 +51,19 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
             of(&mut facts, volume, |v| {
                 if let Fact::Known(logical) = &mut v.logical {
                     logical.size = round_up(volume.size.0, extent);
+                    v.opened = Some(opened(volume, logical.size));
                 }
             });
         }
         Action::Directories { root } => facts.directories.clone_from(&root.directories),
     }
     facts
+}
+
+/// What is inside a volume of that many bytes, below its LUKS2 header.
+fn opened(volume: &Volume, size: u64) -> Opened {
+    let size = size.saturating_sub(16 << 20);
+    Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size }
 }
 
 fn of(facts: &mut StorageFacts, volume: &Volume, change: impl FnOnce(&mut VolumeFacts)) {

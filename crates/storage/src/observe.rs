@@ -15,6 +15,10 @@ use crate::unit;
 
 /// Set on an LV when we make it, dropped when its filesystem is made: it proves that the LV never held data.
 pub const NEW: &str = "kubestead:new";
+/// On the LV while its LUKS2 header is made: a header that is not whole is ours to make again.
+pub const FORMATTING: &str = "kubestead:formatting";
+/// On the LV while its filesystem is made: one that is there already is then ours to make again.
+pub const MKFS: &str = "kubestead:mkfs";
 /// There while files are written and not yet loaded: a run that is cut off in between leaves it, and the next one does both again.
 pub const PENDING: &str = "/etc/kubestead/reload-pending";
 /// The type of our token in a LUKS2 header.
@@ -44,6 +48,8 @@ pub enum Device {
     Blank,
     /// A physical volume of LVM.
     Physical,
+    /// A physical volume of no group with just the UUID that we give: a run of ours was cut off before it made the group.
+    Begun,
     /// Something else, described.
     Taken(String),
 }
@@ -70,6 +76,10 @@ pub struct Logical {
     pub size: u64,
     /// Whether our tag says that it never held data.
     pub new: bool,
+    /// Whether our tag says that its header is being made.
+    pub formatting: bool,
+    /// Whether our tag says that its filesystem is being made.
+    pub mkfs: bool,
 }
 
 /// What an LV holds.
@@ -80,6 +90,8 @@ pub enum Header {
     Blank,
     /// LUKS2 with our token; the numbers of its key slots.
     Ours(Vec<u8>),
+    /// LUKS2 without our token, described.
+    Tokenless(String),
     /// One of the two copies of the header is gone or does not load.
     Damaged(String),
     /// Something else, described.
@@ -96,6 +108,18 @@ pub enum Folder {
     Filled,
 }
 
+/// An opened volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// Bytes of the mapping.
+    pub size: u64,
+    /// The filesystem inside; empty for none.
+    pub filesystem: String,
+    /// Bytes of that filesystem; 0 when it could not be read.
+    pub used: u64,
+}
+
 /// A volume, phase by phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,8 +128,8 @@ pub struct VolumeFacts {
     pub logical: Fact<Logical>,
     /// What it holds; absent when there is no LV.
     pub header: Fact<Header>,
-    /// Whether it is open, and the filesystem seen inside (empty for none).
-    pub opened: Option<String>,
+    /// What is inside, when it is open.
+    pub opened: Option<Opened>,
     /// Whether the node has its share of the key.
     pub share: bool,
     /// What is mounted at its path.
@@ -120,7 +144,7 @@ pub struct VolumeFacts {
 
 /// Without device-mapper lvm says "nothing" with status 0, so that is asked first.
 const LVM: &str = "[ -c /dev/mapper/control ] || exit 9; lvm fullreport --reportformat json --units b --nosuffix --configreport vg -o vg_name,vg_extent_size,vg_free,vg_missing_pv_count \
-    --configreport lv -o vg_name,lv_name,lv_size,lv_tags --configreport pv -o pv_name,vg_name --configreport pvseg -o, --configreport seg -o,";
+    --configreport lv -o vg_name,lv_name,lv_size,lv_tags --configreport pv -o pv_name,vg_name,pv_uuid --configreport pvseg -o, --configreport seg -o,";
 
 /// The sections of the probe.
 pub fn sections(spec: &HostStorage) -> Vec<Section> {
@@ -167,7 +191,10 @@ fn volume_script(volume: &Volume) -> String {
     format!(
         "[ -d {path} ] && [ -n \"$(ls -A {path})\" ] && echo filled || echo free\n\
          [ \"$(stat -c %s /etc/kubestead/share.d/{name} 2>/dev/null)\" = 64 ] && echo share || echo none\n\
-         m=/dev/mapper/{mapper}; if [ -b $m ]; then echo \"open $(blkid -p -o value -s TYPE $m)\"; else echo closed; fi\n\
+         m=/dev/mapper/{mapper}; if [ -b $m ]; then t=$(blkid -p -o value -s TYPE $m); case $t in\n\
+         ext4) u=$(dumpe2fs -h $m 2>/dev/null | awk -F: '/^Block count/{{c=$2}} /^Block size/{{print c*$2}}');;\n\
+         xfs) u=$(xfs_db -r -c 'sb 0' -c 'p dblocks blocksize' $m 2>/dev/null | awk '{{n=n?n*$3:$3}} END{{print n}}');; *) u=0;; esac\n\
+         echo \"open $(blockdev --getsize64 $m) ${{u:-0}} $t\"; else echo closed; fi\n\
          d={device}; [ -b $d ] || {{ echo absent; exit 0; }}\n\
          echo present; wipefs -n --json $d || exit 1\necho @@\n\
          [ \"$(head -c 4 $d)\" = LUKS ] || exit 0\n\
@@ -188,7 +215,7 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
     let mut devices = BTreeMap::new();
     let mut real = BTreeMap::new();
     for device in spec.groups.values().flatten() {
-        let answer = answers.text(&format!("storage/device:{device}")).and_then(|text| read_device(device, text));
+        let answer = answers.text(&format!("storage/device:{device}")).and_then(|text| read_device(device, text, &own(spec, device), &lvm));
         devices.insert(
             device.clone(),
             match answer {
@@ -215,7 +242,13 @@ pub fn read_sums(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn read_device(device: &str, text: &str) -> Result<(String, Device), Gap> {
+/// The UUID that a physical volume of ours gets.
+fn own(spec: &HostStorage, device: &str) -> String {
+    let group = spec.groups.iter().find(|(_, devices)| devices.iter().any(|d| d == device));
+    group.map(|(group, _)| crate::plan::physical_uuid(group, device)).unwrap_or_default()
+}
+
+fn read_device(device: &str, text: &str, own: &str, lvm: &Result<Lvm, Gap>) -> Result<(String, Device), Gap> {
     let mut lines = text.splitn(3, '\n');
     let path = lines.next().unwrap_or_default();
     if path == "missing" || path.is_empty() {
@@ -224,7 +257,11 @@ fn read_device(device: &str, text: &str) -> Result<(String, Device), Gap> {
     let users = lines.next().unwrap_or_default().trim();
     let wipefs: Wipefs = json("wipefs", lines.next().unwrap_or_default())?;
     let found = match wipefs.signatures.as_slice() {
-        [one] if one.kind == "LVM2_member" => Device::Physical,
+        [one] if one.kind == "LVM2_member" => {
+            let mut all = lvm.as_ref().map_err(Clone::clone)?.report.iter().flat_map(|r| &r.pv);
+            let begun = all.any(|pv| pv.pv_name == path && pv.vg_name.is_empty() && pv.pv_uuid == own);
+            if begun { Device::Begun } else { Device::Physical }
+        }
         [] if users.is_empty() => Device::Blank,
         [] => Device::Taken(format!("in use by {users}")),
         several => Device::Taken(several.iter().map(crate::report::Signature::describe).collect::<Vec<_>>().join(", ")),
@@ -261,7 +298,9 @@ fn read_logical(volume: &Volume, lvm: &Result<Lvm, Gap>) -> Fact<Logical> {
     let mut all = lvm.report.iter().flat_map(|r| &r.lv);
     match all.find(|lv| lv.vg_name == volume.group.as_str() && lv.lv_name == volume.name.as_str()) {
         Some(lv) => {
-            Fact::from_result(number("lv_size", &lv.lv_size).map(|size| Logical { size, new: lv.lv_tags.split(',').any(|tag| tag == NEW) }))
+            let tagged = |tag: &str| lv.lv_tags.split(',').any(|t| t == tag);
+            let read = |size| Logical { size, new: tagged(NEW), formatting: tagged(FORMATTING), mkfs: tagged(MKFS) };
+            Fact::from_result(number("lv_size", &lv.lv_size).map(read))
         }
         None => Fact::Absent,
     }
@@ -285,7 +324,7 @@ fn read_volume(volume: &Volume, answers: &Answers, lvm: &Result<Lvm, Gap>) -> Vo
             let mut next = || lines.next().unwrap_or_default();
             facts.folder = if next() == "filled" { Folder::Filled } else { Folder::Free };
             facts.share = next() == "share";
-            facts.opened = next().strip_prefix("open").map(|fs| fs.trim().to_owned());
+            facts.opened = next().strip_prefix("open ").and_then(read_opened);
             if next() == "present" {
                 facts.header = Fact::from_result(read_header(next()));
             } else if facts.logical != Fact::Absent {
@@ -314,6 +353,12 @@ fn read_volume(volume: &Volume, answers: &Answers, lvm: &Result<Lvm, Gap>) -> Vo
     facts
 }
 
+fn read_opened(text: &str) -> Option<Opened> {
+    let mut words = text.splitn(3, ' ');
+    let (size, used) = (words.next()?.parse().ok()?, words.next()?.parse().unwrap_or(0));
+    Some(Opened { size, used, filesystem: words.next().unwrap_or_default().trim().to_owned() })
+}
+
 fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<String> {
     text.lines()
         .filter(|l| !l.trim_start().starts_with('#'))
@@ -337,7 +382,7 @@ fn read_header(text: &str) -> Result<Header, Gap> {
         (2, Some(first), Some(_)) if first.tokens.values().any(|t| t.kind == TOKEN) => {
             Ok(Header::Ours(first.keyslots.keys().filter_map(|k| k.parse().ok()).collect()))
         }
-        (2, Some(_), Some(_)) => Ok(Header::Foreign(format!("LUKS2 without our token, {}", wipefs.signatures[0].describe()))),
+        (2, Some(_), Some(_)) => Ok(Header::Tokenless(format!("LUKS2 without our token, {}", wipefs.signatures[0].describe()))),
         (2, first, second) => {
             let which = if first.is_none() && second.is_none() {
                 "neither copy"

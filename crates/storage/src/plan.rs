@@ -77,6 +77,22 @@ pub fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// The UUID that we give to a physical volume (32 letters and digits, in LVM's groups): a run that was cut off between pvcreate and
+/// vgcreate is known by it.
+pub fn physical_uuid(group: &Name, device: &str) -> String {
+    let sum = Sha256::digest(format!("kubestead {group} {device}").as_bytes());
+    let letter = |b: &u8| char::from(b"abcdefghijklmnopqrstuvwxyz0123456789"[usize::from(*b) % 36]);
+    let text: String = sum.iter().map(letter).collect();
+    let mut groups = Vec::new();
+    let mut rest = text.as_str();
+    for length in [6, 4, 4, 4, 4, 4, 6] {
+        let (head, tail) = rest.split_at(length);
+        groups.push(head);
+        rest = tail;
+    }
+    groups.join("-")
+}
+
 /// The steps of one host, and what is held.
 pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
     let mut planner = Planner { spec, facts, part: Part::default(), target: Target::Host(spec.node.to_string()), groups: BTreeSet::new() };
@@ -159,7 +175,7 @@ impl Planner<'_> {
         let mut blank = true;
         for device in devices {
             let found = match self.facts.devices.get(device) {
-                Some(Fact::Known(Device::Blank)) => continue,
+                Some(Fact::Known(Device::Blank | Device::Begun)) => continue,
                 Some(Fact::Known(Device::Physical)) => "holds a physical volume of LVM".to_owned(),
                 Some(Fact::Known(Device::Taken(what))) => format!("is not blank: {what}"),
                 Some(Fact::Unknown(gap)) => gap.to_string(),
@@ -268,13 +284,13 @@ impl Planner<'_> {
                 format!("the file says {} bytes and it has {}: volumes only grow", wanted, logical.size),
                 "set the size to what it has",
             );
-        } else if wanted > logical.size && self.groups.contains(&volume.group) {
+        } else if (wanted > logical.size || behind(facts, logical)) && self.groups.contains(&volume.group) {
             let after = BTreeSet::from([self.id(name, "mount")]);
             self.step(
                 name,
                 "grow",
                 Action::Grow { volume: volume.clone() },
-                format!("grow from {} to {wanted} bytes", logical.size),
+                format!("grow to {wanted} bytes: the volume has {}, and what is in it follows", logical.size),
                 after,
             );
         }
@@ -333,23 +349,37 @@ impl Planner<'_> {
     }
 }
 
+/// LUKS2's header (16 MiB by default, cryptsetup-luksFormat(8)) and what a filesystem leaves unused at its end.
+const SLACK: u64 = 32 << 20;
+
+/// Whether the mapping or the filesystem was left behind by a growth that was cut off.
+fn behind(facts: &VolumeFacts, logical: &Logical) -> bool {
+    facts.opened.as_ref().is_some_and(|o| o.size + SLACK < logical.size || (o.used > 0 && o.used + SLACK < o.size))
+}
+
 /// Why a volume is not touched at all, and what to do.
 fn obstacle(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
-    let new = facts.logical.known().is_some_and(|l| l.new);
+    let blank = Logical { size: 0, new: false, formatting: false, mkfs: false };
+    let logical = facts.logical.known().unwrap_or(&blank);
     let by_hand = "nothing is touched that is not proven ours; save what it holds, or name another volume";
     match &facts.header {
         Fact::Unknown(gap) => return Some((gap.to_string(), "mend this, then plan again".into())),
-        Fact::Known(Header::Damaged(what)) if !new => {
+        // While the header is made it is in no state that could hold data.
+        Fact::Known(Header::Damaged(_) | Header::Tokenless(_)) if logical.new && logical.formatting => {}
+        Fact::Known(Header::Damaged(what)) => {
             return Some((what.clone(), "restore a header backup: cryptsetup luksHeaderRestore".into()));
         }
-        Fact::Known(Header::Foreign(what)) if !new => return Some((format!("{} holds {what}", volume.device()), by_hand.into())),
-        Fact::Known(Header::Blank) if !new => {
-            return Some((
-                format!("{} is blank, and our tag that says it is new is not on it", volume.device()),
-                "if it is free: lvchange --addtag kubestead:new".into(),
-            ));
+        Fact::Known(Header::Foreign(what) | Header::Tokenless(what)) => {
+            return Some((format!("{} holds {what}", volume.device()), by_hand.into()));
+        }
+        Fact::Known(Header::Blank) if !logical.new => {
+            let hint = format!("if it is free: lvchange --addtag {} {}/{}", crate::observe::NEW, volume.group, volume.name);
+            return Some((format!("{} is blank, and our tag that says it is new is not on it", volume.device()), hint));
         }
         Fact::Known(_) | Fact::Absent => {}
+    }
+    if let Some(inside) = facts.opened.as_ref().filter(|o| !o.filesystem.is_empty() && logical.new && !logical.mkfs) {
+        return Some((format!("{} is tagged as new and holds {}", volume.device(), inside.filesystem), by_hand.into()));
     }
     let own = format!("/dev/mapper/{}", volume.mapper());
     match &facts.mounted {

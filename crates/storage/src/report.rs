@@ -35,6 +35,8 @@ pub(crate) struct Pv {
     pub(crate) pv_name: String,
     #[serde(default)]
     pub(crate) vg_name: String,
+    #[serde(default)]
+    pub(crate) pv_uuid: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use kubestead_core::plan::{Part, Plan};
 use kubestead_core::probe::Answers;
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
-use kubestead_storage::observe::{Device, Group, Header, Logical, StorageFacts, read};
+use kubestead_storage::observe::{Device, Group, Header, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::{Action, plan};
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 
@@ -141,14 +141,91 @@ fn a_damaged_foreign_or_untagged_volume_is_held_whatever_else_is_true() {
     for (header, word) in [
         (Header::Damaged("the second copy".into()), "second copy"),
         (Header::Foreign("xfs at 0x0".into()), "xfs"),
-        (Header::Blank, "blank"),
+        (Header::Tokenless("LUKS2 without our token".into()), "without our token"),
+        (Header::Blank, "lvchange --addtag kubestead:new vg01/volkube"),
     ] {
         let part = grown(|f| {
             let v = f.volumes.get_mut(&name("volkube")).unwrap();
             (v.header, v.mounted) = (Fact::Known(header), None);
         });
-        assert!(held(&part).contains(word), "{}", held(&part));
+        assert!(part.held.iter().any(|h| h.reason.contains(word) || h.hint.contains(word)), "{:?}", part.held);
         assert!(!ids(&part).iter().any(|id| id.starts_with("kube1/volkube/")), "{:?}", ids(&part));
+    }
+}
+
+/// A new volume, as a run that was cut off left it.
+fn cut(change: impl FnOnce(&mut VolumeFacts, Logical)) -> Part<Action> {
+    let mut facts = facts();
+    let group = Group { extent: 4 << 20, free: u64::MAX / 2, missing: 0, ours: true };
+    facts.groups.insert(name("vg01"), Fact::Known(group));
+    let logical = Logical { size: 2 << 30, new: true, formatting: false, mkfs: false };
+    let volume = facts.volumes.get_mut(&name("volkube")).unwrap();
+    (volume.logical, volume.header) = (Fact::Known(logical.clone()), Fact::Known(Header::Blank));
+    change(volume, logical);
+    plan(&spec(), &facts)
+}
+
+#[test]
+fn a_header_that_was_cut_off_is_made_again_only_under_the_tag_that_says_so() {
+    for header in [Header::Damaged("the second copy".into()), Header::Tokenless("LUKS2 without our token".into())] {
+        let ours =
+            cut(|v, logical| (v.header, v.logical) = (Fact::Known(header.clone()), Fact::Known(Logical { formatting: true, ..logical })));
+        assert!(ids(&ours).contains(&"kube1/volkube/format") && ours.held.is_empty(), "{}", held(&ours));
+        let theirs = cut(|v, _| v.header = Fact::Known(header));
+        assert!(!ids(&theirs).iter().any(|id| id.starts_with("kube1/volkube/")) && theirs.held.len() == 1, "{:?}", ids(&theirs));
+    }
+}
+
+#[test]
+fn the_tag_for_new_does_not_make_somebodys_data_ours() {
+    let part = cut(|v, logical| {
+        (v.header, v.logical) = (Fact::Known(Header::Foreign("xfs at 0x0".into())), Fact::Known(Logical { formatting: true, ..logical }))
+    });
+    assert!(held(&part).contains("xfs") && !ids(&part).contains(&"kube1/volkube/format"));
+    let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30 };
+    let open = |mkfs: bool| {
+        let inside = inside.clone();
+        cut(move |v, logical| {
+            (v.header, v.opened, v.logical) =
+                (Fact::Known(Header::Ours(vec![0, 7])), Some(inside), Fact::Known(Logical { mkfs, ..logical }));
+        })
+    };
+    assert!(held(&open(false)).contains("holds ext4"));
+    assert!(ids(&open(true)).contains(&"kube1/volkube/mkfs"), "our own filesystem that was cut off is made again");
+}
+
+#[test]
+fn a_disk_that_was_cut_off_between_pvcreate_and_vgcreate_is_known_by_its_uuid() {
+    let uuid = kubestead_storage::plan::physical_uuid(&name("vg01"), DISK);
+    assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [6, 4, 4, 4, 4, 4, 6]);
+    let answers = |vg: &str, uuid: &str| {
+        Answers::from_pairs([
+            (
+                "storage/lvm",
+                0,
+                format!(r#"{{"report":[{{"vg":[],"pv":[{{"pv_name":"/dev/ubdc","vg_name":"{vg}","pv_uuid":"{uuid}"}}],"lv":[]}}]}}"#),
+            ),
+            (
+                &format!("storage/device:{DISK}"),
+                0,
+                "/dev/ubdc\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+            ),
+        ])
+    };
+    let device = |vg: &str, uuid: &str| read(&spec(), &answers(vg, uuid)).devices[DISK].clone();
+    assert_eq!(device("", &uuid), Fact::Known(Device::Begun));
+    assert_eq!(device("", "another"), Fact::Known(Device::Physical), "an orphan of somebody else's stays theirs");
+    assert_eq!(device("data", &uuid), Fact::Known(Device::Physical));
+    let mut facts = facts();
+    facts.devices.insert(DISK.into(), Fact::Known(Device::Begun));
+    assert!(ids(&plan(&spec(), &facts)).contains(&"kube1/vg01/group"));
+}
+
+#[test]
+fn a_growth_that_was_cut_off_is_finished() {
+    for change in [|o: &mut Opened| o.size -= 1 << 30, |o: &mut Opened| o.used -= 1 << 30] {
+        let part = grown(|f| change(f.volumes.get_mut(&name("volkube")).unwrap().opened.as_mut().unwrap()));
+        assert_eq!(ids(&part), ["kube1/volkube/grow"]);
     }
 }
 
@@ -190,7 +267,7 @@ fn real_answers_are_read() {
     let metadata =
         r#"{"keyslots":{"0":{},"7":{}},"tokens":{"0":{"type":"kubestead","keyslots":["0"]}},"segments":{},"digests":{},"config":{}}"#;
     let lvm = r#"{"report":[{"vg":[{"vg_name":"vg01","vg_extent_size":"4194304","vg_free":"8518631424","vg_missing_pv_count":"0"}],"pv":[{"pv_name":"/dev/ubdc","vg_name":"vg01"}],"lv":[{"vg_name":"vg01","lv_name":"volkube","lv_size":"67108864","lv_tags":"kubestead:new"}],"pvseg":[{}],"seg":[{}]}]}"#;
-    let text = |first: &str, second: &str| format!("free\nshare\nopen ext4\npresent\n{two}\n@@\n{first}\n@@\n{second}\n");
+    let text = |first: &str, second: &str| format!("free\nshare\nopen 50331648 50000000 ext4\npresent\n{two}\n@@\n{first}\n@@\n{second}\n");
     let answers = |volume: String| {
         Answers::from_pairs([
             ("storage/lvm", 0, lvm.to_owned()),
@@ -207,8 +284,9 @@ fn real_answers_are_read() {
     let facts = read(&spec(), &answers(text(metadata, metadata)));
     let found = &facts.volumes[&name("volkube")];
     assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
-    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true }));
-    assert_eq!((found.share, found.opened.as_deref()), (true, Some("ext4")));
+    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true, formatting: false, mkfs: false }));
+    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 50_000_000 };
+    assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
     assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours));
     assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");
     for (first, second) in [("", metadata), (metadata, "")] {

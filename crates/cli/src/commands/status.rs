@@ -67,7 +67,7 @@ fn state(facts: &VolumeFacts, path: &str) -> (String, bool) {
         (Fact::Known(Header::Ours(_)), None, _) => "closed: waiting for its key (journalctl -u 'kubestead-key-*' on the node)".to_owned(),
         (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),
         (Fact::Known(Header::Damaged(what)), ..) => format!("damaged: {what}"),
-        (Fact::Known(Header::Foreign(what)), ..) => format!("not ours: {what}"),
+        (Fact::Known(Header::Foreign(what) | Header::Tokenless(what)), ..) => format!("not ours: {what}"),
         (Fact::Unknown(gap), ..) => format!("not known: {gap}"),
     };
     (state, false)
