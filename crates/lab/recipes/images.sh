@@ -48,7 +48,9 @@ image "$(named pause)" '["/pause"]' "$work/pause"
 # What kube-proxy and flannel call, from Debian, unpacked without running anything.
 mode=unshare; [ "$(id -u)" = 0 ] && mode=root
 mmdebstrap --quiet --mode=$mode --variant=extract --include=nftables,conntrack,iptables,busybox-static bookworm "$work/tools.tar" "$(debian_mirror)"
-tools() { mkdir -p "$work/$1"; tar -C "$work/$1" --exclude='./dev/*' --exclude='./usr/share/*' --exclude='./var/*' -xf "$work/tools.tar"; rm -rf "$work/$1/bin/busybox"; }
+tools() { mkdir -p "$work/$1"; tar -C "$work/$1" --exclude='./dev/*' --exclude='./usr/share/*' --exclude='./var/*' -xf "$work/tools.tar"; rm -rf "$work/$1/bin/busybox"; iptables "$work/$1"; }
+# The package's own set-up, which makes these links, is not run.
+iptables() { dir=$(dirname "$(find "$1" -name xtables-nft-multi)"); for c in ip{,6}tables{,-save,-restore}; do ln -sf xtables-nft-multi "$dir/$c"; done; }
 tools kube-proxy
 program kube-proxy "$kubernetes/kube-proxy" /usr/local/bin/kube-proxy
 image "$(named kube-proxy)" '["/usr/local/bin/kube-proxy"]' "$work/kube-proxy"

@@ -1,6 +1,7 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
 use kubestead_core::fact::Fact;
+use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, Seen};
 use kubestead_provision::file::Cluster;
 use kubestead_provision::fleet::Fleet;
@@ -33,10 +34,15 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     let rows = rows(&cluster, &seen);
     let plan = compose::plan(&cluster, &seen)?;
     match common.output {
-        Format::Json => print::json(&serde_json::json!({"volumes": rows, "held": plan.held, "steps": plan.steps.len()}))?,
+        Format::Json => {
+            print::json(&serde_json::json!({"volumes": rows, "cluster": seen.api, "held": plan.held, "steps": plan.steps.len()}))?
+        }
         Format::Text => {
             for row in &rows {
                 print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
+            }
+            for line in api(&seen).iter().filter(|_| all) {
+                print::data(line);
             }
             for held in plan.held.iter().filter(|_| all) {
                 print::data(&format!("{}: {} ({})", held.object, held.reason, held.hint));
@@ -45,6 +51,22 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     }
     let verdict = session::verdict(&plan);
     Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+}
+
+/// The cluster as its API tells.
+fn api(seen: &Seen) -> Vec<String> {
+    match &seen.api {
+        Fact::Known(api) if api.answers => {
+            let node = |(name, node): (&String, &NodeState)| {
+                let state = if node.ready { "Ready".to_owned() } else { format!("not Ready: {}", node.message) };
+                format!("{name:<10} {:<14} {state}", "node")
+            };
+            let workloads = api.unready.iter().map(|w| format!("{:<10} {:<14} {w}", "cluster", "workload"));
+            api.nodes.iter().map(node).chain(workloads).collect()
+        }
+        Fact::Known(_) => vec!["cluster    api            the API server does not answer".to_owned()],
+        Fact::Absent | Fact::Unknown(_) => Vec::new(), // no cluster; or the plan holds it and says why
+    }
 }
 
 fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {

@@ -42,6 +42,7 @@ fn daemon_set(image: &str, plugin: &str) -> Value {
                 {"name": "install-cni-plugin", "image": plugin, "command": ["cp"], "args": ["-f", "/flannel", "/opt/cni/bin/flannel"],
                     "volumeMounts": [mount("cni-plugin", "/opt/cni/bin")]},
                 {"name": "install-cni", "image": image, "command": ["/opt/bin/install-conf"],
+                    "args": ["/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"],
                     "volumeMounts": [mount("cni", "/etc/cni/net.d"), mount("flannel-cfg", "/etc/kube-flannel/")]}],
             "containers": [{"name": "kube-flannel", "image": image, "command": ["/opt/bin/flanneld"],
                 "args": ["--ip-masq", "--kube-subnet-mgr"],

@@ -7,5 +7,5 @@ mod observe;
 mod plan;
 
 pub use apply::apply;
-pub use observe::{ApiFacts, read, section};
+pub use observe::{ApiFacts, NodeState, read, section};
 pub use plan::{Action, ObjectsSpec, plan};

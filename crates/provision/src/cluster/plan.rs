@@ -57,16 +57,23 @@ pub struct ObjectsSpec {
 /// The steps, and what is held.
 pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
     let mut part = Part::default();
-    let none = ApiFacts { objects: Vec::new(), nodes: BTreeMap::new(), unready: vec!["the cluster is not made yet".into()] };
+    let none = ApiFacts { answers: true, objects: Vec::new(), nodes: BTreeMap::new(), unready: vec!["the cluster is not made yet".into()] };
     let facts = match facts {
         Fact::Known(facts) => facts,
         Fact::Absent => &none,
         Fact::Unknown(gap) => {
-            let hint = "nothing is done through an API that is not seen; on the control plane: journalctl -u kubelet, crictl or ctr -n k8s.io tasks ls";
+            let hint = "nothing is done through an API that is not understood; look with kubectl on the control plane";
             part.held.push(Held::new("cluster/api", gap.to_string(), hint));
             return part;
         }
     };
+    if !facts.answers {
+        // After a boot it comes by itself; what else is to do shows when it is there.
+        let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect() };
+        let why = "wait until the API server, which does not answer, and all nodes are ready";
+        part.push(Step::new(Target::Cluster, "api", "ready", action, why).after(spec.joined.clone()));
+        return part;
+    }
     let topics = [
         ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.images.0, &spec.images.1)),
         ("storage", "storage classes and persistent volumes", spec.storage.clone()),
@@ -188,7 +195,7 @@ mod tests {
         let objects: Vec<Value> = manifests.flatten().filter(|m| m["kind"] != "Node").collect();
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("other".to_owned(), "b".to_owned())]);
         let node = NodeState { ready: true, message: String::new(), labels, owned: BTreeSet::from(["zone".to_owned()]) };
-        ApiFacts { objects, nodes: BTreeMap::from([("cp1".to_owned(), node)]), unready: vec![] }
+        ApiFacts { answers: true, objects, nodes: BTreeMap::from([("cp1".to_owned(), node)]), unready: vec![] }
     }
 
     #[test]
@@ -215,8 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_is_not_seen_holds_and_does_nothing() {
-        let part = plan(&spec(), &Fact::Unknown(kubestead_core::fact::Gap::new("it does not answer")));
-        assert!(part.steps.is_empty() && part.held.len() == 1);
+    fn an_api_that_does_not_answer_is_waited_for_and_a_refusal_is_held() {
+        let silent = ApiFacts { answers: false, objects: vec![], nodes: BTreeMap::new(), unready: vec![] };
+        let part = plan(&spec(), &Fact::Known(silent));
+        assert!(matches!(part.steps.as_slice(), [Step { action: Action::Wait { .. }, .. }]));
+        let part = plan(&spec(), &Fact::Unknown(kubestead_core::fact::Gap::new("the API server answers 403")));
+        assert!(part.steps.is_empty() && part.held[0].reason.contains("403"));
     }
 }
