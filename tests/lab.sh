@@ -30,29 +30,82 @@ eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$e
 says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
 fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
 
+kubectl() { on cp1 kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
+# ready NODE...: the API calls each of them Ready.
+ready() { for node in "$@"; do [ "$(kubectl get node "$node" -o "'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ] || { echo "$node is not Ready"; return 1; }; done; }
+# kill_at STEP: begins `up` and kills it with -9 when the journal says that the step has begun.
+journal=$work/state/kubestead/home.jsonl
+kill_at() {
+  before=$(cat "$journal" 2>/dev/null | wc -l)
+  "$kubestead" up > "$work/killed" 2>&1 & pid=$!
+  until tail -n "+$((before + 1))" "$journal" 2>/dev/null | grep -qF "{\"event\":\"started\",\"step\":\"$1\""; do
+    kill -0 "$pid" 2>/dev/null || { echo "up ended before $1"; tail -n 20 "$work/killed"; return 1; }
+    sleep 0.2
+  done
+  sleep "${2:-0}"
+  kill -9 "$pid"; wait "$pid" 2>/dev/null || true
+}
+# Without Kubernetes: for what is about disks alone.
+disks_only() { sed -i '/^kubernetes:/d; /^namespace:/d' "$KUBESTEAD_FILE"; }
+
+# The UUID that kubestead gives a physical volume, made here a second time: physical_uuid GROUP DEVICE.
+physical_uuid() {
+  letters=abcdefghijklmnopqrstuvwxyz0123456789 text=
+  for byte in $(printf 'kubestead %s %s' "$1" "$2" | sha256sum | cut -d' ' -f1 | sed 's/../& /g'); do text=$text${letters:$((16#$byte % 36)):1}; done
+  echo "${text:0:6}-${text:6:4}-${text:10:4}-${text:14:4}-${text:18:4}-${text:22:4}-${text:26:6}"
+}
+
 echo "== from nothing"
+bundle=$("$kubestead" lab build 2>/dev/null)
 expect "lab up" "$kubestead" lab up
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
 "$kubestead" init "$work" >/dev/null 2>&1
-sed "s#^ssh: .*#ssh: {config: $work/ssh}#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"
+cluster_file() { sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"; }
+cluster_file
 expect "a second lab up changes nothing" "$kubestead" lab up
 expect "plan says what it will do" status 3 "$kubestead" plan
 expect "the machines are untouched by plan" on kube1 "! vgs vg01 2>/dev/null"
 
-echo "== kill -9 of up at five places"
-for seconds in 1 3 6 12 20; do
-  "$kubestead" up > "$work/killed" 2>&1 & pid=$!
-  sleep "$seconds"
-  kill -9 "$pid" 2>/dev/null || true
-  wait "$pid" 2>/dev/null || true
-done
+echo "== kill -9 of up at five places, and the power of a node cut in the middle of a step"
+expect "killed in a format" kill_at kube1/kubelet/format 2
+expect "killed in an installation" kill_at kube2/software/install 5
+expect "killed in kubeadm init" kill_at cp1/kubeadm/init 25
+expect "killed in kubeadm init again" kill_at cp1/kubeadm/init 8
+expect "killed in kubeadm join" kill_at kube1/kubeadm/join 8
+cut_power() { kill_at cluster/nodes/ready 2; "$kubestead" lab kill kube2 && "$kubestead" lab start kube2; }
+expect "the power of a node is cut" cut_power
 expect "the next up finishes" "$kubestead" up
-mounted() { for pair in cp1:/var/lib/etcd cp1:/var/lib/kubelet kube1:/var/lib/containerd kube1:/var/lib/kubestead/volumes kube2:/var/lib/kubestead/volumes; do on "${pair%%:*}" "findmnt -M ${pair#*:} -o SOURCE | grep -q /dev/mapper/luks-" || { echo "$pair is not mounted"; return 1; }; done; }
+mounted() { for pair in cp1:/var/lib/etcd cp1:/etc/kubernetes cp1:/var/lib/kubelet kube1:/var/lib/containerd kube1:/var/lib/kubestead/volumes kube2:/var/lib/kubestead/volumes; do on "${pair%%:*}" "findmnt -M ${pair#*:} -o SOURCE | grep -q /dev/mapper/luks-" || { echo "$pair is not mounted"; return 1; }; done; }
 expect "all volumes are mounted from dm-crypt" mounted
 expect "the plan is empty" status 0 "$kubestead" plan
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
 expect "volume list shows them" says "open and mounted" "$kubestead" volume list
-expect "each volume was formatted once" on kube1 "for v in kubelet containerd volkube; do [ \$(cryptsetup luksDump --dump-json-metadata /dev/vg01/\$v | grep -c kubestead) -ge 1 ] || exit 1; done"
+expect "no header was made twice: each has two key slots and one token" on kube1 "for v in kubelet containerd volkube; do [ \$(cryptsetup luksDump --dump-json-metadata /dev/vg01/\$v | grep -c '\"type\":\"kubestead\"\|\"type\": *\"kubestead\"') = 1 ] || exit 1; done"
+
+echo "== the cluster"
+expect "all nodes are Ready" ready cp1 kube1 kube2
+expect "readyz" [ "$(kubectl get --raw /readyz)" = ok ]
+expect "the tokens of the joins are gone" [ -z "$(on cp1 kubeadm token list -o json 2>/dev/null)" ]
+kubectl apply -f - < "$top/examples/three-nodes/pod.yaml" > "$work/out" 2>&1 || cat "$work/out"
+running() { [ "$(kubectl -n apps get pod writer -o jsonpath={.status.phase})" = Running ]; }
+expect "a pod with a claim from pool-s runs" eventually 120 running
+node=$(kubectl -n apps get pod writer -o jsonpath={.spec.nodeName})
+file=/var/lib/kubestead/volumes/$(kubectl get pv "$(kubectl -n apps get pvc data -o jsonpath={.spec.volumeName})" -o jsonpath={.spec.local.path} | sed 's#.*/##')/file
+expect "it wrote its file to the encrypted volume" eventually 30 on "$node" "grep -q canary-in-a-pod $file"
+kubectl -n apps create secret generic probe --from-literal=word=canary-in-etcd > /dev/null
+etcd="etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key"
+expect "etcd holds the Secret as ciphertext" on cp1 "$etcd get /registry/secrets/apps/probe > /run/probe && grep -qa k8s:enc:secretbox:v1:key1 /run/probe && ! grep -qa canary-in-etcd /run/probe"
+expect "and the API gives it back" [ "$(kubectl -n apps get secret probe -o jsonpath={.data.word} | base64 -d)" = canary-in-etcd ]
+may() { [ "$(kubectl auth can-i --as=system:serviceaccount:apps:apps-user "$@" 2>/dev/null)" = "$may" ]; }
+may=yes; for right in "create deployments -n apps" "get secrets -n apps" "list nodes" "list pv"; do expect "the user may $right" may $right; done
+may=no; for right in "get secrets -n kube-system" "create clusterroles" "delete nodes" "create deployments -n default"; do expect "the user may not $right" may $right; done
+export KUBECONFIG=$work/kubeconfig
+printf 'apiVersion: v1\nkind: Config\nusers: [{name: foreign, user: {token: t}}]\n' > "$KUBECONFIG"
+expect "kubeconfig" "$kubestead" kubeconfig --merge
+expect "it is its owner's alone, and foreign entries stay" bash -c '[ "$(stat -c %a "$KUBECONFIG")" = 600 ] && grep -q foreign "$KUBECONFIG" && grep -q "current-context: .*apps-user@home" "$KUBECONFIG"'
+expect "a user's token is a token" says '"kind": "ExecCredential"' "$kubestead" credential apps-user
+unset KUBECONFIG
+expect "a pod that asks for the host is refused: Pod Security" fails_saying "violates PodSecurity" on cp1 "kubectl --kubeconfig /etc/kubernetes/admin.conf -n default run bad --image=localhost/kubestead/toolbox:1 --overrides='{\"spec\":{\"hostNetwork\":true}}'"
 
 echo "== what the disk shows"
 canary="canary-$RANDOM-$RANDOM"
@@ -68,8 +121,11 @@ expect "the recovery key opens the volume with plain cryptsetup" bash -c "cd '$t
 echo "== reboot, with nobody's hands"
 for machine in cp1 kube1 kube2; do expect "reboot $machine" "$kubestead" lab reboot "$machine"; done
 expect "all volumes come back" eventually 60 mounted
+expect "all nodes are Ready" eventually 240 ready cp1 kube1 kube2
+expect "the pod's file is still there" on "$node" "grep -q canary-in-a-pod $file"
+expect "the pod runs again" eventually 120 running
 expect "the file is still there" on kube1 "grep -q $canary-file /var/lib/kubestead/volumes/pool-s-0001/file"
-expect "the plan is empty after reboots" eventually 60 status 0 "$kubestead" plan
+expect "the plan is empty after reboots" eventually 180 status 0 "$kubestead" plan
 
 echo "== power cut"
 "$kubestead" lab kill kube2
@@ -83,9 +139,11 @@ expect "reboot without a key server: ssh answers" "$kubestead" lab reboot kube1
 expect "nothing is mounted" on kube1 "! findmnt -M /var/lib/kubelet"
 expect "the bare mount point takes no file" on kube1 "! touch /var/lib/kubelet/x 2>/dev/null"
 expect "a service that needs the mount does not start" on kube1 "printf '[Unit]\nRequiresMountsFor=/var/lib/kubelet\n[Service]\nExecStart=/bin/sleep 1000\n' > /run/systemd/system/probe.service; systemctl daemon-reload; systemctl start --no-block probe; ! systemctl is-active -q probe"
+expect "the kubelet does not start on the bare mount point" on kube1 "! systemctl is-active -q kubelet"
 expect "status says why" says "waiting for its key" "$kubestead" status
 expect "key server back" "$kubestead" lab start masterlock
 expect "the node heals by itself" eventually 90 on kube1 "findmnt -M /var/lib/kubelet && findmnt -M /var/lib/kubestead/volumes"
+expect "and is Ready" eventually 240 ready kube1
 expect "and the service starts" eventually 30 on kube1 "systemctl start probe && systemctl is-active -q probe"
 
 echo "== the key server gives a node its own keys and nothing else"
@@ -99,8 +157,24 @@ expect "no sftp" on kube1 "! sftp -F /etc/kubestead/ssh_config -b /dev/null mast
 expect "no forwarding" on kube1 "! timeout 5 ssh -F /etc/kubestead/ssh_config -o ExitOnForwardFailure=yes -W 127.0.0.1:22 masterlock@10.77.0.5 < /dev/null > /dev/null 2>&1"
 expect "the server's share alone opens nothing" on kube1 "! $fetch get volkube < /dev/null | cryptsetup open --test-passphrase --key-file - /dev/vg01/volkube 2>/dev/null"
 
+echo "== reset"
+expect "reset without the name touches nothing" status 3 "$kubestead" reset
+expect "reset with another name touches nothing" status 2 "$kubestead" reset --yes-reset other
+on "$node" "mkdir -p /root/bound /run/kept /var/lib/kubelet/bound /var/lib/kubelet/kept; echo canary > /root/bound/file; mount -t tmpfs kept /run/kept; echo canary > /run/kept/file; mount --bind /root/bound /var/lib/kubelet/bound; mount --bind /run/kept /var/lib/kubelet/kept"
+expect "the cluster goes" "$kubestead" reset --yes-reset home
+expect "a file on a bind mount below kubelet's folder survives" on "$node" "grep -q canary /root/bound/file"
+expect "a file on a tmpfs mount below kubelet's folder survives" on "$node" "grep -q canary /run/kept/file"
+expect "the pod's file survives" on "$node" "grep -q canary-in-a-pod $file"
+expect "the volumes are still mounted" mounted
+expect "nothing of the cluster is left" on cp1 "! [ -e /etc/kubernetes/admin.conf ] && ! [ -e /etc/kubernetes/manifests/etcd.yaml ] && [ -z \"\$(ls /var/lib/etcd)\" ]"
+expect "a second reset has nothing to do" says "Nothing to do" "$kubestead" reset --yes-reset home
+expect "up makes it anew" "$kubestead" up
+expect "all nodes are Ready" ready cp1 kube1 kube2
+expect "the file is still there" on "$node" "grep -q canary-in-a-pod $file"
+
 echo "== what is not ours stays as it is"
-on kube2 "systemctl stop var-lib-kubestead-volumes.mount; systemctl stop 'systemd-cryptsetup@luks\x2dvolkube.service'; dd if=/dev/vg01/volkube of=/run/header bs=1M count=1 status=none; printf X | dd of=/dev/vg01/volkube bs=1 seek=4200 conv=notrunc status=none; sync"
+disks_only
+on kube2 "systemctl stop kubelet containerd; umount /var/lib/kubestead/volumes; systemctl stop 'systemd-cryptsetup@luks\x2dvolkube.service'; dd if=/dev/vg01/volkube of=/run/header bs=1M count=1 status=none; printf X | dd of=/dev/vg01/volkube bs=1 seek=4200 conv=notrunc status=none; sync"
 expect "a header with a flipped byte is held and named" says "first copy" status 4 "$kubestead" plan
 flipped=$(on kube2 "sha256sum /dev/vg01/volkube")
 expect "up leaves it alone" status 4 "$kubestead" up
@@ -110,13 +184,17 @@ expect "with its header back it opens again" "$kubestead" up
 "$kubestead" lab down --wipe
 "$kubestead" lab up > /dev/null 2>&1
 rm -rf "$work/secrets"; "$kubestead" init "$work" > /dev/null 2>&1
+# As a run leaves it that is cut off between pvcreate and vgcreate; and on cp1 the same by somebody else.
+on kube2 "pvcreate -q -y --uuid $(physical_uuid vg01 /dev/disk/by-id/ubd-kube2-data) --norestorefile /dev/disk/by-id/ubd-kube2-data"
+on cp1 "pvcreate -q -y /dev/disk/by-id/ubd-cp1-data"
 on kube1 "mkfs.ext4 -q -F /dev/disk/by-id/ubd-kube1-data; sync"
 image() { on kube1 sync; sha256sum < "$disk/disk-kube1-data.img"; }
 foreign=$(image)
 expect "a disk with a filesystem is held and named" says "ext4" status 4 "$kubestead" plan
+expect "somebody else's physical volume is held and named" says "cp1/vg01: /dev/disk/by-id/ubd-cp1-data holds a physical volume" "$kubestead" plan
 "$kubestead" up > /dev/null 2>&1 || true
 expect "not a byte of it was changed" [ "$foreign" = "$(image)" ]
-expect "the other machines were made" eventually 1 on kube2 "findmnt -M /var/lib/kubestead/volumes"
+expect "the machine that was cut off was finished" eventually 1 on kube2 "findmnt -M /var/lib/kubestead/volumes"
 
 echo "== who is who"
 sed -i "s/^\(kube2,10.77.0.22\) .*/\1 $(ssh-keygen -q -t ed25519 -N '' -f "$work/other" && cut -d' ' -f1,2 "$work/other.pub" | sed 's#/#\\/#g')/" "$KUBESTEAD_LAB_DIR/lab/known_hosts"

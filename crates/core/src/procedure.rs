@@ -63,7 +63,7 @@ impl Procedure {
     /// The one command that it is.
     pub fn command(&self) -> Command {
         let script = format!(
-            "set -euo pipefail\nexport LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+            "set -euo pipefail\nexport LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              refuse() {{ printf '%s\\n' \"$*\" >&2; exit {REFUSED}; }}\nalready() {{ exit {ALREADY}; }}\n\
              unverified() {{ printf '%s\\n' \"$*\" >&2; exit {UNVERIFIED}; }}\n\
              # guard\n{}\n# act\n{}\n# verify\n{}\n",

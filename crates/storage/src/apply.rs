@@ -159,7 +159,7 @@ fn format(volume: &Volume, recovery: Secret) -> Procedure {
              [ -z \"$(ls \"/sys/class/block/$(basename \"$(readlink -f \"$d\")\")/holders\")\" ] || refuse \"$d is in use\""
         ),
         format!(
-            "lvchange -q --addtag {FORMATTING} {group}/{name}; tags=$tags{FORMATTING},\n\
+            "lvchange -q --addtag {FORMATTING} {group}/{name}; tags=${{tags}}{FORMATTING},\n\
              {FETCH} {name} | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - \"$d\"\n\
              cryptsetup luksAddKey -q --key-file <({FETCH} {name}) --key-slot 7 --pbkdf argon2id --pbkdf-memory 131072 --pbkdf-parallel 1 --iter-time 1000 \"$d\" <(printf %s \"$recovery\")\n\
              cryptsetup config --priority ignore --key-slot 7 \"$d\"\n\
