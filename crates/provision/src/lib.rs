@@ -12,4 +12,5 @@ pub mod keyserver;
 pub mod kubeadm;
 pub mod machine;
 pub mod node;
+pub mod session;
 pub mod ssh;

@@ -1,7 +1,6 @@
 //! `kubestead plan`.
 
-use kubestead_provision::compose;
-use kubestead_provision::fleet::Fleet;
+use kubestead_provision::session::Session;
 
 use super::session;
 use crate::args::{Common, Format};
@@ -10,12 +9,8 @@ use crate::progress::Progress;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool) -> Result<Exit, Failure> {
-    let cluster = super::check::load(common)?;
-    let fleet = Fleet::connect(&cluster).await;
-    let reporter = Progress::new(None);
-    let seen = session::observe(&cluster, &fleet, &reporter).await?;
-    drop(reporter);
-    let plan = compose::plan(&cluster, &seen)?;
+    let machines = Session::connect(super::check::load(common)?).await;
+    let plan = machines.plan(&Progress::new(None)).await?;
     match common.output {
         Format::Text => print::data(&render::plan(&plan, diff)),
         Format::Json => print::json(&plan)?,

@@ -3,15 +3,14 @@
 use std::io::Write;
 
 use kubestead_core::key::KeyRef;
-use kubestead_secrets::Escrow;
 
-use super::init;
+use super::session;
 use crate::args::Common;
 use crate::exit::{Exit, Failure, fail};
 
 pub(crate) fn run(common: &Common, node: &str, volume: &str) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
-    let escrow = Escrow::open(&cluster.secrets.join("escrow"), &init::identity())?;
+    let escrow = session::escrow(&cluster)?;
     let name = KeyRef::recovery(node, volume).0;
     let key = escrow.get(&name)?.ok_or_else(|| fail(Exit::Failed, format!("the escrow has no {name}")))?;
     // No end of line: cryptsetup reads all bytes of a key file.

@@ -1,12 +1,11 @@
 //! `kubestead reset`: the end of a cluster, with its name as consent. Volumes, software and keys stay.
 
 use kubestead_core::outcome::Outcome;
-use kubestead_provision::compose::{self, Hands};
+use kubestead_provision::compose;
 use kubestead_provision::engine::{self, Terms};
-use kubestead_provision::fleet::Fleet;
-use kubestead_secrets::Escrow;
+use kubestead_provision::session::Session;
 
-use super::{init, session, up};
+use super::session;
 use crate::args::Common;
 use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
@@ -20,31 +19,29 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>) -> Result<Exit, 
             format!("the cluster is called {}, and the consent says {other}; nothing was touched", cluster.name),
         ));
     }
-    let escrow = Escrow::open(&cluster.secrets.join("escrow"), &init::identity())?;
-    let fleet = Fleet::connect(&cluster).await;
-    let _leases = up::lease(&fleet).await?;
-    let journal = up::journal(&cluster);
+    let escrow = session::escrow(&cluster)?;
+    let journal = session::journal(&cluster);
+    let machines = Session::connect(cluster).await;
+    let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
-    let seen = session::observe(&cluster, &fleet, &reporter).await?;
-    let plan = compose::reset(&cluster, &seen)?;
+    let plan = compose::reset(&machines.cluster, &machines.observe(&reporter).await?)?;
     if consent.is_none() || plan.steps.is_empty() {
         drop(reporter);
         print::data(&render::plan(&plan, false));
         let verdict = session::verdict(&plan);
         if verdict == Exit::Changes {
-            print::note(&format!("nothing was touched; to end the cluster: kubestead reset --yes-reset {}", cluster.name));
+            print::note(&format!("nothing was touched; to end the cluster: kubestead reset --yes-reset {}", machines.cluster.name));
         }
         return Ok(verdict);
     }
     let terms = Terms { consent: plan.steps.iter().map(|s| s.id.clone()).collect(), fail_fast: false };
-    let hands = Hands::new(&cluster, &fleet, &escrow);
-    let report = engine::apply(&plan, &hands, &terms, &reporter, &up::stop_on_ctrl_c()).await;
+    let report = machines.apply(&plan, &escrow, &terms, &reporter, &session::stop_on_ctrl_c()).await;
     drop(reporter);
     if !engine::succeeded(&report) {
         let left = report.values().filter(|o| !matches!(o, Outcome::Changed | Outcome::Already)).count();
         return Err(fail(Exit::Failed, format!("{left} nodes are not reset; run it again to go on; the journal is {}", journal.display())));
     }
-    let again = compose::reset(&cluster, &session::observe(&cluster, &fleet, &Progress::new(None)).await?)?;
+    let again = compose::reset(&machines.cluster, &machines.observe(&Progress::new(None)).await?)?;
     print::note("the cluster is gone; volumes, software and keys stay: kubestead up makes it anew");
     Ok(session::verdict(&again))
 }

@@ -1,23 +1,16 @@
-//! What looking at machines needs, in one place: connections, a nonce, the clock, the escrow's names.
+//! What the verbs that look at machines share.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
-use kubestead_core::event::Reporter;
 use kubestead_core::plan::Plan;
-use kubestead_provision::compose::{self, Action, Seen};
+use kubestead_provision::compose::Action;
 use kubestead_provision::file::Cluster;
-use kubestead_provision::fleet::Fleet;
 use kubestead_secrets::Escrow;
+use tokio_util::sync::CancellationToken;
 
-use crate::exit::{Exit, Failure};
-
-/// Looks at everything once.
-pub(crate) async fn observe(cluster: &Cluster, fleet: &Fleet, reporter: &dyn Reporter) -> Result<Seen, Failure> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
-    let escrow = Escrow::names(&cluster.secrets.join("escrow"))?;
-    Ok(compose::observe(cluster, fleet, escrow, &nonce, i64::try_from(since.as_secs()).unwrap_or(i64::MAX), reporter).await)
-}
+use super::init;
+use crate::exit::{Exit, Failure, fail};
+use crate::print;
 
 /// The exit code that a plan asks for.
 pub(crate) fn verdict(plan: &Plan<Action>) -> Exit {
@@ -30,4 +23,34 @@ pub(crate) fn verdict(plan: &Plan<Action>) -> Exit {
     } else {
         Exit::Changes
     }
+}
+
+/// The operator's secrets.
+pub(crate) fn escrow(cluster: &Cluster) -> Result<Escrow, Failure> {
+    Escrow::open(&cluster.secrets.join("escrow"), &init::identity())
+        .map_err(|e| fail(Exit::Usage, format!("{}\n  hint: `kubestead init` makes the key and the folder", Failure::from(e).message)))
+}
+
+/// Where the events of all runs are kept for people.
+pub(crate) fn journal(cluster: &Cluster) -> PathBuf {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    std::env::var_os("XDG_STATE_HOME")
+        .map_or_else(|| home.join(".local/state"), PathBuf::from)
+        .join(format!("kubestead/{}.jsonl", cluster.name))
+}
+
+/// The first Ctrl-C lets the running steps finish; the second ends the program.
+pub(crate) fn stop_on_ctrl_c() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            print::note("stopping after the running steps; Ctrl-C again ends at once");
+            token.cancel();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(Exit::Failed as i32);
+            }
+        }
+    });
+    stop
 }

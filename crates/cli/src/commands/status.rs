@@ -4,7 +4,7 @@ use kubestead_core::fact::Fact;
 use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, Seen};
 use kubestead_provision::file::Cluster;
-use kubestead_provision::fleet::Fleet;
+use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
 use serde::Serialize;
 
@@ -26,13 +26,10 @@ struct Row {
 
 /// The volumes; with `all` the machines that do not answer and what is held too.
 pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
-    let cluster = super::check::load(common)?;
-    let fleet = Fleet::connect(&cluster).await;
-    let reporter = Progress::new(None);
-    let seen = session::observe(&cluster, &fleet, &reporter).await?;
-    drop(reporter);
-    let rows = rows(&cluster, &seen);
-    let plan = compose::plan(&cluster, &seen)?;
+    let machines = Session::connect(super::check::load(common)?).await;
+    let seen = machines.observe(&Progress::new(None)).await?;
+    let rows = rows(&machines.cluster, &seen);
+    let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
         Format::Json => {
             print::json(&serde_json::json!({"volumes": rows, "cluster": seen.api, "held": plan.held, "steps": plan.steps.len()}))?

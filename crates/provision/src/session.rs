@@ -1,0 +1,121 @@
+//! A cluster file with the connections to its machines: look, plan, settle. The command and the Python module both drive this.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kubestead_core::event::Reporter;
+use kubestead_core::host::HostError;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{BadPlan, Plan};
+use kubestead_secrets::Escrow;
+use tokio_util::sync::CancellationToken;
+
+use crate::compose::{self, Action, Hands, Seen};
+use crate::engine::{self, Report, Terms};
+use crate::file::Cluster;
+use crate::fleet::Fleet;
+use crate::ssh::Lease;
+
+/// More rounds than any plan needs: a plan that does not get empty by then never does.
+const ROUNDS: usize = 5;
+
+/// What keeps a session from its work as a whole. What is wrong with one machine is held in the plan instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operator's secrets.
+    #[error(transparent)]
+    Secrets(#[from] kubestead_secrets::Error),
+    /// A machine's lock could not be asked for.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Another writer is at work.
+    #[error("{0}: another kubestead is at work there: wait for it, or see who holds /run/kubestead.lock")]
+    Taken(Name),
+    /// The parts make no plan.
+    #[error(transparent)]
+    Plan(#[from] BadPlan),
+}
+
+/// How settling ended.
+#[derive(Debug)]
+pub enum Settled {
+    /// Nothing is left to do; what is held is in the plan.
+    Done(Plan<Action>),
+    /// Steps failed, or were skipped.
+    Failed(Report),
+    /// It was told to stop.
+    Stopped,
+    /// After that many rounds there is still something to do.
+    Restless(usize),
+}
+
+/// A cluster with its connections.
+pub struct Session {
+    /// The cluster as its file says.
+    pub cluster: Cluster,
+    /// Its machines.
+    pub fleet: Fleet,
+}
+
+impl Session {
+    /// Connects to all machines. One that does not answer is told by the plan.
+    pub async fn connect(cluster: Cluster) -> Self {
+        let fleet = Fleet::connect(&cluster).await;
+        Self { cluster, fleet }
+    }
+
+    /// Looks at everything once: one round trip a machine.
+    pub async fn observe(&self, reporter: &dyn Reporter) -> Result<Seen, Error> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
+        let escrow = Escrow::names(&self.cluster.secrets.join("escrow"))?;
+        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, now, reporter).await)
+    }
+
+    /// Looks, and says what is to do. Changes nothing.
+    pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Plan<Action>, Error> {
+        Ok(compose::plan(&self.cluster, &self.observe(reporter).await?)?)
+    }
+
+    /// Takes all machines for one writer, for as long as the answer lives.
+    pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
+        self.fleet.lease().await?.map_err(Error::Taken)
+    }
+
+    /// Carries a plan out.
+    pub async fn apply(
+        &self,
+        plan: &Plan<Action>,
+        escrow: &Escrow,
+        terms: &Terms,
+        reporter: &dyn Reporter,
+        stop: &CancellationToken,
+    ) -> Report {
+        engine::apply(plan, &Hands::new(&self.cluster, &self.fleet, escrow), terms, reporter, stop).await
+    }
+
+    /// Looks, plans and applies until the plan is empty, or it says what holds it.
+    pub async fn settle(
+        &self,
+        escrow: &Escrow,
+        terms: &Terms,
+        reporter: &dyn Reporter,
+        stop: &CancellationToken,
+    ) -> Result<Settled, Error> {
+        for _ in 0..ROUNDS {
+            let plan = self.plan(reporter).await?;
+            if plan.steps.is_empty() {
+                return Ok(Settled::Done(plan));
+            }
+            let report = self.apply(&plan, escrow, terms, reporter, stop).await;
+            if stop.is_cancelled() {
+                return Ok(Settled::Stopped);
+            }
+            if !engine::succeeded(&report) {
+                return Ok(Settled::Failed(report));
+            }
+        }
+        Ok(Settled::Restless(ROUNDS))
+    }
+}
