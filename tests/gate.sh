@@ -27,6 +27,9 @@ step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 step "tests"
 cargo test --locked --workspace
+step "the Python module"
+cargo build --locked -p kubestead-py
+bash tests/python.sh
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
 

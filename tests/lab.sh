@@ -79,6 +79,11 @@ mounted() { for pair in cp1:/var/lib/etcd cp1:/etc/kubernetes cp1:/var/lib/kubel
 expect "all volumes are mounted from dm-crypt" mounted
 expect "the plan is empty" status 0 "$kubestead" plan
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
+# From Python: the same values.
+python() { PYTHONPATH=$work/python python3 -c "import kubestead; $1"; }
+mkdir -p "$work/python"; cp "${PYTHON_MODULE:-$CARGO_TARGET_DIR/debug/libkubestead_py.so}" "$work/python/kubestead.so"
+expect "the plan is empty, from Python" python "p = kubestead.plan('$KUBESTEAD_FILE'); assert p['steps'] == p['held'] == [], p"
+expect "up changes nothing, from Python" python "r = kubestead.up('$KUBESTEAD_FILE', identity='$KUBESTEAD_AGE_KEY_FILE'); assert r['settled'], r"
 expect "volume list shows them" says "open and mounted" "$kubestead" volume list
 expect "no header was made twice: each has two key slots and one token" on kube1 "for v in kubelet containerd volkube; do [ \$(cryptsetup luksDump --dump-json-metadata /dev/vg01/\$v | grep -c '\"type\":\"kubestead\"\|\"type\": *\"kubestead\"') = 1 ] || exit 1; done"
 

@@ -4,12 +4,13 @@
 use serde_json::Value;
 
 /// A crate, and the crates of the workspace that it may depend on.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("kubestead-core", &[]),
     ("kubestead-storage", &["kubestead-core"]),
     ("kubestead-secrets", &["kubestead-core"]),
     ("kubestead-lab", &[]),
     ("kubestead-provision", &["kubestead-core", "kubestead-storage", "kubestead-secrets"]),
+    ("kubestead-py", &["kubestead-core", "kubestead-secrets", "kubestead-provision"]),
     ("kubestead-cli", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision", "kubestead-lab"]),
 ];
 /// Domains and core know no runtime, no ssh and no client.

@@ -1,0 +1,117 @@
+//! The Python module `kubestead`: `check`, `plan` and `up`, on the same values and the same loop as the command.
+//!
+//! Answers are plain dicts and lists. A call makes its own runtime and leaves none behind, so that a process which forks is safe; it
+//! lets other threads of Python run.
+
+use std::path::{Path, PathBuf};
+
+use kubestead_core::diagnostic::Diagnostic;
+use kubestead_core::event::{Event, Reporter};
+use kubestead_core::plan::StepId;
+use kubestead_provision::engine::Terms;
+use kubestead_provision::file::{self, Cluster};
+use kubestead_provision::session::{Session, Settled};
+use kubestead_secrets::Escrow;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+/// Hands events to a Python callable. What it raises is printed by Python and does not stop the work.
+struct Callback(Option<Py<PyAny>>);
+
+impl Reporter for Callback {
+    fn on(&self, event: &Event) {
+        let Some(callable) = &self.0 else { return };
+        Python::attach(|py| {
+            let told = to_python(py, event).and_then(|event| callable.call1(py, (event,)));
+            if let Err(error) = told {
+                error.print(py);
+            }
+        });
+    }
+}
+
+/// A value as Python's own dicts, lists and texts.
+fn to_python<T: Serialize>(py: Python<'_>, value: &T) -> PyResult<Py<PyAny>> {
+    let text = serde_json::to_string(value).map_err(|e| PyRuntimeError::new_err(e.to_string()))?;
+    Ok(py.import("json")?.call_method1("loads", (text,))?.unbind())
+}
+
+fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
+    let text = std::fs::read_to_string(path).map_err(|e| PyOSError::new_err(format!("cannot read {}: {e}", path.display())))?;
+    let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
+    Ok(file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))))
+}
+
+fn load(path: &Path) -> PyResult<Cluster> {
+    read(path)?.map_err(|found| PyValueError::new_err(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) -> PyResult<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| PyOSError::new_err(e.to_string()))?;
+    py.detach(|| runtime.block_on(work))
+}
+
+fn failed(error: impl std::error::Error) -> PyErr {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    PyRuntimeError::new_err(text)
+}
+
+/// Reads a cluster file and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.
+#[pyfunction]
+fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
+    to_python(py, &read(&file)?.err().unwrap_or_default())
+}
+
+/// Looks at the machines and answers the plan: `steps` and `held`. Changes nothing.
+#[pyfunction]
+#[pyo3(signature = (file, *, on_event=None))]
+fn plan(py: Python<'_>, file: PathBuf, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+    let cluster = load(&file)?;
+    let reporter = Callback(on_event);
+    let found = run(py, async { Session::connect(cluster).await.plan(&reporter).await.map_err(failed) })?;
+    to_python(py, &found)
+}
+
+/// Makes the machines as the file says. `identity` is the age key that opens the escrow; `consent` names the destroying steps that may
+/// run. Answers `settled` (True when nothing is left to do), the last `plan` and, after a failure, the `report` of each step.
+#[pyfunction]
+#[pyo3(signature = (file, *, identity, consent=Vec::new(), fail_fast=false, on_event=None))]
+fn up(
+    py: Python<'_>,
+    file: PathBuf,
+    identity: PathBuf,
+    consent: Vec<String>,
+    fail_fast: bool,
+    on_event: Option<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let cluster = load(&file)?;
+    let reporter = Callback(on_event);
+    let settled = run(py, async {
+        let escrow = Escrow::open(&cluster.secrets.join("escrow"), &identity).map_err(failed)?;
+        let machines = Session::connect(cluster).await;
+        let _leases = machines.lease().await.map_err(failed)?;
+        let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
+        machines.settle(&escrow, &terms, &reporter, &CancellationToken::new()).await.map_err(failed)
+    })?;
+    let answer = match settled {
+        Settled::Done(plan) => serde_json::json!({"settled": plan.held.is_empty(), "plan": plan}),
+        Settled::Failed(report) => serde_json::json!({"settled": false, "report": report}),
+        Settled::Stopped | Settled::Restless(_) => serde_json::json!({"settled": false}),
+    };
+    to_python(py, &answer)
+}
+
+#[pymodule(name = "kubestead")]
+fn python_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_function(wrap_pyfunction!(check, m)?)?;
+    m.add_function(wrap_pyfunction!(plan, m)?)?;
+    m.add_function(wrap_pyfunction!(up, m)?)
+}

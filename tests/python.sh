@@ -1,0 +1,31 @@
+#!/bin/bash
+# The Python module, loaded by Python: good and bad files, errors as exceptions. Needs: python3, and a built libkubestead_py.so.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+cp "${CARGO_TARGET_DIR:-$top/target}/debug/libkubestead_py.so" "$dir/kubestead.so"
+PYTHONPATH=$dir python3 - "$top/examples/three-nodes/cluster.yaml" "$dir" <<'PY'
+import sys, pathlib, kubestead
+good, tmp = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+assert kubestead.check(good) == []
+bad = tmp / "bad.yaml"
+bad.write_text("apiVersion: kubestead/v1\nkind: Cluster\nnmae: home\n")
+found = kubestead.check(bad)
+typo = [d for d in found if "nmae" in d["message"]]
+assert len(found) >= 2 and typo[0]["place"]["line"] == 3 and "name" in typo[0]["hint"], found
+for call, error in [(lambda: kubestead.plan(bad), ValueError), (lambda: kubestead.check(tmp / "none"), OSError), (lambda: kubestead.up(good), TypeError)]:
+    try:
+        call()
+    except error:
+        continue
+    raise AssertionError(f"{error} was expected")
+# A machine that does not answer is held, and told to the callback.
+alone = tmp / "alone.yaml"
+alone.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nnodes:\n- {name: n1, address: 127.0.0.1, roles: [control-plane]}\nssh: {config: ssh}\n")
+(tmp / "ssh").write_text("Host *\n  Port 1\n")
+events = []
+plan = kubestead.plan(alone, on_event=events.append)
+assert plan["steps"] == [] and plan["held"][0]["unreachable"], plan
+assert any(e["event"] == "seen" and e["gap"] for e in events), events
+print("python: all passed")
+PY
