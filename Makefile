@@ -17,16 +17,17 @@ demo-down: ## Stop the demo's machines and remove their disks
 test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
 
-bench: tools ## A plan that finds nothing to do, against plain ssh to the same machines
+bench: tools ## A plan that finds nothing to do against plain ssh to the same machines; size, start and memory of the program
 	cargo build --release -p kubestead-cli
 	bash benches/plan.sh "$(KUBESTEAD)"
+	bash benches/size.sh
 
 docs: ## The crates' documentation
-	cargo doc --no-deps --workspace
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 
 lint:
 	cargo fmt --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 tools: ## What the lab needs on Debian
 	bash scripts/tools.sh

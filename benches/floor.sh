@@ -9,3 +9,18 @@ for d in /dev/vg01/*; do
   t=$(mktemp -d /run/floor.XXXXXX); for c in 0 1; do dd if=$d of=$t/$c bs=16384 skip=$c seek=$c count=1 status=none; truncate -s 16M $t/$c; cryptsetup luksDump --dump-json-metadata $t/$c; done; rm -rf $t
 done
 find /var/lib/kubestead/volumes -mindepth 1 -maxdepth 1 -type d; cat /etc/kubestead/id_ed25519.pub
+cat /proc/sys/kernel/hostname /proc/swaps; stat -fc %T /sys/fs/cgroup; cat /proc/filesystems /proc/sys/net/bridge/bridge-nf-call-ip*tables /proc/sys/net/ipv4/ip_forward
+sha256sum /etc/modules-load.d/kubestead.conf /etc/sysctl.d/zz-kubestead.conf /etc/containerd/config.toml /etc/systemd/system/containerd.service /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
+cat /var/lib/kubestead/installed; stat -c '%s %Y %n' /usr/local/bin/* /opt/cni/bin/*
+systemctl is-active containerd; systemctl is-enabled kubelet; systemctl is-active kubelet; ctr -n k8s.io images ls -q
+cat /etc/kubestead/cluster; ls /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /etc/kubernetes/enc
+openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum; ss -Hltn
+for m in /dev/mapper/luks-*; do blockdev --getsize64 $m; case $(blkid -p -o value -s TYPE $m) in ext4) dumpe2fs -h $m;; xfs) xfs_db -r -c 'sb 0' -c 'p dblocks blocksize' $m;; esac; done
+c=/etc/kubernetes/admin.conf
+if [ -s $c ]; then
+  pem() { awk -v k="$1:" '$1 == k { print $2 }' $c | base64 -d; }
+  for p in /readyz /api/v1/nodes /apis/apps/v1/namespaces/kube-system/{daemonsets,deployments} /api/v1/{namespaces,persistentvolumes,serviceaccounts,configmaps,limitranges} \
+    /apis/rbac.authorization.k8s.io/v1/{roles,rolebindings,clusterroles,clusterrolebindings} /apis/storage.k8s.io/v1/storageclasses /apis/apps/v1/daemonsets; do
+    echo "url = https://kubernetes:6443$p?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkubestead"
+  done | curl -s --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -K -
+fi

@@ -201,6 +201,31 @@ expect "somebody else's physical volume is held and named" says "cp1/vg01: /dev/
 expect "not a byte of it was changed" [ "$foreign" = "$(image)" ]
 expect "the machine that was cut off was finished" eventually 1 on kube2 "findmnt -M /var/lib/kubestead/volumes"
 
+echo "== machines that are not as they should be: said, and not touched"
+cluster_file
+"$kubestead" plan --output json > "$work/before" 2>/dev/null || true
+on kube2 "date -s '+1 hour' > /dev/null"
+expect "a clock that is off" says "ahead of ours" status 4 "$kubestead" plan
+on kube2 "date -s '-1 hour' > /dev/null"
+on kube2 "sed 's/VERSION_ID=.*/VERSION_ID=\"9\"/' /etc/os-release > /run/os; mount --bind /run/os /etc/os-release"
+expect "an operating system that is not supported" says "debian 9 is not supported" "$kubestead" plan
+on kube2 "umount /etc/os-release; fallocate -l \$(( \$(df --output=avail -B1 / | tail -n 1) - 50000000 )) /root/full"
+expect "a full disk" says "bytes are free on its root file system" "$kubestead" plan
+on kube2 "rm /root/full; hostname other"
+expect "a hostname that is another" says "its hostname is other" "$kubestead" plan
+on kube2 "hostname kube2; mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf"
+expect "a node of a cluster that kubestead did not make" says "that kubestead did not make" "$kubestead" plan
+on kube2 "echo work > /etc/kubestead/cluster"
+expect "a node of another cluster" says "it belongs to the cluster work" "$kubestead" plan
+on kube2 "rm -r /etc/kubernetes /etc/kubestead/cluster"
+sed "s/ssh: {config/ssh: {user: ops, config/" "$KUBESTEAD_FILE" > "$work/ops.yaml"
+expect "another login than root, with sudo" status 4 "$kubestead" plan -f "$work/ops.yaml"
+on kube2 "mv /etc/sudoers.d/ops /root/ops"
+expect "sudo that asks for a password" says "sudo asks for a password" "$kubestead" plan -f "$work/ops.yaml"
+on kube2 "mv /root/ops /etc/sudoers.d/ops; mv /root/.ssh/authorized_keys /root/.ssh/away"
+expect "a key that is refused" says "login refused" status 5 "$kubestead" plan
+"$kubestead" lab kill kube2; "$kubestead" lab start kube2
+
 echo "== who is who"
 sed -i "s/^\(kube2,10.77.0.22\) .*/\1 $(ssh-keygen -q -t ed25519 -N '' -f "$work/other" && cut -d' ' -f1,2 "$work/other.pub" | sed 's#/#\\/#g')/" "$KUBESTEAD_LAB_DIR/lab/known_hosts"
 expect "a wrong host key stops everything on that host" says "host key" status 5 "$kubestead" plan

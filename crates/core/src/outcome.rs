@@ -34,3 +34,14 @@ impl From<Done> for Outcome {
         }
     }
 }
+
+/// An error with its causes, as [`Outcome::Failed`] tells it.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

@@ -7,7 +7,7 @@ use kubestead_core::event::Reporter;
 use kubestead_core::fact::Fact;
 use kubestead_core::host::Hosts;
 use kubestead_core::name::Name;
-use kubestead_core::outcome::Done;
+use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
 use kubestead_storage::observe::{Header, StorageFacts};
@@ -260,7 +260,7 @@ pub fn first(cluster: &Cluster) -> Option<&Name> {
 /// `bundle.json` of the folder that the file names.
 fn bundle(cluster: &Cluster) -> Fact<Bundle> {
     match cluster.kubernetes.as_ref().map(|k| &k.source) {
-        Some(Source::Bundle(dir)) => Fact::from_result(bundle::load(dir).map_err(|e| chain(&e))),
+        Some(Source::Bundle(dir)) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
         Some(Source::Packages) | None => Fact::Absent,
     }
 }
@@ -424,7 +424,7 @@ impl<'a> Hands<'a> {
         let connect = || async {
             let name = self.first.as_ref().ok_or("the file asks for no Kubernetes")?;
             let host = self.fleet.ssh(name).ok_or_else(|| format!("{name} is not connected"))?;
-            KubeApi::through(host).await.map_err(|e| chain(&e))
+            KubeApi::through(host).await.map_err(|e| causes(&e))
         };
         self.kube.get_or_try_init(connect).await
     }
@@ -440,28 +440,17 @@ impl Runner<Action> for Hands<'_> {
             match &step.action {
                 Action::Escrow { name } => {
                     let make = if name == ENCRYPTION_KEY { encryption_key } else { recovery_key };
-                    match self.escrow.ensure(name, make).map_err(|e| chain(&e))? {
+                    match self.escrow.ensure(name, make).map_err(|e| causes(&e))? {
                         Kept::Made => Ok(Done::Changed),
                         Kept::Existed => Ok(Done::Already),
                     }
                 }
-                Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| chain(&e)),
-                Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| chain(&e)),
-                Action::Node(action) => node::apply(action, host()?).await.map_err(|e| chain(&e)),
-                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| chain(&e)),
-                Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| chain(&e)),
+                Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
+                Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
+                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
             }
         })
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }

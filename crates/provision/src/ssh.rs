@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kubestead_core::command::{Command, Output, Stdin, quote};
 use kubestead_core::host::{Host, HostError};
+use kubestead_core::outcome::causes;
 use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBuilder, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -97,7 +98,7 @@ impl SshHost {
     }
 
     fn lost(&self, error: &dyn std::error::Error) -> HostError {
-        HostError::Lost { host: self.name.clone(), detail: chain(error) }
+        HostError::Lost { host: self.name.clone(), detail: causes(error) }
     }
 
     async fn channel(&self, command: &Command) -> Result<Output, Error> {
@@ -152,18 +153,8 @@ fn control_directory() -> PathBuf {
     run.unwrap_or_else(|| Path::new("/tmp").to_owned())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
-}
-
 fn connect_error(host: &str, error: &Error) -> HostError {
-    let detail = chain(error).replace(['\r', '\n'], " ");
+    let detail = causes(error).replace(['\r', '\n'], " ");
     let host = host.to_owned();
     if detail.contains("Host key verification failed")
         || detail.contains("IDENTIFICATION HAS CHANGED")

@@ -3,10 +3,13 @@
 //! Answers are plain dicts and lists. A call makes its own runtime and leaves none behind, so that a process which forks is safe; it
 //! lets other threads of Python run.
 
+#![allow(clippy::needless_pass_by_value)] // arguments from Python are owned
+
 use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::event::{Event, Reporter};
+use kubestead_core::outcome::causes;
 use kubestead_core::plan::StepId;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::file::{self, Cluster};
@@ -54,13 +57,7 @@ fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) 
 }
 
 fn failed(error: impl std::error::Error) -> PyErr {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    PyRuntimeError::new_err(text)
+    PyRuntimeError::new_err(causes(&error))
 }
 
 /// Reads a cluster file and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.
