@@ -18,7 +18,7 @@ use crate::api::KubeApi;
 use crate::bundle::{self, Bundle};
 use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::engine::Runner;
-use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Source};
+use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role, Source};
 use crate::fleet::Fleet;
 use crate::keyserver::{self, EnrolledNode, KeyServerSpec, NodeFacts, ServerFacts};
 use crate::kubeadm::{self, Candidate, ClusterSpec, ENCRYPTION_KEY, KubeadmFacts};
@@ -290,7 +290,7 @@ pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
         pods: cluster.network.pods.clone(),
         services: cluster.network.services.clone(),
         dns_domain: cluster.network.dns_domain.clone(),
-        single: cluster.nodes.len() == 1,
+        pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
         ignore_preflight: wanted.ignore_preflight.clone(),
         lab: wanted.lab,
     })
@@ -365,7 +365,7 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: &Bundle, inside: &dyn 
     );
     let labels = |node: &Node| {
         let mut labels = node.labels.clone();
-        if !node.is_control_plane() {
+        if node.roles.contains(&Role::Worker) {
             labels.insert("node-role.kubernetes.io/worker".to_owned(), String::new());
         }
         labels

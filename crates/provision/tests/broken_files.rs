@@ -69,6 +69,18 @@ fn the_good_file_is_good() {
 }
 
 #[test]
+fn the_examples_are_good() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("cluster.yaml")).unwrap();
+        assert!(told(&text).is_empty(), "{:?}", told(&text));
+        seen += 1;
+    }
+    assert!(seen >= 2);
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place() {
     for (good, bad, expected) in BROKEN {
         assert!(GOOD.contains(good), "{good}");

@@ -210,7 +210,7 @@ mod tests {
             pods: String::new(),
             services: String::new(),
             dns_domain: String::new(),
-            single: false,
+            pods_here: false,
             ignore_preflight: vec![],
             lab: false,
         };

@@ -188,7 +188,7 @@ fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) 
     Registration {
         name: node.to_owned(),
         cri_socket: SOCKET,
-        taints: (spec.single && node == spec.first.as_str()).then_some([]),
+        taints: (spec.pods_here && node == spec.first.as_str()).then_some([]),
         kubelet_extra_args: vec![Argument { name: "node-ip", value: address.to_owned() }],
         image_pull_policy: "IfNotPresent",
         ignore_preflight_errors: errors,
@@ -296,7 +296,7 @@ mod tests {
             pods: "10.244.0.0/16".into(),
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),
-            single: false,
+            pods_here: false,
             ignore_preflight: vec![],
             lab,
         }
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["caCertHashes"], serde_json::json!(["sha256:ab"]));
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["token"], "@TOKEN@");
         assert_eq!(found[0]["nodeRegistration"]["ignorePreflightErrors"], serde_json::json!(["Mem", "NumCPU", "Port-10250"]));
-        let single = ClusterSpec { single: true, ..spec(false) };
+        let single = ClusterSpec { pods_here: true, ..spec(false) };
         assert_eq!(documents(&init(&single, "10.0.0.11", &[]).unwrap())[0]["nodeRegistration"]["taints"], serde_json::json!([]));
     }
 }

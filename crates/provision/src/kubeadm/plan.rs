@@ -204,7 +204,7 @@ mod tests {
             pods: "10.244.0.0/16".into(),
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),
-            single: false,
+            pods_here: false,
             ignore_preflight: vec![],
             lab: false,
         }

@@ -22,8 +22,8 @@ pub struct ClusterSpec {
     pub services: String,
     /// DNS domain of services.
     pub dns_domain: String,
-    /// Whether users' pods run on the control plane too, because there is no other node.
-    pub single: bool,
+    /// Whether users' pods run on the control plane too.
+    pub pods_here: bool,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines.
