@@ -90,7 +90,6 @@ expect "no header was made twice: each has two key slots and one token" on kube1
 echo "== the cluster"
 expect "all nodes are Ready" ready cp1 kube1 kube2
 expect "readyz" [ "$(kubectl get --raw /readyz)" = ok ]
-expect "the tokens of the joins are gone" [ -z "$(on cp1 kubeadm token list -o json 2>/dev/null)" ]
 kubectl apply -f - < "$top/examples/three-nodes/pod.yaml" > "$work/out" 2>&1 || cat "$work/out"
 running() { [ "$(kubectl -n apps get pod writer -o jsonpath={.status.phase})" = Running ]; }
 expect "a pod with a claim from pool-s runs" eventually 120 running
@@ -174,6 +173,7 @@ expect "the volumes are still mounted" mounted
 expect "nothing of the cluster is left" on cp1 "! [ -e /etc/kubernetes/admin.conf ] && ! [ -e /etc/kubernetes/manifests/etcd.yaml ] && [ -z \"\$(ls /var/lib/etcd)\" ]"
 expect "a second reset has nothing to do" says "Nothing to do" "$kubestead" reset --yes-reset home
 expect "up makes it anew" "$kubestead" up
+expect "the tokens of the joins are gone" [ -z "$(on cp1 kubeadm token list -o json 2>/dev/null)" ]
 expect "all nodes are Ready" ready cp1 kube1 kube2
 expect "the file is still there" on "$node" "grep -q canary-in-a-pod $file"
 

@@ -46,6 +46,10 @@ pub enum ProcedureError {
 const REFUSED: i32 = 90;
 const ALREADY: i32 = 91;
 const UNVERIFIED: i32 = 92;
+/// A run that is killed leaves its last script at work on the machine: the next run's scripts wait for its end, then look.
+const LOCK: &str = "/run/kubestead.act";
+/// How long, in seconds. The longest of them is a `kubeadm init` on a slow machine.
+const WAIT: u32 = 900;
 
 impl Procedure {
     /// A procedure without standard input.
@@ -66,6 +70,7 @@ impl Procedure {
             "set -euo pipefail\nexport LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              refuse() {{ printf '%s\\n' \"$*\" >&2; exit {REFUSED}; }}\nalready() {{ exit {ALREADY}; }}\n\
              unverified() {{ printf '%s\\n' \"$*\" >&2; exit {UNVERIFIED}; }}\n\
+             exec 8>{LOCK}; flock -w {WAIT} 8 || {{ echo 'a command of an earlier run is still at work on this machine: wait for it' >&2; exit 1; }}\n\
              # guard\n{}\n# act\n{}\n# verify\n{}\n",
             self.guard.trim(),
             self.act.trim(),

@@ -103,7 +103,9 @@ fn init() -> Procedure {
         format!(
             "[ -s {ENCRYPTION} ] || refuse '{ENCRYPTION} is not there'\ntraces=''\n\
              if [ -e {BEGUN} ]; then traces=--ignore-preflight-errors={OWN_TRACES}\n\
-             elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then refuse 'a control plane is there'; fi"
+             elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then\n\
+             grep -qF -- '--encryption-provider-config={ENCRYPTION}' /etc/kubernetes/manifests/kube-apiserver.yaml && already\n\
+             refuse 'a control plane is there that kubestead did not begin'\nfi"
         ),
         format!(
             "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT\n\
@@ -128,14 +130,19 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     let text = config::join(spec, node.as_str(), address, &ca, &[])
         .map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
     FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await.map_err(failed(what.clone()))?;
-    let create = Command::write(["kubeadm", "token", "create", "--ttl", "15m", "--description", &format!("kubestead join {node}")]);
+    // A token that a run which was cut off has left goes first.
+    let create = Command::write_script(format!(
+        "set -euo pipefail; d='kubestead join {node}'\n\
+         for t in $(kubeadm token list | awk -v d=\" $d \" 'index($0 \" \", d) {{ print substr($1, 1, 6) }}'); do kubeadm token delete \"$t\" > /dev/null; done\n\
+         kubeadm token create --ttl 15m --description \"$d\""
+    ));
     let token = ask(first, &what, create).await?;
     let Some((id, _)) = token.split_once('.').filter(|_| token.len() == 23 && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
     else {
         return Err(Error::Answer { host: first.name().to_owned(), what: "kubeadm did not answer with a token".into() });
     };
     let document = Secret::new(text.replace("@TOKEN@", &token).into_bytes());
-    let joined = join_procedure().stdin(Stdin::Secret(document)).run(host).await;
+    let joined = join_procedure(&ca).stdin(Stdin::Secret(document)).run(host).await;
     // The token goes, whatever became of the join; if even that fails it ends by itself after its 15 minutes.
     let _ = first.run(&Command::write(["kubeadm", "token", "delete", id])).await;
     joined.map_err(failed(what))
@@ -153,13 +160,14 @@ async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Er
     }
 }
 
-fn join_procedure() -> Procedure {
+fn join_procedure(ca: &str) -> Procedure {
     Procedure::new(
         format!(
             "healthy() {{ [ -s /etc/kubernetes/kubelet.conf ] && systemctl is-active -q kubelet && [ \"$(curl -s http://127.0.0.1:10248/healthz)\" = ok ]; }}\n\
              if [ -e {BEGUN} ]; then\nif healthy; then rm {BEGUN}; already; fi\nsystemctl stop kubelet\n\
              rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt\n\
-             elif [ -e /etc/kubernetes/kubelet.conf ]; then refuse 'it is a node already'; fi"
+             elif [ -e /etc/kubernetes/kubelet.conf ]; then\n\
+             if [ \"$({CA_HASH})\" = {ca} ] && healthy; then already; fi\nrefuse 'it is a node of another cluster, or its kubelet is not healthy'\nfi"
         ),
         format!(
             "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT; cat > {CONFIG}\nkubeadm join --config {CONFIG} > /dev/null"
@@ -214,7 +222,7 @@ mod tests {
             ignore_preflight: vec![],
             lab: false,
         };
-        for procedure in [encryption(), init(), join_procedure(), reset(&spec)] {
+        for procedure in [encryption(), init(), join_procedure("ab"), reset(&spec)] {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
             assert!(status.success(), "{}", command.argv[2]);
