@@ -98,6 +98,7 @@ const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernete
     FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml,FileAvailable--etc-kubernetes-manifests-etcd.yaml,\
     Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380";
 
+/// kubeadm syncs nothing: what it wrote goes to the disk before the marker goes, or a power cut leaves empty files that look done.
 fn init() -> Procedure {
     Procedure::new(
         format!(
@@ -115,7 +116,7 @@ fn init() -> Procedure {
         ),
         format!(
             "k='kubectl --kubeconfig /etc/kubernetes/admin.conf'\n[ \"$($k get --raw /readyz)\" = ok ] || unverified 'the API server is not ready'\n\
-             $k -n kube-system get daemonset kube-proxy > /dev/null || unverified 'kube-proxy is not there'\nrm {BEGUN}; sync /etc/kubestead"
+             $k -n kube-system get daemonset kube-proxy > /dev/null || unverified 'kube-proxy is not there'\nsync; rm {BEGUN}; sync /etc/kubestead"
         ),
     )
 }
@@ -164,7 +165,7 @@ fn join_procedure(ca: &str) -> Procedure {
     Procedure::new(
         format!(
             "healthy() {{ [ -s /etc/kubernetes/kubelet.conf ] && systemctl is-active -q kubelet && [ \"$(curl -s http://127.0.0.1:10248/healthz)\" = ok ]; }}\n\
-             if [ -e {BEGUN} ]; then\nif healthy; then rm {BEGUN}; already; fi\nsystemctl stop kubelet\n\
+             if [ -e {BEGUN} ]; then\nif healthy; then sync; rm {BEGUN}; already; fi\nsystemctl stop kubelet\n\
              rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt\n\
              elif [ -e /etc/kubernetes/kubelet.conf ]; then\n\
              if [ \"$({CA_HASH})\" = {ca} ] && healthy; then already; fi\nrefuse 'it is a node of another cluster, or its kubelet is not healthy'\nfi"
@@ -172,7 +173,7 @@ fn join_procedure(ca: &str) -> Procedure {
         format!(
             "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT; cat > {CONFIG}\nkubeadm join --config {CONFIG} > /dev/null"
         ),
-        format!("healthy || unverified 'the kubelet is not healthy'\nrm {BEGUN}; sync /etc/kubestead"),
+        format!("healthy || unverified 'the kubelet is not healthy'\nsync; rm {BEGUN}; sync /etc/kubestead"),
     )
 }
 

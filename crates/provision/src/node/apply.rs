@@ -86,7 +86,7 @@ fn import(bundle: &Path, file: &BundleFile) -> Procedure {
         ),
         format!(
             "s=$(mktemp); trap 'rm -f \"$s\"' EXIT\n\
-             tee >(sha256sum > \"$s\") | $ctr import --local --label io.cri-containerd.pinned=pinned - > /dev/null\n\
+             tee >(sha256sum > \"$s\") | $ctr import --local --sync-fs --label io.cri-containerd.pinned=pinned - > /dev/null\n\
              while [ ! -s \"$s\" ]; do sleep 0.1; done\n\
              if [ \"$(cat \"$s\")\" != '{}  -' ]; then $ctr rm \"$i\" > /dev/null 2>&1 || true; refuse '{} is not the file of bundle.json'; fi",
             file.sha256, file.path
