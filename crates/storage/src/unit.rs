@@ -42,7 +42,11 @@ pub fn cryptsetup_unit(volume: &Volume) -> String {
 /// The files that serve all volumes of a host.
 pub fn common(spec: &HostStorage) -> Vec<Owned> {
     let servers: String = spec.servers.iter().map(|s| format!("{} {} {}\n", s.user, s.address, s.port)).collect();
-    vec![owned(FETCH, FETCH_TEXT, 0o755), owned(SERVERS, servers, 0o644)]
+    // The device of a volume waits for its key without limit, and so does its stop job when something still holds it. All file systems
+    // are unmounted long before this, so the node reboots.
+    let limit =
+        |target: &str| owned(format!("/etc/systemd/system/{target}.target.d/10-kubestead.conf"), "[Unit]\nJobTimeoutSec=3min\n", 0o644);
+    vec![owned(FETCH, FETCH_TEXT, 0o755), owned(SERVERS, servers, 0o644), limit("reboot"), limit("poweroff")]
 }
 
 /// The units of one volume.
@@ -77,7 +81,7 @@ pub fn units(volume: &Volume) -> Vec<Owned> {
     ]
 }
 
-/// The drop-ins that keep the kubelet and containerd from starting on a bare mount point.
+/// The drop-ins that keep the kubelet and containerd from starting on a bare mount point, and volumes mounted until pods have ended.
 pub fn require_mounts(spec: &HostStorage) -> Vec<Owned> {
     let paths =
         |wanted: &dyn Fn(&Volume) -> bool| spec.volumes.iter().filter(|v| wanted(v)).map(|v| v.path.as_str()).collect::<Vec<_>>().join(" ");
@@ -87,7 +91,8 @@ pub fn require_mounts(spec: &HostStorage) -> Vec<Owned> {
     let mut found = Vec::new();
     let (all, runtime) = (paths(&|_| true), paths(&|v| v.path.starts_with("/var/lib/containerd")));
     if !all.is_empty() {
-        found.push(drop_in("kubelet.service", all));
+        found.push(drop_in("kubelet.service", all.clone()));
+        found.push(drop_in("kubestead-pods.service", all));
     }
     if !runtime.is_empty() {
         found.push(drop_in("containerd.service", runtime));

@@ -190,9 +190,7 @@ fn reset(spec: &ClusterSpec) -> Procedure {
         ),
         format!(
             "systemctl stop kubelet\n\
-             if systemctl is-active -q containerd; then\n\
-             for t in $(ctr -n k8s.io tasks ls -q); do ctr -n k8s.io tasks kill -s KILL \"$t\" 2>/dev/null || true; done\n\
-             n=0; while ctr -n k8s.io tasks ls | grep -q RUNNING && [ $n -lt 300 ]; do n=$((n+1)); sleep 0.1; done\nfi\n\
+             if systemctl is-active -q containerd; then /usr/local/lib/kubestead/stop-pods; fi\n\
              below() {{ findmnt -rn -o TARGET | grep -E '^/(var/lib/kubelet|var/lib/etcd|etc/kubernetes)/' | sort -r; true; }}\n\
              below | while IFS= read -r m; do umount \"$(printf %b \"$m\")\" || true; done\n\
              left=$(below); [ -z \"$left\" ] || refuse \"still mounted, and kubeadm would delete what it holds: $left\"\n\

@@ -33,7 +33,7 @@ sysctl -q -p {SYSCTL_FILE}"
             write_files(files, load, host).await
         }
         Action::Images { bundle, files } => each(files, host, |file| import(bundle, file)).await,
-        Action::Kubelet { files } => write_files(files, "systemctl daemon-reload\nsystemctl -q enable kubelet", host).await,
+        Action::Kubelet { files } => write_files(files, "systemctl daemon-reload\nsystemctl -q enable kubelet kubestead-pods", host).await,
     }
 }
 

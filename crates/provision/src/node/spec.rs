@@ -50,13 +50,34 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     ]
 }
 
-/// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary.
+/// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary; and a unit that at
+/// shutdown ends the pods after the kubelet and before the volumes: a container that lives holds its volume's device open.
 pub(super) fn kubelet_files() -> Vec<Owned> {
     vec![
         config("/etc/systemd/system/kubelet.service", KUBELET_UNIT),
         config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN),
+        config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT),
+        Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 },
     ]
 }
+
+const STOP_PODS: &str = "/usr/local/lib/kubestead/stop-pods";
+const PODS_UNIT: &str = "# Written by kubestead.
+[Unit]
+Description=Pods end before the volumes that carry them
+After=containerd.service
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/usr/local/lib/kubestead/stop-pods
+TimeoutStopSec=120
+
+[Install]
+WantedBy=kubelet.service
+";
 
 const CONTAINERD_TOML: &str = r#"# Written by kubestead.
 version = 3
