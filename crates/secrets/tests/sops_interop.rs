@@ -253,3 +253,65 @@ fn tampering_is_refused_by_both() {
     std::fs::write(&path, &good).unwrap();
     bench.open(&path);
 }
+
+const JSON: &[&str] = &[
+    "{\n\t\"a\": 1,\n\t\"b\": [1.5, true, null, \"x\", {\"c\": \"\"}],\n\t\"d\": {}\n}\n",
+    "{\"one\": \"\\u00e9\\ud83c\\udfb6\\n\\\"\", \"big\": 9223372036854775807, \"huge\": 12345678901234567890, \"f\": 1e3, \"n_plain\": -0.5}",
+    "{}",
+];
+const DOTENV: &[&str] = &["A=1\n", "# comment\nA=x y #z\nB=\"q\"\n\nC=a\\nb\nD_unencrypted=p=q\nE=\n"];
+const BINARY: &[&str] = &["hello", "line\n\ttab \"q\" \\ ä\n"];
+
+#[test]
+fn the_other_formats_go_both_ways() {
+    let Some(bench) = Bench::new() else { return };
+    for (end, corpus) in [("json", JSON), ("env", DOTENV), ("bin", BINARY)] {
+        for (index, plain) in corpus.iter().enumerate() {
+            let (ours, theirs) = (format!("ours{index}.{end}"), format!("theirs{index}.{end}"));
+            bench.ours(&ours, plain, &bench.policy());
+            let path = bench.theirs(&theirs, plain, &[]);
+            assert_eq!(bench.sops(&["decrypt", &ours]), bench.sops(&["decrypt", &theirs]), "{plain}");
+            let document = bench.open(&path);
+            assert!(!plain_of(&document).contains("ENC["), "{plain}");
+            let back = format!("back{index}.{end}");
+            bench.ours(&back, &plain_of(&document), &bench.policy());
+            assert_eq!(bench.sops(&["decrypt", &back]), bench.sops(&["decrypt", &theirs]), "{plain}");
+            if end != "json" {
+                assert_eq!(plain_of(&bench.open(&bench.path(&ours))), *plain);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_value_of_the_other_formats_is_edited_alone() {
+    let Some(bench) = Bench::new() else { return };
+    for (name, plain, key) in [("e.json", JSON[0], "a"), ("e.env", DOTENV[1], "A"), ("e.bin", BINARY[0], "data")] {
+        let path = bench.theirs(name, plain, &[]);
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let mut document = bench.open(&path);
+        document.set([key], &Value::text("new\nvalue")).unwrap();
+        document.save().unwrap();
+        let after = std::fs::read_to_string(&path).unwrap();
+        let changed = changed_lines(&before, &after);
+        assert_eq!(changed.len(), 3, "{changed:?}");
+        assert!(bench.sops(&["decrypt", name]).contains("new"));
+        if name != "e.bin" {
+            let mut document = bench.open(&path);
+            document.set(["FRESH"], &Value::text("f")).unwrap();
+            document.save().unwrap();
+            assert_eq!(bench.open(&path).get(["FRESH"]).and_then(Value::as_str), Some("f"));
+            assert!(bench.sops(&["decrypt", name]).contains("FRESH"));
+            let mut document = bench.open(&path);
+            document.unset([key]).unwrap();
+            document.unset(["FRESH"]).unwrap();
+            document.save().unwrap();
+            assert!(!bench.sops(&["decrypt", name]).contains("FRESH"));
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mac = text.rfind("mac").unwrap();
+        std::fs::write(&path, text[..mac].to_owned() + &text[mac..].replacen("iv:", "iv:A", 1)).unwrap();
+        assert!(Sops::open(&path, &bench.identities).is_err() && bench.try_sops(&["decrypt", name]).is_err());
+    }
+}

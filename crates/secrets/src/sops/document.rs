@@ -248,9 +248,8 @@ impl Document {
         if steps[depth + 1..].iter().any(|step| matches!(step, super::path::Step::Index(index) if *index > 0)) {
             return Err(self.path_error(path, "a new list begins with the index 0"));
         }
-        let at_root = depth == 0;
         let fail = |why: String| self.path_error(path, why);
-        let edit = self.format.insert(&self.text, container, &steps[depth..], at_root, &Value::text("")).map_err(fail)?;
+        let edit = self.format.insert(&self.text, container, &steps[depth..], &Value::text("")).map_err(fail)?;
         let text = splice(&self.text, vec![edit]).map_err(|p| syntax(&self.path, &self.text, p))?;
         self.reread_with(text, path, &Value::text(""))
     }

@@ -38,8 +38,11 @@
 
 mod cipher;
 mod document;
+mod dotenv;
 mod error;
+mod flatten;
 mod identities;
+mod json;
 mod meta;
 mod path;
 mod pgp;

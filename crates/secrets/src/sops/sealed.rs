@@ -171,11 +171,8 @@ fn stands_alone(text: &str, spot: &Spot) -> bool {
 
 /// The edits that write a value in the place of a spot.
 pub(crate) fn replace(format: Format, text: &str, spot: &Spot, value: &Value) -> Result<Vec<(Span, String)>, String> {
-    let written = if spot.is_comment {
-        format.comment(text, &spot.leaf, value.as_str().unwrap_or_default())
-    } else {
-        format.scalar(text, &spot.leaf, value)?
-    };
+    let written =
+        if spot.is_comment { format.comment(value.as_str().unwrap_or_default()) } else { format.scalar(text, &spot.leaf, value)? };
     let tag = spot.leaf.tag.iter().map(|tag| (tag.clone(), String::new()));
     Ok(tag.chain([(spot.leaf.span.clone(), written)]).collect())
 }
