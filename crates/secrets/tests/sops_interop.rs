@@ -8,7 +8,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Identities, Policy, Selector, Sops, Value};
+use kubestead_secrets::sops::{Change, Document, Identities, Policy, Recipient, Rules, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -262,10 +262,15 @@ const JSON: &[&str] = &[
 const DOTENV: &[&str] = &["A=1\n", "# comment\nA=x y #z\nB=\"q\"\n\nC=a\\nb\nD_unencrypted=p=q\nE=\n"];
 const BINARY: &[&str] = &["hello", "line\n\ttab \"q\" \\ ä\n"];
 
+const INI: &[&str] = &[
+    "[one]\nk = v\n",
+    "top = 1\n\n; about one\n[one]\n# about k\n# and more\nk = v\nq = \"quoted\"\ne =\nu: colon\n\n[two_unencrypted]\nk = a=b\np = `semi;colon`\n",
+];
+
 #[test]
 fn the_other_formats_go_both_ways() {
     let Some(bench) = Bench::new() else { return };
-    for (end, corpus) in [("json", JSON), ("env", DOTENV), ("bin", BINARY)] {
+    for (end, corpus) in [("json", JSON), ("env", DOTENV), ("bin", BINARY), ("ini", INI)] {
         for (index, plain) in corpus.iter().enumerate() {
             let (ours, theirs) = (format!("ours{index}.{end}"), format!("theirs{index}.{end}"));
             bench.ours(&ours, plain, &bench.policy());
@@ -276,11 +281,35 @@ fn the_other_formats_go_both_ways() {
             let back = format!("back{index}.{end}");
             bench.ours(&back, &plain_of(&document), &bench.policy());
             assert_eq!(bench.sops(&["decrypt", &back]), bench.sops(&["decrypt", &theirs]), "{plain}");
-            if end != "json" {
+            if end != "json" && end != "ini" {
                 assert_eq!(plain_of(&bench.open(&bench.path(&ours))), *plain);
             }
         }
     }
+}
+
+#[test]
+fn a_value_of_a_section_is_edited_alone() {
+    let Some(bench) = Bench::new() else { return };
+    let path = bench.theirs("e.ini", INI[1], &[]);
+    let before = std::fs::read_to_string(&path).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let mut document = bench.open(&path);
+    document.set(["one", "k"], &Value::text("new; value")).unwrap();
+    document.save().unwrap();
+    let after = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(changed_lines(&before, &after).len(), 3);
+    let mut document = bench.open(&path);
+    document.set(["one", "fresh"], &Value::text("f")).unwrap();
+    document.set(["three", "deep"], &Value::text("d")).unwrap();
+    document.set(["DEFAULT", "first"], &Value::text("x")).unwrap();
+    document.unset(["one", "q"]).unwrap();
+    document.save().unwrap();
+    let plain = bench.sops(&["decrypt", "e.ini"]);
+    for words in ["new; value", "fresh", "[three]", "first", "about one"] {
+        assert!(plain.contains(words), "{words}\n{plain}");
+    }
+    assert!(!plain.contains("quoted"));
 }
 
 #[test]
@@ -314,4 +343,113 @@ fn one_value_of_the_other_formats_is_edited_alone() {
         std::fs::write(&path, text[..mac].to_owned() + &text[mac..].replacen("iv:", "iv:A", 1)).unwrap();
         assert!(Sops::open(&path, &bench.identities).is_err() && bench.try_sops(&["decrypt", name]).is_err());
     }
+}
+
+fn second_key() -> (String, Identities) {
+    let key = age::x25519::Identity::generate();
+    let text = Secret::new(key.to_string().expose_secret().as_bytes().to_vec());
+    (key.to_public().to_string(), Identities::new().with_age(&text, "the second key").unwrap())
+}
+
+#[test]
+fn key_groups_need_their_threshold_and_go_both_ways() {
+    let Some(bench) = Bench::new() else { return };
+    let (other, others) = second_key();
+    let age = |text: &str| vec![Recipient::Age(text.to_owned())];
+    let two = vec![age(&bench.recipient), age(&other)];
+    for name in ["g.yaml", "g.json", "g.ini", "g.env"] {
+        let plain = match name {
+            "g.json" => "{\"a\": \"b\"}",
+            "g.ini" => "[a]\nb = c\n",
+            "g.env" => "A=b\n",
+            _ => "a: b\n",
+        };
+        let both = vec![vec![Recipient::Age(bench.recipient.clone()), Recipient::Age(other.clone())], age(&bench.recipient)];
+        bench.ours(name, plain, &Policy::key_groups(both, 2));
+        assert!(bench.sops(&["decrypt", name]).contains('b'), "{name}");
+        bench.open(&bench.path(name));
+        let error = Sops::open(&bench.path(name), &others).unwrap_err().to_string();
+        assert!(error.contains("2 of 2 key groups are needed and 1 opened") && error.contains("group 2, age"), "{error}");
+    }
+    let mut document =
+        Sops::encrypt_new(&bench.path("n.yaml"), &Secret::new(b"a: b\n".to_vec()), &Policy::key_groups(two, 2), &bench.identities).unwrap();
+    document.save().unwrap();
+    assert!(Sops::open(&bench.path("n.yaml"), &bench.identities).is_err() && bench.try_sops(&["decrypt", "n.yaml"]).is_err());
+    // Theirs.
+    let groups = format!(
+        "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n      - age: [{0}]\n      - age: [{0}, {other}]\n      - age: [{other}]\n",
+        bench.recipient
+    );
+    std::fs::write(bench.path("t.yaml"), "a: theirs\n").unwrap();
+    std::fs::write(bench.path(".sops.yaml"), groups).unwrap();
+    bench.sops(&["encrypt", "-i", "t.yaml"]);
+    let mut document = bench.open(&bench.path("t.yaml"));
+    assert_eq!(document.get(["a"]).and_then(Value::as_str), Some("theirs"));
+    document.set(["a"], &Value::text("ours")).unwrap();
+    document.save().unwrap();
+    assert_eq!(bench.sops(&["decrypt", "--extract", "[\"a\"]", "t.yaml"]), "ours");
+    Sops::open(&bench.path("t.yaml"), &others).unwrap();
+}
+
+#[test]
+fn rules_update_recipients_and_removal_makes_a_new_key() {
+    let Some(bench) = Bench::new() else { return };
+    let (other, others) = second_key();
+    let path = bench.theirs("u.yaml", "# note\na: one\nb: [two]\n", &[]);
+    let before = std::fs::read_to_string(&path).unwrap();
+    let policy = |recipients: &str| {
+        let text = format!("creation_rules:\n  - path_regex: u.yaml$\n    age: {recipients}\n");
+        std::fs::write(bench.path(".sops.yaml"), text).unwrap();
+        Rules::find(&path).unwrap().unwrap().policy(&path).unwrap()
+    };
+    let mut document = bench.open(&path);
+    assert!(!document.update_recipients(&policy(&bench.recipient), &bench.identities).unwrap().changed);
+    assert_eq!(document.save().unwrap(), Change::Already);
+    let update = document.update_recipients(&policy(&format!("{},{other}", bench.recipient)), &bench.identities).unwrap();
+    assert_eq!((update.added.len(), update.removed.len(), update.rotated), (1, 0, false));
+    document.save().unwrap();
+    let after = std::fs::read_to_string(&path).unwrap();
+    let values = |text: &str| text.split("sops:\n").next().unwrap().to_owned();
+    assert_eq!(values(&before), values(&after), "no ciphertext changed");
+    Sops::open(&path, &others).unwrap();
+    bench.sops(&["decrypt", "u.yaml"]);
+    let mut document = bench.open(&path);
+    let update = document.update_recipients(&policy(&bench.recipient), &bench.identities).unwrap();
+    assert!(update.rotated && update.removed.len() == 1);
+    document.save().unwrap();
+    let rotated = std::fs::read_to_string(&path).unwrap();
+    assert!(values(&rotated).lines().zip(values(&after).lines()).filter(|(a, b)| a == b && a.contains("ENC[")).count() == 0);
+    let error = Sops::open(&path, &others).unwrap_err().to_string();
+    assert!(error.contains("u.yaml") && error.contains(&bench.recipient) && error.contains("the second key"), "{error}");
+    assert!(bench.sops(&["decrypt", "u.yaml"]).contains("# note"));
+    document.rotate(&bench.identities).unwrap();
+    document.save().unwrap();
+    assert_ne!(values(&std::fs::read_to_string(&path).unwrap()), values(&rotated));
+    assert!(bench.sops(&["decrypt", "u.yaml"]).contains("one"));
+}
+
+#[test]
+fn entries_of_key_services_stay_and_are_named_when_needed() {
+    let Some(bench) = Bench::new() else { return };
+    let (_, others) = second_key();
+    let path = bench.theirs("k.yaml", "a: one\n", &[]);
+    let entry = "sops:\n    kms:\n        - arn: arn:aws:kms:eu:1:key/x\n          created_at: \"2026-01-01T00:00:00Z\"\n          enc: AAAA\n          aws_profile: \"\"\n";
+    let text = std::fs::read_to_string(&path).unwrap().replace("sops:\n", entry);
+    std::fs::write(&path, text).unwrap();
+    let error = Sops::open(&path, &others).unwrap_err().to_string();
+    assert!(error.contains("kms arn:aws:kms:eu:1:key/x: kms is not supported here"), "{error}");
+    let mut document = bench.open(&path);
+    document.set(["a"], &Value::text("two")).unwrap();
+    document.save().unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains(entry));
+    let error = bench.open(&path).rotate(&bench.identities).unwrap_err().to_string();
+    assert!(error.contains("cannot be encrypted to kms arn:aws:kms"), "{error}");
+    let (new, _) = second_key();
+    let mut policy = Policy::age([bench.recipient.clone(), new]);
+    policy.groups[0].push(Recipient::Foreign { kind: "kms".into(), name: "arn:aws:kms:eu:1:key/x".into() });
+    let mut document = bench.open(&path);
+    document.update_recipients(&policy, &bench.identities).unwrap();
+    document.save().unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("enc: AAAA"));
+    bench.sops(&["decrypt", "k.yaml"]);
 }

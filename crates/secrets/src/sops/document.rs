@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::DataKey;
 use super::error::Error;
+use super::flatten::flatten;
 use super::identities::Identities;
 use super::meta::Meta;
 use super::path::KeyPath;
@@ -386,7 +387,8 @@ impl Document {
         let wrong = |why: String| Error::ReadBack { path: self.path.clone(), why };
         let parsed = self.format.parse(&text).map_err(|p| wrong(p.why))?;
         let found = Meta(parsed.meta.clone().ok_or_else(|| wrong("the metadata is gone".to_owned()))?);
-        if found.0.sorted() != meta.0.sorted() {
+        // Flat, because INI and dotenv hold numbers as texts.
+        if flatten(&found.0.sorted()) != flatten(&meta.0.sorted()) {
             return Err(wrong("the metadata is not as it was written".to_owned()));
         }
         let selector = self.format.selector(&found.selector().map_err(wrong)?);

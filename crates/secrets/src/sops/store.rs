@@ -7,7 +7,7 @@ use super::path::Step;
 use super::select::Selector;
 use super::tree::{Child, Container, Leaf, Parsed, Problem, Span};
 use super::value::Value;
-use super::{dotenv, json, yaml};
+use super::{dotenv, ini, json, yaml};
 
 /// The format of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Format {
     Json,
     /// `.env`: flat, texts only.
     Dotenv,
+    /// `.ini`: sections with texts.
+    Ini,
     /// Everything else: one text below the key `data`, in a JSON file.
     Binary,
 }
@@ -30,6 +32,7 @@ impl Format {
             Some("yaml" | "yml") => Self::Yaml,
             Some("json") => Self::Json,
             Some("env") => Self::Dotenv,
+            Some("ini") => Self::Ini,
             _ => Self::Binary,
         }
     }
@@ -39,6 +42,7 @@ impl Format {
             Self::Yaml => yaml::parse(text),
             Self::Json | Self::Binary => json::parse(text),
             Self::Dotenv => dotenv::parse(text),
+            Self::Ini => ini::parse(text),
         }
     }
 
@@ -48,6 +52,7 @@ impl Format {
             Self::Yaml => Ok(yaml::scalar(text, leaf, value)),
             Self::Json | Self::Binary => json::scalar(value),
             Self::Dotenv => dotenv::scalar(value),
+            Self::Ini => ini::scalar(leaf, value),
         }
     }
 
@@ -57,6 +62,7 @@ impl Format {
             Self::Yaml => yaml::comment(comment),
             Self::Json | Self::Binary => json::quoted(comment),
             Self::Dotenv => format!("#{comment}"),
+            Self::Ini => ini::comment(comment),
         }
     }
 
@@ -66,6 +72,7 @@ impl Format {
             Self::Yaml => Ok(yaml::insert(text, container, steps, value)),
             Self::Json => json::insert(text, container, steps, value),
             Self::Dotenv => dotenv::insert(text, container, steps, value),
+            Self::Ini => ini::insert(text, container, steps, value),
             Self::Binary => Err("a binary file has one value only: [\"data\"]".to_owned()),
         }
     }
@@ -76,6 +83,7 @@ impl Format {
             Self::Yaml => yaml::remove(text, container, child),
             Self::Json | Self::Binary => json::remove(container, child),
             Self::Dotenv => dotenv::remove(text, child),
+            Self::Ini => ini::remove(text, child),
         }
     }
 
@@ -85,13 +93,14 @@ impl Format {
             Self::Yaml => yaml::attach(text, parsed, meta),
             Self::Json | Self::Binary => json::attach(text, parsed, meta),
             Self::Dotenv => dotenv::attach(text, parsed, meta),
+            Self::Ini => ini::attach(text, parsed, meta),
         }
     }
 
     /// The selector that is in force: a binary file is always encrypted whole.
     pub(crate) fn selector(self, selector: &Selector) -> Selector {
         match self {
-            Self::Yaml | Self::Json | Self::Dotenv => selector.clone(),
+            Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => selector.clone(),
             Self::Binary => Selector::default(),
         }
     }
@@ -100,7 +109,7 @@ impl Format {
     pub(crate) fn wrap_plain(self, plain: &[u8]) -> Result<String, String> {
         let text = std::str::from_utf8(plain).map_err(|_| "this is no UTF-8 text; encode it first, such as with base64")?;
         match self {
-            Self::Yaml | Self::Json | Self::Dotenv => Ok(text.to_owned()),
+            Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.to_owned()),
             Self::Binary => Ok(format!("{{\n\t\"data\": {}\n}}\n", json::quoted(text))),
         }
     }
@@ -108,7 +117,7 @@ impl Format {
     /// The plain file of a decrypted text.
     pub(crate) fn unwrap_plain(self, text: String) -> Result<Vec<u8>, String> {
         match self {
-            Self::Yaml | Self::Json | Self::Dotenv => Ok(text.into_bytes()),
+            Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.into_bytes()),
             Self::Binary => {
                 let parsed = json::parse(&text).map_err(|problem| problem.why)?;
                 let data = parsed.documents.first().and_then(|root| root.scalar_at("data"));
