@@ -1,14 +1,14 @@
 //! Against the real sops: it decrypts what is written here, and what it writes is decrypted here.
 //!
 //! The program is named by `SOPS`, or `sops` in `PATH`. Without it the tests say that they skip.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a test fails by it, and says that it skips
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::format_push_string)] // a test fails by it, and says that it skips
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Identities, Policy, Recipient, Rules, Selector, Sops, Value};
+use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Policy, Recipient, Rules, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -452,4 +452,202 @@ fn entries_of_key_services_stay_and_are_named_when_needed() {
     document.save().unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("enc: AAAA"));
     bench.sops(&["decrypt", "k.yaml"]);
+}
+
+/// A small generator, so that a failure can be repeated by its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.roll(from.len())]
+    }
+
+    fn scalar(&mut self) -> &'static str {
+        let words = [
+            "text",
+            "two words",
+            "'single # quoted'",
+            "\"double \\n \\u00e9\"",
+            "0",
+            "-12",
+            "0x1f",
+            "007",
+            "1.25",
+            "1e3",
+            "true",
+            "False",
+            "~",
+            "null",
+            "\"\"",
+            "2024-02-29",
+            "12:30",
+            "yes",
+            "ENC",
+            "a:b",
+            "http://x/y?z=1",
+            "'- dash'",
+            "100000000000000000000",
+            "ünï",
+            "'  padded '",
+        ];
+        self.pick(&words)
+    }
+
+    fn mapping(&mut self, indent: usize, depth: usize, out: &mut String) {
+        let pad = " ".repeat(indent);
+        for number in 0..=self.roll(4) {
+            if self.roll(4) == 0 {
+                out.push_str(&format!("{pad}# remark {number}\n"));
+            }
+            let key = self.pick(&["key", "data", "x_unencrypted", "a.b", "'q k'", "list"]).trim_matches('\'').to_owned();
+            out.push_str(&format!("{pad}{key}{number}:"));
+            match self.roll(if depth > 2 { 4 } else { 8 }) {
+                0 => out.push_str(&format!(" {} # behind\n", self.scalar())),
+                1 => out.push_str(&format!(" |\n{pad}  line one\n{pad}   line: two # no remark\n")),
+                2 => {
+                    let simple = ["a", "1", "true", "'q, r'", "-2.5", "null"];
+                    out.push_str(&format!(" [{}, {{k: {}}}]\n", self.pick(&simple), self.pick(&simple)));
+                }
+                3 | 4 => out.push_str(&format!(" {}\n", self.scalar())),
+                5 => {
+                    out.push('\n');
+                    for _ in 0..=self.roll(3) {
+                        if self.roll(5) == 0 {
+                            out.push_str(&format!("{pad}  # in a list\n"));
+                        }
+                        out.push_str(&format!("{pad}  - {}\n", self.scalar()));
+                    }
+                }
+                _ => {
+                    out.push('\n');
+                    self.mapping(indent + 2, depth + 1, out);
+                }
+            }
+            if self.roll(6) == 0 {
+                out.push('\n');
+            }
+        }
+    }
+}
+
+#[test]
+fn generated_documents_go_both_ways_and_edits_touch_nothing_else() {
+    let Some(bench) = Bench::new() else { return };
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let mut plain = String::new();
+        dice.mapping(0, 0, &mut plain);
+        let (ours, theirs) = (format!("go{seed}.yaml"), format!("gt{seed}.yaml"));
+        bench.ours(&ours, &plain, &bench.policy());
+        let path = bench.theirs(&theirs, &plain, &[]);
+        let json = |name: &str| bench.sops(&["decrypt", "--output-type", "json", name]);
+        assert_eq!(json(&ours), json(&theirs), "seed {seed}\n{plain}");
+        let document = bench.open(&path);
+        assert!(!plain_of(&document).contains("ENC["), "seed {seed}\n{plain}");
+        let again = format!("ga{seed}.yaml");
+        bench.ours(&again, &plain_of(&document), &bench.policy());
+        assert_eq!(json(&again), json(&theirs), "seed {seed}\n{plain}");
+        for name in [&ours, &theirs] {
+            let path = bench.path(name);
+            let before = std::fs::read_to_string(&path).unwrap();
+            let mut document = bench.open(&path);
+            let all: Vec<_> = document.paths().filter(|p| document.is_encrypted((*p).clone())).cloned().collect();
+            if all.is_empty() {
+                continue;
+            }
+            let chosen = all[dice.roll(all.len())].clone();
+            document.set(chosen.clone(), &Value::text("a new one")).unwrap();
+            document.save().unwrap();
+            let after = std::fs::read_to_string(&path).unwrap();
+            let changed = changed_lines(&before, &after).into_iter().filter(|line| line != "lastmodified").count();
+            assert_eq!(changed, 2, "seed {seed} {chosen}\n{before}\n{after}");
+            // By --extract sops counts comments in lists as elements.
+            assert_eq!(json(name).matches("a new one").count(), 1, "seed {seed} {chosen}");
+        }
+    }
+}
+
+#[test]
+fn openpgp_goes_both_ways_through_gpg() {
+    let Some(bench) = Bench::new() else { return };
+    let home = tempfile::Builder::new().prefix("gpg").tempdir().unwrap();
+    let gpg = |arguments: &[&str]| Command::new("gpg").arg("--homedir").arg(home.path()).args(arguments).output();
+    let made = gpg(&["--batch", "--passphrase", "", "--quick-gen-key", "test@example.org", "default", "default", "never"]);
+    if !made.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: gpg could not make a key: {made:?}");
+        return;
+    }
+    let list = String::from_utf8(gpg(&["--list-keys", "--with-colons"]).unwrap().stdout).unwrap();
+    let fingerprint = list.lines().find(|line| line.starts_with("fpr:")).unwrap().split(':').nth(9).unwrap().to_owned();
+    let identities = || Identities::new().with_gpg(Gpg::default().with_home(home.path()));
+    let sops = |arguments: &[&str]| {
+        let output =
+            Command::new(&bench.program).args(arguments).current_dir(bench.dir.path()).env("GNUPGHOME", home.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let path = bench.path("p.yaml");
+    let mut policy = Policy::default();
+    policy.groups = vec![vec![Recipient::Pgp(fingerprint.clone())]];
+    let mut document = Sops::encrypt_new(&path, &Secret::new(b"a: ours\n".to_vec()), &policy, &identities()).unwrap();
+    document.save().unwrap();
+    assert_eq!(sops(&["decrypt", "p.yaml"]), "a: ours\n");
+    let path = bench.path("q.yaml");
+    std::fs::write(&path, "a: theirs\n").unwrap();
+    std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - pgp: {fingerprint}\n")).unwrap();
+    sops(&["encrypt", "-i", "q.yaml"]);
+    let mut document = Sops::open(&path, &identities()).unwrap();
+    assert_eq!(document.get(["a"]).and_then(Value::as_str), Some("theirs"));
+    document.rotate(&identities()).unwrap();
+    document.save().unwrap();
+    assert_eq!(sops(&["decrypt", "q.yaml"]), "a: theirs\n");
+    let error = Sops::open(&path, &Identities::new()).unwrap_err().to_string();
+    assert!(error.contains(&fingerprint) && error.contains("gpg was not given"), "{error}");
+    let empty = tempfile::tempdir().unwrap();
+    let error = Sops::open(&path, &Identities::new().with_gpg(Gpg::default().with_home(empty.path()))).unwrap_err().to_string();
+    assert!(error.contains("no secret key"), "{error}");
+    policy.groups[0].push(Recipient::Pgp("0123456789ABCDEF0123456789ABCDEF01234567".into()));
+    let error = Sops::encrypt_new(&bench.path("r.yaml"), &Secret::new(b"a: b\n".to_vec()), &policy, &identities()).unwrap_err().to_string();
+    assert!(error.contains("does not have the public key"), "{error}");
+    let _ = Command::new("gpgconf").arg("--homedir").arg(home.path()).args(["--kill", "all"]).output();
+}
+
+#[cfg(feature = "ssh")]
+#[test]
+fn ssh_keys_are_recipients_and_identities() {
+    let Some(bench) = Bench::new() else { return };
+    for kind in ["ed25519", "rsa"] {
+        let key = bench.path(kind);
+        let made = Command::new("ssh-keygen").args(["-q", "-N", "", "-t", kind, "-f"]).arg(&key).status();
+        if !made.is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: ssh-keygen could not make a key");
+            return;
+        }
+        let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+        let recipient = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let identities = Identities::new().with_ssh_file(&key).unwrap();
+        let name = format!("{kind}.yaml");
+        let path = bench.path(&name);
+        Sops::encrypt_new(&path, &Secret::new(b"a: b\n".to_vec()), &Policy::age([recipient.trim()]), &identities).unwrap().save().unwrap();
+        let decrypt = || {
+            Command::new(&bench.program)
+                .args(["decrypt", &name])
+                .current_dir(bench.dir.path())
+                .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &key)
+                .output()
+                .unwrap()
+        };
+        assert_eq!(String::from_utf8_lossy(&decrypt().stdout), "a: b\n", "{}", String::from_utf8_lossy(&decrypt().stderr));
+        assert_eq!(Sops::open(&path, &identities).unwrap().get(["a"]).and_then(Value::as_str), Some("b"));
+        let theirs = format!("t{kind}.yaml");
+        std::fs::write(bench.path(&theirs), "a: theirs\n").unwrap();
+        std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", recipient.trim())).unwrap();
+        bench.sops(&["encrypt", "-i", &theirs]);
+        assert_eq!(Sops::open(&bench.path(&theirs), &identities).unwrap().get(["a"]).and_then(Value::as_str), Some("theirs"));
+    }
 }

@@ -263,6 +263,8 @@ impl<'a> Reader<'a> {
         let (key, start, from) = if container.list {
             let at = self.peek().map_or(before, |seen| seen.span.start);
             let dash = if container.flow { None } else { dash(self.text, before, at) };
+            // A list in the column of its key begins, for the parser, at its first value.
+            container.indent = dash.map_or(container.indent, |dash| dash - line_start(self.text, dash));
             (String::new(), dash, dash.map_or(before, |dash| dash + 1))
         } else {
             let seen = self.take().ok_or_else(|| Problem::new(before, "a key is expected here"))?;

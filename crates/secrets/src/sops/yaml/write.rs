@@ -14,7 +14,9 @@ const STEP: usize = 4;
 /// What is written in the place of a leaf for this value.
 pub(crate) fn scalar(text: &str, leaf: &Leaf, value: &Value) -> String {
     let content = value.as_str().unwrap_or_default();
-    let is_block = value.kind() == Kind::Text && !leaf.flow && fits_block(content);
+    // A comment behind it would become part of a block.
+    let is_last = text[leaf.span.end..].lines().next().is_none_or(|rest| rest.trim().is_empty());
+    let is_block = value.kind() == Kind::Text && !leaf.flow && is_last && fits_block(content);
     let written = if is_block { block(content, leaf.indent + STEP) } else { inline(value, leaf.flow) };
     let glued = leaf.span.is_empty() && leaf.span.start > 0 && !text[..leaf.span.start].ends_with([' ', '\n']);
     if glued && !written.is_empty() { format!(" {written}") } else { written }
@@ -49,7 +51,7 @@ fn word(content: &str, flow: bool) -> String {
     let first = content.chars().next().is_some_and(|c| !c.is_whitespace() && !"-?:,[]{}#&*!|>'\"%@`=<~".contains(c));
     let inner = !content.contains(": ") && !content.contains(" #") && !content.ends_with([' ', ':']);
     let printable = content.chars().all(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{85}'));
-    let brackets = !flow || !content.contains(['[', ']', '{', '}', ',', ':']);
+    let brackets = !flow || !content.contains(['[', ']', '{', '}', ',', ':', '?']);
     // `y` and `yes` are texts to sops and truth values to older readers.
     let word = !matches!(content.to_ascii_lowercase().as_str(), "y" | "yes" | "n" | "no" | "on" | "off");
     if first && inner && printable && brackets && word && resolves() { content.to_owned() } else { quoted(content) }
