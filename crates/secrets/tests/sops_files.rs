@@ -195,3 +195,51 @@ fn identity_files_that_others_can_read_are_refused() {
     let found = Identities::discover(&|name| (name == "SOPS_AGE_KEY_FILE").then(|| path.display().to_string()));
     assert!(found.is_err(), "a file that was named must work");
 }
+
+#[test]
+fn damaged_input_is_an_error_or_reads_back_and_never_a_crash() {
+    let folder = Folder::new();
+    let corpus = [
+        ("m.yaml", "# ä\r\na: &x !!str 1 # c\r\nb: |+\n  two\n\n\nl:\n- - {k: [v, \"w\"]}\n- >-\n  f\n? q\n: r\ne:\n---\nz: ~\n...\n"),
+        ("m.json", "{\"a\": [1, {\"b\": \"\\u00e9\\n\"}], \"c\": null}\n"),
+        ("m.env", "# c\nA=1\nB=x\\ny\n"),
+        ("m.ini", "t = 1\n; c\n[s]\nk = \"v\" ; i\nm = \"\"\"a\nb\"\"\"\n"),
+    ];
+    let mut state = 7_u64;
+    let mut roll = |sides: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % sides
+    };
+    let pieces = [
+        "\r", "\n", " ", "#", ":", "- ", "\"", "'", "|", ">", "&a ", "*a", "!t ", "{", "]", "\\", "\u{feff}", "ä", "=", ";", "`", "---\n",
+        "\t",
+    ];
+    let mut taken = 0;
+    for (name, text) in corpus {
+        for _ in 0..800 {
+            let mut plain: Vec<char> = text.chars().collect();
+            for _ in 0..=roll(3) {
+                if plain.is_empty() {
+                    break;
+                }
+                let at = roll(plain.len());
+                match roll(3) {
+                    0 => drop(plain.remove(at)),
+                    1 => plain.truncate(at.max(1)),
+                    _ => {
+                        let piece = pieces[roll(pieces.len())];
+                        plain.splice(at..at, piece.chars());
+                    }
+                }
+            }
+            let plain: String = plain.into_iter().collect();
+            let path = folder.dir.path().join(name);
+            let Ok(document) = Sops::encrypt_new(&path, &secret(&plain), &folder.policy, &folder.identities) else { continue };
+            let again = Sops::open_text(&path, Format::of(&path), document.text().as_bytes(), &folder.identities);
+            assert!(again.is_ok(), "{plain:?}: {again:?}");
+            assert!(document.plain().is_ok() || name == "m.ini", "{plain:?}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 500, "{taken}");
+}

@@ -11,7 +11,7 @@ use super::flatten::flatten;
 use super::identities::Identities;
 use super::meta::Meta;
 use super::path::KeyPath;
-use super::policy::{Policy, Recipient};
+use super::policy::Policy;
 use super::sealed::{self, Failure, Opened, Pool};
 use super::store::Format;
 use super::time::Time;
@@ -34,15 +34,15 @@ pub struct Sops;
 
 /// An encrypted document with its key. What is in memory is the encrypted text; values are decrypted beside it and wiped when dropped.
 pub struct Document {
-    path: PathBuf,
-    format: Format,
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
     /// What the file held when it was read; nothing for a file that is not there yet.
     on_disk: Option<Zeroizing<Vec<u8>>>,
-    text: String,
-    parsed: Parsed,
-    opened: Vec<Opened>,
-    meta: Meta,
-    key: DataKey,
+    pub(super) text: String,
+    pub(super) parsed: Parsed,
+    pub(super) opened: Vec<Opened>,
+    pub(super) meta: Meta,
+    pub(super) key: DataKey,
     changed: bool,
 }
 
@@ -52,11 +52,11 @@ impl std::fmt::Debug for Document {
     }
 }
 
-fn syntax(path: &Path, text: &str, problem: super::tree::Problem) -> Error {
+pub(super) fn syntax(path: &Path, text: &str, problem: super::tree::Problem) -> Error {
     Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why }
 }
 
-fn value_error(path: &Path, failure: Failure) -> Error {
+pub(super) fn value_error(path: &Path, failure: Failure) -> Error {
     let Failure { line, at, why } = failure;
     let path = path.to_owned();
     if at.steps().is_empty() { Error::Syntax { path, line, why } } else { Error::Value { path, line, at, why } }
@@ -171,11 +171,6 @@ impl Document {
 
     fn find(&self, path: &KeyPath) -> Option<&Opened> {
         self.opened.iter().find(|opened| !opened.spot.is_comment && opened.spot.path == *path)
-    }
-
-    /// The recipients, a list for each key group.
-    pub fn recipients(&self) -> Vec<Vec<Recipient>> {
-        self.meta.groups().iter().map(|group| group.iter().map(Recipient::from_entry).collect()).collect()
     }
 
     /// The encrypted text as it stands now. After a change it is complete only once saved.
@@ -294,7 +289,7 @@ impl Document {
         Ok(Change::Changed)
     }
 
-    fn encrypt_again(&mut self, plain: &str, pool: &mut Pool) -> Result<(), Error> {
+    pub(super) fn encrypt_again(&mut self, plain: &str, pool: &mut Pool) -> Result<(), Error> {
         let selector = self.format.selector(&self.meta.selector().map_err(|why| self.metadata(why))?);
         let body = sealed::encrypt(self.format, plain, &selector, &self.key, pool).map_err(|f| value_error(&self.path, f))?;
         let parsed = self.format.parse(&body).map_err(|p| syntax(&self.path, &body, p))?;
@@ -302,51 +297,8 @@ impl Document {
         self.reread(text)
     }
 
-    fn metadata(&self, why: impl Into<String>) -> Error {
+    pub(super) fn metadata(&self, why: impl Into<String>) -> Error {
         Error::Metadata { path: self.path.clone(), why: why.into() }
-    }
-
-    /// A new key and new ciphertexts for the same recipients. It does not undo that someone who could open it has seen the values.
-    pub fn rotate(&mut self, identities: &Identities) -> Result<(), Error> {
-        let groups = self.recipients();
-        self.rekey(&groups, self.meta.threshold(), identities)
-    }
-
-    fn rekey(&mut self, groups: &[Vec<Recipient>], threshold: usize, identities: &Identities) -> Result<(), Error> {
-        let plain = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
-        let plain = Zeroizing::new(plain);
-        let key = DataKey::generate().map_err(|why| self.metadata(why))?;
-        let wrapped = wrap::wrap(&self.path, &key, &Wanted { groups, threshold, kept: &[] }, identities)?;
-        self.meta.set_groups(&wrapped, threshold);
-        self.key = key;
-        self.encrypt_again(&plain, &mut Pool::default())
-    }
-
-    /// Makes the recipients those of a policy; its selector is left aside, as sops does. When someone is taken away the key and all
-    /// ciphertexts are made anew: what that person has seen must still be changed at its source.
-    pub fn update_recipients(&mut self, policy: &Policy, identities: &Identities) -> Result<Update, Error> {
-        let (old, new) = (self.recipients(), &policy.groups);
-        let threshold = policy.needed();
-        if same_groups(&old, new) && (old.len() == 1 || threshold == self.meta.threshold()) {
-            return Ok(Update::default());
-        }
-        let flat = |groups: &[Vec<Recipient>]| -> Vec<Recipient> { groups.iter().flatten().cloned().collect() };
-        let (before, after) = (flat(&old), flat(new));
-        let added = after.iter().filter(|r| !before.contains(r)).cloned().collect();
-        let removed: Vec<Recipient> = before.iter().filter(|r| !after.contains(r)).cloned().collect();
-        let rotated = !removed.is_empty();
-        if rotated {
-            self.rekey(new, threshold, identities)?;
-        } else {
-            let groups = self.meta.groups();
-            // Shares of another splitting would not fit, so only whole copies of the key are kept.
-            let kept = if groups.len() == 1 { groups.concat() } else { Vec::new() };
-            let wrapped = wrap::wrap(&self.path, &self.key, &Wanted { groups: new, threshold, kept: &kept }, identities)?;
-            self.meta.set_groups(&wrapped, threshold);
-            let text = self.format.attach(&self.text, &self.parsed, &self.meta.0).map_err(|p| syntax(&self.path, &self.text, p))?;
-            self.reread(text)?;
-        }
-        Ok(Update { added, removed, rotated, changed: true })
     }
 
     /// Writes the file, whole or not at all, with the mode that it had (0600 when new). What would be written is read back first: the
@@ -401,7 +353,7 @@ impl Document {
         Ok(())
     }
 
-    fn reread(&mut self, text: String) -> Result<(), Error> {
+    pub(super) fn reread(&mut self, text: String) -> Result<(), Error> {
         let key = DataKey::new(self.key.bytes()).ok_or_else(|| self.metadata("its key is not 32 bytes long"))?;
         let draft =
             Draft { path: self.path.clone(), format: self.format, on_disk: self.on_disk.take(), text, meta: self.meta.clone(), key };
@@ -436,36 +388,6 @@ impl Document {
     }
 }
 
-/// What [`Document::update_recipients`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Update {
-    /// Who is new.
-    pub added: Vec<Recipient>,
-    /// Who is gone.
-    pub removed: Vec<Recipient>,
-    /// The key and all ciphertexts are new.
-    pub rotated: bool,
-    /// Something is another than before.
-    pub changed: bool,
-}
-
 fn below(path: &KeyPath, top: &KeyPath) -> bool {
     path.document() == top.document() && path.steps().starts_with(top.steps())
-}
-
-/// The same groups in any order within a group.
-fn same_groups(a: &[Vec<Recipient>], b: &[Vec<Recipient>]) -> bool {
-    let sorted = |groups: &[Vec<Recipient>]| -> Vec<Vec<Recipient>> {
-        groups
-            .iter()
-            .map(|group| {
-                let mut group = group.clone();
-                group.sort();
-                group.dedup();
-                group
-            })
-            .collect()
-    };
-    sorted(a) == sorted(b)
 }

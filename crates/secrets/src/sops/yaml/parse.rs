@@ -204,8 +204,9 @@ impl<'a> Reader<'a> {
         };
         let mut leaf = Leaf::new(value, seen.span.clone());
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-            let header =
-                self.text[properties_end..seen.span.start].find(['|', '>']).map_or(seen.span.start, |found| properties_end + found);
+            let misplaced = || Problem::new(seen.span.start, "the begin of this block cannot be told");
+            let lead = self.text.get(properties_end..seen.span.start).ok_or_else(misplaced)?;
+            let header = properties_end + lead.find(['|', '>']).ok_or_else(misplaced)?;
             let content = self.text[header..seen.span.end].trim_end();
             // Lines that a `+` keeps belong to the value; the end of the child says so, the span stops before them.
             leaf.span = header..header + content.len();
