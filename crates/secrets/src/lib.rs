@@ -4,6 +4,7 @@
 mod error;
 mod escrow;
 mod material;
+pub mod sops;
 mod write;
 
 pub use error::Error;

@@ -1,0 +1,393 @@
+//! A document: opened, read, changed, saved.
+
+use std::path::{Path, PathBuf};
+
+use kubestead_core::secret::Secret;
+use zeroize::Zeroizing;
+
+use super::cipher::DataKey;
+use super::error::Error;
+use super::flatten::flatten;
+use super::identities::Identities;
+use super::meta::Meta;
+use super::path::KeyPath;
+use super::policy::Policy;
+use super::sealed::{self, Failure, Opened, Pool};
+use super::store::Format;
+use super::time::Time;
+use super::tree::{Container, Found, Parsed, line_of, splice};
+use super::value::Value;
+use super::wrap::{self, Wanted};
+use crate::write::replace_file;
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Something is another now.
+    Changed,
+    /// All was so already.
+    Already,
+}
+
+/// The door to sops documents.
+pub struct Sops;
+
+/// An encrypted document with its key. What is in memory is the encrypted text; values are decrypted beside it and wiped when dropped.
+pub struct Document {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+    /// What the file held when it was read; nothing for a file that is not there yet.
+    on_disk: Option<Zeroizing<Vec<u8>>>,
+    pub(super) text: String,
+    pub(super) parsed: Parsed,
+    pub(super) opened: Vec<Opened>,
+    pub(super) meta: Meta,
+    pub(super) key: DataKey,
+    changed: bool,
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document").field("path", &self.path).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn syntax(path: &Path, text: &str, problem: super::tree::Problem) -> Error {
+    Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why }
+}
+
+pub(super) fn value_error(path: &Path, failure: Failure) -> Error {
+    let Failure { line, at, why } = failure;
+    let path = path.to_owned();
+    if at.steps().is_empty() { Error::Syntax { path, line, why } } else { Error::Value { path, line, at, why } }
+}
+
+fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
+    let wrong = |e: std::str::Utf8Error| Error::Syntax {
+        path: path.to_owned(),
+        line: bytes[..e.valid_up_to()].split(|byte| *byte == b'\n').count(),
+        why: "this is no UTF-8 text".to_owned(),
+    };
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(wrong)
+}
+
+impl Sops {
+    /// Opens an encrypted file. Its MAC is checked before anything of it can be seen.
+    pub fn open(path: &Path, identities: &Identities) -> Result<Document, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
+        Self::open_text(path, Format::of(path), &bytes, identities)
+    }
+
+    /// Opens what was read elsewhere. `path` is named in messages, and is where [`Document::save`] writes.
+    pub fn open_text(path: &Path, format: Format, bytes: &[u8], identities: &Identities) -> Result<Document, Error> {
+        let text = text_of(path, bytes)?;
+        let parsed = format.parse(&text).map_err(|p| syntax(path, &text, p))?;
+        let meta = Meta(parsed.meta.clone().ok_or_else(|| Error::NotEncrypted(path.to_owned()))?);
+        meta.check().map_err(|why| Error::Metadata { path: path.to_owned(), why })?;
+        let key = wrap::open(path, &meta, identities)?;
+        let on_disk = Some(Zeroizing::new(bytes.to_vec()));
+        Document::read(Draft { path: path.to_owned(), format, on_disk, text, meta, key })
+    }
+
+    /// Encrypts a plain text that is to be a file. Nothing is written before [`Document::save`]; that replaces a file only when it holds
+    /// exactly this plain text.
+    pub fn encrypt_new(path: &Path, plain: &Secret, policy: &Policy, identities: &Identities) -> Result<Document, Error> {
+        Self::encrypt_as(path, Format::of(path), plain, policy, identities)
+    }
+
+    /// As [`Sops::encrypt_new`], in another format than the name of the file says.
+    pub fn encrypt_as(path: &Path, format: Format, plain: &Secret, policy: &Policy, identities: &Identities) -> Result<Document, Error> {
+        let plain_text =
+            Zeroizing::new(format.wrap_plain(plain.expose()).map_err(|why| Error::Syntax { path: path.to_owned(), line: 1, why })?);
+        let parsed = format.parse(&plain_text).map_err(|p| syntax(path, &plain_text, p))?;
+        if parsed.meta.is_some() {
+            return Err(Error::AlreadyEncrypted(path.to_owned()));
+        }
+        let refuse = |why: String| Error::Metadata { path: path.to_owned(), why };
+        let selector = format.selector(&policy.selector);
+        let key = DataKey::generate().map_err(refuse)?;
+        let wanted = Wanted { groups: &policy.groups, threshold: policy.needed(), kept: &[] };
+        let groups = wrap::wrap(path, &key, &wanted, identities)?;
+        let mut meta = Meta::new(&selector, policy.mac_only_encrypted);
+        meta.set_groups(&groups, policy.needed());
+        meta.seal(String::new(), &Time::now().render(false));
+        let body = sealed::encrypt(format, &plain_text, &selector, &key, &mut Pool::default()).map_err(|f| value_error(path, f))?;
+        let parsed = format.parse(&body).map_err(|p| syntax(path, &body, p))?;
+        let text = format.attach(&body, &parsed, &meta.0).map_err(|p| syntax(path, &body, p))?;
+        let on_disk = path.exists().then(|| Zeroizing::new(plain.expose().to_vec()));
+        let draft = Draft { path: path.to_owned(), format, on_disk, text, meta, key };
+        let mut document = Document::read_unchecked(draft)?;
+        document.seal()?;
+        Ok(document)
+    }
+}
+
+/// What a document is read from.
+struct Draft {
+    path: PathBuf,
+    format: Format,
+    on_disk: Option<Zeroizing<Vec<u8>>>,
+    text: String,
+    meta: Meta,
+    key: DataKey,
+}
+
+impl Document {
+    fn read(draft: Draft) -> Result<Self, Error> {
+        let document = Self::read_unchecked(draft)?;
+        let wrong = |why| Error::Mac { path: document.path.clone(), why };
+        sealed::check_mac(&document.opened, &document.meta, &document.key).map_err(wrong)?;
+        Ok(Self { changed: false, ..document })
+    }
+
+    fn read_unchecked(draft: Draft) -> Result<Self, Error> {
+        let Draft { path, format, on_disk, text, meta, key } = draft;
+        let parsed = format.parse(&text).map_err(|p| syntax(&path, &text, p))?;
+        let selector = meta.selector().map_err(|why| Error::Metadata { path: path.clone(), why })?;
+        let selector = format.selector(&selector);
+        let opened = sealed::open(&text, &parsed, &selector, &key).map_err(|f| value_error(&path, f))?;
+        Ok(Self { path, format, on_disk, text, parsed, opened, meta, key, changed: true })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The paths of all values in the order of the file.
+    pub fn paths(&self) -> impl Iterator<Item = &KeyPath> {
+        self.opened.iter().filter(|opened| !opened.spot.is_comment).map(|opened| &opened.spot.path)
+    }
+
+    /// The value at a path; none when there is none, or a mapping or list.
+    pub fn get(&self, path: impl Into<KeyPath>) -> Option<&Value> {
+        self.find(&path.into()).map(|opened| &opened.value)
+    }
+
+    /// True when the value at a path is encrypted in the file.
+    pub fn is_encrypted(&self, path: impl Into<KeyPath>) -> bool {
+        self.find(&path.into()).is_some_and(|opened| opened.was_sealed)
+    }
+
+    fn find(&self, path: &KeyPath) -> Option<&Opened> {
+        self.opened.iter().find(|opened| !opened.spot.is_comment && opened.spot.path == *path)
+    }
+
+    /// The encrypted text as it stands now. After a change it is complete only once saved.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The whole document decrypted, with its comments and layout, without metadata.
+    pub fn plain(&self) -> Result<Secret, Error> {
+        let text = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
+        self.format.unwrap_plain(text).map(Secret::new).map_err(|why| Error::Syntax { path: self.path.clone(), line: 1, why })
+    }
+
+    /// Sets a value. Mappings on the way that are not there are made; a list grows when the index is its length. Nothing else changes:
+    /// other values keep their very ciphertext. In memory only, until [`Document::save`].
+    pub fn set(&mut self, path: impl Into<KeyPath>, value: &Value) -> Result<Change, Error> {
+        let path = path.into();
+        if let Some(opened) = self.find(&path) {
+            if opened.value.same(value) {
+                return Ok(Change::Already);
+            }
+            self.replace(&path, value)?;
+        } else {
+            let before = self.text.clone();
+            self.insert(&path)?;
+            if let Err(error) = self.replace(&path, value) {
+                self.reread(before)?;
+                return Err(error);
+            }
+        }
+        Ok(Change::Changed)
+    }
+
+    fn path_error(&self, at: &KeyPath, why: impl Into<String>) -> Error {
+        Error::Path { path: self.path.clone(), at: at.clone(), why: why.into() }
+    }
+
+    fn replace(&mut self, path: &KeyPath, value: &Value) -> Result<(), Error> {
+        let opened = self.find(path).ok_or_else(|| self.path_error(path, "there is no value"))?;
+        if opened.spot.leaf.alias {
+            return Err(self.path_error(path, "it is an alias; set the value that it names instead"));
+        }
+        let fail = |why: String| self.path_error(path, why);
+        let written = if opened.spot.selected && !value.is_bare() {
+            Value::text(self.key.seal(value, &opened.spot.aad()).map_err(fail)?)
+        } else {
+            value.clone()
+        };
+        let edits = sealed::replace(self.format, &self.text, &opened.spot, &written).map_err(fail)?;
+        let text = splice(&self.text, edits).map_err(|p| syntax(&self.path, &self.text, p))?;
+        self.reread_with(text, path, value)
+    }
+
+    fn insert(&mut self, path: &KeyPath) -> Result<(), Error> {
+        let root = self.root(path)?;
+        let steps = path.steps();
+        let depth = (0..steps.len()).rev().find(|depth| root.at(&steps[..*depth]).is_some()).unwrap_or(0);
+        let container = match root.at(&steps[..depth]) {
+            Some(Found::Container(container)) => container,
+            Some(Found::Leaf(_)) | None => return Err(self.path_error(path, "a single value stands on the way; unset it first")),
+        };
+        match &steps.get(depth) {
+            Some(super::path::Step::Index(index)) if container.list && *index == container.children().count() => {}
+            Some(super::path::Step::Key(_)) if !container.list => {}
+            Some(super::path::Step::Key(_)) => return Err(self.path_error(path, "a list stands on the way, and it has no keys")),
+            Some(super::path::Step::Index(_)) => {
+                return Err(self.path_error(path, "there is no element with this index; a list grows at its end only"));
+            }
+            None => return Err(self.path_error(path, "a mapping or list stands there; name a value in it")),
+        }
+        if steps[depth + 1..].iter().any(|step| matches!(step, super::path::Step::Index(index) if *index > 0)) {
+            return Err(self.path_error(path, "a new list begins with the index 0"));
+        }
+        let fail = |why: String| self.path_error(path, why);
+        let edit = self.format.insert(&self.text, container, &steps[depth..], &Value::text("")).map_err(fail)?;
+        let text = splice(&self.text, vec![edit]).map_err(|p| syntax(&self.path, &self.text, p))?;
+        self.reread_with(text, path, &Value::text(""))
+    }
+
+    fn root(&self, path: &KeyPath) -> Result<&Container, Error> {
+        self.parsed.documents.get(path.document()).ok_or_else(|| self.path_error(path, "the file has fewer documents"))
+    }
+
+    /// Takes a value, or a whole mapping or list, out. Nothing else changes.
+    pub fn unset(&mut self, path: impl Into<KeyPath>) -> Result<Change, Error> {
+        let path = path.into();
+        let Some(last) = path.steps().last() else { return Err(self.path_error(&path, "name a value")) };
+        let Some(Found::Container(container)) = self.root(&path)?.at(path.parent().steps()) else { return Ok(Change::Already) };
+        let Some(child) = container.child(last) else { return Ok(Change::Already) };
+        let edit = self.format.remove(&self.text, container, child);
+        let text = splice(&self.text, vec![edit]).map_err(|p| syntax(&self.path, &self.text, p))?;
+        let expected: Vec<Value> =
+            self.opened.iter().filter(|o| !o.spot.is_comment && !below(&o.spot.path, &path)).map(|o| o.value.clone()).collect();
+        let before = self.text.clone();
+        self.reread(text)?;
+        let found: Vec<&Value> = self.opened.iter().filter(|o| !o.spot.is_comment).map(|o| &o.value).collect();
+        if found.len() != expected.len() || !found.iter().zip(&expected).all(|(a, b)| a.same(b)) {
+            self.reread(before)?;
+            return Err(self.path_error(&path, "it cannot be taken out without changing other values, such as through an alias"));
+        }
+        Ok(Change::Changed)
+    }
+
+    /// Takes over a plain text that was edited, such as [`Document::plain`] after an editor. Values that are the same keep their ciphertext.
+    pub fn edit(&mut self, plain: &Secret) -> Result<Change, Error> {
+        if self.plain()?.expose() == plain.expose() {
+            return Ok(Change::Already);
+        }
+        let refuse = |why| Error::Syntax { path: self.path.clone(), line: 1, why };
+        let text = Zeroizing::new(self.format.wrap_plain(plain.expose()).map_err(refuse)?);
+        let parsed = self.format.parse(&text).map_err(|p| syntax(&self.path, &text, p))?;
+        if parsed.meta.is_some() {
+            return Err(Error::AlreadyEncrypted(self.path.clone()));
+        }
+        self.encrypt_again(&text, &mut Pool::new(&self.opened))?;
+        Ok(Change::Changed)
+    }
+
+    pub(super) fn encrypt_again(&mut self, plain: &str, pool: &mut Pool) -> Result<(), Error> {
+        let selector = self.format.selector(&self.meta.selector().map_err(|why| self.metadata(why))?);
+        let body = sealed::encrypt(self.format, plain, &selector, &self.key, pool).map_err(|f| value_error(&self.path, f))?;
+        let parsed = self.format.parse(&body).map_err(|p| syntax(&self.path, &body, p))?;
+        let text = self.format.attach(&body, &parsed, &self.meta.0).map_err(|p| syntax(&self.path, &body, p))?;
+        self.reread(text)
+    }
+
+    pub(super) fn metadata(&self, why: impl Into<String>) -> Error {
+        Error::Metadata { path: self.path.clone(), why: why.into() }
+    }
+
+    /// Writes the file, whole or not at all, with the mode that it had (0600 when new). What would be written is read back first: the
+    /// MAC, and every value. A file that another program changed meanwhile is not overwritten.
+    pub fn save(&mut self) -> Result<Change, Error> {
+        if !self.changed {
+            return Ok(Change::Already);
+        }
+        self.seal()?;
+        let now = match std::fs::read(&self.path) {
+            Ok(bytes) => Some(Zeroizing::new(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(Error::File { what: "read", path: self.path.clone(), source }),
+        };
+        if now.as_deref() != self.on_disk.as_deref() {
+            return Err(Error::Changed(self.path.clone()));
+        }
+        replace_file(&self.path, self.text.as_bytes()).map_err(|source| Error::File { what: "write", path: self.path.clone(), source })?;
+        self.on_disk = Some(Zeroizing::new(self.text.clone().into_bytes()));
+        self.changed = false;
+        Ok(Change::Changed)
+    }
+
+    /// Puts the MAC and the time in, and proves that the result reads back.
+    fn seal(&mut self) -> Result<(), Error> {
+        let modified = Time::now().render(false);
+        let mac = sealed::make_mac(&self.opened, self.meta.mac_only_encrypted(), &modified, &self.key).map_err(|why| self.metadata(why))?;
+        let mut meta = self.meta.clone();
+        meta.seal(mac.clone(), &modified);
+        let mut edits = Vec::new();
+        for (leaves, text) in [(&self.parsed.mac, &mac), (&self.parsed.modified, &modified)] {
+            for leaf in leaves {
+                let written = self.format.scalar(&self.text, leaf, &Value::text(text)).map_err(|why| self.metadata(why))?;
+                edits.push((leaf.span.clone(), written));
+            }
+        }
+        let text = splice(&self.text, edits).map_err(|p| syntax(&self.path, &self.text, p))?;
+        let wrong = |why: String| Error::ReadBack { path: self.path.clone(), why };
+        let parsed = self.format.parse(&text).map_err(|p| wrong(p.why))?;
+        let found = Meta(parsed.meta.clone().ok_or_else(|| wrong("the metadata is gone".to_owned()))?);
+        // Flat, because INI and dotenv hold numbers as texts.
+        if flatten(&found.0.sorted()) != flatten(&meta.0.sorted()) {
+            return Err(wrong("the metadata is not as it was written".to_owned()));
+        }
+        let selector = self.format.selector(&found.selector().map_err(wrong)?);
+        let opened = sealed::open(&text, &parsed, &selector, &self.key).map_err(|f| wrong(format!("{}: {}", f.at, f.why)))?;
+        sealed::check_mac(&opened, &found, &self.key).map_err(wrong)?;
+        if opened.len() != self.opened.len() || !opened.iter().zip(&self.opened).all(|(a, b)| a.value.same(&b.value)) {
+            return Err(wrong("a value or comment differs".to_owned()));
+        }
+        (self.text, self.parsed, self.opened, self.meta, self.changed) = (text, parsed, opened, meta, true);
+        Ok(())
+    }
+
+    pub(super) fn reread(&mut self, text: String) -> Result<(), Error> {
+        let key = DataKey::new(self.key.bytes()).ok_or_else(|| self.metadata("its key is not 32 bytes long"))?;
+        let draft =
+            Draft { path: self.path.clone(), format: self.format, on_disk: self.on_disk.take(), text, meta: self.meta.clone(), key };
+        let on_disk = draft.on_disk.clone();
+        match Self::read_unchecked(draft) {
+            Ok(document) => {
+                *self = document;
+                Ok(())
+            }
+            Err(error) => {
+                self.on_disk = on_disk;
+                Err(error)
+            }
+        }
+    }
+
+    /// As `reread`, and refuses when the value at the path is not the one that was meant, or another one changed.
+    fn reread_with(&mut self, text: String, path: &KeyPath, value: &Value) -> Result<(), Error> {
+        let others = |opened: &[Opened]| -> Vec<Value> {
+            let others = opened.iter().filter(|o| !o.spot.is_comment && o.spot.path != *path && !o.spot.leaf.alias);
+            others.map(|o| o.value.clone()).collect()
+        };
+        let (before, old_text) = (others(&self.opened), self.text.clone());
+        self.reread(text)?;
+        let after = others(&self.opened);
+        let kept = before.len() == after.len() && before.iter().zip(&after).all(|(a, b)| a.same(b));
+        if kept && self.find(path).is_some_and(|opened| opened.value.same(value)) {
+            return Ok(());
+        }
+        self.reread(old_text)?;
+        Err(self.path_error(path, format!("this {} cannot be written there in this format", value.kind().word())))
+    }
+}
+
+fn below(path: &KeyPath, top: &KeyPath) -> bool {
+    path.document() == top.document() && path.steps().starts_with(top.steps())
+}

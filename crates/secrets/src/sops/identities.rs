@@ -1,0 +1,130 @@
+//! What opens documents: age identities and the program gpg.
+
+use std::path::{Path, PathBuf};
+
+use kubestead_core::secret::Secret;
+
+use super::error::Error;
+use super::pgp::Gpg;
+
+/// The identities at hand, and where they came from.
+#[derive(Default)]
+pub struct Identities {
+    pub(crate) age: Vec<Box<dyn age::Identity + Send + Sync>>,
+    pub(crate) gpg: Option<Gpg>,
+    pub(crate) places: Vec<String>,
+}
+
+impl std::fmt::Debug for Identities {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identities").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Identities {
+    /// None. Enough to encrypt to age recipients.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the age identities of a text: lines that begin with `AGE-SECRET-KEY-1`. `place` names the text in messages.
+    pub fn with_age(mut self, text: &Secret, place: &str) -> Result<Self, Error> {
+        let refuse = |why: String| Error::Identity { place: place.to_owned(), why };
+        let text = std::str::from_utf8(text.expose())
+            .map_err(|_| refuse("it is no text; an encrypted key file must be decrypted first".to_owned()))?;
+        let before = self.age.len();
+        for word in text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace) {
+            if word.starts_with("AGE-SECRET-KEY-PQ-") {
+                return Err(refuse("it holds a post-quantum key, which is not supported here; decrypt with the sops program".to_owned()));
+            }
+            if word.starts_with("AGE-PLUGIN-") {
+                return Err(refuse(
+                    "it holds a key of an age plugin, which is not supported here; decrypt with the sops program".to_owned(),
+                ));
+            }
+            let identity: age::x25519::Identity =
+                word.parse().map_err(|why| refuse(format!("a word in it is no age identity ({why}); one begins with AGE-SECRET-KEY-1")))?;
+            self.age.push(Box::new(identity));
+        }
+        if self.age.len() == before {
+            return Err(refuse("it holds no identity (a line that begins with AGE-SECRET-KEY-1)".to_owned()));
+        }
+        self.places.push(place.to_owned());
+        Ok(self)
+    }
+
+    /// With the identities of an age key file, which only its owner may read.
+    pub fn with_age_file(self, path: &Path) -> Result<Self, Error> {
+        let text = private_file(path)?;
+        self.with_age(&text, &path.display().to_string())
+    }
+
+    /// With an ssh private key (ed25519 or RSA, without a passphrase) as an age identity.
+    #[cfg(feature = "ssh")]
+    pub fn with_ssh_file(mut self, path: &Path) -> Result<Self, Error> {
+        let place = path.display().to_string();
+        let text = private_file(path)?;
+        let refuse = |why: String| Error::Identity { place: place.clone(), why };
+        match age::ssh::Identity::from_buffer(text.expose(), Some(place.clone())).map_err(|e| refuse(e.to_string()))? {
+            age::ssh::Identity::Unencrypted(key) => self.age.push(Box::new(age::ssh::Identity::from(key))),
+            age::ssh::Identity::Encrypted(_) => return Err(refuse("it has a passphrase; name a key without one".to_owned())),
+            age::ssh::Identity::Unsupported(_) => {
+                return Err(refuse("its kind is not supported; age knows ssh-ed25519 and ssh-rsa".to_owned()));
+            }
+        }
+        self.places.push(place);
+        Ok(self)
+    }
+
+    /// With the program gpg, for OpenPGP recipients.
+    #[must_use]
+    pub fn with_gpg(mut self, gpg: Gpg) -> Self {
+        self.gpg = Some(gpg);
+        self
+    }
+
+    /// What sops itself would use, from the environment that the caller looks up: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`, `~/.ssh/id_ed25519`
+    /// and `~/.ssh/id_rsa` (all three with feature `ssh`), `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `sops/age/keys.txt` in the
+    /// configuration folder, `SOPS_GPG_EXEC`. Files that were not named and are not there, or cannot be used, are passed over.
+    pub fn discover(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let mut found = Self::new();
+        #[cfg(feature = "ssh")]
+        {
+            if let Some(path) = var("SOPS_AGE_SSH_PRIVATE_KEY_FILE") {
+                found = found.with_ssh_file(Path::new(&path))?;
+            }
+            for name in [".ssh/id_ed25519", ".ssh/id_rsa"] {
+                let path = var("HOME").map(|home| Path::new(&home).join(name)).filter(|path| path.exists());
+                // The key in a usual place may have a passphrase; only a named key must work.
+                if let Some(Ok(with)) = path.map(|path| Self::new().with_ssh_file(&path)) {
+                    found.age.extend(with.age);
+                    found.places.extend(with.places);
+                }
+            }
+        }
+        if let Some(text) = var("SOPS_AGE_KEY") {
+            found = found.with_age(&Secret::new(text.into_bytes()), "SOPS_AGE_KEY")?;
+        }
+        if let Some(path) = var("SOPS_AGE_KEY_FILE") {
+            found = found.with_age_file(Path::new(&path))?;
+        }
+        let config = var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| var("HOME").map(|home| Path::new(&home).join(".config")));
+        if let Some(path) = config.map(|folder| folder.join("sops/age/keys.txt")).filter(|path| path.exists()) {
+            found = found.with_age_file(&path)?;
+        }
+        let program = var("SOPS_GPG_EXEC").unwrap_or_else(|| "gpg".to_owned());
+        Ok(found.with_gpg(Gpg::new(program)))
+    }
+}
+
+fn private_file(path: &Path) -> Result<Secret, Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |source| Error::File { what: "read", path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let why = format!("others may read it (mode {:o}); run `chmod 600` on it", mode & 0o777);
+        return Err(Error::Identity { place: path.display().to_string(), why });
+    }
+    std::fs::read(path).map(Secret::new).map_err(failed)
+}

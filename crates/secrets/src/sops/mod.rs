@@ -1,0 +1,74 @@
+//! Documents of [sops](https://getsops.io), read and written natively: no sops program is needed, and sops reads what is written here.
+//!
+//! A value can be changed without touching another byte of the file than its own ciphertext, the MAC and the time; comments, order,
+//! quotes and anchors stay. Nothing is shown before the MAC is checked, and nothing is saved before it was read back.
+//!
+//! ```
+//! use kubestead_core::secret::Secret;
+//! use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value};
+//! # use age::secrecy::ExposeSecret;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("registry.yaml");
+//! # let key = age::x25519::Identity::generate();
+//! # let recipient = key.to_public().to_string();
+//! # let key_text = Secret::new(key.to_string().expose_secret().as_bytes().to_vec());
+//! // A new file, of which only `data` and `stringData` are encrypted.
+//! let policy = Policy::age([recipient]).with_selector(Selector::encrypted_regex("^(data|stringData)$")?);
+//! let plain = Secret::new(b"kind: Secret\nstringData:\n  user: admin # who\n".to_vec());
+//! Sops::encrypt_new(&path, &plain, &policy, &Identities::new())?.save()?;
+//!
+//! // Open, read, set, save.
+//! let identities = Identities::new().with_age(&key_text, "the example's key")?;
+//! let mut document = Sops::open(&path, &identities)?;
+//! assert_eq!(document.get(["stringData", "user"]).and_then(Value::as_str), Some("admin"));
+//! document.set(["stringData", "password"], &Value::text("correct horse"))?;
+//! document.save()?;
+//!
+//! let text = std::fs::read_to_string(&path)?;
+//! assert!(text.starts_with("kind: Secret\nstringData:\n  user: ENC[AES256_GCM,"));
+//! assert!(!text.contains("correct horse"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//! Recipients of key services (`kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`) are kept as they are and named when they would be
+//! needed; post-quantum age recipients and age plugins likewise. Wiping memory is best effort: parsers keep copies of unencrypted text.
+
+mod cipher;
+mod document;
+mod dotenv;
+mod error;
+mod flatten;
+mod identities;
+mod ini;
+mod json;
+mod meta;
+mod path;
+mod pgp;
+mod policy;
+mod rekey;
+mod resolve;
+mod rules;
+mod sealed;
+mod select;
+mod shamir;
+mod store;
+mod time;
+mod tree;
+mod value;
+mod wrap;
+mod yaml;
+
+pub use document::{Change, Document, Sops};
+pub use error::{Error, Tried};
+pub use identities::Identities;
+pub use path::{BadPath, KeyPath, Step};
+pub use pgp::Gpg;
+pub use policy::{Policy, Recipient};
+pub use rekey::Update;
+pub use rules::Rules;
+pub use select::Selector;
+pub use store::Format;
+pub use value::{Kind, Value};

@@ -1,0 +1,98 @@
+//! Who can open a document, and which of its values are encrypted.
+
+use super::meta::Entry;
+use super::select::Selector;
+
+/// Someone whom a document is encrypted to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Recipient {
+    /// An age recipient: `age1…`, or an ssh public key with feature `ssh`.
+    Age(String),
+    /// The fingerprint of an OpenPGP key.
+    Pgp(String),
+    /// A key service, which only the sops program can ask. Entries for it are kept as they are.
+    Foreign {
+        /// Such as `kms`.
+        kind: String,
+        /// Such as an ARN.
+        name: String,
+    },
+}
+
+impl Recipient {
+    /// The kind as sops names it in files.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Age(_) => "age",
+            Self::Pgp(_) => "pgp",
+            Self::Foreign { kind, .. } => kind,
+        }
+    }
+
+    /// What tells it from others of its kind.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Age(name) | Self::Pgp(name) | Self::Foreign { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn of(kind: &str, name: String) -> Self {
+        match kind {
+            "age" => Self::Age(name),
+            "pgp" => Self::Pgp(name),
+            kind => Self::Foreign { kind: kind.to_owned(), name },
+        }
+    }
+
+    pub(crate) fn from_entry(entry: &Entry) -> Self {
+        Self::of(&entry.kind, entry.name())
+    }
+}
+
+/// How a document is to be encrypted.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The key groups. With one, any of its recipients can open the document; with more, one recipient of each of `threshold` groups is
+    /// needed.
+    pub groups: Vec<Vec<Recipient>>,
+    /// How many groups are needed; all when none is given.
+    pub threshold: Option<usize>,
+    /// What is encrypted.
+    pub selector: Selector,
+    /// The MAC covers encrypted values only, so that the others may be changed by hand. It is weaker: a name or namespace is not
+    /// protected then.
+    pub mac_only_encrypted: bool,
+}
+
+impl Policy {
+    /// To age recipients, all values except below keys that end with `_unencrypted`.
+    pub fn age<S: Into<String>>(recipients: impl IntoIterator<Item = S>) -> Self {
+        let group = recipients.into_iter().map(|recipient| Recipient::Age(recipient.into())).collect();
+        Self { groups: vec![group], ..Self::default() }
+    }
+
+    /// To several key groups of which `threshold` are needed.
+    pub fn key_groups(groups: Vec<Vec<Recipient>>, threshold: usize) -> Self {
+        Self { groups, threshold: Some(threshold), ..Self::default() }
+    }
+
+    /// With another selector.
+    #[must_use]
+    pub fn with_selector(mut self, selector: Selector) -> Self {
+        self.selector = selector;
+        self
+    }
+
+    /// With a MAC over encrypted values only.
+    #[must_use]
+    pub fn with_mac_only_encrypted(mut self) -> Self {
+        self.mac_only_encrypted = true;
+        self
+    }
+
+    pub(crate) fn needed(&self) -> usize {
+        self.threshold.filter(|threshold| *threshold > 0).unwrap_or(self.groups.len())
+    }
+}

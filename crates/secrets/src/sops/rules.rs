@@ -1,0 +1,188 @@
+//! The creation rules of `.sops.yaml`.
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use super::error::Error;
+use super::meta::Node;
+use super::policy::{Policy, Recipient};
+use super::select::Selector;
+use super::tree::line_of;
+use super::yaml;
+
+/// Where keys are written in rules, and the kind that they are in files.
+const FIELDS: [(&str, &str); 7] = [
+    ("age", "age"),
+    ("pgp", "pgp"),
+    ("kms", "kms"),
+    ("gcp_kms", "gcp_kms"),
+    ("hckms", "hckms"),
+    ("azure_keyvault", "azure_kv"),
+    ("hc_vault_transit_uri", "hc_vault"),
+];
+
+/// A `.sops.yaml`.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    path: PathBuf,
+    rules: Vec<Node>,
+}
+
+impl Rules {
+    /// Reads a file of rules.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Takes the text of a file of rules.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let syntax =
+            |problem: super::tree::Problem| Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why };
+        let parsed = yaml::parse(text).map_err(syntax)?;
+        let root = parsed.documents.first().map_or(Node::Null, super::tree::Container::to_node);
+        let rules = root.get("creation_rules").map_or(&[][..], Node::list).to_vec();
+        Ok(Self { path: path.to_owned(), rules })
+    }
+
+    /// The rules for a file: `.sops.yaml` in its folder, or in the nearest one above. (sops itself begins at the current folder.)
+    pub fn find(file: &Path) -> Result<Option<Self>, Error> {
+        let whole = std::path::absolute(file).map_err(|source| Error::File { what: "find", path: file.to_owned(), source })?;
+        let found = whole.ancestors().skip(1).take(100).map(|folder| folder.join(".sops.yaml")).find(|path| path.is_file());
+        found.map(|path| Self::read(&path)).transpose()
+    }
+
+    /// Where they were read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The policy of the first rule that matches a file. Its `path_regex` sees the path below the folder of the rules.
+    pub fn policy(&self, file: &Path) -> Result<Policy, Error> {
+        let refuse = |why: String| Error::Rule { config: self.path.clone(), why };
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let whole = absolute(file);
+        let folder = absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default();
+        let name = whole.strip_prefix(folder).unwrap_or(&whole).display().to_string();
+        for (index, rule) in self.rules.iter().enumerate() {
+            let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
+            let wrong = |why: String| refuse(format!("creation rule {}: {why}", index + 1));
+            let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
+            if regex.is_match(&name) {
+                return policy_of(rule).map_err(wrong);
+            }
+        }
+        Err(refuse(format!("no creation rule matches {name}; add one with its path_regex and recipients")))
+    }
+}
+
+fn policy_of(rule: &Node) -> Result<Policy, String> {
+    let groups = rule.get("key_groups").map_or(&[][..], Node::list);
+    let groups = if groups.is_empty() { vec![recipients(rule)?] } else { groups.iter().map(group).collect::<Result<_, _>>()? };
+    if groups.iter().any(Vec::is_empty) {
+        return Err("it names no recipient, or has an empty key group".to_owned());
+    }
+    let threshold = rule.get("shamir_threshold").and_then(Node::text).map(str::parse).transpose();
+    let threshold = threshold.map_err(|_| "shamir_threshold is no number".to_owned())?;
+    let selector = Selector::find(rule)?.unwrap_or_default();
+    let mac_only_encrypted = rule.get("mac_only_encrypted").is_some_and(Node::is_true);
+    Ok(Policy { groups, threshold, selector, mac_only_encrypted })
+}
+
+/// The recipients at the top of a rule: a text with commas, or a list.
+fn recipients(rule: &Node) -> Result<Vec<Recipient>, String> {
+    let mut found = Vec::new();
+    for (field, kind) in FIELDS {
+        match rule.get(field) {
+            None | Some(Node::Null) => {}
+            Some(Node::List(elements)) => {
+                for element in elements {
+                    let text = element.text().ok_or_else(|| format!("{field} holds something that is no text"))?;
+                    add(&mut found, kind, text);
+                }
+            }
+            Some(Node::Text(text) | Node::Word(text)) => text.split(',').for_each(|one| add(&mut found, kind, one)),
+            Some(Node::Map(_)) => return Err(format!("{field} is neither a text nor a list")),
+        }
+    }
+    Ok(found)
+}
+
+fn add(found: &mut Vec<Recipient>, kind: &str, text: &str) {
+    // Fingerprints are sometimes written in groups of four.
+    let name = if kind == "pgp" { text.split_whitespace().collect() } else { text.trim().to_owned() };
+    let recipient = Recipient::of(kind, name);
+    if !recipient.name().is_empty() && !found.contains(&recipient) {
+        found.push(recipient);
+    }
+}
+
+/// A key group: lists, and `merge` of other groups.
+fn group(node: &Node) -> Result<Vec<Recipient>, String> {
+    let mut found: Vec<Recipient> = Vec::new();
+    for inner in node.get("merge").map_or(&[][..], Node::list) {
+        for recipient in group(inner)? {
+            add(&mut found, recipient.kind(), recipient.name());
+        }
+    }
+    for (field, kind) in FIELDS.into_iter().chain([("hc_vault", "hc_vault")]) {
+        for element in node.get(field).map_or(&[][..], Node::list) {
+            let of = |key: &str| element.get(key).and_then(Node::text);
+            let parts = || ["vaultUrl", "key", "version"].into_iter().filter_map(of).collect::<Vec<_>>().join("/");
+            let name = element.text().or_else(|| of("arn")).or_else(|| of("resource_id")).or_else(|| of("key_id"));
+            add(&mut found, kind, &name.map_or_else(parts, str::to_owned));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "creation_rules:
+  - path_regex: ^prod/.*\\.yaml$
+    shamir_threshold: 2
+    encrypted_regex: ^data$
+    key_groups:
+      - age: [age1a, age1b]
+        merge: [{pgp: [F1]}, {age: [age1a]}]
+      - pgp: ['AAAA BBBB']
+        kms: [{arn: 'arn:aws:kms:x'}]
+  - path_regex: both
+    encrypted_regex: a
+    encrypted_suffix: b
+    age: x
+  - path_regex: nobody
+  - age: 'age1c, age1d,'
+    pgp: [F2]
+";
+
+    fn policy(file: &str) -> Result<Policy, Error> {
+        Rules::parse(Path::new("/repo/.sops.yaml"), TEXT)?.policy(Path::new(file))
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides() {
+        let prod = policy("/repo/prod/x.yaml").unwrap();
+        let names = |policy: &Policy| -> Vec<Vec<String>> {
+            policy.groups.iter().map(|g| g.iter().map(|r| r.name().to_owned()).collect()).collect()
+        };
+        assert_eq!(names(&prod), [vec!["F1", "age1a", "age1b"], vec!["AAAABBBB", "arn:aws:kms:x"]]);
+        assert_eq!((prod.threshold, prod.selector.entry()), (Some(2), ("encrypted_regex", "^data$")));
+        let other = policy("/repo/dev/prod/x.yaml").unwrap();
+        assert_eq!(names(&other), [vec!["age1c", "age1d", "F2"]]);
+        assert_eq!(other.selector.entry(), ("unencrypted_suffix", "_unencrypted"));
+    }
+
+    #[test]
+    fn rules_that_cannot_be_used_are_named() {
+        for (file, words) in [("/repo/both", "at most one selector"), ("/repo/nobody", "creation rule 3: it names no recipient")] {
+            let error = policy(file).unwrap_err().to_string();
+            assert!(error.contains(words) && error.starts_with("/repo/.sops.yaml"), "{error}");
+        }
+        let none = Rules::parse(Path::new("/repo/.sops.yaml"), "creation_rules: [{path_regex: x, age: y}]").unwrap();
+        assert!(none.policy(Path::new("/repo/a")).unwrap_err().to_string().contains("no creation rule matches a"));
+    }
+}

@@ -1,0 +1,206 @@
+//! From text to values and back: every value of a text decrypted, the MAC, and plain text encrypted.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use sha2::{Digest, Sha512};
+use subtle::ConstantTimeEq;
+
+use super::cipher::{DataKey, Sealed};
+use super::meta::Meta;
+use super::path::KeyPath;
+use super::select::Selector;
+use super::store::Format;
+use super::tree::{Parsed, Problem, Span, Spot, line_of, splice, walk};
+use super::value::{Kind, Value};
+
+/// What a MAC over encrypted values only begins with, so that it never equals one over all values.
+const ONLY_ENCRYPTED: [u8; 32] = [
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b, 0x3b, 0xf4, 0x4f,
+    0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+];
+
+/// A place in a text with its decrypted value.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) spot: Spot,
+    pub(crate) value: Value,
+    /// It was written encrypted.
+    pub(crate) was_sealed: bool,
+}
+
+/// A failure at a value.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) line: usize,
+    pub(crate) at: KeyPath,
+    pub(crate) why: String,
+}
+
+/// Decrypts all that is encrypted.
+pub(crate) fn open(text: &str, parsed: &Parsed, selector: &Selector, key: &DataKey) -> Result<Vec<Opened>, Failure> {
+    walk(parsed, selector).into_iter().map(|spot| open_spot(text, spot, key)).collect()
+}
+
+fn open_spot(text: &str, spot: Spot, key: &DataKey) -> Result<Opened, Failure> {
+    let written = spot.leaf.value.clone();
+    if !spot.selected || written.is_bare() {
+        return Ok(Opened { spot, value: written, was_sealed: false });
+    }
+    let content = written.as_str().unwrap_or_default();
+    if spot.is_comment {
+        // A comment that is not encrypted is no error to sops either: an older version wrote it so.
+        let aads = std::iter::once(spot.aad()).chain(spot.other_aads());
+        let opened = if Sealed::parse(content).is_ok() { aads.into_iter().find_map(|aad| key.open(content, &aad).ok()) } else { None };
+        let was_sealed = opened.is_some();
+        return Ok(Opened { value: opened.unwrap_or(written), spot, was_sealed });
+    }
+    let opened = if written.kind() == Kind::Text {
+        key.open(content, &spot.aad())
+    } else {
+        Err(format!("a plain {} stands where the rules of this file want an encrypted value", written.kind().word()))
+    };
+    match opened {
+        Ok(value) => Ok(Opened { spot, value, was_sealed: true }),
+        Err(why) => Err(Failure { line: spot.line(text), at: spot.path, why }),
+    }
+}
+
+/// The digest that the MAC protects.
+fn digest(opened: &[Opened], only_encrypted: bool) -> String {
+    let mut hash = Sha512::new();
+    if only_encrypted {
+        hash.update(ONLY_ENCRYPTED);
+    }
+    for Opened { spot, value, .. } in opened {
+        let comment = spot.is_comment && (!spot.is_element || spot.selected);
+        if !comment && (!only_encrypted || spot.selected) {
+            hash.update(value.bytes().expose());
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Checks the MAC. The error says which part is wrong.
+pub(crate) fn check_mac(opened: &[Opened], meta: &Meta, key: &DataKey) -> Result<(), String> {
+    let mac = meta.mac().ok_or("the MAC is missing, so nothing protects it against changes")?;
+    let sealed = key.open(mac, &meta.modified()).map_err(|why| format!("the MAC itself, or `lastmodified`, was changed: {why}"))?;
+    let found = digest(opened, meta.mac_only_encrypted());
+    let same: bool = sealed.bytes().expose().ct_eq(found.as_bytes()).into();
+    if same { Ok(()) } else { Err("the MAC does not fit: a value was added, taken away, moved or changed without sops".to_owned()) }
+}
+
+/// Makes the MAC.
+pub(crate) fn make_mac(opened: &[Opened], only_encrypted: bool, modified: &str, key: &DataKey) -> Result<String, String> {
+    key.seal(&Value::text(digest(opened, only_encrypted)), modified)
+}
+
+/// A ciphertext that is there already.
+struct Old {
+    text: String,
+    is_element: bool,
+}
+
+/// Old ciphertexts by what they are made of, to be used again for what did not change.
+#[derive(Default)]
+pub(crate) struct Pool(BTreeMap<(String, Kind, Vec<u8>), VecDeque<Old>>);
+
+impl Pool {
+    pub(crate) fn new(opened: &[Opened]) -> Self {
+        let mut pool = Self::default();
+        for Opened { spot, value, was_sealed } in opened {
+            if let (true, Some(text)) = (*was_sealed, spot.leaf.value.as_str()) {
+                pool.0
+                    .entry(Self::key(&spot.aad(), value))
+                    .or_default()
+                    .push_back(Old { text: text.to_owned(), is_element: spot.is_element });
+            }
+        }
+        pool
+    }
+
+    // A digest, not the value: the map is not wiped.
+    fn key(aad: &str, value: &Value) -> (String, Kind, Vec<u8>) {
+        (aad.to_owned(), value.kind(), Sha512::digest(value.bytes().expose()).to_vec())
+    }
+
+    fn take(&mut self, aad: &str, value: &Value) -> Option<Old> {
+        self.0.get_mut(&Self::key(aad, value))?.pop_front()
+    }
+}
+
+fn problem(text: &str, problem: Problem) -> Failure {
+    Failure { line: line_of(text, problem.at), at: KeyPath::default(), why: problem.why }
+}
+
+/// Encrypts a plain text without adding metadata.
+pub(crate) fn encrypt(format: Format, text: &str, selector: &Selector, key: &DataKey, pool: &mut Pool) -> Result<String, Failure> {
+    let parsed = format.parse(text).map_err(|p| problem(text, p))?;
+    let spots = walk(&parsed, selector);
+    let sealed: BTreeSet<usize> = spots.iter().filter(|s| s.selected && !s.leaf.alias).map(|s| s.leaf.span.start).collect();
+    let mut edits = Vec::new();
+    for spot in &spots {
+        let value = &spot.leaf.value;
+        let fail = |why: String| Failure { line: spot.line(text), at: spot.path.clone(), why };
+        if spot.leaf.alias && !spot.is_comment && (spot.selected || sealed.contains(&spot.leaf.span.start)) && !value.is_bare() {
+            return Err(fail(
+                "an alias leads to a value that is to be encrypted, and each place needs its own; write the value out".to_owned(),
+            ));
+        }
+        if !spot.selected || value.is_bare() || spot.leaf.alias {
+            continue;
+        }
+        let aad = spot.aad();
+        let old = pool.take(&aad, value);
+        let was_element = old.as_ref().is_some_and(|old| old.is_element);
+        let sealed = old.map_or_else(|| key.seal(value, &aad), |old| Ok(old.text)).map_err(fail)?;
+        // sops writes a comment in a list as an element; so it stays one.
+        if was_element && stands_alone(text, spot) {
+            edits.push((spot.leaf.span.clone(), format!("- {sealed}")));
+        } else {
+            edits.extend(replace(format, text, spot, &Value::text(sealed)).map_err(fail)?);
+        }
+    }
+    splice(text, edits).map_err(|p| problem(text, p))
+}
+
+/// A comment on its own line, in the column of the dashes of its list.
+fn stands_alone(text: &str, spot: &Spot) -> bool {
+    let before = text[..spot.leaf.span.start].rsplit('\n').next().unwrap_or_default();
+    spot.dashes == Some(before.len()) && before.trim().is_empty()
+}
+
+/// The edits that write a value in the place of a spot.
+pub(crate) fn replace(format: Format, text: &str, spot: &Spot, value: &Value) -> Result<Vec<(Span, String)>, String> {
+    let written =
+        if spot.is_comment { format.comment(value.as_str().unwrap_or_default()) } else { format.scalar(text, &spot.leaf, value)? };
+    let tag = spot.leaf.tag.iter().map(|tag| (tag.clone(), String::new()));
+    Ok(tag.chain([(spot.leaf.span.clone(), written)]).collect())
+}
+
+/// The plain text of a document, comments and layout kept, without metadata.
+pub(crate) fn decrypt(format: Format, text: &str, parsed: &Parsed, opened: &[Opened]) -> Result<String, Failure> {
+    let mut edits: Vec<(Span, String)> = parsed.meta_regions.iter().map(|region| (region.clone(), String::new())).collect();
+    for Opened { spot, value, was_sealed } in opened {
+        if *was_sealed && !spot.leaf.alias {
+            let fail = |why| Failure { line: spot.line(text), at: spot.path.clone(), why };
+            edits.extend(replace(format, text, spot, value).map_err(fail)?);
+        }
+    }
+    splice(text, edits).map_err(|p| problem(text, p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_specification() {
+        let text = "u: admin\nm: 0644\nf: 3.0\nb: true\nl: [a, 1]\ne: \"\"\nn: null\n";
+        let parsed = Format::Yaml.parse(text).unwrap();
+        let spots = walk(&parsed, &Selector::default());
+        let opened: Vec<Opened> =
+            spots.into_iter().map(|spot| Opened { value: spot.leaf.value.clone(), spot, was_sealed: false }).collect();
+        assert!(digest(&opened, false).starts_with("08CEE34904244DE4148B75A0F95FB79F"));
+        assert!(digest(&opened, true).starts_with("B8408D947D204FC616ECAA1FCFEAEB6C"));
+    }
+}

@@ -1,0 +1,165 @@
+//! The data key, encrypted to recipients.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use zeroize::Zeroizing;
+
+use super::cipher::DataKey;
+use super::error::{Error, Tried};
+use super::identities::Identities;
+use super::meta::{Entry, Group, Meta};
+use super::policy::Recipient;
+use super::shamir::{self, Share};
+use super::time::Time;
+
+/// Opens the key of a document.
+pub(crate) fn open(path: &Path, meta: &Meta, identities: &Identities) -> Result<DataKey, Error> {
+    let groups = meta.groups();
+    let needed = meta.threshold();
+    let mut tried = Vec::new();
+    let mut shares: Vec<Share> = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
+        if shares.len() < needed {
+            shares.extend(open_group(number + 1, group, groups.len(), identities, &mut tried));
+        }
+    }
+    if shares.len() < needed || needed == 0 {
+        let (opened, groups, places) = (shares.len(), groups.len(), identities.places.clone());
+        return Err(Error::NoKey { path: path.to_owned(), needed, opened, groups, places, tried });
+    }
+    let joined = match shares.as_slice() {
+        [whole] if groups.len() == 1 => whole.clone(),
+        several => shamir::combine(several).map_err(|why| Error::Metadata { path: path.to_owned(), why })?,
+    };
+    let why = || "its key is not 32 bytes long".to_owned();
+    DataKey::new(&joined).ok_or_else(|| Error::Metadata { path: path.to_owned(), why: why() })
+}
+
+fn open_group(number: usize, group: &[Entry], groups: usize, identities: &Identities, tried: &mut Vec<Tried>) -> Option<Share> {
+    let expected = if groups == 1 { 32 } else { 33 };
+    let rank = |entry: &Entry| match entry.kind.as_str() {
+        "age" => 0,
+        "pgp" => 1,
+        _ => 2,
+    };
+    let mut ordered: Vec<&Entry> = group.iter().collect();
+    ordered.sort_by_key(|entry| rank(entry));
+    for entry in ordered {
+        let opened = match entry.kind.as_str() {
+            "age" => open_age(entry, identities),
+            "pgp" => match &identities.gpg {
+                Some(gpg) => gpg.decrypt(entry.sealed()),
+                None => Err("the program gpg was not given".to_owned()),
+            },
+            kind => Err(format!("{kind} is not supported here; use the sops program, which asks that service")),
+        };
+        match opened {
+            Ok(share) if share.len() == expected => return Some(share),
+            Ok(share) => tried.push(failed(number, entry, format!("it holds {} bytes instead of {expected}", share.len()))),
+            Err(why) => tried.push(failed(number, entry, why)),
+        }
+    }
+    None
+}
+
+fn failed(group: usize, entry: &Entry, why: String) -> Tried {
+    Tried { group, kind: entry.kind.clone(), recipient: entry.name(), why }
+}
+
+fn open_age(entry: &Entry, identities: &Identities) -> Result<Share, String> {
+    let decryptor = age::Decryptor::new(ArmoredReader::new(entry.sealed().as_bytes())).map_err(|e| format!("it is damaged: {e}"))?;
+    let opened = decryptor.decrypt(identities.age.iter().map(|identity| &**identity as &dyn age::Identity));
+    let mut reader = opened.map_err(|e| match e {
+        age::DecryptError::NoMatchingKeys if entry.name().starts_with("age1pq1") => {
+            "a post-quantum recipient, which is not supported here; use the sops program".to_owned()
+        }
+        age::DecryptError::NoMatchingKeys if entry.name().starts_with("ssh-") && !cfg!(feature = "ssh") => {
+            "an ssh key, and this was built without the feature `ssh`".to_owned()
+        }
+        age::DecryptError::NoMatchingKeys => "no identity at hand fits".to_owned(),
+        other => format!("it is damaged: {other}"),
+    })?;
+    let mut share = Zeroizing::new(Vec::with_capacity(64));
+    reader.by_ref().take(64).read_to_end(&mut share).map_err(|e| format!("it is damaged: {e}"))?;
+    Ok(share)
+}
+
+/// The recipients of a document to be.
+pub(crate) struct Wanted<'a> {
+    pub(crate) groups: &'a [Vec<Recipient>],
+    pub(crate) threshold: usize,
+    /// Copies of the same key that are there already and may stay.
+    pub(crate) kept: &'a [Entry],
+}
+
+/// Encrypts a key to groups of recipients.
+pub(crate) fn wrap(path: &Path, key: &DataKey, wanted: &Wanted<'_>, identities: &Identities) -> Result<Vec<Group>, Error> {
+    let Wanted { groups, threshold, kept } = wanted;
+    let empty = groups.iter().position(Vec::is_empty);
+    if groups.is_empty() || empty.is_some() {
+        let why = "there are no recipients, or a key group without any: name at least one, such as an age recipient".to_owned();
+        return Err(Error::Metadata { path: path.to_owned(), why });
+    }
+    let shares = if groups.len() == 1 {
+        vec![Zeroizing::new(key.bytes().to_vec())]
+    } else {
+        shamir::split(key.bytes(), groups.len(), *threshold).map_err(|why| Error::Metadata { path: path.to_owned(), why })?
+    };
+    let mut wrapped = Vec::new();
+    for (index, (group, share)) in groups.iter().zip(&shares).enumerate() {
+        let mut entries = Vec::new();
+        for recipient in group {
+            let (kind, name) = (recipient.kind().to_owned(), recipient.name().to_owned());
+            let old = kept.iter().find(|entry| groups.len() == 1 && entry.kind == kind && entry.name() == name);
+            let entry = old.cloned().map_or_else(|| seal(recipient, share, identities), Ok);
+            entries.push(entry.map_err(|why| Error::Recipient { path: path.to_owned(), group: index + 1, kind, recipient: name, why })?);
+        }
+        wrapped.push(entries);
+    }
+    Ok(wrapped)
+}
+
+fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<Entry, String> {
+    match recipient {
+        Recipient::Age(text) => seal_age(text, share).map(|sealed| Entry::age(text, sealed)),
+        Recipient::Pgp(fingerprint) => {
+            let gpg = identities.gpg.as_ref().ok_or("the program gpg was not given")?;
+            gpg.encrypt(fingerprint, share).map(|sealed| Entry::pgp(fingerprint, sealed, &Time::now().render(false)))
+        }
+        Recipient::Foreign { kind, .. } => Err(format!("{kind} is not supported here; use the sops program, which asks that service")),
+    }
+}
+
+fn seal_age(recipient: &str, share: &[u8]) -> Result<String, String> {
+    let boxed: Box<dyn age::Recipient> = if recipient.starts_with("ssh-") {
+        ssh_recipient(recipient)?
+    } else if recipient.starts_with("age1pq1") {
+        return Err("a post-quantum recipient, which is not supported here; use the sops program".to_owned());
+    } else {
+        let parsed: age::x25519::Recipient =
+            recipient.parse().map_err(|why| format!("it is no age recipient that is known here ({why})"))?;
+        Box::new(parsed)
+    };
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(&*boxed)).map_err(|e| e.to_string())?;
+    let mut sealed = Vec::new();
+    let write = |sealed: &mut Vec<u8>| {
+        let mut writer = encryptor.wrap_output(ArmoredWriter::wrap_output(sealed, Format::AsciiArmor)?)?;
+        writer.write_all(share)?;
+        writer.finish().and_then(ArmoredWriter::finish).map(|_| ())
+    };
+    write(&mut sealed).map_err(|e: std::io::Error| e.to_string())?;
+    String::from_utf8(sealed).map_err(|e| e.to_string())
+}
+
+#[cfg(feature = "ssh")]
+fn ssh_recipient(text: &str) -> Result<Box<dyn age::Recipient>, String> {
+    let parsed: Result<age::ssh::Recipient, _> = text.parse();
+    parsed.map(|recipient| Box::new(recipient) as Box<dyn age::Recipient>).map_err(|e| format!("it is no ssh key that age knows: {e:?}"))
+}
+
+#[cfg(not(feature = "ssh"))]
+fn ssh_recipient(_: &str) -> Result<Box<dyn age::Recipient>, String> {
+    Err("ssh keys need the feature `ssh`, which this was built without".to_owned())
+}

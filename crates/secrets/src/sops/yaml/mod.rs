@@ -1,0 +1,7 @@
+//! The YAML store: read by spans, changed in place. Several documents in a file; the metadata is repeated in each.
+
+mod parse;
+mod write;
+
+pub(crate) use parse::parse;
+pub(crate) use write::{attach, comment, insert, remove, scalar};

@@ -1,0 +1,354 @@
+//! YAML text to tree.
+
+use granit_parser::{Event, Parser, Placement, ScalarStyle, StructureStyle, Tag, options};
+use std::collections::HashMap;
+
+use crate::sops::resolve;
+use crate::sops::tree::{Child, Container, Item, Leaf, Parsed, Problem, Span, Tree};
+use crate::sops::value::{Kind, Value};
+
+/// Aliases may not blow a small file up to more nodes than this.
+const MOST_NODES: usize = 200_000;
+
+/// Reads a file. The metadata is taken out of the documents.
+pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
+    let mut events = Vec::new();
+    for next in Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }) {
+        let (event, span) = next.map_err(|e| Problem::new(e.marker().byte_offset().unwrap_or(0), format!("this is no YAML: {e}")))?;
+        let range = span.byte_range().unwrap_or(0..0);
+        events.push(Seen { event, span: range, column: span.start.col(), tag: span.tag_span().and_then(|tag| tag.byte_range()) });
+    }
+    let mut reader = Reader { text, events: &events, next: 0, cursor: 0, anchors: HashMap::new(), returned: Vec::new(), nodes: 0 };
+    let mut parsed = Parsed::default();
+    while let Some(document) = reader.document()? {
+        take_metadata(text, document, &mut parsed)?;
+    }
+    if parsed.documents.is_empty() {
+        parsed.documents.push(empty(text.len(), Vec::new()));
+    }
+    Ok(parsed)
+}
+
+fn empty(at: usize, items: Vec<Item>) -> Container {
+    Container { list: false, flow: false, indent: 0, span: at..at, items }
+}
+
+fn take_metadata(text: &str, mut document: Container, parsed: &mut Parsed) -> Result<(), Problem> {
+    let place = document.items.iter().position(|item| matches!(item, Item::Child(child) if child.key == "sops"));
+    if let Some(Item::Child(child)) = place.map(|place| document.items.remove(place)) {
+        let Tree::Container(meta) = child.node else {
+            return Err(Problem::new(child.span.start, "the key `sops` belongs to the metadata of sops and must be a mapping"));
+        };
+        parsed.mac.extend(meta.scalar_at("mac"));
+        parsed.modified.extend(meta.scalar_at("lastmodified"));
+        let region = if document.flow {
+            // With the comma before it.
+            let before = document.children().map(|child| child.span.end).filter(|end| *end < child.span.start).max();
+            before.unwrap_or(child.span.start)..child.span.end
+        } else {
+            line_start(text, child.span.start)..line_end(text, child.span.end)
+        };
+        parsed.meta_regions.push(region);
+        parsed.meta.get_or_insert_with(|| meta.to_node());
+    }
+    parsed.documents.push(document);
+    Ok(())
+}
+
+/// The begin of the line of an offset.
+pub(crate) fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// The begin of the line after an offset, which may be that of a line already.
+pub(crate) fn line_end(text: &str, at: usize) -> usize {
+    if at > 0 && text.as_bytes()[at - 1] == b'\n' {
+        return at;
+    }
+    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
+}
+
+struct Seen<'a> {
+    event: Event<'a>,
+    span: Span,
+    column: usize,
+    tag: Option<Span>,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    events: &'a [Seen<'a>],
+    next: usize,
+    /// The end of the last token that is no comment.
+    cursor: usize,
+    anchors: HashMap<usize, Tree>,
+    /// Comments that turned out to stand behind the container that was being read.
+    returned: Vec<Remark>,
+    nodes: usize,
+}
+
+/// A comment, and whether it stands behind something on its line.
+struct Remark {
+    leaf: Leaf,
+    behind: bool,
+    column: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<&'a Seen<'a>> {
+        self.events.get(self.next)
+    }
+
+    fn take(&mut self) -> Option<&'a Seen<'a>> {
+        let seen = self.events.get(self.next)?;
+        self.next += 1;
+        // Starts and ends that are not written have an empty span, which may lie beyond comments.
+        if !seen.span.is_empty() {
+            self.cursor = self.cursor.max(seen.span.end);
+        }
+        Some(seen)
+    }
+
+    /// Comments that come next.
+    fn remarks(&mut self) -> Vec<Remark> {
+        let mut remarks = std::mem::take(&mut self.returned);
+        while let Some(Seen { event: Event::Comment(text, placement), span, column, .. }) = self.peek() {
+            let leaf = Leaf::new(Value::comment(text), span.clone());
+            remarks.push(Remark { leaf, behind: *placement == Placement::Right, column: *column });
+            self.next += 1;
+        }
+        remarks
+    }
+
+    fn document(&mut self) -> Result<Option<Container>, Problem> {
+        let mut head = Vec::new();
+        loop {
+            head.extend(self.remarks());
+            match self.take().map(|seen| &seen.event) {
+                Some(Event::DocumentStart(..)) => break,
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+        head.extend(self.remarks());
+        let start = self.cursor;
+        let items: Vec<Item> = head.into_iter().map(|remark| Item::Comment(remark.leaf)).collect();
+        let mut root = match self.peek() {
+            Some(Seen { event: Event::MappingStart(..), .. }) => match self.node(items, start)? {
+                Tree::Container(root) => root,
+                Tree::Leaf(leaf) => return Err(Problem::new(leaf.span.start, "a document must be a mapping")),
+            },
+            Some(Seen { event: Event::Scalar(..), span, .. }) => match self.node(Vec::new(), start)? {
+                Tree::Leaf(leaf) if leaf.value.kind() == Kind::Null => empty(span.end, items),
+                Tree::Leaf(_) | Tree::Container(_) => {
+                    return Err(Problem::new(span.start, "the document is a single value; sops needs a mapping at the top"));
+                }
+            },
+            Some(Seen { event: Event::SequenceStart(..), span, .. }) => {
+                return Err(Problem::new(span.start, "the document is a list; sops needs a mapping at the top"));
+            }
+            _ => empty(start, items),
+        };
+        let foot: Vec<Item> = self.remarks().into_iter().map(|remark| Item::Comment(remark.leaf)).collect();
+        root.items.extend(foot);
+        let end = root.items.iter().map(|item| match item {
+            Item::Comment(leaf) => leaf.span.end,
+            Item::Child(child) => child.span.end,
+        });
+        if !root.flow {
+            root.span.end = end.max().unwrap_or(root.span.end);
+        }
+        Ok(Some(root))
+    }
+
+    /// A value. `head` are comments that belong into it when it is a container; `from` is where it may begin.
+    fn node(&mut self, head: Vec<Item>, from: usize) -> Result<Tree, Problem> {
+        self.nodes += 1;
+        let seen = self.take().ok_or_else(|| Problem::new(self.text.len(), "the file ends too early"))?;
+        if self.nodes > MOST_NODES {
+            return Err(Problem::new(seen.span.start, "the aliases of this file make it too large"));
+        }
+        let (tree, anchor) = match &seen.event {
+            Event::Scalar(text, style, anchor, tag) => (Tree::Leaf(self.scalar(seen, text, *style, tag.as_deref(), from)?), *anchor),
+            Event::MappingStart(style, anchor, _) => (Tree::Container(self.container(seen, false, *style, head)?), *anchor),
+            Event::SequenceStart(style, anchor, _) => (Tree::Container(self.container(seen, true, *style, head)?), *anchor),
+            Event::Alias(id) => {
+                let known = self.anchors.get(id).cloned();
+                let mut tree = known.ok_or_else(|| Problem::new(seen.span.start, "this alias stands inside what it names"))?;
+                self.nodes += mark_alias(&mut tree);
+                return Ok(tree);
+            }
+            _ => return Err(Problem::new(seen.span.start, "a value is expected here")),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, tree.clone());
+        }
+        Ok(tree)
+    }
+
+    fn scalar(&mut self, seen: &Seen<'_>, text: &str, style: ScalarStyle, tag: Option<&Tag>, from: usize) -> Result<Leaf, Problem> {
+        let mut properties_end = from.max(seen.tag.as_ref().map_or(0, |tag| tag.end));
+        if let Some(Seen { event: Event::Anchor(..), span, .. }) = self.peek() {
+            properties_end = properties_end.max(span.end);
+            self.next += 1;
+        }
+        let problem = |why: String| Problem::new(seen.span.start, why);
+        let value = match tag {
+            Some(tag) => match format!("{}{}", tag.handle(), tag.suffix()).strip_prefix("tag:yaml.org,2002:") {
+                Some(suffix) => resolve::tagged(suffix, text).map_err(problem)?,
+                None => Value::text(text),
+            },
+            None if style == ScalarStyle::Plain && seen.span.is_empty() => Value::null(),
+            None if style == ScalarStyle::Plain => resolve::plain(text).map_err(problem)?,
+            None => Value::text(text),
+        };
+        let mut leaf = Leaf::new(value, seen.span.clone());
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            let misplaced = || Problem::new(seen.span.start, "the begin of this block cannot be told");
+            let lead = self.text.get(properties_end..seen.span.start).ok_or_else(misplaced)?;
+            let header = properties_end + lead.find(['|', '>']).ok_or_else(misplaced)?;
+            let content = self.text[header..seen.span.end].trim_end();
+            // Lines that a `+` keeps belong to the value; the end of the child says so, the span stops before them.
+            leaf.span = header..header + content.len();
+        }
+        leaf.tag = seen.tag.clone().map(|tag| tag.start..tag.end + self.text[tag.end..].bytes().take_while(|b| *b == b' ').count());
+        Ok(leaf)
+    }
+
+    fn container(&mut self, start: &Seen<'_>, list: bool, style: StructureStyle, head: Vec<Item>) -> Result<Container, Problem> {
+        if let Some(Seen { event: Event::Anchor(..), .. }) = self.peek() {
+            self.next += 1;
+        }
+        let flow = style == StructureStyle::Flow;
+        let mut container = Container { list, flow, indent: start.column, span: start.span.clone(), items: head };
+        let mut trailing = Vec::new();
+        loop {
+            for remark in self.remarks() {
+                if remark.behind && !container.items.is_empty() && trailing.is_empty() {
+                    // Behind a value: it holds for that value, so it stands before it.
+                    let place = container.items.len() - usize::from(matches!(container.items.last(), Some(Item::Child(_))));
+                    container.items.insert(place, Item::Comment(remark.leaf));
+                } else {
+                    trailing.push(remark);
+                }
+            }
+            let seen = self.peek().ok_or_else(|| Problem::new(self.text.len(), "the file ends too early"))?;
+            if matches!(seen.event, Event::MappingEnd | Event::SequenceEnd) {
+                break;
+            }
+            container.items.extend(trailing.drain(..).map(|remark| Item::Comment(remark.leaf)));
+            self.child(&mut container)?;
+        }
+        self.end(&mut container, trailing);
+        Ok(container)
+    }
+
+    /// Closes a container; comments that stand further left than it belong to what is around it.
+    fn end(&mut self, container: &mut Container, trailing: Vec<Remark>) {
+        let mut inside = trailing;
+        if !container.flow {
+            let outside = inside.iter().position(|remark| remark.column < container.indent);
+            self.returned = outside.map(|at| inside.split_off(at)).unwrap_or_default();
+        }
+        container.items.extend(inside.into_iter().map(|remark| Item::Comment(remark.leaf)));
+        self.take();
+        let last = container.items.iter().rev().find_map(|item| match item {
+            Item::Child(child) => Some(child.span.end),
+            Item::Comment(_) => None,
+        });
+        container.span.end = if container.flow { self.cursor } else { last.unwrap_or(container.span.end) };
+    }
+
+    fn child(&mut self, container: &mut Container) -> Result<(), Problem> {
+        let before = self.cursor;
+        let (key, start, from) = if container.list {
+            let at = self.peek().map_or(before, |seen| seen.span.start);
+            let dash = if container.flow { None } else { dash(self.text, before, at) };
+            // A list in the column of its key begins, for the parser, at its first value.
+            container.indent = dash.map_or(container.indent, |dash| dash - line_start(self.text, dash));
+            (String::new(), dash, dash.map_or(before, |dash| dash + 1))
+        } else {
+            let seen = self.take().ok_or_else(|| Problem::new(before, "a key is expected here"))?;
+            let Event::Scalar(text, style, _, tag) = &seen.event else {
+                return Err(Problem::new(seen.span.start, "a key must be a text, not a list, a mapping or an alias"));
+            };
+            let named = self.scalar(seen, text, *style, tag.as_deref(), before)?;
+            let key = named.value.as_str().unwrap_or_default().to_owned();
+            if named.value.kind() != Kind::Text {
+                return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
+            }
+            if container.children().any(|child| child.key == key) {
+                return Err(Problem::new(seen.span.start, format!("the key {key:?} is there twice")));
+            }
+            let colon = self.text[seen.span.end..].find(':').map_or(seen.span.end, |colon| seen.span.end + colon + 1);
+            (key, Some(seen.span.start), colon)
+        };
+        let mut inside = Vec::new();
+        let nested = |event: &Event<'_>| matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
+        let remarks = self.remarks();
+        let is_nested = self.peek().is_some_and(|seen| nested(&seen.event));
+        for remark in remarks {
+            if is_nested && !remark.behind {
+                inside.push(Item::Comment(remark.leaf));
+            } else {
+                container.items.push(Item::Comment(remark.leaf));
+            }
+        }
+        let keeps = self.peek().map(|seen| seen.span.clone());
+        let alias = matches!(self.peek(), Some(Seen { event: Event::Alias(_), .. }));
+        let mut node = self.node(inside, from)?;
+        let written = keeps.unwrap_or(from..from);
+        let end = match &mut node {
+            _ if alias => written.end,
+            Tree::Leaf(leaf) if leaf.span.is_empty() && leaf.value.kind() == Kind::Null => {
+                leaf.span = from..from;
+                from
+            }
+            Tree::Leaf(leaf) => leaf.span.end.max(kept_lines(self.text, leaf, &written)),
+            Tree::Container(inner) => inner.span.end.max(from),
+        };
+        let start = start.unwrap_or(written.start);
+        if let Tree::Leaf(leaf) = &mut node {
+            (leaf.flow, leaf.indent) = (container.flow, container.indent);
+        }
+        container.items.push(Item::Child(Child { key, span: start..end, node }));
+        Ok(())
+    }
+}
+
+/// The end of a block scalar whose blank lines at the end count.
+fn kept_lines(text: &str, leaf: &Leaf, written: &Span) -> usize {
+    let header = text[leaf.span.start..].lines().next().unwrap_or_default();
+    let keeps = header.starts_with(['|', '>']) && header.split(' ').next().is_some_and(|h| h.contains('+'));
+    if keeps { line_start(text, written.end) } else { 0 }
+}
+
+/// The dash of a list element, between two offsets.
+fn dash(text: &str, from: usize, to: usize) -> Option<usize> {
+    let mut at = from;
+    while at < to.min(text.len()) {
+        match text.as_bytes()[at] {
+            b'-' => return Some(at),
+            b'#' => at = line_end(text, at + 1),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+fn mark_alias(tree: &mut Tree) -> usize {
+    match tree {
+        Tree::Leaf(leaf) => {
+            leaf.alias = true;
+            1
+        }
+        Tree::Container(container) => {
+            container.items.retain(|item| matches!(item, Item::Child(_)));
+            let below = container.items.iter_mut().map(|item| match item {
+                Item::Child(child) => mark_alias(&mut child.node),
+                Item::Comment(_) => 0,
+            });
+            below.sum::<usize>() + 1
+        }
+    }
+}

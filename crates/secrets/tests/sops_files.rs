@@ -1,0 +1,245 @@
+//! Documents of sops on disk: what is written, what is refused, what never gets there. No program is needed.
+#![allow(clippy::unwrap_used)] // a test fails by it
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use age::secrecy::ExposeSecret;
+use kubestead_core::secret::Secret;
+use kubestead_secrets::sops::{Change, Error, Format, Identities, KeyPath, Policy, Selector, Sops, Value};
+
+struct Folder {
+    dir: tempfile::TempDir,
+    identities: Identities,
+    policy: Policy,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let key = age::x25519::Identity::generate();
+        let text = Secret::new(key.to_string().expose_secret().as_bytes().to_vec());
+        let identities = Identities::new().with_age(&text, "the test's key").unwrap();
+        Self { dir: tempfile::tempdir().unwrap(), identities, policy: Policy::age([key.to_public().to_string()]) }
+    }
+
+    fn write(&self, name: &str, plain: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        Sops::encrypt_new(&path, &secret(plain), &self.policy, &self.identities).unwrap().save().unwrap();
+        path
+    }
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes().to_vec())
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn no_plain_value_reaches_the_disk() {
+    let folder = Folder::new();
+    let path = folder.write("a.yaml", "a: canary-one\nb: x\n");
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    document.set(["b"], &Value::text("canary-two")).unwrap();
+    document.save().unwrap();
+    assert!(!format!("{document:?}").contains("canary"));
+    std::fs::write(folder.dir.path().join("proof"), "canary-one").unwrap();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder.dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if read(&path).contains("canary") {
+            found.push(path.file_name().unwrap().to_owned());
+        }
+    }
+    assert_eq!(found, ["proof"], "the search finds what is there, and nothing else is");
+}
+
+#[test]
+fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
+    let folder = Folder::new();
+    let path = folder.write("a.yaml", "a: b\n");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    document.set(["a"], &Value::int(1)).unwrap();
+    assert_eq!(document.save().unwrap(), Change::Changed);
+    assert_eq!(mode(), 0o640);
+    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(Sops::open(&path, &folder.identities).unwrap().get(["a"]).unwrap().as_int(), Some(1));
+}
+
+#[test]
+fn what_another_program_wrote_meanwhile_is_not_overwritten() {
+    let folder = Folder::new();
+    let path = folder.write("a.yaml", "a: b\n");
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    document.set(["a"], &Value::text("c")).unwrap();
+    std::fs::write(&path, "theirs").unwrap();
+    assert!(matches!(document.save(), Err(Error::Changed(_))));
+    assert_eq!(read(&path), "theirs");
+    let plain = folder.dir.path().join("plain.yaml");
+    std::fs::write(&plain, "a: precious\n").unwrap();
+    let mut other = Sops::encrypt_new(&plain, &secret("a: x\n"), &folder.policy, &folder.identities).unwrap();
+    assert!(matches!(other.save(), Err(Error::Changed(_))));
+    let mut same = Sops::encrypt_new(&plain, &secret("a: precious\n"), &folder.policy, &folder.identities).unwrap();
+    same.save().unwrap();
+    assert!(!read(&plain).contains("precious"));
+}
+
+#[test]
+fn comments_order_anchors_and_quotes_stay() {
+    let mut folder = Folder::new();
+    folder.policy = folder.policy.with_selector(Selector::encrypted_regex("^secret$").unwrap());
+    let plain = "# top\n\nbase: &base {x: 1}   # odd   blanks\nuse: *base\n\nb: 'quoted'\nsecret: \"it's\" # why\nz: [1,2,\n  3]\nlit: |-\n      deep\n";
+    let path = folder.write("a.yaml", plain);
+    let before = read(&path);
+    let line = |text: &str| text.lines().position(|line| line.starts_with("secret: ENC[") && line.ends_with("# why")).unwrap();
+    let same: Vec<(&str, &str)> = before.lines().zip(plain.lines()).filter(|(a, b)| a != b).collect();
+    assert_eq!(same.len(), 1, "only the secret differs: {same:?}");
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    assert_eq!(document.get(["use", "x"]).unwrap().as_int(), Some(1), "through the alias");
+    document.set(["secret"], &Value::text("new")).unwrap();
+    document.save().unwrap();
+    assert_eq!(line(&before), line(&read(&path)));
+    let text = String::from_utf8(document.plain().unwrap().expose().to_vec()).unwrap();
+    assert_eq!(text, plain.replace("\"it's\"", "new"));
+    assert!(document.set(["use", "x"], &Value::int(2)).unwrap_err().to_string().contains("alias"));
+}
+
+#[test]
+fn what_cannot_be_encrypted_is_refused_with_its_place() {
+    let folder = Folder::new();
+    let refuse = |name: &str, plain: &str| {
+        Sops::encrypt_new(&folder.dir.path().join(name), &secret(plain), &folder.policy, &folder.identities).unwrap_err().to_string()
+    };
+    for (name, plain, words) in [
+        ("a.yaml", "a: &x 1\nb: *x\n", "a.yaml:1: [\"b\"]: an alias"),
+        ("a.yaml", "- a\n", "a.yaml:1: the document is a list"),
+        ("a.yaml", "a: 1\na: 2\n", "a.yaml:2: the key \"a\" is there twice"),
+        ("a.yaml", "1: a\n", "is no text"),
+        ("a.yaml", "a: 18446744073709551615\n", "above 9223372036854775807"),
+        ("a.yaml", "sops: mine\n", "belongs to the metadata"),
+        ("a.yaml", "sops: {mac: x}\n", "is encrypted with sops already"),
+        ("a.yaml", "a: [\n", "this is no YAML"),
+        ("a.json", "[1]", "JSON object at the top"),
+        ("a.json", "{\"a\": 1,}", "a key in quotes"),
+        ("a.json", "{\"a\": 01}", "a value is expected"),
+        ("a.env", "A=1\nno assignment\n", "a.env:2"),
+        ("a.ini", "[s\n", "no closing bracket"),
+    ] {
+        let error = refuse(name, plain);
+        assert!(error.contains(words), "{plain}: {error}");
+    }
+    let none = Sops::encrypt_new(Path::new("x.yaml"), &secret("a: b\n"), &Policy::default(), &folder.identities);
+    assert!(none.unwrap_err().to_string().contains("no recipients"));
+    let bad = Sops::encrypt_new(Path::new("x.yaml"), &secret("a: b\n"), &Policy::age(["age1pq1abc"]), &folder.identities);
+    assert!(bad.unwrap_err().to_string().contains("post-quantum"));
+}
+
+#[test]
+fn plain_empty_and_foreign_files_say_what_they_are() {
+    let folder = Folder::new();
+    let open = |text: &str| Sops::open_text(Path::new("f.yaml"), Format::Yaml, text.as_bytes(), &folder.identities).unwrap_err();
+    assert!(matches!(open("a: b\n"), Error::NotEncrypted(_)));
+    assert!(matches!(open(""), Error::NotEncrypted(_)));
+    let good = read(&folder.write("a.yaml", "a: b\n"));
+    for (from, to, words) in [
+        ("version: 3.13.3", "version: newest", "its version"),
+        ("lastmodified: \"", "lastmodified: \"x", "lastmodified"),
+        ("unencrypted_suffix: _unencrypted", "unencrypted_suffix: a\n    encrypted_suffix: b", "at most one selector"),
+        ("AES256_GCM,data", "ROT13,data", "ROT13"),
+        ("BEGIN AGE", "BEGIN EGA", "it is damaged"),
+    ] {
+        let error = open(&good.replacen(from, to, 1)).to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    let error = Sops::open_text(Path::new("f.yaml"), Format::Yaml, good.as_bytes(), &Identities::new()).unwrap_err().to_string();
+    assert!(error.contains("no identity was given") && error.contains("group 1, age age1"), "{error}");
+}
+
+#[test]
+fn paths_that_lead_nowhere_are_refused_and_change_nothing() {
+    let folder = Folder::new();
+    let path = folder.write("a.yaml", "a: {b: 1}\nl:\n- x\nt: text\n");
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    let before = document.text().to_owned();
+    for bad in [
+        KeyPath::from(["a"]),
+        KeyPath::from(["t", "deeper"]),
+        KeyPath::from(["l", "key"]),
+        KeyPath::from(["l"]).index(5),
+        KeyPath::from(["new"]).index(1),
+        KeyPath::from(["a"]).in_document(3),
+    ] {
+        assert!(document.set(bad.clone(), &Value::int(1)).is_err(), "{bad}");
+        assert_eq!(document.text(), before);
+    }
+    assert_eq!(document.save().unwrap(), Change::Already);
+    document.set(KeyPath::from(["l"]).index(1), &Value::text("y")).unwrap();
+    document.unset(KeyPath::from(["l"]).index(0)).unwrap();
+    assert_eq!(document.get(KeyPath::from(["l"]).index(0)).unwrap().as_str(), Some("y"));
+}
+
+#[test]
+fn identity_files_that_others_can_read_are_refused() {
+    let folder = Folder::new();
+    let path = folder.dir.path().join("keys.txt");
+    std::fs::write(&path, "# nothing\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(Identities::new().with_age_file(&path).unwrap_err().to_string().contains("chmod 600"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(Identities::new().with_age_file(&path).unwrap_err().to_string().contains("no identity"));
+    let found = Identities::discover(&|name| (name == "SOPS_AGE_KEY_FILE").then(|| path.display().to_string()));
+    assert!(found.is_err(), "a file that was named must work");
+}
+
+#[test]
+fn damaged_input_is_an_error_or_reads_back_and_never_a_crash() {
+    let folder = Folder::new();
+    let corpus = [
+        ("m.yaml", "# ä\r\na: &x !!str 1 # c\r\nb: |+\n  two\n\n\nl:\n- - {k: [v, \"w\"]}\n- >-\n  f\n? q\n: r\ne:\n---\nz: ~\n...\n"),
+        ("m.json", "{\"a\": [1, {\"b\": \"\\u00e9\\n\"}], \"c\": null}\n"),
+        ("m.env", "# c\nA=1\nB=x\\ny\n"),
+        ("m.ini", "t = 1\n; c\n[s]\nk = \"v\" ; i\nm = \"\"\"a\nb\"\"\"\n"),
+    ];
+    let mut state = 7_u64;
+    let mut roll = |sides: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % sides
+    };
+    let pieces = [
+        "\r", "\n", " ", "#", ":", "- ", "\"", "'", "|", ">", "&a ", "*a", "!t ", "{", "]", "\\", "\u{feff}", "ä", "=", ";", "`", "---\n",
+        "\t",
+    ];
+    let mut taken = 0;
+    for (name, text) in corpus {
+        for _ in 0..800 {
+            let mut plain: Vec<char> = text.chars().collect();
+            for _ in 0..=roll(3) {
+                if plain.is_empty() {
+                    break;
+                }
+                let at = roll(plain.len());
+                match roll(3) {
+                    0 => drop(plain.remove(at)),
+                    1 => plain.truncate(at.max(1)),
+                    _ => {
+                        let piece = pieces[roll(pieces.len())];
+                        plain.splice(at..at, piece.chars());
+                    }
+                }
+            }
+            let plain: String = plain.into_iter().collect();
+            let path = folder.dir.path().join(name);
+            let Ok(document) = Sops::encrypt_new(&path, &secret(&plain), &folder.policy, &folder.identities) else { continue };
+            let again = Sops::open_text(&path, Format::of(&path), document.text().as_bytes(), &folder.identities);
+            assert!(again.is_ok(), "{plain:?}: {again:?}");
+            assert!(document.plain().is_ok() || name == "m.ini", "{plain:?}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 500, "{taken}");
+}
