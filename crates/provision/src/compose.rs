@@ -191,12 +191,16 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
     let mut ready = BTreeMap::new();
     // Without its key server a node can neither make nor open a volume.
+    let spec = cluster_spec(cluster);
     let keys = seen.servers.values().all(|fact| fact.known().is_some());
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for node in &cluster.nodes {
         match seen.nodes.get(&node.name) {
             Some(Fact::Known(found)) => {
                 let mut own = Part { steps: Vec::new(), held: machine::held(&node.name, &found.machine) };
+                if let (Some(spec), Some(member)) = (&spec, &found.kubeadm) {
+                    own.held.extend(kubeadm::stranger(spec, &node.name, member));
+                }
                 if own.held.is_empty() {
                     escrow(cluster, &node.name, found, seen, &mut own);
                     own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));

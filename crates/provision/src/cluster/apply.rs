@@ -44,16 +44,22 @@ pub async fn apply(action: &Action, kube: &dyn Kube) -> Result<Done, Error> {
                 kube.delete(object).await?;
             }
         }
-        Action::Wait { nodes } => wait(nodes, kube).await?,
+        Action::Reach => wait(None, kube).await?,
+        Action::Wait { nodes } => wait(Some(nodes), kube).await?,
     }
     Ok(Done::Changed)
 }
 
-async fn wait(nodes: &[Name], kube: &dyn Kube) -> Result<(), Error> {
+/// Waits for the API, or for nodes and workloads.
+async fn wait(nodes: Option<&[Name]>, kube: &dyn Kube) -> Result<(), Error> {
     let begin = Instant::now();
     loop {
         // An API server that restarts is one of the things that are waited for.
-        let what = match unready(nodes, kube).await {
+        let look = match nodes {
+            Some(nodes) => unready(nodes, kube).await,
+            None => kube.list(&kind("v1", "Node", "")).await.map(|_| Vec::new()),
+        };
+        let what = match look {
             Ok(what) if what.is_empty() => return Ok(()),
             Ok(what) => what.join("; "),
             Err(KubeError::Connect(why)) => why,

@@ -28,6 +28,8 @@ pub enum Action {
         /// Which.
         objects: Vec<ObjectRef>,
     },
+    /// Waits until the API server answers.
+    Reach,
     /// Waits until nodes and the cluster's own workloads are ready.
     Wait {
         /// The nodes.
@@ -68,10 +70,9 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         }
     };
     if !facts.answers {
-        // After a boot it comes by itself; what else is to do shows when it is there.
-        let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect() };
-        let why = "wait until the API server, which does not answer, and all nodes are ready";
-        part.push(Step::new(Target::Cluster, "api", "ready", action, why).after(spec.joined.clone()));
+        // After a boot it comes by itself.
+        let why = "wait until the API server answers; what else is to do shows then";
+        part.push(Step::new(Target::Cluster, "api", "reach", Action::Reach, why).after(spec.joined.clone()));
         return part;
     }
     let topics = [
@@ -190,7 +191,7 @@ mod tests {
     fn applied(part: &Part<Action>) -> ApiFacts {
         let manifests = part.steps.iter().filter_map(|s| match &s.action {
             Action::Apply { manifests } => Some(manifests.clone()),
-            Action::Delete { .. } | Action::Wait { .. } => None,
+            Action::Delete { .. } | Action::Reach | Action::Wait { .. } => None,
         });
         let objects: Vec<Value> = manifests.flatten().filter(|m| m["kind"] != "Node").collect();
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("other".to_owned(), "b".to_owned())]);
@@ -225,7 +226,7 @@ mod tests {
     fn an_api_that_does_not_answer_is_waited_for_and_a_refusal_is_held() {
         let silent = ApiFacts { answers: false, objects: vec![], nodes: BTreeMap::new(), unready: vec![] };
         let part = plan(&spec(), &Fact::Known(silent));
-        assert!(matches!(part.steps.as_slice(), [Step { action: Action::Wait { .. }, .. }]));
+        assert!(matches!(part.steps.as_slice(), [Step { action: Action::Reach, .. }]));
         let part = plan(&spec(), &Fact::Unknown(kubestead_core::fact::Gap::new("the API server answers 403")));
         assert!(part.steps.is_empty() && part.held[0].reason.contains("403"));
     }

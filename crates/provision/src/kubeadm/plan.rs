@@ -148,34 +148,39 @@ fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>)
     }
 }
 
-/// Why kubeadm does not run on a node.
-fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
-    let (name, facts) = (node.name, node.facts);
+/// Why nothing at all is done to a machine: it belongs to somebody else, or something runs there that Kubernetes cannot live beside.
+pub fn stranger(spec: &ClusterSpec, name: &Name, facts: &KubeadmFacts) -> Option<Held> {
     let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
-    let is_first = *name == spec.first;
     match (&facts.state, facts.cluster.as_deref()) {
         (State::Fresh, _) if !facts.ports.is_empty() => {
             let ports = facts.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return held(format!("something listens on the ports {ports}, which Kubernetes needs"), "find it with `ss -ltnp` and stop it");
+            held(format!("something listens on the ports {ports}, which Kubernetes needs"), "find it with `ss -ltnp` and stop it")
         }
-        (State::Fresh, _) => {}
-        (_, None) => {
-            return held("it belongs to a cluster that kubestead did not make".into(), "name another node; nothing is done to this one");
-        }
+        (State::Fresh, _) => None,
+        (_, None) => held("it belongs to a cluster that kubestead did not make".into(), "name another node; nothing is done to this one"),
         (_, Some(other)) if other != spec.name.as_str() => {
-            return held(format!("it belongs to the cluster {other}"), "name another node, or reset it with the file of that cluster");
+            held(format!("it belongs to the cluster {other}"), "name another node, or reset it with the file of that cluster")
         }
-        (State::Worker, _) if is_first => return held("it is a worker, and the file calls it a control plane".into(), "reset it first"),
-        (State::ControlPlane, _) if !is_first => {
-            return held("it is a control plane, and the file calls it a worker".into(), "reset it first");
+        _ => None,
+    }
+}
+
+/// Why kubeadm does not run on a node.
+fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
+    let (name, facts) = (node.name, node.facts);
+    if let Some(held) = stranger(spec, name, facts) {
+        return Some(held);
+    }
+    let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
+    let is_first = *name == spec.first;
+    match facts.state {
+        State::Worker if is_first => return held("it is a worker, and the file calls it a control plane".into(), "reset it first"),
+        State::ControlPlane if !is_first => return held("it is a control plane, and the file calls it a worker".into(), "reset it first"),
+        State::ControlPlane if !facts.encryption => {
+            let hint = "restore /etc/kubernetes/enc/enc.yaml with the key in the escrow";
+            return held("its configuration of encryption at rest is gone".into(), hint);
         }
-        (State::ControlPlane, _) if !facts.encryption => {
-            return held(
-                "its configuration of encryption at rest is gone".into(),
-                "restore /etc/kubernetes/enc/enc.yaml with the key in the escrow",
-            );
-        }
-        _ => {}
+        State::Fresh | State::Begun | State::ControlPlane | State::Worker => {}
     }
     let ca = first.and_then(|n| n.facts.ca.as_ref());
     if facts.state == State::Worker && (ca.is_none() || facts.ca.as_ref() != ca) {
