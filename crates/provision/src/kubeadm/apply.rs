@@ -191,7 +191,7 @@ fn reset(spec: &ClusterSpec) -> Procedure {
         format!(
             "systemctl stop kubelet\n\
              if systemctl is-active -q containerd; then /usr/local/lib/kubestead/stop-pods; fi\n\
-             below() {{ findmnt -rn -o TARGET | grep -E '^/(var/lib/kubelet|var/lib/etcd|etc/kubernetes)/' | sort -r; true; }}\n\
+             below() {{ findmnt -rn -o TARGET | {{ grep -E '^/(var/lib/kubelet|var/lib/etcd|etc/kubernetes)/' || true; }} | sort -r; }}\n\
              below | while IFS= read -r m; do umount \"$(printf %b \"$m\")\" || true; done\n\
              left=$(below); [ -z \"$left\" ] || refuse \"still mounted, and kubeadm would delete what it holds: $left\"\n\
              kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock > /dev/null\n\
