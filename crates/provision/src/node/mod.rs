@@ -1,7 +1,7 @@
 //! Makes a machine ready for kubeadm: kernel, software of the bundle, containerd with its images, the kubelet's unit.
 //!
 //! The bundle lies on the operator's computer; nothing is downloaded by a node. What was installed is recorded on the node in
-//! [`INSTALLED`] with size and time, so that looking again does not read gigabytes.
+//! `/var/lib/kubestead/installed` with size and time, so that looking again does not read gigabytes.
 
 mod apply;
 mod observe;
