@@ -168,7 +168,7 @@ on "$node" "mkdir -p /root/bound /run/kept /var/lib/kubelet/bound /var/lib/kubel
 expect "the cluster goes" "$kubestead" reset --yes-reset home
 expect "a file on a bind mount below kubelet's folder survives" on "$node" "grep -q canary /root/bound/file"
 expect "a file on a tmpfs mount below kubelet's folder survives" on "$node" "grep -q canary /run/kept/file"
-expect "the pod's file survives" on "$node" "grep -q canary-in-a-pod $file"
+expect "the pod's file survives" on "$node" "ls -l $file; findmnt -no SOURCE,OPTIONS -T $file; grep canary-in-a-pod $file"
 expect "the volumes are still mounted" mounted
 expect "nothing of the cluster is left" on cp1 "! [ -e /etc/kubernetes/admin.conf ] && ! [ -e /etc/kubernetes/manifests/etcd.yaml ] && [ -z \"\$(ls /var/lib/etcd)\" ]"
 expect "a second reset has nothing to do" says "Nothing to do" "$kubestead" reset --yes-reset home
