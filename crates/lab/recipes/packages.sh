@@ -63,7 +63,7 @@ package kubernetes-cni "$cni_version"
 package cri-tools "${version%.*}.0"
 
 cd "$repository"
-dpkg-scanpackages --multiversion . > Packages 2> "$work/scan" || { cat "$work/scan" >&2; exit 1; }
+dpkg-scanpackages --multiversion amd64 > Packages 2> "$work/scan" || { cat "$work/scan" >&2; exit 1; }
 gzip -9kn Packages
 { printf 'Origin: lab\nLabel: lab\nArchitectures: amd64\nDate: %s\nSHA256:\n' "$(date -Ru)"
   for file in Packages Packages.gz; do printf ' %s %s %s\n' "$(sha256sum < $file | cut -d' ' -f1)" "$(stat -c %s $file)" $file; done; } > Release

@@ -168,10 +168,18 @@ pub(super) fn install(version: &str, address: &str) -> Procedure {
         NAMES.len()
     );
     // Only our own source is read again: what else the machine has is its administrator's. The whole is asked when a dependency is missing.
+    // Our lists go first: apt does not sync them, and takes one that a power cut left empty for the repository's own.
+    // And it keeps what dpkg calls half-installed, unless told to install it again.
     let act = format!(
         "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n\
          wait='-o DPkg::Lock::Timeout=300'\n\
-         if [ -e \"$begun\" ]; then dpkg --force-confold --configure -a; fi\n\
+         again=\n\
+         if [ -e \"$begun\" ]; then\n\
+         dpkg --force-confold --configure -a || true\n\
+         again=$(dpkg-query -W -f '${{db:Status-Eflag}} ${{Package}}\\n' | awk '$1 == \"reinstreq\" {{ print $2 }}')\n\
+         fi\n\
+         lists=$(apt-get indextargets --format '$(FILENAME)' \"Repo-URI: $uri/\" 'Created-By: Packages' | head -n 1)\n\
+         case $lists in /*_Packages) rm -f \"${{lists%Packages}}\"* ;; esac\n\
          apt-get -q $wait update -o Dir::Etc::sourcelist={SOURCES} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any || {{\n\
          echo \"apt did not take $uri: does it answer, and is kubernetes.packages.key the key that signs it?\" >&2; exit 1; }}\n\
          wanted=\n\
@@ -184,7 +192,8 @@ pub(super) fn install(version: &str, address: &str) -> Procedure {
          apt='apt-get -q -y --no-install-recommends --no-remove -o Dpkg::Options::=--force-confold'\n\
          $apt -s install $wanted > /dev/null 2>&1 || apt-get -q $wait update || true\n\
          mkdir -p \"$(dirname \"$begun\")\"; touch \"$begun\"; sync \"$begun\"\n\
-         $apt $wait install $wanted\n\
+         others=$(tr ' ' '\\n' <<< \"$again\" | grep -vxF \"$(tr ' ' '\\n' <<< \"$names\")\" || true)\n\
+         $apt $wait ${{again:+--reinstall}} install $wanted $others\n\
          apt-mark hold $names > /dev/null"
     );
     Procedure::new(guard, act, "whole || unverified \"the packages are: $(state)\"\nrm \"$begun\"")
