@@ -44,6 +44,11 @@ impl Artifacts {
         self.path("root", "root.img")
     }
 
+    /// The folder of the apt repositories.
+    pub fn packages(&self) -> PathBuf {
+        self.path("packages", "repository")
+    }
+
     /// The bundle's folder.
     pub fn bundle(&self) -> PathBuf {
         self.path("bundle", "")

@@ -1,4 +1,4 @@
-//! A small name server for the lab: the machines' names, and "no such name" for all else (RFC 1035).
+//! A small name server for the lab: the names of the machines and of the packages, and "no such name" for all else (RFC 1035).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -54,6 +54,10 @@ impl Files {
         self.json("kernel.json")
     }
 
+    pub(crate) fn packages(&self) -> Result<PathBuf, Error> {
+        self.json("packages.json")
+    }
+
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         let path = self.0.join(name);
         let text = std::fs::read_to_string(&path).map_err(Error::file("cannot read", &path))?;
@@ -127,6 +131,7 @@ impl Lab {
         let spec = self.files.spec().unwrap_or_else(|_| spec.clone());
         self.files.write_json("lab.json", &spec)?;
         self.files.write_json("kernel.json", &artifacts.kernel())?;
+        self.files.write_json("packages.json", &artifacts.packages())?;
         disk::key_pair(&dir.join("id"), "kubestead-lab").await?;
         for machine in &spec.machines {
             disk::prepare(dir, machine, &artifacts.root()).await?;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! build   recipes -> artifacts, cached by content        (build, recipe, cache)
-//! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, one kernel process a machine
+//! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, packages by HTTP, one kernel process a machine
 //! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
 //! ```
 
@@ -17,6 +17,7 @@ mod control;
 mod disk;
 mod dns;
 mod error;
+mod http;
 mod lab;
 mod process;
 mod recipe;

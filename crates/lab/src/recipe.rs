@@ -33,6 +33,7 @@ embedded!(
     "flannel-cni",
     "images.sh",
     "bundle.sh",
+    "packages.sh",
 );
 
 /// One thing to build.
@@ -57,6 +58,7 @@ pub(crate) const RECIPES: &[Recipe] = &[
     Recipe { name: "root", uses: &["apt.sh", "lab-net", "lab-net.service"], after: &[] },
     Recipe { name: "images", uses: &["apt.sh", "pause.c", "flannel-cni"], after: &["kubernetes", "etcd", "coredns", "flannel"] },
     Recipe { name: "bundle", uses: &[], after: &["kubernetes", "containerd", "etcd", "cni", "images"] },
+    Recipe { name: "packages", uses: &[], after: &["kubernetes", "cni"] },
 ];
 
 pub(crate) fn recipe(name: &str) -> Option<&'static Recipe> {

@@ -27,6 +27,8 @@ const TO_BUILD: &[(&str, &str)] = &[
     ("xz", "xz-utils"),
     ("mmdebstrap", "mmdebstrap"),
     ("dpkg-deb", "dpkg"),
+    ("dpkg-scanpackages", "dpkg-dev"),
+    ("gpg", "gnupg"),
     ("apt-get", "apt"),
 ];
 

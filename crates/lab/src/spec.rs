@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The gateway and name server of every lab; each lab has a network namespace of its own, so addresses never collide.
 pub(crate) const GATEWAY: &str = "10.77.0.1";
 
+/// The name by which machines ask for packages, `packages.lab`.
+pub(crate) const PACKAGES: &str = "packages";
+
 /// A lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UdpSocket, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::process::Child;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
@@ -16,8 +16,8 @@ use tokio::time::{sleep, timeout};
 use crate::control::{Answer, Ask};
 use crate::error::Error;
 use crate::lab::{Files, WAIT};
-use crate::spec::{GATEWAY, LabSpec};
-use crate::{dns, uml};
+use crate::spec::{GATEWAY, LabSpec, PACKAGES};
+use crate::{dns, http, uml};
 
 struct Supervisor {
     files: Files,
@@ -33,9 +33,12 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
     let spec = files.spec()?;
     let kernel = files.kernel()?;
     uml::network(spec.machines.len()).await?;
-    let names = spec.machines.iter().filter_map(|m| Some((m.name.clone(), m.address.parse::<Ipv4Addr>().ok()?))).collect();
+    let address = |name: &str, text: &str| Some((name.to_owned(), text.parse::<Ipv4Addr>().ok()?));
+    let names = spec.machines.iter().filter_map(|m| address(&m.name, &m.address)).chain(address(PACKAGES, GATEWAY)).collect();
     let dns = UdpSocket::bind((GATEWAY, 53)).await.map_err(Error::file("cannot answer names at", GATEWAY))?;
     tokio::spawn(dns::serve(dns, names));
+    let web = TcpListener::bind((GATEWAY, 80)).await.map_err(Error::file("cannot serve packages at", GATEWAY))?;
+    tokio::spawn(http::serve(web, files.packages()?));
     let socket = files.socket();
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(Error::file("cannot listen at", &socket))?;

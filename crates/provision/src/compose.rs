@@ -18,8 +18,9 @@ use crate::api::KubeApi;
 use crate::bundle::{self, Bundle};
 use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::engine::Runner;
-use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role, Source};
+use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
 use crate::fleet::Fleet;
+use crate::keyring;
 use crate::keyserver::{self, EnrolledNode, KeyServerSpec, NodeFacts, ServerFacts};
 use crate::kubeadm::{self, Candidate, ClusterSpec, ENCRYPTION_KEY, KubeadmFacts};
 use crate::machine::{self, Machine};
@@ -77,6 +78,8 @@ pub struct Seen {
     pub escrow: BTreeSet<String>,
     /// The bundle on this computer; absent when the file names none.
     pub bundle: Fact<Bundle>,
+    /// The key of the packages' repository; absent when the file names none.
+    pub keyring: Fact<String>,
     /// What the API has; absent when there is no cluster.
     pub api: Fact<ApiFacts>,
     /// Machines that did not answer.
@@ -129,14 +132,14 @@ pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
 /// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
 pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, now: i64, reporter: &dyn Reporter) -> Seen {
     let specs = servers(cluster);
-    let bundle = bundle(cluster);
+    let (bundle, keyring) = (bundle(cluster), keyring(cluster));
     let mut sections = BTreeMap::new();
     for node in &cluster.nodes {
         let mut all = machine::sections();
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
         all.extend(keyserver::node_sections());
-        if let (Some(wanted), Some(bundle)) = (&cluster.kubernetes, bundle.known()) {
-            all.extend(node::sections(&node_spec(wanted, bundle, node)));
+        if let Some(spec) = node_spec(cluster, &bundle, &keyring, node) {
+            all.extend(node::sections(&spec));
         }
         if cluster.kubernetes.is_some() {
             all.extend(kubeadm::sections());
@@ -156,6 +159,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         servers: BTreeMap::new(),
         escrow,
         bundle,
+        keyring,
         api: Fact::Absent,
         unreachable: fleet.failed().keys().cloned().collect(),
     };
@@ -171,11 +175,12 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Err(gap) => Fact::Unknown(gap),
             };
         }
+        let spec = cluster.nodes.iter().find(|n| n.name == name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
         let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
             Ok(NodeSeen {
                 machine: machine::read(a, now)?,
                 storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
-                setup: seen.bundle.known().map(|_| node::read(a)).transpose()?,
+                setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
                 kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
             })
         });
@@ -263,23 +268,43 @@ pub fn first(cluster: &Cluster) -> Option<&Name> {
 
 /// `bundle.json` of the folder that the file names.
 fn bundle(cluster: &Cluster) -> Fact<Bundle> {
-    match cluster.kubernetes.as_ref().map(|k| &k.source) {
-        Some(Source::Bundle(dir)) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
-        Some(Source::Packages) | None => Fact::Absent,
+    match cluster.kubernetes.as_ref().and_then(|k| k.bundle.as_ref()) {
+        Some(dir) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
+        None => Fact::Absent,
     }
 }
 
-fn node_spec(wanted: &Kubernetes, bundle: &Bundle, node: &Node) -> NodeSpec {
-    let dir = match &wanted.source {
-        Source::Bundle(dir) => dir.clone(),
-        Source::Packages => std::path::PathBuf::new(),
-    };
-    NodeSpec {
-        name: node.name.clone(),
-        bundle: dir,
-        files: bundle.files_for(node.is_control_plane()),
-        pause_image: bundle.pause_image().unwrap_or_default().to_owned(),
+/// The key of the packages' repository that the file names.
+fn keyring(cluster: &Cluster) -> Fact<String> {
+    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()) {
+        Some(packages) => Fact::from_result(keyring::load(&packages.key).map_err(|e| causes(&e))),
+        None => Fact::Absent,
     }
+}
+
+/// A node as it shall be; nothing when the file asks for no Kubernetes, or its software cannot be read.
+fn node_spec(cluster: &Cluster, bundle: &Fact<Bundle>, key: &Fact<String>, node: &Node) -> Option<NodeSpec> {
+    let wanted = cluster.kubernetes.as_ref()?;
+    if bundle.gap().is_some() || key.gap().is_some() {
+        return None;
+    }
+    let (bundle, key) = (bundle.known(), key.known());
+    let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
+        version: wanted.version.clone(),
+        repository: packages.repository.clone(),
+        key: key.clone(),
+    });
+    let mut files = bundle.map(|b| b.files_for(node.is_control_plane())).unwrap_or_default();
+    if packages.is_some() {
+        files.retain(|f| !node::packaged(f));
+    }
+    Some(NodeSpec {
+        name: node.name.clone(),
+        bundle: wanted.bundle.clone().unwrap_or_default(),
+        files,
+        packages,
+        pause_image: bundle.and_then(Bundle::pause_image).map(str::to_owned),
+    })
 }
 
 /// The cluster for kubeadm; nothing when the file asks for no Kubernetes.
@@ -304,7 +329,8 @@ pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
 fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
     let Some(spec) = cluster_spec(cluster) else { return };
     let bundle = match &seen.bundle {
-        Fact::Known(bundle) if bundle.kubernetes == wanted.version => bundle,
+        Fact::Known(bundle) if bundle.kubernetes == wanted.version => Some(bundle),
+        Fact::Absent => None,
         Fact::Known(bundle) => {
             let reason = format!("the bundle has Kubernetes {}, and the file asks for {}", bundle.kubernetes, wanted.version);
             return part.held.push(Held::new("cluster/bundle", reason, "name another bundle, or that version"));
@@ -316,11 +342,11 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
                 "`kubestead lab build` makes a bundle and prints its folder",
             ));
         }
-        Fact::Absent => {
-            let hint = "name a folder in kubernetes.bundle: `kubestead lab build` makes one";
-            return part.held.push(Held::new("cluster/packages", "software from an apt repository is not supported yet", hint));
-        }
     };
+    if let Fact::Unknown(gap) = &seen.keyring {
+        let hint = "download Release.key of the repository, and name it in kubernetes.packages.key";
+        return part.held.push(Held::new("cluster/packages", gap.to_string(), hint));
+    }
     if cluster.control_planes().count() > 1 {
         let hint = "give the role to one node";
         return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
@@ -329,7 +355,8 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     let mut prepared: BTreeMap<Name, BTreeSet<StepId>> = BTreeMap::new();
     for (node, found) in machines {
         let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
-        let own = node::plan(&node_spec(wanted, bundle, node), setup);
+        let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
+        let own = node::plan(&own, setup);
         let ready = own.held.is_empty();
         part.extend(own.map(Action::Node));
         if ready {
@@ -360,8 +387,11 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
 }
 
 /// What shall be in the cluster.
-fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: &Bundle, inside: &dyn Fn(&Name) -> bool) -> ObjectsSpec {
-    let image = |part: &str| bundle.files.iter().filter_map(|f| f.image.clone()).find(|i| i.contains(part)).unwrap_or_default();
+fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, inside: &dyn Fn(&Name) -> bool) -> ObjectsSpec {
+    let image = |part: &str, otherwise: &str| {
+        let own = bundle.and_then(|b| b.files.iter().filter_map(|f| f.image.clone()).find(|i| i.contains(part)));
+        own.unwrap_or_else(|| otherwise.to_owned())
+    };
     let carriers = cluster.nodes.iter().filter(|n| cluster.volumes_of(&n.name).any(|v| v.path == POOL_ROOT));
     let mut storage = kubestead_storage::pv::classes(&cluster.pools, &cluster.named);
     storage.extend(
@@ -377,7 +407,7 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: &Bundle, inside: &dyn 
     let nodes: BTreeMap<Name, _> = cluster.nodes.iter().filter(|n| inside(&n.name)).map(|n| (n.name.clone(), labels(n))).collect();
     ObjectsSpec {
         pods: spec.pods.clone(),
-        images: (image("/flannel:"), image("/flannel-cni-plugin:")),
+        images: (image("/flannel:", cluster::IMAGES.0), image("/flannel-cni-plugin:", cluster::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
         joined: nodes.keys().map(|n| kubeadm::joined(spec, n)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod engine;
 pub mod file;
 pub mod fleet;
+pub mod keyring;
 pub mod keyserver;
 pub mod kubeadm;
 pub mod machine;

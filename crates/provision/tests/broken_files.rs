@@ -20,6 +20,7 @@ keys:
   servers: [{host: lock, address: 10.0.0.5}]
 pools:
   pool-s: {count: 2, size: 1Gi}
+kubernetes: {version: 1.37.1, packages: {key: release.asc}}
 ";
 
 fn told(text: &str) -> Vec<String> {
@@ -30,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 26] = [
+const BROKEN: [(&str, &str, &str); 33] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a text, and this is a list"),
@@ -61,6 +62,13 @@ const BROKEN: [(&str, &str, &str); 26] = [
     ("  servers: [{host: lock, address: 10.0.0.5}]", "  servers: []", "volumes are encrypted and no key server is named"),
     ("count: 2", "count: -2", "c.yaml:14:19: error: count: \"-2\" is not a whole number"),
     ("kind: Cluster", "kind: Cluster\nkind: Cluster", "c.yaml:3:1: error: \"kind\" is written twice (first in line 2)"),
+    ("version: 1.37.1", "version: 1.99.0", "c.yaml:15:23: error: Kubernetes 1.99.0 is not supported"),
+    (", packages: {key: release.asc}", "", "c.yaml:15:13: error: kubernetes names no source of its software\n  hint: write `packages:"),
+    ("{key: release.asc}", "{}", "c.yaml:15:41: error: kubernetes.packages needs \"key\""),
+    ("{key: release.asc}", "release.asc", "kubernetes.packages must be a map, and this is"),
+    ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),
+    ("{key:", "{repository: 'https://me:secret@a.b/c', key:", "kubernetes.packages.repository: it holds a login"),
+    ("{key:", "{repository: 'https://a.b/v1.37/deb/', key:", "is the path of one minor: leave out /v1.N/deb"),
 ];
 
 #[test]

@@ -229,20 +229,23 @@ fn tabs(volume: &Volume) -> Procedure {
 }
 
 /// The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the volume fails instead of filling `/`.
+/// A machine that is just booting mounts it by itself at any instant. The bare mount point is therefore closed in a view of its own,
+/// where nothing is mounted on it: else the volume's own folder might be the one that is closed.
 fn mount(volume: &Volume) -> Procedure {
     let (path, mapper, unit) = (&volume.path, volume.mapper(), unit::cryptsetup_unit(volume));
     Procedure::new(
         format!(
-            "s=$(findmnt -rn -M {path} -o SOURCE || true); [ \"$s\" != /dev/mapper/{mapper} ] || already\n[ -z \"$s\" ] || refuse \"$s is mounted at {path}\"\n\
+            "mounted() {{ [ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ]; }}\nif mounted; then already; fi\ns=$(findmnt -rn -M {path} -o SOURCE || true)\n[ -z \"$s\" ] || refuse \"$s is mounted at {path}\"\n\
              [ ! -d {path} ] || [ -z \"$(ls -A {path})\" ] || refuse '{path} holds files'"
         ),
         format!(
-            "systemctl daemon-reload\nmkdir -p {path}\nchattr -i {path}\nchmod 0000 {path}; chattr +i {path}\n\
-             systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nmount {path}\n[ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
+            "systemctl daemon-reload\nmkdir -p {path}\n\
+             unshare --mount bash -ec 'findmnt -M {path} > /dev/null && umount -l {path}; chattr -i {path}; chmod 0000 {path}; chattr +i {path}'\n\
+             systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nmounted || mount {path} || mounted\n[ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
             volume.name,
             quote(&unit)
         ),
-        format!("[ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ] || unverified '{path} is not mounted'"),
+        format!("mounted || unverified '{path} is not mounted'"),
     )
 }
 

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 const NAMESPACE: &str = "kube-flannel";
 const NAME: &str = "flannel";
+/// Its image and that of its plugin, when no bundle says which.
+pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1");
 
 /// The manifests, in the order in which they are applied. The images are those of the bundle.
 pub(super) fn manifests(pods: &str, image: &str, plugin: &str) -> Vec<Value> {

@@ -7,5 +7,6 @@ mod observe;
 mod plan;
 
 pub use apply::apply;
+pub use flannel::IMAGES;
 pub use observe::{ApiFacts, NodeState, read, section};
 pub use plan::{Action, ObjectsSpec, plan};

@@ -56,22 +56,27 @@ pub(crate) const POOL_ROOT: &str = "/var/lib/kubestead/volumes";
 pub struct Kubernetes {
     /// Such as `1.37.1`.
     pub version: String,
-    /// Where the software comes from.
-    pub source: Source,
+    /// A bundle folder on the operator's computer; every program that packages do not bring, and images, come from it.
+    pub bundle: Option<PathBuf>,
+    /// The apt repository of kubeadm, kubelet and kubectl; the bundle has them when not given.
+    pub packages: Option<Packages>,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines: long time-outs, one CPU, no leader election.
     pub lab: bool,
 }
 
-/// Where the software comes from.
+/// An apt repository with a path for each minor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The per-minor apt repository.
-    Packages,
-    /// A bundle folder on the operator's computer.
-    Bundle(PathBuf),
+pub struct Packages {
+    /// Its address without the minor.
+    pub repository: String,
+    /// The armoured public key that signs it, on the operator's computer.
+    pub key: PathBuf,
 }
+
+/// The official repository.
+const REPOSITORY: &str = "https://pkgs.k8s.io/core:/stable:";
 
 /// How to log in.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -266,15 +271,20 @@ fn constant(top: &mut Fields, key: &'static str, value: &str, out: &mut Findings
 }
 
 fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
-    let mut kubernetes = Kubernetes { version: String::new(), source: Source::Packages, ignore_preflight: Vec::new(), lab: false };
+    let place = node.place.clone();
+    let mut kubernetes = Kubernetes { version: String::new(), bundle: None, packages: None, ignore_preflight: Vec::new(), lab: false };
     let mut f = Fields::of(node, "kubernetes", out);
     if let Some(version) = f.required("version", out).and_then(|n| text(n, "kubernetes.version", out)) {
         rules::version(&version, out);
         kubernetes.version = version.value;
     }
-    if let Some(bundle) = f.take("bundle").and_then(|n| text(n, "kubernetes.bundle", out)) {
-        kubernetes.source = Source::Bundle(dir.join(bundle.value));
+    let (bundle, source) = (f.take("bundle"), f.take("packages"));
+    if bundle.is_none() && source.is_none() {
+        let hint = "write `packages: {key: FILE}` for the apt repository, or `bundle: DIR` for a folder with the software";
+        out.error(&place, "kubernetes names no source of its software", Some(hint.to_owned()));
     }
+    kubernetes.bundle = bundle.and_then(|n| text(n, "kubernetes.bundle", out)).map(|a| dir.join(a.value));
+    kubernetes.packages = source.and_then(|n| packages(n, dir, out));
     for item in f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default() {
         if let Some(error) = text(item, "a preflight error's name", out) {
             if error.value.eq_ignore_ascii_case("all") {
@@ -286,6 +296,17 @@ fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
     kubernetes.lab = f.take("lab").and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
     f.end(out);
     kubernetes
+}
+
+fn packages(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Packages> {
+    let mut f = Fields::of(node, "kubernetes.packages", out);
+    let repository = match f.take("repository") {
+        Some(node) => rules::repository(node, out),
+        None => Some(REPOSITORY.to_owned()),
+    };
+    let key = f.required("key", out).and_then(|n| text(n, "kubernetes.packages.key", out));
+    f.end(out);
+    Some(Packages { repository: repository?, key: dir.join(key?.value) })
 }
 
 fn endpoint(node: Yaml, out: &mut Findings) -> Option<String> {

@@ -6,4 +6,4 @@ mod rules;
 mod tree;
 
 pub(crate) use cluster::POOL_ROOT;
-pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, Role, Source, Ssh, Volume, load};
+pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, Packages, Role, Ssh, Volume, load};

@@ -106,6 +106,25 @@ pub(super) fn subnet(node: Node, out: &mut Findings) -> Option<String> {
     Some(found.value)
 }
 
+/// An address for apt. It goes into files and scripts of the nodes, so it holds nothing that is special there, and no password.
+pub(super) fn repository(node: Node, out: &mut Findings) -> Option<String> {
+    let found = parsed(node, "kubernetes.packages.repository", out, |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+        if rest.contains('@') {
+            return Err("it holds a login: apt reads those from /etc/apt/auth.conf.d".to_owned());
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+".contains(c);
+        if !rest.starts_with(|c: char| c.is_ascii_alphanumeric()) || !rest.chars().all(plain) {
+            return Err(format!("{text:?} is not an address such as https://pkgs.k8s.io/core:/stable:"));
+        }
+        if rest.trim_end_matches('/').ends_with("/deb") {
+            return Err(format!("{text:?} is the path of one minor: leave out /v1.N/deb"));
+        }
+        Ok(text.trim_end_matches('/').to_owned())
+    })?;
+    Some(found.value)
+}
+
 /// Looks across fields, and puts the parts together.
 pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
     let Draft { mut cluster, names, addresses, devices, volumes, pools } = draft;

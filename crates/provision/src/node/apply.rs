@@ -8,9 +8,9 @@ use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_storage::apply::write_files;
 
-use super::INSTALLED;
 use super::plan::Action;
 use super::spec::SYSCTL_FILE;
+use super::{INSTALLED, apt};
 use crate::bundle::BundleFile;
 
 /// Carries an action out on its host. An error's cause names the object.
@@ -28,6 +28,9 @@ sysctl -q -p {SYSCTL_FILE}"
         }
         Action::SwapOff => swap_off().run(host).await,
         Action::Install { bundle, files } => each(files, host, |file| install(bundle, file)).await,
+        // The list itself is read when packages are installed: what a cut leaves unread is read then.
+        Action::Source { files } => write_files(files, "", host).await,
+        Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files } => {
             let load = "systemctl daemon-reload\nsystemctl -q enable containerd\nsystemctl restart containerd";
             write_files(files, load, host).await

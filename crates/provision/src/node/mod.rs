@@ -1,14 +1,16 @@
-//! Makes a machine ready for kubeadm: kernel, software of the bundle, containerd with its images, the kubelet's unit.
+//! Makes a machine ready for kubeadm: kernel, software of the bundle or of packages, containerd with its images, the kubelet's unit.
 //!
-//! The bundle lies on the operator's computer; nothing is downloaded by a node. What was installed is recorded on the node in
+//! A bundle lies on the operator's computer, and nothing is downloaded by a node; packages come from the apt repository that the file names. What was installed is recorded on the node in
 //! `/var/lib/kubestead/installed` with size and time, so that looking again does not read gigabytes.
 
 mod apply;
+mod apt;
 mod observe;
 mod plan;
 mod spec;
 
 pub use apply::apply;
+pub use apt::{AptFacts, Package, Packages, packaged};
 pub use observe::{NodeFacts, read, sections};
 pub use plan::{Action, plan, ready};
 pub use spec::NodeSpec;

@@ -9,6 +9,7 @@ use kubestead_storage::observe::{PENDING, read_sums};
 use serde::{Deserialize, Serialize};
 
 use super::INSTALLED;
+use super::apt::{self, AptFacts, Packages};
 use super::spec::{NodeSpec, SYSCTLS, containerd_files, kernel_files, kubelet_files};
 use crate::bundle::BundleFile;
 
@@ -29,6 +30,10 @@ pub struct NodeFacts {
     pub files: BTreeMap<String, String>,
     /// Path to sha256 of what was installed and was not touched since.
     pub installed: BTreeMap<String, String>,
+    /// What apt and dpkg say; nothing when the programs come from the bundle.
+    pub apt: Option<AptFacts>,
+    /// The version of the machine's own containerd; nothing when it is missing or the bundle brings one.
+    pub runtime: Option<String>,
     /// Whether containerd runs.
     pub containerd: bool,
     /// The references of its images.
@@ -39,10 +44,11 @@ pub struct NodeFacts {
 
 /// The sections of the probe.
 pub fn sections(spec: &NodeSpec) -> Vec<Section> {
-    let own = [kernel_files(), containerd_files(spec), kubelet_files()].concat();
+    let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
+    let own = [kernel_files(), containerd_files(spec), kubelet_files(spec), source].concat();
     let own: Vec<String> = own.iter().map(|f| quote(&f.path)).collect();
     let targets: Vec<String> = spec.files.iter().filter_map(BundleFile::target).map(|t| quote(&t)).collect();
-    vec![
+    let mut all = vec![
         Section::new("node/hostname", "cat /proc/sys/kernel/hostname"),
         Section::new("node/cgroup", "stat -fc %T /sys/fs/cgroup"),
         Section::new("node/swap", "tail -n +2 /proc/swaps"),
@@ -59,15 +65,19 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
             format!("cat {INSTALLED} 2>/dev/null; echo @@; stat -c '%s %Y %n' {} 2>/dev/null; true", targets.join(" ")),
         ),
         Section::new("node/containerd", "systemctl is-active containerd; systemctl is-enabled kubelet 2>/dev/null; true"),
-        Section::new(
-            "node/images",
-            "[ ! -S /run/containerd/containerd.sock ] || /usr/local/bin/ctr -n k8s.io images ls -q 2>/dev/null; true",
-        ),
-    ]
+        Section::new("node/images", "[ ! -S /run/containerd/containerd.sock ] || ctr -n k8s.io images ls -q 2>/dev/null; true"),
+    ];
+    if let Some(packages) = &spec.packages {
+        all.extend(apt::sections(packages));
+    }
+    if !spec.brings_containerd() {
+        all.push(Section::new("node/runtime", "containerd --version 2>/dev/null; true"));
+    }
+    all
 }
 
 /// Reads the answers.
-pub fn read(answers: &Answers) -> Result<NodeFacts, Gap> {
+pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let kernel = answers.text("node/kernel")?;
     let mut services = answers.text("node/containerd")?.lines();
     Ok(NodeFacts {
@@ -77,10 +87,17 @@ pub fn read(answers: &Answers) -> Result<NodeFacts, Gap> {
         kernel: kernel.lines().count() == SYSCTLS.len() && kernel.lines().all(|l| l.trim() == "1"),
         files: read_sums(answers.text("node/files")?),
         installed: installed(answers.text("node/installed")?),
+        apt: spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?,
+        runtime: if spec.brings_containerd() { None } else { runtime(answers.text("node/runtime")?) },
         containerd: services.next() == Some("active"),
         kubelet_enabled: services.next() == Some("enabled"),
         images: answers.text("node/images")?.lines().map(str::to_owned).collect(),
     })
+}
+
+/// The version in what `containerd --version` prints: a program, a package, a version and perhaps a commit.
+fn runtime(text: &str) -> Option<String> {
+    text.split_whitespace().nth(2).map(|version| version.trim_start_matches('v').to_owned())
 }
 
 /// What the record says of files whose size and time are still as recorded.
@@ -98,6 +115,18 @@ fn installed(text: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn containerds_version_is_read_as_packages_print_it() {
+        for (text, version) in [
+            ("containerd github.com/containerd/containerd/v2 v2.3.0 0123abc\n", Some("2.3.0")),
+            ("containerd containerd.io 1.7.27 05044ec\n", Some("1.7.27")),
+            ("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1\n", Some("1.6.20~ds1")),
+            ("", None),
+        ] {
+            assert_eq!(runtime(text).as_deref(), version);
+        }
+    }
 
     #[test]
     fn a_file_that_was_touched_since_counts_as_not_installed() {

@@ -1,4 +1,4 @@
-//! What a node shall be: its part of the bundle, and the files that we write.
+//! What a node shall be: its part of the bundle, its packages, and the files that we write.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use kubestead_core::name::Name;
 use kubestead_storage::unit::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::apt::Packages;
 use crate::bundle::BundleFile;
 
 /// A node as it shall be.
@@ -16,10 +17,19 @@ pub struct NodeSpec {
     pub name: Name,
     /// The bundle's folder on the operator's computer.
     pub bundle: PathBuf,
-    /// The files of the bundle that this node needs.
+    /// The files of the bundle that this node needs; none without a bundle.
     pub files: Vec<BundleFile>,
-    /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`.
-    pub pause_image: String,
+    /// Kubernetes' programs as packages, when they do not come from the bundle.
+    pub packages: Option<Packages>,
+    /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
+    pub pause_image: Option<String>,
+}
+
+impl NodeSpec {
+    /// Whether the bundle brings containerd; else it is the machine's own, with the unit of its package.
+    pub(super) fn brings_containerd(&self) -> bool {
+        self.files.iter().any(|f| f.name == "containerd" && f.target().is_some())
+    }
 }
 
 /// Kernel settings that kubeadm and the CNI ask for; each is to be 1.
@@ -40,25 +50,32 @@ pub(super) fn kernel_files() -> Vec<Owned> {
     ]
 }
 
-/// containerd's configuration and unit (containerd's own, with Restart and limits as it ships them).
+/// containerd's configuration and, for the bundle's, its unit (containerd's own, with Restart and limits as it ships them).
 pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     // A JSON string is a TOML basic string.
-    let pause = serde_json::Value::from(spec.pause_image.as_str()).to_string();
-    vec![
-        config(CONTAINERD_CONFIG, CONTAINERD_TOML.replace("@PAUSE@", &pause)),
-        config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT),
-    ]
+    let pinned = |image: &str| {
+        format!("[plugins.\"io.containerd.cri.v1.images\".pinned_images]\n  sandbox = {}\n\n", serde_json::Value::from(image))
+    };
+    let pinned = spec.pause_image.as_deref().map(pinned).unwrap_or_default();
+    let mut files = vec![config(CONTAINERD_CONFIG, CONTAINERD_TOML.replace("@PINNED@", &pinned))];
+    if spec.brings_containerd() {
+        files.push(config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT));
+    }
+    files
 }
 
-/// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary; and a unit that at
+/// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary, where no package
+/// brings them; and a unit that at
 /// shutdown ends the pods after the kubelet and before the volumes: a container that lives holds its volume's device open.
-pub(super) fn kubelet_files() -> Vec<Owned> {
-    vec![
-        config("/etc/systemd/system/kubelet.service", KUBELET_UNIT),
-        config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN),
-        config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT),
-        Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 },
-    ]
+pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
+    let mut files = Vec::new();
+    if spec.packages.is_none() {
+        files.push(config("/etc/systemd/system/kubelet.service", KUBELET_UNIT));
+        files.push(config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN));
+    }
+    files.push(config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT));
+    files.push(Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 });
+    files
 }
 
 const STOP_PODS: &str = "/usr/local/lib/kubestead/stop-pods";
@@ -84,10 +101,7 @@ version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
 
-[plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = @PAUSE@
-
-[plugins."io.containerd.cri.v1.runtime".cni]
+@PINNED@[plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = ["/opt/cni/bin"]
   conf_dir = "/etc/cni/net.d"
 
@@ -164,8 +178,14 @@ mod tests {
             name: Name::new("kube1").unwrap(),
             bundle: "/b".into(),
             files: vec![],
-            pause_image: "registry.k8s.io/pause:3.10.2".into(),
+            packages: None,
+            pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
+    }
+
+    fn with_containerd() -> NodeSpec {
+        let text = r#"{"path":"bin/containerd","kind":"binary","name":"containerd","version":"2","sha256":"ab","size":1,"roles":[]}"#;
+        NodeSpec { files: vec![serde_json::from_str(text).unwrap()], ..spec() }
     }
 
     #[test]
@@ -177,9 +197,22 @@ mod tests {
             [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\n\
             [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]\n  SystemdCgroup = true\n";
         assert_eq!(containerd_files(&spec())[0].text, wanted);
-        let unit = &containerd_files(&spec())[1].text;
+        let unit = &containerd_files(&with_containerd())[1].text;
         for line in ["ExecStart=/usr/local/bin/containerd", "Delegate=yes", "KillMode=process", "Restart=always", "LimitNOFILE=1048576"] {
             assert!(unit.lines().any(|l| l == line), "{line}");
         }
+    }
+
+    #[test]
+    fn what_packages_bring_is_not_written_by_us() {
+        let files = containerd_files(&NodeSpec { pause_image: None, ..spec() });
+        assert!(
+            files.len() == 1 && !files[0].text.contains("sandbox"),
+            "the machine's own containerd keeps its unit and its sandbox image"
+        );
+        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), key: String::new() };
+        let packaged: Vec<String> = kubelet_files(&NodeSpec { packages: Some(packages), ..spec() }).into_iter().map(|f| f.path).collect();
+        assert_eq!(packaged, ["/etc/systemd/system/kubestead-pods.service", STOP_PODS]);
+        assert_eq!(kubelet_files(&spec()).len(), 4);
     }
 }

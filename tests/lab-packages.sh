@@ -1,0 +1,119 @@
+#!/bin/bash
+# The proof of packages as the source of Kubernetes' programs, on a lab of two machines: a signed repository, exact versions, held.
+# Needs: a built `kubestead` (KUBESTEAD, else from PATH) and gpg. Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+kubestead=${KUBESTEAD:-kubestead}
+work=$(mktemp -d)
+export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
+passed=0 failed=0
+finish() {
+  status=$?
+  if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
+  else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
+  echo "lab, packages: $passed passed, $failed failed"
+  [ "$status" = 0 ] && [ "$failed" = 0 ]
+}
+trap finish EXIT
+
+# expect WHAT COMMAND...: the command must succeed.
+expect() {
+  what=$1; shift
+  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
+  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
+}
+# status N COMMAND...: the command must end with that status.
+status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
+on() { machine=$1; shift; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
+# eventually SECONDS COMMAND...: asks again until it succeeds.
+eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
+says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
+fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
+ready() { [ "$(on cp1 "kubectl --kubeconfig /etc/kubernetes/admin.conf get node cp1 -o 'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ]; }
+# while_unpacking COMMAND...: begins `up`, waits until dpkg unpacks on the node, carries the command out and kills `up` with -9.
+while_unpacking() {
+  "$kubestead" up > "$work/killed" 2>&1 & pid=$!
+  begun=0; on cp1 "timeout 180 bash -c 'until pgrep -x dpkg-deb; do sleep 0.1; done'" || begun=1
+  "$@"
+  kill -9 "$pid"; wait "$pid" 2>/dev/null || true
+  [ "$begun" = 0 ] || { echo "dpkg was not seen"; cat "$work/killed"; return 1; }
+}
+
+echo "== from nothing"
+bundle=$("$kubestead" lab build 2>/dev/null)
+mkdir -p "$KUBESTEAD_LAB_DIR/lab"
+cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
+{"machines": [
+  {"name": "cp1", "address": "10.77.0.11", "memory": 2560, "disks": [{"serial": "cp1-data", "size": 4096}]},
+  {"name": "masterlock", "address": "10.77.0.5", "memory": 320, "disks": []}
+]}
+JSON
+expect "lab up" "$kubestead" lab up
+ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
+"$kubestead" init "$work" >/dev/null 2>&1
+sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#^  bundle: bundle#  bundle: $bundle#" "$top/examples/packages/cluster.yaml" > "$KUBESTEAD_FILE"
+expect "a keyring that is not there is named" says "kubernetes.asc" status 4 "$kubestead" plan
+repository=http://packages.lab/core:/stable:/v1.37/deb
+expect "the lab serves the repository's key" on cp1 "curl -fs $repository/Release.key"
+cp "$work/out" "$work/kubernetes.asc"
+expect "and nothing beside it" on cp1 "! curl -fs --path-as-is http://packages.lab/../kernel.json && ! curl -fs --path-as-is http://packages.lab/core:/../../bundle.json"
+expect "the plan names the repository" says "the apt repository $repository" status 3 "$kubestead" plan
+sed '/^  bundle:/d' "$KUBESTEAD_FILE" > "$work/alone.yaml"
+expect "without a bundle the machine's containerd is asked for" says "containerd is missing" status 4 "$kubestead" plan -f "$work/alone.yaml"
+
+echo "== what is not signed by the key is not taken"
+installed() { on cp1 "dpkg-query -W -f '\${db:Status-Want} \${db:Status-Status} \${Version}\n' kubeadm kubelet kubectl | sort -u"; }
+none() { [ -z "$(installed 2>/dev/null)" ]; }
+export GNUPGHOME=$work/gnupg; mkdir -m 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key other ed25519 sign never 2>/dev/null
+gpg --armor --export > "$work/other.asc"; gpgconf --kill all; unset GNUPGHOME
+sed 's#kubernetes.asc#other.asc#' "$KUBESTEAD_FILE" > "$work/other.yaml"
+expect "another key" fails_saying "NO_PUBKEY" "$kubestead" up -f "$work/other.yaml"
+sed 's#core:/stable:#core:/unsigned:#' "$KUBESTEAD_FILE" > "$work/unsigned.yaml"
+expect "no signature" fails_saying "is not signed" "$kubestead" up -f "$work/unsigned.yaml"
+cp -rl "$bundle" "$work/next"; sed -i 's/"kubernetes": "1.37.1"/"kubernetes": "1.37.9"/' "$work/next/bundle.json"
+sed "s#1.37.1#1.37.9#; s#^  bundle: .*#  bundle: $work/next#" "$KUBESTEAD_FILE" > "$work/next.yaml"
+expect "a version that the repository does not have" fails_saying "which has: 1.37.1-1.1" "$kubestead" up -f "$work/next.yaml"
+expect "nothing was installed" none
+
+echo "== kill -9 of up, and the power cut, in the middle of the installation"
+expect "the power is cut while dpkg unpacks" while_unpacking "$kubestead" lab kill cp1
+expect "power back" "$kubestead" lab start cp1
+expect "up is killed while dpkg unpacks" while_unpacking true
+on cp1 "ls -l /var/lib/kubestead/packages-begun; dpkg-query -W -f '\${Package} \${db:Status-Status}\n' kubeadm kubelet kubectl kubernetes-cni; ls -s /var/lib/apt/lists" 2>&1 | sed 's/^/      /' || true
+expect "the next up finishes" "$kubestead" up
+expect "the node is Ready" eventually 240 ready
+expect "all three are installed at the version and held" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
+expect "and nothing is left half done" on cp1 "[ -z \"\$(dpkg --audit)\" ] && ! [ -e /var/lib/kubestead/packages-begun ]"
+expect "the packages' own programs and units run" on cp1 "! ls /usr/local/bin/kube* /etc/systemd/system/kubelet.service 2>/dev/null && [ \"\$(readlink /proc/\$(systemctl show -P MainPID kubelet)/exe)\" = /usr/bin/kubelet ]"
+expect "their CNI plugins too" on cp1 "dpkg -S /opt/cni/bin/bridge && dpkg --verify kubernetes-cni kubelet kubeadm kubectl"
+expect "the plan is empty" status 0 "$kubestead" plan
+expect "up changes nothing" says "Nothing to do" "$kubestead" up
+
+echo "== what is other than it should be"
+on cp1 "apt-mark unhold kubelet > /dev/null"
+expect "what is no longer held" says "cp1/packages/install" status 3 "$kubestead" plan
+expect "is held again" "$kubestead" up
+expect "all are" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
+expect "another version is held, not changed" says "is there in version 1.37.1-1.1, and the file asks for 1.37.9" status 4 "$kubestead" plan -f "$work/next.yaml"
+on cp1 "echo 'deb [signed-by=/root/key.asc] $repository/ /' > /etc/apt/sources.list.d/other.list"
+expect "a second source of the repository" says "/etc/apt/sources.list.d/other.list names the repository" status 4 "$kubestead" plan
+on cp1 "rm /etc/apt/sources.list.d/other.list; ln -s /bin/true /usr/local/bin/kubelet"
+expect "a program that hides the package's" says "rm /usr/local/bin/kubelet" status 4 "$kubestead" plan
+on cp1 "rm /usr/local/bin/kubelet"
+expect "the plan is empty again" status 0 "$kubestead" plan
+
+echo "== reboot"
+expect "reboot" "$kubestead" lab reboot cp1
+expect "the node is Ready" eventually 240 ready
+expect "the plan is empty" eventually 180 status 0 "$kubestead" plan
+
+echo "== without a bundle, on the containerd and the images that are there"
+expect "up" "$kubestead" up -f "$work/alone.yaml"
+expect "the node is Ready" eventually 120 ready
+expect "the plan is empty" status 0 "$kubestead" plan -f "$work/alone.yaml"
+
+echo "== reset"
+expect "the cluster goes" "$kubestead" reset --yes-reset home
+expect "packages stay, held" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
+expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"
