@@ -45,3 +45,5 @@ builder=
 tail -n +$((shown + 1)) "$log"
 step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh
+step "the lab: Kubernetes from packages"
+KUBESTEAD=$kubestead bash tests/lab-packages.sh

@@ -24,7 +24,11 @@ expect() {
 }
 # status N COMMAND...: the command must end with that status.
 status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-on() { machine=$1; shift; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
+# on MACHINE COMMAND: 255 is ssh's own: the connection was lost, or the command was ended by a signal. It is asked once more.
+on() {
+  machine=$1; shift
+  ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@" || { answer=$?; [ "$answer" = 255 ] || return "$answer"; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
+}
 # eventually SECONDS COMMAND...: asks again until it succeeds.
 eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
 says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
