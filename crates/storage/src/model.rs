@@ -3,7 +3,7 @@
 use kubestead_core::fact::Fact;
 
 use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
-use crate::plan::{Action, digest, round_up};
+use crate::plan::{Action, EXTENT, capacity, digest, round_up};
 use crate::spec::Volume;
 use crate::unit;
 
@@ -15,11 +15,13 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
             for device in devices {
                 facts.devices.insert(device.clone(), Fact::Known(Device::Physical));
             }
-            facts.groups.insert(group.clone(), Fact::Known(Group { extent: 4 << 20, free: u64::MAX / 2, missing: 0, ours: true }));
+            let free = devices.iter().filter_map(|d| facts.sizes.get(d)).map(|size| capacity(*size)).sum();
+            facts.groups.insert(group.clone(), Fact::Known(Group { extent: EXTENT, free, missing: 0, ours: true }));
         }
         Action::Create { volume } => {
             let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
             let logical = Logical { size: round_up(volume.size.0, extent), new: true, formatting: false, mkfs: false };
+            take(&mut facts, volume, logical.size);
             of(&mut facts, volume, |v| (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Blank)));
         }
         Action::Share { volume } => of(&mut facts, volume, |v| v.share = true),
@@ -48,9 +50,12 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         }
         Action::Grow { volume } => {
             let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
+            let wanted = round_up(volume.size.0, extent);
+            let now = facts.volumes.get(&volume.name).and_then(|v| v.logical.known()).map_or(0, |l| l.size);
+            take(&mut facts, volume, wanted.saturating_sub(now));
             of(&mut facts, volume, |v| {
                 if let Fact::Known(logical) = &mut v.logical {
-                    logical.size = round_up(volume.size.0, extent);
+                    logical.size = wanted;
                     v.opened = Some(opened(volume, logical.size));
                 }
             });
@@ -64,6 +69,12 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
 fn opened(volume: &Volume, size: u64) -> Opened {
     let size = size.saturating_sub(16 << 20);
     Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size }
+}
+
+fn take(facts: &mut StorageFacts, volume: &Volume, bytes: u64) {
+    if let Some(Fact::Known(group)) = facts.groups.get_mut(&volume.group) {
+        group.free = group.free.saturating_sub(bytes);
+    }
 }
 
 fn of(facts: &mut StorageFacts, volume: &Volume, change: impl FnOnce(&mut VolumeFacts)) {

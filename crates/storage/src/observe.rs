@@ -30,6 +30,8 @@ pub const TOKEN: &str = "kubestead";
 pub struct StorageFacts {
     /// What each device of the spec holds.
     pub devices: BTreeMap<String, Fact<Device>>,
+    /// Bytes of each device that was seen.
+    pub sizes: BTreeMap<String, u64>,
     /// The volume groups of the spec.
     pub groups: BTreeMap<Name, Fact<Group>>,
     /// The volumes of the spec.
@@ -178,7 +180,7 @@ fn files(spec: &HostStorage) -> Vec<String> {
 
 fn device_script(device: &str) -> String {
     format!(
-        "d={}; [ -b \"$d\" ] || {{ echo missing; exit 0; }}; r=$(readlink -f \"$d\"); b=${{r##*/}}; echo \"$r\"\n\
+        "d={}; [ -b \"$d\" ] || {{ echo missing; exit 0; }}; r=$(readlink -f \"$d\"); b=${{r##*/}}; read -r n < /sys/class/block/$b/size; echo \"$r $((n * 512))\"\n\
          echo $(ls /sys/class/block/$b/holders; ls -d /sys/class/block/$b/$b* 2>/dev/null; findmnt -rn -S \"$r\" -o TARGET)\n\
          wipefs -n --json \"$r\"",
         quote(device)
@@ -213,14 +215,15 @@ fn volume_script(volume: &Volume) -> String {
 pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
     let lvm: Result<Lvm, Gap> = answers.text("storage/lvm").and_then(|text| json("lvm fullreport", text));
     let mut devices = BTreeMap::new();
-    let mut real = BTreeMap::new();
+    let (mut real, mut sizes) = (BTreeMap::new(), BTreeMap::new());
     for device in spec.groups.values().flatten() {
         let answer = answers.text(&format!("storage/device:{device}")).and_then(|text| read_device(device, text, &own(spec, device), &lvm));
         devices.insert(
             device.clone(),
             match answer {
-                Ok((path, found)) => {
+                Ok((path, size, found)) => {
                     real.insert(device.clone(), path);
+                    sizes.insert(device.clone(), size);
                     Fact::Known(found)
                 }
                 Err(gap) => Fact::Unknown(gap),
@@ -231,7 +234,7 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
     let volumes = spec.volumes.iter().map(|v| (v.name.clone(), read_volume(v, answers, &lvm))).collect();
     let files = Fact::from_result(answers.text("storage/files").map(read_sums));
     let directories = answers.text("storage/directories").map(|t| t.lines().map(str::to_owned).collect()).unwrap_or_default();
-    StorageFacts { devices, groups, volumes, files, directories }
+    StorageFacts { devices, sizes, groups, volumes, files, directories }
 }
 
 /// `sha256sum` lines: path to sum.
@@ -248,12 +251,12 @@ fn own(spec: &HostStorage, device: &str) -> String {
     group.map(|(group, _)| crate::plan::physical_uuid(group, device)).unwrap_or_default()
 }
 
-fn read_device(device: &str, text: &str, own: &str, lvm: &Result<Lvm, Gap>) -> Result<(String, Device), Gap> {
+fn read_device(device: &str, text: &str, own: &str, lvm: &Result<Lvm, Gap>) -> Result<(String, u64, Device), Gap> {
     let mut lines = text.splitn(3, '\n');
-    let path = lines.next().unwrap_or_default();
-    if path == "missing" || path.is_empty() {
+    let Some((path, size)) = lines.next().unwrap_or_default().split_once(' ') else {
         return Err(Gap::new(format!("{device} is not there")));
-    }
+    };
+    let size = number("the size of a device", size)?;
     let users = lines.next().unwrap_or_default().trim();
     let wipefs: Wipefs = json("wipefs", lines.next().unwrap_or_default())?;
     let found = match wipefs.signatures.as_slice() {
@@ -266,7 +269,7 @@ fn read_device(device: &str, text: &str, own: &str, lvm: &Result<Lvm, Gap>) -> R
         [] => Device::Taken(format!("in use by {users}")),
         several => Device::Taken(several.iter().map(crate::report::Signature::describe).collect::<Vec<_>>().join(", ")),
     };
-    Ok((path.to_owned(), found))
+    Ok((path.to_owned(), size, found))
 }
 
 fn read_group(name: &Name, devices: &[String], real: &BTreeMap<String, String>, lvm: &Result<Lvm, Gap>) -> Fact<Group> {

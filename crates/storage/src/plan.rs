@@ -188,6 +188,12 @@ impl Planner<'_> {
                 "nothing is touched that is not proven blank; save what it holds and wipe it by hand, or name another device",
             );
         }
+        let wanted: u64 = self.spec.volumes.iter().filter(|v| v.group == *group).map(|v| round_up(v.size.0, EXTENT)).sum();
+        let room = devices.iter().filter_map(|d| self.facts.sizes.get(d)).map(|size| capacity(*size)).sum();
+        if blank && wanted > room {
+            blank = false;
+            self.no_room(group, wanted, room);
+        }
         if blank {
             let action = Action::Group { group: group.clone(), devices: devices.to_vec() };
             self.step(group.as_str(), "group", action, format!("make volume group {group} of {}", devices.join(", ")), BTreeSet::new());
@@ -208,13 +214,14 @@ impl Planner<'_> {
                 .sum();
             if wanted > known.free {
                 self.groups.remove(group);
-                self.held(
-                    group.as_str(),
-                    format!("its volumes ask for {wanted} more bytes, and {} are free", known.free),
-                    "make volumes smaller or add a device",
-                );
+                self.no_room(group, wanted, known.free);
             }
         }
+    }
+
+    fn no_room(&mut self, group: &Name, wanted: u64, free: u64) {
+        let reason = format!("its volumes ask for {wanted} more bytes, and {free} are free");
+        self.held(group.as_str(), reason, "make volumes smaller or add a device");
     }
 
     fn volume(&mut self, volume: &Volume, facts: &VolumeFacts, mounts: &mut BTreeSet<StepId>) {
@@ -347,6 +354,14 @@ impl Planner<'_> {
             self.step("pools", "directories", Action::Directories { root: root.clone() }, why, mounts);
         }
     }
+}
+
+/// The size of an extent that vgcreate(8) chooses, in bytes.
+pub(crate) const EXTENT: u64 = 4 << 20;
+
+/// How many bytes of a device a volume group can give away: whole extents after the first MiB, which LVM keeps for itself.
+pub(crate) fn capacity(size: u64) -> u64 {
+    size.saturating_sub(1 << 20) / EXTENT * EXTENT
 }
 
 /// LUKS2's header (16 MiB by default, cryptsetup-luksFormat(8)) and what a filesystem leaves unused at its end.

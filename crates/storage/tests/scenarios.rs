@@ -55,7 +55,7 @@ fn blank() -> Answers {
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
         ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
         ("storage/files", 0, String::new()),
-        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc\n\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
+        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592\n\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
         ("storage/volume:kubelet", 0, absent.to_owned()),
         ("storage/volume:volkube", 0, absent.to_owned()),
         ("storage/directories", 0, String::new()),
@@ -106,6 +106,17 @@ fn from_every_cut_the_next_plan_finishes_and_formats_nothing_twice() {
         let after = rest.steps.iter().fold(half, |facts, step| model(&step.action, facts));
         assert!(plan(&spec(), &after).steps.is_empty(), "cut {cut}");
     }
+}
+
+#[test]
+fn volumes_that_a_new_group_cannot_hold_are_held_before_anything_is_made() {
+    let mut spec = spec();
+    spec.volumes[1].size = Bytes(7 << 30);
+    let part = plan(&spec, &facts());
+    assert!(held(&part).contains("kube1/vg01: its volumes ask for 8589934592 more bytes, and 8585740288 are free"), "{}", held(&part));
+    assert!(!ids(&part).iter().any(|id| id.ends_with("/group") || id.ends_with("/create")), "{:?}", ids(&part));
+    spec.volumes[1].size = Bytes((7 << 30) - (4 << 20));
+    assert!(plan(&spec, &facts()).held.is_empty());
 }
 
 #[test]
@@ -208,7 +219,7 @@ fn a_disk_that_was_cut_off_between_pvcreate_and_vgcreate_is_known_by_its_uuid() 
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
         ])
     };
@@ -276,7 +287,7 @@ fn real_answers_are_read() {
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
             ("storage/volume:volkube", 0, volume),
         ])
