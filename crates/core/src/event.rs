@@ -42,6 +42,7 @@ pub enum Event {
 }
 
 /// Takes events.
+#[cfg_attr(feature = "mock", mockall::automock)]
 pub trait Reporter: Send + Sync {
     /// Must not block for long: steps wait for it.
     fn on(&self, event: &Event);

@@ -11,6 +11,7 @@ use crate::procedure::{Procedure, ProcedureError};
 use crate::secret::Secret;
 
 /// A machine. Commands run as root; a backend whose login is another user goes through `sudo -n`.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Its name in the cluster file.

@@ -16,6 +16,7 @@ impl KeyRef {
 }
 
 /// Opens secrets by reference.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait KeySource: Send + Sync {
     /// The secret. An error when it is not there: a source never makes one up.

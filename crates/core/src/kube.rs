@@ -41,6 +41,7 @@ impl std::fmt::Display for ObjectRef {
 }
 
 /// The API of one cluster.
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Kube: Send + Sync {
     /// The object, or `None` when the server says that there is none.

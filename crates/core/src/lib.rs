@@ -4,7 +4,7 @@
 //! [`plan::Plan`] of typed actions; applying an action is guard, act, verify ([`procedure::Procedure`]) on a [`host::Host`].
 //!
 //! The four traits stand here, below both sides that need them, each with a twin for tests in [`twin`]:
-//! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`].
+//! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`]. Feature `mock` adds a mock of each, made by mockall.
 
 pub mod command;
 pub mod diagnostic;

@@ -205,11 +205,16 @@ fn reset(spec: &ClusterSpec) -> Procedure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use kubestead_core::command::Output;
+    use kubestead_core::host::MockHost;
+    use mockall::Sequence;
+
     use super::*;
 
-    #[test]
-    fn every_script_is_one_that_bash_can_read() {
-        let spec = ClusterSpec {
+    fn spec() -> ClusterSpec {
+        ClusterSpec {
             name: Name::new("home").unwrap(),
             version: "1.37.1".into(),
             endpoint: "e:6443".into(),
@@ -220,7 +225,39 @@ mod tests {
             pods_here: false,
             ignore_preflight: vec![],
             lab: false,
-        };
+        }
+    }
+
+    /// A host that is asked for just this next: a command that holds `word`, and answers `status` and `text`.
+    fn expect(host: &mut MockHost, sequence: &mut Sequence, word: &'static str, status: i32, text: &str) {
+        let output = Output { status, stdout: text.as_bytes().to_vec(), stderr: vec![] };
+        let asked = host.expect_run().withf(move |command| command.render().contains(word) && !command.render().contains(TOKEN));
+        asked.times(1).in_sequence(sequence).return_once(move |_| Ok(output));
+    }
+
+    const TOKEN: &str = "abcdef.0123456789abcdef";
+
+    /// kubeadm's token is on no command line, and it is deleted whatever became of the join.
+    #[tokio::test]
+    async fn the_token_of_a_join_goes_whether_it_succeeded_or_not() {
+        for (status, good) in [(0, true), (1, false)] {
+            let (mut first, mut worker, mut order) = (MockHost::new(), MockHost::new(), Sequence::new());
+            first.expect_name().return_const("cp1".to_owned());
+            worker.expect_name().return_const("kube1".to_owned());
+            expect(&mut first, &mut order, "openssl x509", 0, &"a".repeat(64));
+            expect(&mut worker, &mut order, RECORD, 0, "");
+            expect(&mut first, &mut order, "kubeadm token create", 0, TOKEN);
+            expect(&mut worker, &mut order, "kubeadm join", status, "");
+            expect(&mut first, &mut order, "kubeadm token delete abcdef", 0, "");
+            let hosts = Hosts::from([("cp1".to_owned(), Arc::new(first) as Arc<dyn Host>)]);
+            let joined = join(&spec(), &Name::new("kube1").unwrap(), "10.0.0.21", &worker, &hosts).await;
+            assert_eq!(joined.is_ok(), good, "{joined:?}");
+        }
+    }
+
+    #[test]
+    fn every_script_is_one_that_bash_can_read() {
+        let spec = spec();
         for procedure in [encryption(), init(), join_procedure("ab"), reset(&spec)] {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
