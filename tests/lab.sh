@@ -82,6 +82,12 @@ expect "the next up finishes" "$kubestead" up
 mounted() { for pair in cp1:/var/lib/etcd cp1:/etc/kubernetes cp1:/var/lib/kubelet kube1:/var/lib/containerd kube1:/var/lib/kubestead/volumes kube2:/var/lib/kubestead/volumes; do on "${pair%%:*}" "findmnt -M ${pair#*:} -o SOURCE | grep -q /dev/mapper/luks-" || { echo "$pair is not mounted"; return 1; }; done; }
 expect "all volumes are mounted from dm-crypt" mounted
 expect "the plan is empty" status 0 "$kubestead" plan
+# sshd tells of each command at the level VERBOSE; asking for the number is one more.
+machines="cp1 kube1 kube2 masterlock"
+for machine in $machines; do on "$machine" "echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh"; done
+commands() { for machine in $machines; do on "$machine" "journalctl --sync; journalctl -u ssh -o cat | grep -c 'Starting session: command'"; done; }
+one_command_each() { commands > "$work/before"; "$kubestead" plan && commands | paste - "$work/before" | while read -r after before; do echo "$((after - before - 1))"; done | tee /dev/stderr | sort -u | grep -qx 1; }
+expect "an empty plan is one command on each machine" one_command_each
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
 # From Python: the same values.
 python() { PYTHONPATH=$work/python python3 -c "import kubestead; $1"; }

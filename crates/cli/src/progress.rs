@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::Outcome;
 
-use crate::print;
+use crate::{print, render};
 
 /// Shows events on standard error, and keeps them in a journal for people. Nothing reads the journal back to decide.
 pub(crate) struct Progress {
@@ -77,6 +77,12 @@ impl Reporter for Progress {
                     self.line(&format!("{host}: not seen: {gap}"));
                 }
                 self.advance(None);
+            }
+            Event::Planned { steps, held } => {
+                for planned in steps {
+                    self.line(&render::line(&planned.step, planned.risk, &planned.what));
+                }
+                self.line(&format!("{} to do, {} held", steps.len(), held.len()));
             }
             Event::Started { step, .. } => self.advance(Some(step.to_string())),
             Event::Ended { step, outcome, millis } => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kubestead_core::plan::{Plan, Risk, Step};
+use kubestead_core::plan::{Plan, Risk, Step, StepId};
 use serde::Serialize;
 
 /// A plan for people: what happens where, what it costs, what is held.
@@ -12,12 +12,7 @@ pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> String {
         return "Nothing to do: everything is as the file says.\n".to_owned();
     }
     for step in &plan.steps {
-        let mark = match step.risk {
-            Risk::Safe => "+",
-            Risk::Disrupts => "~",
-            Risk::Destroys => "!",
-        };
-        let _ = writeln!(text, "  {mark} {:<44} {}", step.id.to_string(), step.why);
+        let _ = writeln!(text, "{}", line(&step.id, step.risk, &step.why));
         if diff {
             details(step, &mut text);
         }
@@ -35,6 +30,16 @@ pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> String {
     }
     text.push('\n');
     text
+}
+
+/// A step in one line.
+pub(crate) fn line(step: &StepId, risk: Risk, what: &str) -> String {
+    let mark = match risk {
+        Risk::Safe => "+",
+        Risk::Disrupts => "~",
+        Risk::Destroys => "!",
+    };
+    format!("  {mark} {:<44} {what}", step.to_string())
 }
 
 /// The parameters of a step: the same value that runs. Long texts (files, manifests) line by line.

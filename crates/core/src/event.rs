@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::outcome::Outcome;
-use crate::plan::StepId;
+use crate::plan::{Held, Risk, StepId};
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +23,13 @@ pub enum Event {
         /// Why not, when not.
         gap: Option<String>,
     },
+    /// What is about to be done, before anything is.
+    Planned {
+        /// The steps, in an order in which they could run.
+        steps: Vec<Planned>,
+        /// What is held back.
+        held: Vec<Held>,
+    },
     /// A step begins.
     Started {
         /// Which.
@@ -39,6 +46,18 @@ pub enum Event {
         /// Milliseconds that it took.
         millis: u128,
     },
+}
+
+/// A step that is about to be done, in words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// Which.
+    pub step: StepId,
+    /// What it does and why.
+    pub what: String,
+    /// What it may cost.
+    pub risk: Risk,
 }
 
 /// Takes events.

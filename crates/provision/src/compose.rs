@@ -236,6 +236,24 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     Plan::new(cluster.digest.clone(), digest, part)
 }
 
+/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`plan`] has none.
+pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
+    let mut found = Vec::new();
+    for step in &plan.steps {
+        let Target::Host(name) = &step.target else { continue };
+        let node = seen.nodes.iter().find(|(n, _)| n.as_str() == name).map(|(_, fact)| fact);
+        match (node, &step.action) {
+            (Some(Fact::Known(node)), Action::Storage(action)) => {
+                let step = step.clone().map(|_| action.clone());
+                found.extend(kubestead_storage::check::steps(&node.storage, [&step]));
+            }
+            (Some(Fact::Unknown(_) | Fact::Absent), _) => found.push(format!("{}: {name} was not seen", step.id)),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The plan that ends the cluster and keeps its machines' volumes, software and keys.
 pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();

@@ -2,10 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kubestead_core::event::Reporter;
+use kubestead_core::event::{Event, Planned, Reporter};
 use kubestead_core::host::HostError;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{BadPlan, Plan};
+use kubestead_core::plan::{BadPlan, Plan, Step};
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,9 @@ pub enum Error {
     /// The parts make no plan.
     #[error(transparent)]
     Plan(#[from] BadPlan),
+    /// The plan would do what must not be done: a defect of kubestead, found before anything was touched.
+    #[error("this plan must not run, and nothing was touched; please report it: {}", .0.join("; "))]
+    Unsound(Vec<String>),
 }
 
 /// How settling ended.
@@ -75,7 +78,10 @@ impl Session {
 
     /// Looks, and says what is to do. Changes nothing.
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Plan<Action>, Error> {
-        Ok(compose::plan(&self.cluster, &self.observe(reporter).await?)?)
+        let seen = self.observe(reporter).await?;
+        let plan = compose::plan(&self.cluster, &seen)?;
+        let faults = compose::check(&seen, &plan);
+        if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
     }
 
     /// Takes all machines for one writer, for as long as the answer lives.
@@ -108,6 +114,7 @@ impl Session {
             if plan.steps.is_empty() {
                 return Ok(Settled::Done(plan));
             }
+            reporter.on(&planned(&plan));
             let report = self.apply(&plan, escrow, terms, reporter, stop).await;
             if stop.is_cancelled() {
                 return Ok(Settled::Stopped);
@@ -118,4 +125,9 @@ impl Session {
         }
         Ok(Settled::Restless(ROUNDS))
     }
+}
+
+fn planned(plan: &Plan<Action>) -> Event {
+    let step = |s: &Step<Action>| Planned { step: s.id.clone(), what: s.why.clone(), risk: s.risk };
+    Event::Planned { steps: plan.steps.iter().map(step).collect(), held: plan.held.clone() }
 }

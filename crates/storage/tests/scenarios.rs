@@ -10,7 +10,7 @@ use kubestead_core::probe::Answers;
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Group, Header, Logical, Opened, StorageFacts, VolumeFacts, read};
-use kubestead_storage::plan::{Action, plan};
+use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 
 const DISK: &str = "/dev/disk/by-id/ubd-kube1-data";
@@ -64,6 +64,32 @@ fn blank() -> Answers {
 
 fn facts() -> StorageFacts {
     read(&spec(), &blank())
+}
+
+/// The plan, which the checker finds sound whatever was seen.
+fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
+    let part = kubestead_storage::plan::plan(spec, facts);
+    assert_eq!(kubestead_storage::check::steps(facts, &part.steps), Vec::<String>::new());
+    part
+}
+
+#[test]
+fn the_checker_finds_a_step_that_must_not_run() {
+    let steps = plan(&spec(), &facts()).steps;
+    let seen = |change: &dyn Fn(&mut StorageFacts)| {
+        let mut facts = facts();
+        change(&mut facts);
+        kubestead_storage::check::steps(&facts, &steps).join("\n")
+    };
+    let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
+    assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
+    let old = Logical { size: 1 << 30, new: false, formatting: false, mkfs: false };
+    let used = seen(&|f| f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Known(old.clone()));
+    for step in ["volkube/create", "volkube/format", "volkube/mkfs"] {
+        assert!(used.contains(&format!("kube1/{step}: ")), "{used}");
+    }
+    let unseen = seen(&|f| f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Unknown(Gap::new("lvm failed")));
+    assert!(unseen.contains("kube1/volkube/format: /dev/vg01/volkube may hold data"), "{unseen}");
 }
 
 fn ids(part: &Part<Action>) -> Vec<&str> {
