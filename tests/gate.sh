@@ -33,6 +33,11 @@ bash tests/python.sh
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
 
+step "licences, bans and sources of what the crates use (deny.toml)"
+deny=$KUBESTEAD_CACHE/cargo-deny-0.20.2
+[ -x "$deny/bin/cargo-deny" ] || cargo install --quiet --locked --version "${deny##*-}" --root "$deny" --target-dir "$CARGO_TARGET_DIR" cargo-deny
+"$deny/bin/cargo-deny" --log-level error check bans licenses sources
+
 step "waiting for the lab's parts"
 shown=0
 while kill -0 "$builder" 2>/dev/null; do
