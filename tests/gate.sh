@@ -6,6 +6,9 @@ export KUBESTEAD_CACHE=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$KUBESTEAD_CACHE/target}
 step() { echo; echo "== $* ($(date -u +%H:%M:%S))"; }
 
+# The headings of a script's output with the time.
+timed() { while IFS= read -r line; do case $line in "== "*) printf '%s (%(%H:%M:%S)T)\n' "$line" -1 ;; *) printf '%s\n' "$line" ;; esac; done; }
+
 step "tools"
 bash scripts/tools.sh
 step "build"
@@ -49,6 +52,6 @@ wait "$builder" || { cat "$log"; echo "the lab could not be built"; exit 1; }
 builder=
 tail -n +$((shown + 1)) "$log"
 step "the lab"
-KUBESTEAD=$kubestead bash tests/lab.sh
+KUBESTEAD=$kubestead bash tests/lab.sh | timed
 step "the lab: Kubernetes from packages"
-KUBESTEAD=$kubestead bash tests/lab-packages.sh
+KUBESTEAD=$kubestead bash tests/lab-packages.sh | timed
