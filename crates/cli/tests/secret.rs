@@ -370,6 +370,52 @@ fn plain_secrets_of_a_file_become_files_of_their_own() {
     }
 }
 
+/// `tests/vault` was made by ansible-core 2.19 with this password.
+const PASSWORD: &str = "throwaway password\n";
+
+#[test]
+fn vaults_of_ansible_become_documents_with_the_same_values() {
+    let repo = Repo::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vault");
+    let copy = |name: &str| std::fs::copy(golden.join(name), repo.path(name)).unwrap();
+    for name in ["vault.yml", "vault-id.yml", "inline.yml", "tls.key"] {
+        copy(name);
+    }
+    repo.write("../password", PASSWORD);
+    let password = repo.path("../password").display().to_string();
+    let ran = repo.run(&["import", "vault.yml"], "");
+    assert!(ran.code == 2 && ran.err.contains("--vault-password-file"), "{}", ran.err);
+    repo.write("../wrong", "another\n");
+    let ran = repo.run(&["import", "vault-id.yml", "--vault-password-file", "../wrong"], "");
+    assert!(ran.code == 1 && ran.err.contains("vault-id.yml: the password is wrong for this vault (vault id prod)"), "{}", ran.err);
+    // The seed's vault: the API server's key, and a private key on one line.
+    let ran = repo.with("ANSIBLE_VAULT_PASSWORD_FILE", &password, &["import", "vault.yml"]);
+    assert!(ran.code == 0 && ran.err.contains("real ones now") && ran.err.contains("holds $HOME, $word"), "{}", ran.err);
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_k8s/encryption_key"), "c2VjcmV0IGJ1dCBub3QgcmVhbGx5ISE=");
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----\n";
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_ssh_keys_private/masterkey"), key);
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_db_password"), "pa$$word$HOME");
+    let text = repo.read("secrets/vault.yaml");
+    assert!(
+        !text.contains("c2VjcmV0") && !text.contains("bm90") && !text.contains("HOME"),
+        "all values are encrypted, whatever the rule selects"
+    );
+    // A program as password file, which is told the id; inline values; a file that is no YAML.
+    let client = repo.script(
+        "pass-client",
+        "test \"$1 $2\" = '--vault-id prod' || test \"$1 $2\" = '--vault-id default' && echo ' throwaway password '",
+    );
+    let ran = repo.run(&["import", "vault-id.yml", "inline.yml", "tls.key", "--vault-password-file", &client], "");
+    assert!(ran.code == 0 && ran.err.contains("holds $X"), "{}", ran.err);
+    assert_eq!(repo.get("secrets/vault-id.yaml", "vault_db_password"), "pa$$word$HOME");
+    assert_eq!(repo.get("secrets/inline.yaml", "db_password"), "canary-five $X");
+    assert_eq!(repo.get("secrets/inline.yaml", "[\"users\"][0][\"secret\"]"), "two\nlines\n");
+    assert_eq!(repo.get("secrets/inline.yaml", "domain"), "example.org");
+    assert_eq!(repo.run(&["get", "secrets/tls.key"], "").out, "plain key file\n");
+    assert_eq!(repo.run(&["check"], "").code, 0);
+    assert_eq!(repo.read("vault.yml"), std::fs::read_to_string(golden.join("vault.yml")).unwrap(), "the original stays");
+}
+
 #[test]
 fn a_key_that_nobody_can_unlock_here_is_an_error_and_not_a_wait() {
     let repo = Repo::new();
