@@ -21,15 +21,29 @@ step "the lab's parts are built in the background; what is in the cache is not b
 log=$(mktemp)
 # A session of its own, so that what it started ends with it.
 setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
-finish() { [ -z "$builder" ] || kill -- "-$builder" 2>/dev/null || true; rm -f "$kubestead" "$log"; }
+# The real sops, to test against; built once.
+sops_log=$(mktemp)
+setsid bash scripts/sops.sh > "$sops_log" 2>&1 & sops_builder=$!
+finish() {
+  [ -z "$builder" ] || kill -- "-$builder" 2>/dev/null || true
+  [ -z "$sops_builder" ] || kill -- "-$sops_builder" 2>/dev/null || true
+  rm -f "$kubestead" "$log" "$sops_log"
+}
 trap finish EXIT
 
 step "format"
 cargo fmt --check
 step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
+step "the real sops"
+wait "$sops_builder" || { sops_builder=; cat "$sops_log"; echo "sops could not be built"; exit 1; }
+sops_builder=
+SOPS=$(tail -n 1 "$sops_log"); export SOPS
+"$SOPS" --version --disable-version-check
 step "tests"
 cargo test --locked --workspace
+step "damaged documents for a minute"
+FUZZ_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_fuzz -- --nocapture
 step "the Python module"
 cargo build --locked -p kubestead-py
 bash tests/python.sh

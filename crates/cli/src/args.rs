@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// The encrypted volumes.
     #[command(subcommand)]
     Volume(Volume),
+    /// Secrets in git: files of sops, made, edited, compared and checked.
+    #[command(subcommand)]
+    Secret(crate::commands::secret::args::Secret),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),

@@ -16,11 +16,11 @@ use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|rt| rt.block_on(run(cli.command)));
+    let result = match cli.command {
+        // Without a runtime: its threads take time, and forbid a namespace of their own.
+        Command::Secret(command) => commands::secret::run(command),
+        command => start(command),
+    };
     match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -30,6 +30,10 @@ fn main() -> ExitCode {
     }
 }
 
+fn start(command: Command) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|rt| rt.block_on(run(command)))
+}
+
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Lab(command) => commands::lab::run(command).await,
@@ -37,6 +41,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
             Ok(Exit::Done)
         }
+        Command::Secret(command) => commands::secret::run(command),
         Command::Init { name, dir } => commands::init::run(&name, &dir),
         Command::Check(common) => commands::check::run(&common),
         Command::Plan { common, diff } => commands::plan::run(&common, diff).await,

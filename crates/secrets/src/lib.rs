@@ -3,10 +3,13 @@
 
 mod error;
 mod escrow;
+mod identity;
+pub mod import;
 mod material;
 pub mod sops;
 mod write;
 
 pub use error::Error;
 pub use escrow::{Escrow, Kept};
+pub use identity::{make_identity, public_keys};
 pub use material::{encryption_key, recovery_key};

@@ -7,6 +7,7 @@ pub(crate) mod lab;
 pub(crate) mod plan;
 pub(crate) mod recovery;
 pub(crate) mod reset;
+pub(crate) mod secret;
 mod session;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use kubestead_core::secret::Secret;
 use zeroize::Zeroizing;
 
+use super::check::{CONFLICT, conflict};
 use super::cipher::DataKey;
 use super::error::Error;
 use super::flatten::flatten;
@@ -53,6 +54,9 @@ impl std::fmt::Debug for Document {
 }
 
 pub(super) fn syntax(path: &Path, text: &str, problem: super::tree::Problem) -> Error {
+    if let Some(line) = conflict(text) {
+        return Error::Syntax { path: path.to_owned(), line, why: CONFLICT.to_owned() };
+    }
     Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why }
 }
 
@@ -62,7 +66,7 @@ pub(super) fn value_error(path: &Path, failure: Failure) -> Error {
     if at.steps().is_empty() { Error::Syntax { path, line, why } } else { Error::Value { path, line, at, why } }
 }
 
-fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
+pub(super) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
     let wrong = |e: std::str::Utf8Error| Error::Syntax {
         path: path.to_owned(),
         line: bytes[..e.valid_up_to()].split(|byte| *byte == b'\n').count(),
@@ -74,7 +78,11 @@ fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
 impl Sops {
     /// Opens an encrypted file. Its MAC is checked before anything of it can be seen.
     pub fn open(path: &Path, identities: &Identities) -> Result<Document, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
+        let failed = |source| Error::File { what: "read", path: path.to_owned(), source };
+        if path.is_dir() {
+            return Err(failed(std::io::Error::other("it is a folder; name one of its files")));
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
         Self::open_text(path, Format::of(path), &bytes, identities)
     }
 
@@ -227,6 +235,9 @@ impl Document {
     fn insert(&mut self, path: &KeyPath) -> Result<(), Error> {
         let root = self.root(path)?;
         let steps = path.steps();
+        if let Some(Found::Container(_)) = root.at(steps) {
+            return Err(self.path_error(path, "a mapping or list stands there; name a value in it"));
+        }
         let depth = (0..steps.len()).rev().find(|depth| root.at(&steps[..*depth]).is_some()).unwrap_or(0);
         let container = match root.at(&steps[..depth]) {
             Some(Found::Container(container)) => container,

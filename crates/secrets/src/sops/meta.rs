@@ -112,9 +112,17 @@ impl Entry {
             "gcp_kms" => &["resource_id"],
             "hckms" => &["key_id"],
             "azure_kv" => &["vault_url", "name", "version"],
-            _ => &["vault_address", "engine_path", "key_name"],
+            "hc_vault" => &["vault_address", "engine_path", "key_name"],
+            // Of a later version: whatever it has beside the key.
+            _ => return self.others(),
         };
         fields.iter().map(|field| self.node.text_at(field)).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("/")
+    }
+
+    fn others(&self) -> String {
+        let Node::Map(entries) = &self.node else { return String::new() };
+        let shown = entries.iter().filter(|(key, _)| key != "enc" && key != "created_at").filter_map(|(_, node)| node.text());
+        shown.collect::<Vec<_>>().join("/")
     }
 
     /// What is encrypted to it.
@@ -139,15 +147,29 @@ impl Entry {
 /// Recipients of which one is enough.
 pub(crate) type Group = Vec<Entry>;
 
+/// The kinds of recipients that a group may have: the known ones, and any other list of entries with a key in them.
+fn kinds(node: &Node) -> Vec<String> {
+    let Node::Map(entries) = node else { return Vec::new() };
+    let has_keys = |node: &Node| node.list().iter().any(|entry| entry.get("enc").is_some());
+    let others = entries.iter().filter(|(key, node)| !KINDS.contains(&key.as_str()) && has_keys(node)).map(|(key, _)| key.clone());
+    KINDS.into_iter().map(str::to_owned).chain(others).collect()
+}
+
 fn group_of(node: &Node) -> Group {
-    let entries = |kind: &'static str| node.list_at(kind).iter().map(move |node| Entry { kind: kind.to_owned(), node: node.clone() });
-    KINDS.into_iter().flat_map(entries).collect()
+    let entries = |kind: String| node.list_at(&kind).iter().map(move |node| Entry { kind: kind.clone(), node: node.clone() }).collect();
+    kinds(node).into_iter().flat_map::<Vec<Entry>, _>(entries).collect()
 }
 
 fn lists_of(group: &[Entry]) -> Vec<(String, Node)> {
-    let list = |kind: &str| -> Vec<Node> { group.iter().filter(|entry| entry.kind == kind).map(|entry| entry.node.sorted()).collect() };
-    let lists = KINDS.into_iter().map(|kind| (kind.to_owned(), list(kind)));
-    lists.filter(|(_, list)| !list.is_empty()).map(|(kind, list)| (kind, Node::List(list))).collect()
+    let mut lists: Vec<(String, Vec<Node>)> = Vec::new();
+    for entry in group {
+        let node = entry.node.sorted();
+        match lists.iter_mut().find(|(kind, _)| *kind == entry.kind) {
+            Some((_, list)) => list.push(node),
+            None => lists.push((entry.kind.clone(), vec![node])),
+        }
+    }
+    lists.into_iter().map(|(kind, list)| (kind, Node::List(list))).collect()
 }
 
 /// The `sops` entry of a document.
@@ -223,7 +245,7 @@ impl Meta {
     }
 
     pub(crate) fn set_groups(&mut self, groups: &[Group], threshold: usize) {
-        for key in KINDS.into_iter().chain(["key_groups", "shamir_threshold"]) {
+        for key in kinds(&self.0).iter().map(String::as_str).chain(["key_groups", "shamir_threshold"]) {
             self.0.drop_key(key);
         }
         if let [only] = groups {

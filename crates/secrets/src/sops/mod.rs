@@ -36,7 +36,9 @@
 //! Recipients of key services (`kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`) are kept as they are and named when they would be
 //! needed; post-quantum age recipients and age plugins likewise. Wiping memory is best effort: parsers keep copies of unencrypted text.
 
+mod check;
 mod cipher;
+mod compare;
 mod document;
 mod dotenv;
 mod error;
@@ -44,8 +46,9 @@ mod flatten;
 mod identities;
 mod ini;
 mod json;
+mod look;
 mod meta;
-mod path;
+pub(crate) mod path;
 mod pgp;
 mod policy;
 mod rekey;
@@ -56,19 +59,22 @@ mod select;
 mod shamir;
 mod store;
 mod time;
-mod tree;
-mod value;
+pub(crate) mod tree;
+pub(crate) mod value;
 mod wrap;
-mod yaml;
+pub(crate) mod yaml;
 
+pub use check::{Finding, Standing, check};
+pub use compare::{Difference, Differs, differences};
 pub use document::{Change, Document, Sops};
 pub use error::{Error, Tried};
 pub use identities::Identities;
+pub use look::Look;
 pub use path::{BadPath, KeyPath, Step};
 pub use pgp::Gpg;
 pub use policy::{Policy, Recipient};
 pub use rekey::Update;
-pub use rules::Rules;
+pub use rules::{Matched, Rules};
 pub use select::Selector;
 pub use store::Format;
 pub use value::{Kind, Value};

@@ -16,6 +16,8 @@ static ONE: Mutex<()> = Mutex::new(());
 pub struct Gpg {
     program: PathBuf,
     home: Option<PathBuf>,
+    terminal: Option<PathBuf>,
+    asks: bool,
 }
 
 impl Default for Gpg {
@@ -27,13 +29,27 @@ impl Default for Gpg {
 impl Gpg {
     /// By its name or path.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), home: None }
+        Self { program: program.into(), home: None, terminal: None, asks: true }
     }
 
     /// With another home folder than the user's.
     #[must_use]
     pub fn with_home(mut self, home: &Path) -> Self {
         self.home = Some(home.to_owned());
+        self
+    }
+
+    /// With a terminal where the agent may ask for a passphrase; `GPG_TTY`, if it is set, goes before.
+    #[must_use]
+    pub fn with_terminal(mut self, terminal: &Path) -> Self {
+        self.terminal = Some(terminal.to_owned());
+        self
+    }
+
+    /// Where nobody can be asked: a key that is locked is an error at once.
+    #[must_use]
+    pub fn without_asking(mut self) -> Self {
+        self.asks = false;
         self
     }
 
@@ -82,9 +98,15 @@ impl Gpg {
         let home: Vec<OsString> = self.home.iter().flat_map(|home| ["--homedir".into(), home.into()]).collect();
         let failed =
             |e: std::io::Error| format!("{} did not run: {e}; install GnuPG or name it with SOPS_GPG_EXEC", self.program.display());
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| std::env::var_os("GPG_TTY").is_none()) {
+            command.env("GPG_TTY", terminal);
+        }
+        let asking: &[&str] = if self.asks { &[] } else { &["--pinentry-mode", "error"] };
+        let mut child = command
             .args(home)
             .args(["--batch", "--yes", "--no-tty", "--status-fd", "2"])
+            .args(asking)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -106,8 +128,11 @@ fn explain(output: &Output, otherwise: &str) -> String {
     let has = |status: &str| text.lines().any(|line| line.starts_with(&format!("[GNUPG:] {status}")));
     let reason = if has("NO_SECKEY") {
         "gpg holds no secret key for it"
-    } else if has("PINENTRY_LAUNCHED") || has("MISSING_PASSPHRASE") || text.contains("Inappropriate ioctl") {
-        "gpg could not ask for the passphrase; run `export GPG_TTY=$(tty)` or unlock the key first"
+    } else if has("PINENTRY_LAUNCHED")
+        || has("MISSING_PASSPHRASE")
+        || ["Inappropriate ioctl", "No pinentry", "cancelled"].iter().any(|words| text.contains(words))
+    {
+        "gpg could not ask for the passphrase; run it in a terminal with `export GPG_TTY=$(tty)`, or unlock the key first"
     } else if has("KEYEXPIRED") || has("INV_RECP 5") {
         "the key has expired; extend it, or take it from the recipients"
     } else if has("INV_RECP 4") {

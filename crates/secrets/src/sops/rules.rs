@@ -22,6 +22,18 @@ const FIELDS: [(&str, &str); 7] = [
     ("hc_vault_transit_uri", "hc_vault"),
 ];
 
+/// The first rule that matches a file.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Matched {
+    /// Its place in the file, from 1.
+    pub number: usize,
+    /// It has a `path_regex`: the file is meant by its name. A rule without one matches whatever somebody wants to encrypt.
+    pub named: bool,
+    /// How the file is to be encrypted.
+    pub policy: Policy,
+}
+
 /// A `.sops.yaml`.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -58,22 +70,35 @@ impl Rules {
         &self.path
     }
 
-    /// The policy of the first rule that matches a file. Its `path_regex` sees the path below the folder of the rules.
+    /// The policy of the first rule that matches a file; that none does is an error.
     pub fn policy(&self, file: &Path) -> Result<Policy, Error> {
-        let refuse = |why: String| Error::Rule { config: self.path.clone(), why };
+        let none = || {
+            let why = format!("no creation rule matches {}; add one with its path_regex and recipients", self.name(file).display());
+            Error::Rule { config: self.path.clone(), why }
+        };
+        self.matching(file)?.map(|matched| matched.policy).ok_or_else(none)
+    }
+
+    /// The first rule that matches a file. Its `path_regex` sees the path below the folder of the rules.
+    pub fn matching(&self, file: &Path) -> Result<Option<Matched>, Error> {
+        let name = self.name(file).display().to_string();
+        for (index, rule) in self.rules.iter().enumerate() {
+            let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
+            let wrong = |why: String| Error::Rule { config: self.path.clone(), why: format!("creation rule {}: {why}", index + 1) };
+            let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
+            if regex.is_match(&name) {
+                let policy = policy_of(rule).map_err(wrong)?;
+                return Ok(Some(Matched { number: index + 1, named: !pattern.is_empty(), policy }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn name(&self, file: &Path) -> PathBuf {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let whole = absolute(file);
         let folder = absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default();
-        let name = whole.strip_prefix(folder).unwrap_or(&whole).display().to_string();
-        for (index, rule) in self.rules.iter().enumerate() {
-            let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
-            let wrong = |why: String| refuse(format!("creation rule {}: {why}", index + 1));
-            let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
-            if regex.is_match(&name) {
-                return policy_of(rule).map_err(wrong);
-            }
-        }
-        Err(refuse(format!("no creation rule matches {name}; add one with its path_regex and recipients")))
+        whole.strip_prefix(folder).map(Path::to_owned).unwrap_or(whole)
     }
 }
 

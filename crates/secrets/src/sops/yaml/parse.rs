@@ -49,7 +49,12 @@ fn take_metadata(text: &str, mut document: Container, parsed: &mut Parsed) -> Re
             line_start(text, child.span.start)..line_end(text, child.span.end)
         };
         parsed.meta_regions.push(region);
-        parsed.meta.get_or_insert_with(|| meta.to_node());
+        let node = meta.to_node();
+        if parsed.meta.as_ref().is_some_and(|first| *first != node) {
+            let why = "the sops metadata of this document is not that of the first, so one of the two was changed";
+            return Err(Problem::new(child.span.start, why));
+        }
+        parsed.meta = Some(node);
     }
     parsed.documents.push(document);
     Ok(())

@@ -1,0 +1,118 @@
+//! `kubestead secret check`: what the git hook calls.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kubestead_secrets::sops::{self, Finding, Identities, Standing};
+
+use super::files::{RuleBook, below};
+use super::{current_dir, failure, git, identities, shown};
+use crate::exit::{Exit, Failure, fail};
+use crate::print;
+
+/// What is larger is no secret that somebody typed.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads a file's content; none for what has no content of its own.
+type Read = dyn Fn(&Path) -> Result<Option<Vec<u8>>, Failure> + Sync;
+
+/// What was found in all files.
+#[derive(Default)]
+struct Tally {
+    findings: Vec<(PathBuf, Finding)>,
+    verified: usize,
+    unverified: Vec<PathBuf>,
+}
+
+pub(crate) fn staged() -> Result<Exit, Failure> {
+    let here = current_dir()?;
+    let top = git::top(&here).ok_or_else(|| fail(Exit::Usage, "this is no git repository, so nothing is staged here"))?;
+    let staged = git::run(&top, &["diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT"])?;
+    let files: Vec<PathBuf> = git::paths(&staged).into_iter().map(|path| top.join(path)).collect();
+    // A link or a submodule has no content of its own.
+    judge(&files, &|path| Ok(git::content(path, "").unwrap_or_default()))
+}
+
+pub(crate) fn paths(paths: &[PathBuf]) -> Result<Exit, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(tracked(path).map_or_else(|| below(std::slice::from_ref(path)), Ok)?);
+    }
+    judge(&files, &|path| {
+        let unreadable = |e: std::io::Error| fail(Exit::Failed, format!("cannot read {}: {e}", path.display()));
+        let data = std::fs::symlink_metadata(path).map_err(unreadable)?;
+        if !data.is_file() || data.len() > LARGEST {
+            return Ok(None);
+        }
+        std::fs::read(path).map(Some).map_err(unreadable)
+    })
+}
+
+/// In a git work tree: what git knows and what it would add; what is ignored does not count.
+fn tracked(dir: &Path) -> Option<Vec<PathBuf>> {
+    if !dir.is_dir() || !dir.ancestors().chain([Path::new(".")]).any(|above| above.join(".git").exists()) && git::top(dir).is_none() {
+        return None;
+    }
+    let listed = git::run(dir, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).ok()?;
+    let files = git::paths(&listed).into_iter().map(|path| dir.join(path)).filter(|path| path.exists());
+    Some(files.collect())
+}
+
+fn judge(files: &[PathBuf], read: &Read) -> Result<Exit, Failure> {
+    let (identities, book) = (identities()?, RuleBook::default());
+    let tally = Mutex::new(Tally::default());
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(files.len().div_ceil(32)).max(1);
+    let work = || -> Result<(), Failure> {
+        while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Some(bytes) = read(path)? {
+                one(path, &bytes, &book, &identities, &tally)?;
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let theirs = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(fail(Exit::Failed, "a thread ended early"))));
+        theirs.fold(mine, Result::and)
+    })?;
+    let mut tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tally.findings.sort_by(|a, b| (&a.0, a.1.line).cmp(&(&b.0, b.1.line)));
+    tally.unverified.sort();
+    Ok(report(&tally))
+}
+
+fn one(path: &Path, bytes: &[u8], book: &RuleBook, identities: &Identities, tally: &Mutex<Tally>) -> Result<(), Failure> {
+    let rules = book.of(path).map_err(failure)?;
+    let (standing, findings) = sops::check(path, bytes, rules.as_ref(), Some(identities));
+    let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match standing {
+        Standing::Other | Standing::Refused => {}
+        Standing::Verified => tally.verified += 1,
+        Standing::Unverified => tally.unverified.push(path.to_owned()),
+    }
+    tally.findings.extend(findings.into_iter().map(|finding| (path.to_owned(), finding)));
+    Ok(())
+}
+
+fn report(tally: &Tally) -> Exit {
+    let here = std::env::current_dir().unwrap_or_default();
+    let short = |path: &Path| shown(path.strip_prefix(&here).unwrap_or(path));
+    for (path, finding) in &tally.findings {
+        let name = short(path);
+        // Messages of documents name their file themselves.
+        let why = finding.why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&finding.why);
+        let place = if finding.line > 0 { format!("{name}:{}", finding.line) } else { name };
+        print::data(&format!("{place}: {why}"));
+    }
+    let unverified = match tally.unverified.as_slice() {
+        [] => String::new(),
+        [one] => format!(", {} looks whole and no key here opens it", short(one)),
+        many => format!(", {} look whole and no key here opens them", many.len()),
+    };
+    print::note(&format!("{} documents verified{unverified}, {} findings", tally.verified, tally.findings.len()));
+    if tally.findings.is_empty() { Exit::Done } else { Exit::Usage }
+}

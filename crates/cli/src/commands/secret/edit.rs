@@ -1,0 +1,38 @@
+//! `kubestead secret edit`.
+
+use std::path::Path;
+
+use kubestead_secrets::sops::{Change, Sops};
+
+use super::private::Private;
+use super::{editor, failure, identities, input, shown};
+use crate::exit::{Exit, Failure, fail};
+use crate::print;
+
+pub(crate) fn run(file: &Path, place: Option<&Private>) -> Result<Exit, Failure> {
+    let place = place.ok_or_else(|| fail(Exit::Failed, "there is no place for the plain text"))?;
+    let mut document = Sops::open(file, &identities()?).map_err(failure)?;
+    let mut text = document.plain().map_err(failure)?;
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("secret");
+    loop {
+        text = editor::edit(place, name, &text)?;
+        let done = document.edit(&text).and_then(|change| if change == Change::Changed { document.save() } else { Ok(change) });
+        match done {
+            Ok(Change::Already) => {
+                print::note(&format!("{} is as it was", shown(file)));
+                return Ok(Exit::Done);
+            }
+            Ok(Change::Changed) => {
+                print::note(&format!("{} is changed", shown(file)));
+                return Ok(Exit::Done);
+            }
+            Err(error) => {
+                let problem = failure(error);
+                print::note(&format!("error: {}", problem.message));
+                if !input::confirm("Open the editor again with your text?") {
+                    return Err(fail(problem.exit, format!("{} stays as it was", shown(file))));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `kubestead secret init`.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use kubestead_secrets::{make_identity, public_keys};
+
+use super::{git, shown};
+use crate::commands::init::identity;
+use crate::exit::{Exit, Failure, fail};
+use crate::print;
+
+const DRIVER: &str = "kubestead-secret";
+const HOOK: &str = "#!/bin/sh\n# Refuses secrets in plain text; written by `kubestead secret init`.\n\
+    command -v kubestead > /dev/null || { echo 'kubestead is not in PATH, so nobody looked for plain secrets in this commit' >&2; exit 1; }\n\
+    exec kubestead secret check --staged\n";
+
+pub(crate) fn run(dir: &Path, others: &[String], no_git: bool) -> Result<Exit, Failure> {
+    let others = others.iter().map(|text| recipient(text)).collect::<Result<Vec<_>, _>>()?;
+    std::fs::create_dir_all(dir)?;
+    let mine = own_key()?;
+    rules(dir, &mine, &others)?;
+    if no_git {
+        return Ok(Exit::Done);
+    }
+    match git::top(dir) {
+        None => {
+            print::note(&format!("{} is in no git repository: no hook and no settings; run this again after `git init`", dir.display()))
+        }
+        Some(top) => {
+            attributes(&top)?;
+            git::run(&top, &["config", &format!("diff.{DRIVER}.textconv"), "kubestead secret diff --textconv"])?;
+            hook(&top)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A recipient that was typed: age, an ssh key, or the fingerprint of an OpenPGP key.
+fn recipient(text: &str) -> Result<(&'static str, String), Failure> {
+    let text = text.trim();
+    let is_fingerprint = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if text.starts_with("age1") || text.starts_with("ssh-") {
+        Ok(("age", text.to_owned()))
+    } else if is_fingerprint {
+        Ok(("pgp", text.to_ascii_uppercase()))
+    } else {
+        Err(fail(
+            Exit::Usage,
+            format!("{text:?} is no recipient: an `age1…`, an ssh public key, or the 40 digits of an OpenPGP fingerprint"),
+        ))
+    }
+}
+
+fn own_key() -> Result<Vec<String>, Failure> {
+    let path = identity();
+    if path.exists() {
+        print::note(&format!("{} is there and stays as it is", path.display()));
+    } else {
+        make_identity(&path)?;
+        print::data(&format!("wrote {}, your key; keep a copy of it off this computer", path.display()));
+    }
+    Ok(public_keys(&path)?)
+}
+
+fn rules(dir: &Path, mine: &[String], others: &[(&str, String)]) -> Result<(), Failure> {
+    let path = dir.join(".sops.yaml");
+    if path.exists() {
+        print::note(&format!("{} is there and stays as it is", shown(&path)));
+        return Ok(());
+    }
+    // Whoever opens the recovery keys opens the other secrets too, unless somebody takes them out.
+    let escrow = std::fs::read_to_string(dir.join("secrets/escrow/recipients")).unwrap_or_default();
+    let kept = escrow.lines().map(str::trim).filter(|line| line.starts_with("age1")).map(str::to_owned);
+    let age: BTreeSet<String> = mine.iter().cloned().chain(kept).chain(of("age", others)).collect();
+    let pgp: BTreeSet<String> = of("pgp", others).collect();
+    put(&path, text(&age, &pgp).as_bytes(), 0o644)?;
+    let people = match age.len() + pgp.len() {
+        1 => "1 recipient".to_owned(),
+        many => format!("{many} recipients"),
+    };
+    print::data(&format!("wrote {}: files below secrets/ are encrypted to {people}", shown(&path)));
+    if age.len() + pgp.len() < 2 {
+        print::note(
+            "one recipient only: if that key is lost, so are the secrets. Add another to .sops.yaml, then `kubestead secret updatekeys secrets`",
+        );
+    }
+    Ok(())
+}
+
+fn of<'a>(kind: &'a str, others: &'a [(&str, String)]) -> impl Iterator<Item = String> + 'a {
+    others.iter().filter(move |(found, _)| *found == kind).map(|(_, text)| text.clone())
+}
+
+fn text(age: &BTreeSet<String>, pgp: &BTreeSet<String>) -> String {
+    let line = |kind: &str, all: &BTreeSet<String>| {
+        if all.is_empty() {
+            return String::new();
+        }
+        let joined = all.iter().cloned().collect::<Vec<_>>().join(",");
+        format!("    {kind}: {}\n", if joined.contains(' ') { format!("\"{joined}\"") } else { joined })
+    };
+    let people = format!("{}{}", line("age", age), line("pgp", pgp));
+    format!(
+        "# Who can open the secrets. After a change here: kubestead secret updatekeys secrets\n\
+         creation_rules:\n  \
+           # Kubernetes Secrets: kind, name and namespace can be read and reviewed, values are encrypted.\n  \
+           - path_regex: ^secrets/.*\\.ya?ml$\n    encrypted_regex: ^(data|stringData)$\n{people}  \
+           # Other files are encrypted whole.\n  \
+           - path_regex: ^secrets/.*\\.(json|env|ini|txt|key|pem|bin)$\n{people}"
+    )
+}
+
+fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| fail(Exit::Failed, format!("cannot write {}: {e}", path.display()));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(mode))).map_err(failed)
+}
+
+fn attributes(top: &Path) -> Result<(), Failure> {
+    let path = top.join(".gitattributes");
+    let before = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        other => other?,
+    };
+    if before.contains(&format!("diff={DRIVER}")) {
+        return Ok(());
+    }
+    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o644).open(&path)?;
+    file.write_all(format!("{gap}secrets/** diff={DRIVER}\n").as_bytes())?;
+    if before.is_empty() {
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    print::data(&format!("wrote a line into {}: `git diff` shows which values differ, not the values", shown(&path)));
+    Ok(())
+}
+
+fn hook(top: &Path) -> Result<(), Failure> {
+    let hooks = top.join(git::line(top, &["rev-parse", "--git-path", "hooks"])?);
+    let folder = top.join(git::line(top, &["rev-parse", "--git-common-dir"])?);
+    let path: PathBuf = hooks.join("pre-commit");
+    let found = std::fs::read_to_string(&path);
+    if found.as_ref().is_ok_and(|text| text.contains("secret check --staged")) {
+        print::note(&format!("{} is there and stays as it is", shown(&path)));
+    } else if path.exists() || !hooks.starts_with(&folder) && !hooks.starts_with(top) {
+        print::note(&format!(
+            "{} is not this command's to write; put this line into it, so that plain secrets are refused: kubestead secret check --staged || exit 1",
+            path.display()
+        ));
+    } else {
+        std::fs::create_dir_all(&hooks)?;
+        put(&path, HOOK.as_bytes(), 0o755)?;
+        print::data(&format!("wrote {}: a commit with a plain secret is refused", shown(&path)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_secrets::sops::Rules;
+
+    use super::*;
+
+    #[test]
+    fn the_rules_that_are_written_can_be_read_and_mean_what_they_say() {
+        let age = BTreeSet::from(["age1a".to_owned(), "ssh-ed25519 AAAA".to_owned()]);
+        let pgp = BTreeSet::from(["0123456789ABCDEF0123456789ABCDEF01234567".to_owned()]);
+        let rules = Rules::parse(Path::new("/r/.sops.yaml"), &text(&age, &pgp)).unwrap();
+        let selector = |file: &str| format!("{:?}", rules.policy(Path::new(file)).unwrap().selector);
+        assert!(selector("/r/secrets/a/b.yaml").contains("stringData") && selector("/r/secrets/c.yml").contains("stringData"));
+        assert!(selector("/r/secrets/tls.key").contains("_unencrypted"));
+        assert_eq!(rules.policy(Path::new("/r/secrets/a.yaml")).unwrap().groups.concat().len(), 3);
+        for none in ["/r/cluster.yaml", "/r/secrets/escrow/recovery.a.age", "/r/secrets/escrow/recipients", "/r/x/secrets/a.yaml"] {
+            assert!(rules.matching(Path::new(none)).unwrap().is_none(), "{none}");
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! `kubestead secret` as it is typed, in repositories of its own. What it needs is the program, git and, for some tests, gpg.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+struct Repo {
+    dir: tempfile::TempDir,
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Repo {
+    /// A git repository with a key, `.sops.yaml` and the hook.
+    fn new() -> Self {
+        let repo = Self::bare();
+        repo.git(&["init", "-q"]);
+        repo.git(&["config", "user.email", "test@example.org"]);
+        repo.git(&["config", "user.name", "test"]);
+        assert_eq!(repo.run(&["init"], "").code, 0);
+        repo
+    }
+
+    fn bare() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("repo")).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join("repo").join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn script(&self, name: &str, body: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let bin = Path::new(env!("CARGO_BIN_EXE_kubestead")).parent().unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.path(""))
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.dir.path())
+            .env("GNUPGHOME", self.dir.path().join("gnupg"))
+            .env("KUBESTEAD_AGE_KEY_FILE", self.dir.path().join("keys.txt"));
+        command
+    }
+
+    fn git(&self, arguments: &[&str]) -> Ran {
+        finish(self.command("git").args(arguments), "")
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        finish(self.command("kubestead").arg("secret").args(arguments), input)
+    }
+
+    fn with(&self, name: &str, value: &str, arguments: &[&str]) -> Ran {
+        finish(self.command("kubestead").env(name, value).arg("secret").args(arguments), "")
+    }
+
+    fn get(&self, file: &str, path: &str) -> String {
+        let ran = self.run(&["get", file, path], "");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    }
+
+    fn registry(&self) {
+        let ran = self.run(&["new", "secrets/registry.yaml", "--namespace", "apps", "--key", "password"], "hunter2 $HOME\n");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+}
+
+fn finish(command: &mut Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+fn changed_lines(before: &str, after: &str) -> Vec<String> {
+    let pairs = before.lines().zip(after.lines()).filter(|(a, b)| a != b);
+    pairs.map(|(_, b)| b.trim_start().split(':').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_repository_is_prepared_once_and_what_is_there_stays() {
+    let repo = Repo::new();
+    let all = ["../keys.txt", ".sops.yaml", ".gitattributes", ".git/hooks/pre-commit"];
+    let before: Vec<String> = all.iter().map(|name| repo.read(name)).collect();
+    assert_eq!(std::fs::metadata(repo.path("../keys.txt")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(repo.run(&["init"], "").code, 0);
+    let after: Vec<String> = all.iter().map(|name| repo.read(name)).collect();
+    assert_eq!(before, after);
+    assert_eq!(repo.git(&["config", "diff.kubestead-secret.textconv"]).out.trim(), "kubestead secret diff --textconv");
+    // A hook of somebody else's is left alone, and what to write into it is told.
+    let other = Repo::bare();
+    other.git(&["init", "-q"]);
+    other.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    let ran = other.run(&["init"], "");
+    assert!(ran.code == 0 && ran.err.contains("kubestead secret check --staged || exit 1"), "{}", ran.err);
+    assert_eq!(other.read(".git/hooks/pre-commit"), "#!/bin/sh\nexit 0\n");
+}
+
+#[test]
+fn a_value_is_made_read_set_and_taken_out() {
+    let repo = Repo::new();
+    repo.registry();
+    let text = repo.read("secrets/registry.yaml");
+    assert!(text.starts_with("apiVersion: v1\nkind: Secret\nmetadata:\n    name: registry\n    namespace: apps\n"), "{text}");
+    assert!(!text.contains("hunter2"));
+    assert_eq!(repo.get("secrets/registry.yaml", "stringData/password"), "hunter2 $HOME\n", "byte for byte");
+    assert_eq!(repo.run(&["set", "secrets/registry.yaml", "stringData/user", "--chomp"], "admin\n").code, 0);
+    assert_eq!(repo.get("secrets/registry.yaml", r#"["stringData"]["user"]"#), "admin");
+    let before = repo.read("secrets/registry.yaml");
+    assert_eq!(repo.run(&["set", "secrets/registry.yaml", "stringData/user"], "admin").code, 0);
+    assert_eq!(repo.read("secrets/registry.yaml"), before, "the same value changes nothing");
+    assert_eq!(repo.run(&["set", "secrets/registry.yaml", "stringData/user"], "root").code, 0);
+    let lines = changed_lines(&before, &repo.read("secrets/registry.yaml"));
+    assert!(lines.iter().all(|line| ["user", "mac", "lastmodified"].contains(&line.as_str())), "{lines:?}");
+    // What would stand there in plain text, or what the API server would refuse.
+    for (path, input, words) in [
+        ("metadata/note", "canary", "encrypts nothing at"),
+        ("data/key", "not base64!", "give --base64"),
+        ("stringData", "x", "name a value in it"),
+        ("a//b", "x", "is not a path"),
+    ] {
+        let ran = repo.run(&["set", "secrets/registry.yaml", path], input);
+        assert!(ran.code == 2 && ran.err.contains(words), "{path}: {} {}", ran.code, ran.err);
+    }
+    assert_eq!(repo.run(&["set", "secrets/registry.yaml", "data/key", "--base64"], "x").code, 0);
+    assert_eq!(repo.get("secrets/registry.yaml", "data/key"), "eA==");
+    assert_eq!(repo.run(&["unset", "secrets/registry.yaml", "data"], "").code, 0);
+    let ran = repo.run(&["get", "secrets/registry.yaml", "data/key"], "");
+    assert!(ran.code == 2 && ran.err.contains(r#"["stringData"]["password"]"#) && !ran.err.contains("hunter2"), "{}", ran.err);
+    assert_eq!(repo.run(&["new", "secrets/registry.yaml", "--key", "a"], "b").code, 2, "what is there is not replaced");
+}
+
+#[test]
+fn plain_secrets_do_not_get_into_git() {
+    let repo = Repo::new();
+    repo.registry();
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.git(&["commit", "-qm", "one"]).code, 0);
+    repo.write("secrets/plain.yaml", "kind: Secret\nstringData: {a: canary-one}\n");
+    repo.git(&["add", "-A"]);
+    let ran = repo.git(&["commit", "-qm", "two"]);
+    assert!(ran.code != 0 && format!("{}{}", ran.out, ran.err).contains("secrets/plain.yaml: it is plain text"), "{} {}", ran.out, ran.err);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("canary"));
+    // The staged content counts, not what lies in the folder.
+    repo.write("secrets/plain.yaml", &repo.read("secrets/registry.yaml"));
+    assert_ne!(repo.git(&["commit", "-qm", "two"]).code, 0);
+    repo.git(&["rm", "-qf", "--cached", "secrets/plain.yaml"]);
+    std::fs::remove_file(repo.path("secrets/plain.yaml")).unwrap();
+    let damaged = repo.read("secrets/registry.yaml").replace("name: registry", "name: other");
+    repo.write("secrets/registry.yaml", &damaged);
+    let ran = repo.run(&["check"], "");
+    assert!(ran.code == 2 && ran.out.contains("secrets/registry.yaml: the MAC does not fit"), "{} {}", ran.out, ran.err);
+    repo.git(&["checkout", "-q", "secrets/registry.yaml"]);
+    assert_eq!(repo.run(&["check", "."], "").code, 0);
+    repo.write("notes.txt", &repo.read("../keys.txt"));
+    let ran = repo.run(&["check"], "");
+    assert!(ran.code == 2 && ran.out.contains("notes.txt:2: an age identity") && !ran.out.contains("AGE-SECRET"), "{}", ran.out);
+}
+
+#[test]
+fn differences_are_named_and_values_are_shown_on_request_only() {
+    let repo = Repo::new();
+    repo.registry();
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-qm", "one"]);
+    assert_eq!(repo.run(&["diff", "secrets/registry.yaml"], "").code, 0);
+    repo.run(&["set", "secrets/registry.yaml", "stringData/password"], "canary-two");
+    let ran = repo.run(&["diff", "secrets/registry.yaml"], "");
+    assert_eq!((ran.code, ran.out.as_str()), (3, "~ [\"stringData\"][\"password\"]\n"), "{}", ran.err);
+    let ran = repo.run(&["diff", "secrets/registry.yaml", "--show-values"], "");
+    assert_eq!(ran.out, "~ [\"stringData\"][\"password\"]: \"hunter2 $HOME\\n\" -> \"canary-two\"\n");
+    let shown = repo.git(&["diff"]).out;
+    assert!(shown.contains("+    password: <encrypted ") && !shown.contains("canary") && !shown.contains("ENC["), "{shown}");
+    repo.git(&["commit", "-qam", "two"]);
+    // A new key is no new value.
+    assert_eq!(repo.run(&["rotate", "secrets"], "").code, 0);
+    assert_eq!(repo.run(&["diff", "secrets/registry.yaml"], "").code, 0);
+    assert_eq!(repo.git(&["diff"]).out, "");
+    let ran = repo.run(&["diff", "--from", "HEAD~1", "--to", "HEAD", "secrets/registry.yaml"], "");
+    assert_eq!((ran.code, ran.out.lines().count()), (3, 1));
+    let ran = repo.run(&["diff", "--from", "nowhere", "secrets/registry.yaml"], "");
+    assert!(ran.code == 2 && ran.err.contains("no revision \"nowhere\""), "{}", ran.err);
+}
+
+#[test]
+fn an_edit_keeps_what_it_does_not_change_and_its_text_lies_in_memory() {
+    let repo = Repo::new();
+    repo.registry();
+    let before = repo.read("secrets/registry.yaml");
+    let same = repo.with("EDITOR", "true", &["edit", "secrets/registry.yaml"]);
+    assert_eq!((same.code, repo.read("secrets/registry.yaml")), (0, before.clone()), "{}", same.err);
+    let look = repo.script(
+        "look.sh",
+        "stat -f -c %T \"$1\" > seen; stat -c %a \"$1\" >> seen; dirname \"$1\" >> seen; sed -i 's/hunter2/canary-three/' \"$1\"",
+    );
+    let ran = repo.with("EDITOR", &look, &["edit", "secrets/registry.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let seen = repo.read("seen");
+    let seen: Vec<&str> = seen.lines().collect();
+    assert!(["ramfs", "tmpfs"].contains(&seen[0]) && seen[1] == "600", "{seen:?}");
+    assert!(!Path::new(seen[2]).exists(), "the folder is gone");
+    assert_eq!(repo.get("secrets/registry.yaml", "stringData/password"), "canary-three $HOME\n");
+    let edited = repo.read("secrets/registry.yaml");
+    for (editor, words) in [
+        ("false".to_owned(), "nothing was changed"),
+        (repo.script("bad.sh", "echo 'a: [' > \"$1\""), "stays as it was"),
+        ("code".to_owned(), "returns at once"),
+    ] {
+        let ran = repo.with("EDITOR", &editor, &["edit", "secrets/registry.yaml"]);
+        assert!(ran.code != 0 && ran.err.contains(words), "{editor}: {}", ran.err);
+        assert_eq!(repo.read("secrets/registry.yaml"), edited);
+    }
+}
+
+#[test]
+fn recipients_follow_the_rules_and_a_surprise_stops() {
+    let repo = Repo::new();
+    repo.registry();
+    let make = |name: &str| {
+        let path = repo.dir.path().join(name);
+        kubestead_secrets::make_identity(&path).unwrap();
+        (path.display().to_string(), kubestead_secrets::public_keys(&path).unwrap().remove(0))
+    };
+    let (other_file, other) = make("other.txt");
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    let get = |file: &str| repo.with("KUBESTEAD_AGE_KEY_FILE", file, &["get", "secrets/registry.yaml", "stringData/password"]).code;
+    assert_eq!(get(&other_file), 1);
+    let alone = repo.read(".sops.yaml");
+    repo.write(".sops.yaml", &alone.replace(&mine, &format!("{mine},{other}")));
+    assert_eq!(repo.run(&["updatekeys", "secrets", "--check"], "").code, 3);
+    assert_eq!(get(&other_file), 1, "--check changes nothing");
+    let ran = repo.run(&["updatekeys", "secrets"], "");
+    assert!(ran.code == 0 && ran.out.contains(&format!("+ age {other}")) && !ran.out.contains("new key"), "{}", ran.out);
+    assert_eq!(get(&other_file), 0);
+    assert_eq!(repo.run(&["updatekeys", "secrets", "--check"], "").code, 0);
+    // Somebody whom the rules do not name: taken away on purpose, or slipped in.
+    repo.write(".sops.yaml", &alone);
+    for arguments in [&["updatekeys", "secrets"][..], &["updatekeys", "--check"], &["rotate", "secrets"]] {
+        let ran = repo.run(arguments, "");
+        assert!(ran.code == 4 && ran.err.contains(&format!("--remove {other}")), "{arguments:?} {} {}", ran.code, ran.err);
+    }
+    assert!(repo.run(&["check"], "").out.contains("does not name"));
+    let before = repo.read("secrets/registry.yaml");
+    let ran = repo.run(&["updatekeys", "secrets", "--remove", &other], "");
+    assert!(
+        ran.code == 0 && ran.out.contains("has a new key") && ran.out.contains(r#"["stringData"]["password"]"#),
+        "{} {}",
+        ran.out,
+        ran.err
+    );
+    assert_eq!(get(&other_file), 1);
+    let value = |text: &str| text.lines().find(|line| line.contains("password: ENC")).map(str::to_owned);
+    assert_ne!(value(&before), value(&repo.read("secrets/registry.yaml")), "new ciphertexts");
+    let list = repo.run(&["list", "--output", "json"], "").out;
+    assert!(list.contains("\"state\": \"opens\"") && list.contains("\"stale\": false"), "{list}");
+    assert!(repo.with("KUBESTEAD_AGE_KEY_FILE", &other_file, &["list"]).out.contains("no key"));
+}
+
+#[test]
+fn bad_files_and_keys_say_what_is_wrong_and_what_to_do() {
+    let repo = Repo::new();
+    repo.registry();
+    let good = repo.read("secrets/registry.yaml");
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    let other = repo.dir.path().join("wrong.txt");
+    kubestead_secrets::make_identity(&other).unwrap();
+    let wrong = repo.with("KUBESTEAD_AGE_KEY_FILE", &other.display().to_string(), &["get", "secrets/registry.yaml"]);
+    for words in ["secrets/registry.yaml", "group 1", &mine, "wrong.txt", "updatekeys"] {
+        assert!(wrong.code == 1 && wrong.err.contains(words), "{words}: {}", wrong.err);
+    }
+    let none = repo.with("KUBESTEAD_AGE_KEY_FILE", "", &["get", "secrets/registry.yaml"]);
+    assert!(none.code == 1 && none.err.contains("no identity was given") && none.err.contains(&mine), "{}", none.err);
+    let cases = [
+        ("cut", good[..good.len() / 2].to_owned(), "cut.yaml"),
+        ("mac", good.replace("name: registry", "name: x"), "the MAC does not fit"),
+        ("conflict", format!("<<<<<<< HEAD\n{good}=======\n{good}>>>>>>> other\n"), "merge conflict"),
+        ("plain", "a: b\n".to_owned(), "is not encrypted with sops"),
+        ("empty", String::new(), "is not encrypted with sops"),
+        ("kind", good.replace("    age:\n", "    carrier_pigeon:\n"), "carrier_pigeon"),
+        ("groups", good.replace("    lastmodified", "    shamir_threshold: 3\n    lastmodified"), "3 of 1 key groups"),
+    ];
+    for (name, text, words) in cases {
+        let file = format!("{name}.yaml");
+        repo.write(&file, &text);
+        let ran = repo.run(&["get", &file], "");
+        assert!((ran.code == 1 || ran.code == 2) && ran.err.contains(words) && ran.err.contains(&file), "{name}: {} {}", ran.code, ran.err);
+        assert!(!ran.err.contains("hunter2") && ran.out.is_empty(), "{name}");
+        let set = repo.run(&["set", &file, "stringData/password"], "x");
+        assert!(set.code != 0 && repo.read(&file) == text, "{name}: nothing is written");
+    }
+    for arguments in [&["get", "secrets"][..], &["set", "secrets", "a"], &["edit", "secrets"], &["get", "nowhere.yaml"]] {
+        let ran = repo.run(arguments, "x");
+        assert!(ran.code != 0 && ran.err.contains(arguments[1]), "{arguments:?}: {}", ran.err);
+    }
+    let folder = repo.run(&["get", "secrets"], "");
+    assert!(folder.err.contains("is a folder"), "{}", folder.err);
+}
+
+#[test]
+fn plain_secrets_of_a_file_become_files_of_their_own() {
+    let repo = Repo::new();
+    let annotation =
+        "  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {\"stringData\":{\"k\":\"canary-four\"}}\n";
+    let plain = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: one\n  namespace: apps\n{annotation}stringData:\n  k: canary-four # why\n  h: pre$HOME\n---\nkind: ConfigMap\nmetadata: {{name: c}}\n---\nkind: Secret\nmetadata: {{name: two}}\ndata:\n  n: JHtEQl9VU0VSfQ==\n"
+    );
+    repo.write("old.yaml", &plain);
+    let ran = repo.run(&["import", "old.yaml"], "");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for words in ["left out, ConfigMap", "holds $HOME", "holds ${DB_USER}", "last-applied-configuration"] {
+        assert!(ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    assert_eq!(repo.get("secrets/apps/one.yaml", "stringData/k"), "canary-four");
+    assert_eq!(repo.get("secrets/apps/one.yaml", "stringData/h"), "pre$HOME", "never substituted");
+    assert_eq!(repo.get("secrets/two.yaml", "data/n"), "JHtEQl9VU0VSfQ==");
+    assert!(
+        !repo.read("secrets/apps/one.yaml").contains("canary")
+            && repo.run(&["get", "secrets/apps/one.yaml"], "").out.contains("canary-four # why")
+    );
+    assert_eq!(repo.read("old.yaml"), plain);
+    let again = repo.run(&["import", "old.yaml"], "");
+    assert!(again.code == 2 && again.err.contains("is there already"), "{}", again.err);
+    // A whole-document sops Secret: kind and metadata become readable.
+    repo.write("whole.yaml", "kind: Secret\nmetadata: {name: whole}\nstringData: {k: v}\n");
+    let rules = repo.read(".sops.yaml");
+    repo.write(
+        ".sops.yaml",
+        &format!("creation_rules:\n  - age: {}\n", kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap()[0]),
+    );
+    repo.run(&["new", "kit.yaml", "--key", "k", "--name", "kit"], "v$X");
+    assert!(!repo.read("kit.yaml").contains("kind: Secret"));
+    repo.write(".sops.yaml", &rules);
+    let ran = repo.run(&["import", "kit.yaml"], "");
+    assert!(ran.code == 0 && ran.err.contains("holds $X"), "{}", ran.err);
+    assert!(repo.read("secrets/kit.yaml").contains("kind: Secret") && repo.get("secrets/kit.yaml", "stringData/k") == "v$X");
+    for (name, text, words) in
+        [("none.yaml", "a: b\n", "nothing to import"), ("done.yaml", repo.read("secrets/two.yaml").as_str(), "document of sops already")]
+    {
+        repo.write(name, text);
+        let ran = repo.run(&["import", name], "");
+        assert!(ran.code == 2 && ran.err.contains(words), "{name}: {}", ran.err);
+    }
+}
+
+/// `tests/vault` was made by ansible-core 2.19 with this password.
+const PASSWORD: &str = "throwaway password\n";
+
+#[test]
+fn vaults_of_ansible_become_documents_with_the_same_values() {
+    let repo = Repo::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vault");
+    let copy = |name: &str| std::fs::copy(golden.join(name), repo.path(name)).unwrap();
+    for name in ["vault.yml", "vault-id.yml", "inline.yml", "tls.key"] {
+        copy(name);
+    }
+    repo.write("../password", PASSWORD);
+    let password = repo.path("../password").display().to_string();
+    let ran = repo.run(&["import", "vault.yml"], "");
+    assert!(ran.code == 2 && ran.err.contains("--vault-password-file"), "{}", ran.err);
+    repo.write("../wrong", "another\n");
+    let ran = repo.run(&["import", "vault-id.yml", "--vault-password-file", "../wrong"], "");
+    assert!(ran.code == 1 && ran.err.contains("vault-id.yml: the password is wrong for this vault (vault id prod)"), "{}", ran.err);
+    // The seed's vault: the API server's key, and a private key on one line.
+    let ran = repo.with("ANSIBLE_VAULT_PASSWORD_FILE", &password, &["import", "vault.yml"]);
+    assert!(ran.code == 0 && ran.err.contains("real ones now") && ran.err.contains("holds $HOME, $word"), "{}", ran.err);
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_k8s/encryption_key"), "c2VjcmV0IGJ1dCBub3QgcmVhbGx5ISE=");
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----\n";
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_ssh_keys_private/masterkey"), key);
+    assert_eq!(repo.get("secrets/vault.yaml", "vault_db_password"), "pa$$word$HOME");
+    let text = repo.read("secrets/vault.yaml");
+    assert!(
+        !text.contains("c2VjcmV0") && !text.contains("bm90") && !text.contains("HOME"),
+        "all values are encrypted, whatever the rule selects"
+    );
+    // A program as password file, which is told the id; inline values; a file that is no YAML.
+    let client = repo.script(
+        "pass-client",
+        "test \"$1 $2\" = '--vault-id prod' || test \"$1 $2\" = '--vault-id default' && echo ' throwaway password '",
+    );
+    let ran = repo.run(&["import", "vault-id.yml", "inline.yml", "tls.key", "--vault-password-file", &client], "");
+    assert!(ran.code == 0 && ran.err.contains("holds $X"), "{}", ran.err);
+    assert_eq!(repo.get("secrets/vault-id.yaml", "vault_db_password"), "pa$$word$HOME");
+    assert_eq!(repo.get("secrets/inline.yaml", "db_password"), "canary-five $X");
+    assert_eq!(repo.get("secrets/inline.yaml", "[\"users\"][0][\"secret\"]"), "two\nlines\n");
+    assert_eq!(repo.get("secrets/inline.yaml", "domain"), "example.org");
+    assert_eq!(repo.run(&["get", "secrets/tls.key"], "").out, "plain key file\n");
+    assert_eq!(repo.run(&["check"], "").code, 0);
+    assert_eq!(repo.read("vault.yml"), std::fs::read_to_string(golden.join("vault.yml")).unwrap(), "the original stays");
+}
+
+#[test]
+fn a_key_that_nobody_can_unlock_here_is_an_error_and_not_a_wait() {
+    let repo = Repo::new();
+    let home = repo.dir.path().join("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| finish(repo.command("gpg").args(["--batch", "--quiet"]).args(arguments), "");
+    let made = gpg(&[
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase",
+        "secret",
+        "--quick-gen-key",
+        "locked@example.org",
+        "future-default",
+        "default",
+        "never",
+    ]);
+    let list = gpg(&["--list-keys", "--with-colons"]).out;
+    let Some(fingerprint) = list.lines().find(|line| line.starts_with("fpr:")).and_then(|line| line.split(':').nth(9)) else {
+        eprintln!("SKIPPED: gpg could not make a key: {}", made.err);
+        return;
+    };
+    repo.write(".sops.yaml", &format!("creation_rules:\n  - pgp: {fingerprint}\n"));
+    assert_eq!(repo.run(&["new", "locked.yaml", "--key", "a"], "b").code, 0);
+    let _ = finish(repo.command("gpgconf").args(["--kill", "gpg-agent"]), "");
+    let begin = std::time::Instant::now();
+    let ran = repo.run(&["get", "locked.yaml"], "");
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
+    for words in ["locked.yaml", "group 1", fingerprint, "unlock"] {
+        assert!(ran.code == 1 && ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    // A key that has expired: nothing new is encrypted to it.
+    let made = gpg(&[
+        "--pinentry-mode",
+        "loopback",
+        "--passphrase",
+        "",
+        "--faked-system-time",
+        "20200101T000000",
+        "--quick-gen-key",
+        "old@example.org",
+        "future-default",
+        "default",
+        "1d",
+    ]);
+    let list = gpg(&["--list-keys", "--with-colons", "old@example.org"]).out;
+    let expired = list.lines().find(|line| line.starts_with("fpr:")).and_then(|line| line.split(':').nth(9)).unwrap_or_default().to_owned();
+    assert!(!expired.is_empty(), "{}", made.err);
+    repo.write(".sops.yaml", &format!("creation_rules:\n  - pgp: {expired}\n"));
+    let ran = repo.run(&["new", "expired.yaml", "--key", "a"], "b");
+    for words in ["expired.yaml", "group 1", &expired, "has expired; extend it"] {
+        assert!(ran.code == 1 && ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    assert!(!repo.path("expired.yaml").exists());
+    let _ = finish(repo.command("gpgconf").args(["--kill", "all"]), "");
+}

@@ -1,0 +1,278 @@
+//! Whether a file may go into git: nothing plain where a rule wants it encrypted, and what is encrypted can be decrypted.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use super::document::Sops;
+use super::error::Error;
+use super::identities::Identities;
+use super::rules::Rules;
+use super::store::Format;
+use crate::import::kubernetes;
+
+/// What is said of a file with conflict markers.
+pub(crate) const CONFLICT: &str = "the file is in a merge conflict; take one side with `git checkout --ours` or `--theirs`, then edit it";
+
+const MARK: &[u8] = b"ENC[AES256_GCM,";
+
+static IDENTITY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{58}").expect("the expression is a constant"));
+
+/// Something that keeps a file from going into git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// From 1; 0 for the whole file.
+    pub line: usize,
+    /// What is wrong, and what to do. Holds no value.
+    pub why: String,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No document of sops, and no rule wants it to be one.
+    Other,
+    /// A document that was opened: its MAC fits.
+    Verified,
+    /// A document that looks whole and that no identity here opens.
+    Unverified,
+    /// There are findings.
+    Refused,
+}
+
+/// Checks a file. Without identities documents are looked at from outside only.
+pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>) -> (Standing, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut standing = Standing::Other;
+    if let Some(found) = IDENTITY.find(bytes) {
+        add(
+            &mut findings,
+            line(bytes, found.start()),
+            "an age identity, a private key, stands here; keep it out of git, and change it if it was there",
+        );
+    }
+    let known = !matches!(Format::of(path), Format::Binary) || is_binary_document(bytes);
+    if known && contains(bytes, MARK) {
+        standing = document(path, bytes, rules, identities, &mut findings);
+    } else {
+        plain(path, bytes, rules, &mut findings);
+    }
+    if findings.is_empty() { (standing, findings) } else { (Standing::Refused, findings) }
+}
+
+fn add(findings: &mut Vec<Finding>, line: usize, why: impl Into<String>) {
+    findings.push(Finding { line, why: why.into() });
+}
+
+fn contains(bytes: &[u8], piece: &[u8]) -> bool {
+    bytes.windows(piece.len()).any(|window| window == piece)
+}
+
+fn line(bytes: &[u8], at: usize) -> usize {
+    bytes[..at].split(|byte| *byte == b'\n').count()
+}
+
+/// A file of any name that is a JSON document with metadata.
+fn is_binary_document(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && contains(bytes, b"\"sops\"")
+}
+
+/// The line of the first conflict marker of git.
+pub(crate) fn conflict(text: &str) -> Option<usize> {
+    text.lines().position(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")).map(|index| index + 1)
+}
+
+fn plain(path: &Path, bytes: &[u8], rules: Option<&Rules>, findings: &mut Vec<Finding>) {
+    let Some(rules) = rules else { return };
+    let matched = match rules.matching(path) {
+        Ok(matched) => matched,
+        Err(error) => return add(findings, 0, error.to_string()),
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let otherwise: [&[u8]; 4] =
+        [b"-----BEGIN AGE ENCRYPTED FILE-----", b"age-encryption.org/v1", b"-----BEGIN PGP MESSAGE-----", b"$ANSIBLE_VAULT"];
+    let is_exempt =
+        bytes.is_empty() || name.starts_with(".git") || name == ".sops.yaml" || otherwise.iter().any(|begin| bytes.starts_with(begin));
+    match matched {
+        Some(rule) if rule.named && !is_exempt => {
+            let why = format!(
+                "it is plain text, and creation rule {} of {} wants it encrypted; `kubestead secret import` or `sops encrypt -i` does that",
+                rule.number,
+                rules.path().display()
+            );
+            add(findings, 0, why);
+        }
+        Some(_) | None => {
+            let text = if Format::of(path) == Format::Yaml { std::str::from_utf8(bytes).ok() } else { None };
+            if let Some(line) = text.and_then(kubernetes::plain_secret) {
+                add(findings, line, "a Kubernetes Secret in plain text; `kubestead secret import` makes an encrypted file of it");
+            }
+        }
+    }
+}
+
+fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>, findings: &mut Vec<Finding>) -> Standing {
+    if let Some(line) = std::str::from_utf8(bytes).ok().and_then(conflict) {
+        add(findings, line, CONFLICT);
+        return Standing::Refused;
+    }
+    let look = match Sops::look(path, Format::of(path), bytes) {
+        Ok(look) => look,
+        Err(Error::NotEncrypted(_)) => {
+            add(findings, 0, "it holds encrypted values (`ENC[`) and no sops metadata, so nobody can decrypt them");
+            return Standing::Refused;
+        }
+        Err(Error::Syntax { line, why, .. }) => {
+            add(findings, line, why);
+            return Standing::Refused;
+        }
+        Err(error) => {
+            add(findings, 0, error.to_string());
+            return Standing::Refused;
+        }
+    };
+    for (line, at) in &look.plain {
+        add(findings, *line, format!("{at} is not encrypted, and by the rules of the file it should be"));
+    }
+    for (line, at) in &look.stray {
+        add(findings, *line, format!("{at} looks encrypted where the rules of the file want plain values, so nobody will decrypt it"));
+    }
+    if look.sealed == 0 && look.values > 0 {
+        add(findings, 0, "not one of its values is encrypted; its selector matches nothing");
+    }
+    surprise(path, rules, &look.recipients.concat(), findings);
+    match identities.map(|identities| Sops::open_text(path, Format::of(path), bytes, identities)) {
+        None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
+        Some(Err(error)) => {
+            add(findings, 0, error.to_string());
+            Standing::Refused
+        }
+        Some(Ok(document)) => {
+            for (at, _) in document.values().filter(|(_, value)| value.bytes().expose().starts_with(MARK)) {
+                add(findings, 0, format!("{at} was encrypted twice"));
+            }
+            Standing::Verified
+        }
+    }
+}
+
+/// A recipient that the rules do not name may have been slipped in: at the next change of the key that person would get it.
+fn surprise(path: &Path, rules: Option<&Rules>, recipients: &[super::policy::Recipient], findings: &mut Vec<Finding>) {
+    let Some(rules) = rules else { return };
+    match rules.matching(path) {
+        Ok(Some(matched)) => {
+            let named = matched.policy.groups.concat();
+            for recipient in recipients.iter().filter(|recipient| !named.contains(recipient)) {
+                let why = format!(
+                    "it is encrypted to {} {}, which {} does not name; add that recipient there, or take it away with `kubestead secret \
+                     updatekeys --remove`",
+                    recipient.kind(),
+                    recipient.name(),
+                    rules.path().display()
+                );
+                add(findings, 0, why);
+            }
+        }
+        Ok(None) => {}
+        Err(error) => add(findings, 0, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use age::secrecy::ExposeSecret;
+    use kubestead_core::secret::Secret;
+
+    use super::*;
+    use crate::sops::{Policy, Selector, Value};
+
+    struct Repo {
+        rules: Rules,
+        identities: Identities,
+        policy: Policy,
+    }
+
+    fn repo() -> Repo {
+        let key = age::x25519::Identity::generate();
+        let text = Secret::new(key.to_string().expose_secret().as_bytes().to_vec());
+        let recipient = key.to_public().to_string();
+        let rules = format!(
+            "creation_rules:\n- path_regex: ^secrets/\n  encrypted_regex: ^(data|stringData)$\n  age: {recipient}\n- age: {recipient}\n"
+        );
+        Repo {
+            rules: Rules::parse(Path::new("/repo/.sops.yaml"), &rules).unwrap(),
+            identities: Identities::new().with_age(&text, "test").unwrap(),
+            policy: Policy::age([recipient]).with_selector(Selector::encrypted_regex("^(data|stringData)$").unwrap()),
+        }
+    }
+
+    impl Repo {
+        fn seal(&self, path: &str, plain: &str) -> String {
+            Sops::encrypt_new(Path::new(path), &Secret::new(plain.as_bytes().to_vec()), &self.policy, &self.identities)
+                .unwrap()
+                .text()
+                .to_owned()
+        }
+
+        fn check(&self, path: &str, text: &str) -> (Standing, String) {
+            let (standing, findings) = check(Path::new(path), text.as_bytes(), Some(&self.rules), Some(&self.identities));
+            (standing, findings.iter().map(|f| format!("{}: {}\n", f.line, f.why)).collect())
+        }
+    }
+
+    const SECRET: &str = "kind: Secret\nmetadata:\n  name: a\nstringData:\n  k: v\n";
+
+    #[test]
+    fn whole_documents_pass_and_other_files_are_none_of_its_business() {
+        let repo = repo();
+        let sealed = repo.seal("/repo/secrets/a.yaml", SECRET);
+        assert_eq!(repo.check("/repo/secrets/a.yaml", &sealed), (Standing::Verified, String::new()));
+        let (standing, _) = check(Path::new("/repo/secrets/a.yaml"), sealed.as_bytes(), Some(&repo.rules), Some(&Identities::new()));
+        assert_eq!(standing, Standing::Unverified);
+        for (path, text) in [
+            ("/repo/a.yaml", "a: b\n"),
+            ("/repo/README.md", "see ENC[AES256_GCM,data:x]"),
+            ("/repo/secrets/.gitkeep", ""),
+            ("/repo/secrets/x.age", "-----BEGIN AGE ENCRYPTED FILE-----\n"),
+            ("/repo/a.bin", "\u{1}"),
+        ] {
+            assert_eq!(repo.check(path, text), (Standing::Other, String::new()), "{path}");
+        }
+    }
+
+    #[test]
+    fn everything_that_must_not_be_committed_is_named() {
+        let repo = repo();
+        let sealed = repo.seal("/repo/secrets/a.yaml", SECRET);
+        let other = age::x25519::Identity::generate().to_public().to_string();
+        let recipient = repo.policy.groups[0][0].name().to_owned();
+        let value = sealed.lines().find(|line| line.starts_with("  k: ")).unwrap();
+        let twice = {
+            let mut document =
+                Sops::open_text(Path::new("/repo/secrets/a.yaml"), Format::Yaml, sealed.as_bytes(), &repo.identities).unwrap();
+            document.set(["stringData", "k"], &Value::text(&value[5..])).unwrap();
+            let plain = document.plain().unwrap();
+            repo.seal("/repo/secrets/a.yaml", std::str::from_utf8(plain.expose()).unwrap())
+        };
+        let key = age::x25519::Identity::generate().to_string();
+        let cases = [
+            ("/repo/secrets/a.yaml", SECRET.to_owned(), "0: it is plain text, and creation rule 1"),
+            ("/repo/other/a.yml", SECRET.to_owned(), "1: a Kubernetes Secret in plain text"),
+            ("/repo/secrets/a.yaml", sealed.replace(value, "  k: plain"), "5: [\"stringData\"][\"k\"] is not encrypted"),
+            ("/repo/secrets/a.yaml", sealed.replace("kind: Secret", "kind: Secrat"), "the MAC does not fit"),
+            ("/repo/secrets/a.yaml", sealed.replace(&recipient, &other), "which /repo/.sops.yaml does not name"),
+            ("/repo/secrets/a.yaml", format!("<<<<<<< HEAD\n{sealed}"), "1: the file is in a merge conflict"),
+            ("/repo/secrets/a.yaml", sealed.split("sops:").next().unwrap().to_owned(), "no sops metadata"),
+            ("/repo/secrets/a.yaml", repo.seal("/repo/secrets/a.yaml", "kind: x\nvalue: y\n"), "not one of its values is encrypted"),
+            ("/repo/secrets/a.yaml", twice, "was encrypted twice"),
+            ("/repo/notes.txt", format!("x\n{}\n", key.expose_secret()), "2: an age identity"),
+        ];
+        for (path, text, words) in cases {
+            let (standing, findings) = repo.check(path, &text);
+            assert!(standing == Standing::Refused && findings.contains(words), "{words}: {findings}\n{text}");
+        }
+    }
+}
