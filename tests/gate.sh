@@ -47,3 +47,8 @@ step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh
 step "the lab: Kubernetes from packages"
 KUBESTEAD=$kubestead bash tests/lab-packages.sh
+step "the lab without root, and what ends it"
+KUBESTEAD=$kubestead bash tests/lab-rootless.sh
+step "the lab under QEMU"
+"$kubestead" lab build --backend qemu-tcg > /dev/null
+KUBESTEAD=$kubestead bash tests/lab-qemu.sh
