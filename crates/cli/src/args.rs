@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// The encrypted volumes.
     #[command(subcommand)]
     Volume(Volume),
+    /// A folder with all the software of a cluster.
+    #[command(subcommand)]
+    Bundle(crate::commands::bundle::Bundle),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),
