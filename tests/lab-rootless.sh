@@ -49,16 +49,20 @@ as() { ${exec:-} setpriv --reuid "$user" --regid "$uid" --clear-groups --no-new-
 as_with_helpers() { ${exec:-} setpriv --reuid "$user" --regid "$uid" --clear-groups -- env -i "${settings[@]}" "$@"; } # newuidmap is setuid
 lab() { as "$work/kubestead" lab "$@"; }
 # left: the processes of the user and of the numbers that were given to it.
-left() { ps -eo pid=,uid=,args= | awk -v uid="$uid" -v first="${first:-0}" '$2 == uid || (first && $2 >= first && $2 < first + 65536)'; }
+# One that has ended and waits for its parent to look holds nothing.
+left() { ps -eo pid=,uid=,stat=,args= | awk -v uid="$uid" -v first="${first:-0}" '$3 !~ /^Z/ && ($2 == uid || (first && $2 >= first && $2 < first + 65536))'; }
 nothing_left() { [ -z "$(left)" ] && ! grep -qF "$work" /proc/self/mountinfo || { left; return 1; }; }
 
 echo "== one clear error"
 missing() { as_with_helpers env PATH=/nowhere KUBESTEAD_CACHE="$work/empty" "$work/kubestead" lab up; }
 all_at_once() { ! missing 2> "$work/said" && cat "$work/said" && for text in openssh-client mmdebstrap golang "/etc/subuid has no line for $user" "/etc/subgid"; do grep -qF -- "$text" "$work/said" || { echo "$text is not named"; return 1; }; done; }
 expect "all that is missing is named at once" all_at_once
-usermod --add-subuids 300000000-300065535 --add-subgids 300000000-300065535 "$user"; first=300000000
+# What the error says.
+advised() { sed -n 's/.*as root, \(usermod --add-sub.*\)/\1/p' "$work/said" > "$work/advice" && [ "$(wc -l < "$work/advice")" = 2 ] && bash -e "$work/advice"; }
+expect "what it says gives the user a range of numbers" advised
+first=$(sed -n "s/^$user:\([0-9]*\):.*/\1/p" /etc/subuid)
 no_range() { missing 2>&1 | grep -F "has no line"; }
-expect "a range of user numbers is no longer missed when it is there" status 1 no_range
+expect "which is no longer missed" status 1 no_range
 if ! as unshare -Urn true 2> "$work/said"; then
   expect "what to allow is named" fails_saying "run this as root" lab up
   echo "SKIP  the lab as an ordinary user: $(cat "$work/said"); root's own lab is what the other tests prove"
@@ -85,7 +89,7 @@ apiVersion: kubestead/v1
 kind: Cluster
 name: disks
 ssh: {config: WORK/labs/lab/ssh_config}
-nodes: [{name: kube1, address: 10.77.0.21}]
+nodes: [{name: kube1, address: 10.77.0.21, roles: [control-plane]}]
 disks: {vg01: {devices: {kube1: [/dev/disk/by-id/ubd-kube1-data]}}}
 volumes: {volkube: {on: [all], group: vg01, size: 512MiB, path: /var/lib/kubestead/volumes}}
 keys: {servers: [{host: masterlock, address: 10.77.0.5}], recovery: age}

@@ -26,7 +26,7 @@ const ALWAYS: &[Program] = &[
 const UML: &[Program] = &[("ethtool", "ethtool")];
 const QEMU: &[Program] = &[(qemu::PROGRAM, "qemu-system-x86")];
 const TO_BUILD: &[Program] = &[
-    ("go", "golang (1.21 or newer; it fetches the toolchain that it needs)"),
+    ("go", "golang"),
     ("gcc", "gcc"),
     ("mmdebstrap", "mmdebstrap"),
     ("dpkg-deb", "dpkg"),
@@ -36,6 +36,10 @@ const TO_BUILD: &[Program] = &[
 ];
 const TO_BUILD_UML: &[Program] = &[("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("xz", "xz-utils")];
 const TO_BUILD_QEMU: &[Program] = &[("depmod", "kmod"), ("modprobe", "kmod")];
+
+/// Where ranges of user numbers begin, and how long they are (login.defs(5), SUB_UID_MIN and SUB_UID_COUNT).
+const FIRST: u64 = 100_000;
+const RANGE: u64 = 65_536;
 
 fn found(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -58,15 +62,21 @@ pub fn requirements(backend: Backend) -> Result<(), Error> {
     if to_build && !is_root() {
         wanted.push(("newuidmap", "uidmap"));
         let user = user();
-        for file in ["/etc/subuid", "/etc/subgid"] {
-            if !std::fs::read_to_string(file).is_ok_and(|text| has_range(&text, &user)) {
-                missing.push(format!("  {file} has no line for {}, and a root file system has other owners than you: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {0}", user.0));
+        for (file, option) in [("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")] {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if !has_range(&text, &user) {
+                let (name, first) = (&user.0, free(&text));
+                missing.push(format!(
+                    "  {file} has no line for {name}, and a root file system has files of other owners: as root, usermod {option} {first}-{} {name}",
+                    first + RANGE - 1
+                ));
             }
         }
     }
     for (program, package) in wanted {
         if !found(program) {
-            missing.push(format!("  the program {program} is missing"));
+            let version = if program == "go" { " (1.21 or newer; it fetches the toolchain that it needs)" } else { "" };
+            missing.push(format!("  the program {program} is missing{version}"));
             packages.push(package);
         }
     }
@@ -99,16 +109,24 @@ fn is_root() -> bool {
 
 /// The user's name and number.
 fn user() -> (String, String) {
-    let id = |option| {
-        let output = Command::new("id").arg(option).output();
-        output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
-    };
-    (id("-un"), id("-u"))
+    let number = std::fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap_or_default().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&number.as_str()));
+    (name.map_or_else(|| number.clone(), |fields| fields[0].to_owned()), number)
 }
 
 /// Whether a file such as /etc/subuid (subuid(5)) gives the user a range.
 fn has_range(text: &str, (name, number): &(String, String)) -> bool {
     text.lines().filter_map(|line| line.split_once(':')).any(|(who, _)| who == name || who == number)
+}
+
+/// The first number behind all ranges.
+fn free(text: &str) -> u64 {
+    let end = |line: &str| {
+        let (first, count) = line.split_once(':')?.1.split_once(':')?;
+        Some(first.parse::<u64>().ok()? + count.trim().parse::<u64>().ok()?)
+    };
+    text.lines().filter_map(end).fold(FIRST, u64::max)
 }
 
 /// What QEMU cannot open.
@@ -153,5 +171,6 @@ mod tests {
         let user = ("ann".to_owned(), "1000".to_owned());
         assert!(has_range("bob:1:2\nann:100000:65536\n", &user) && has_range("1000:100000:65536\n", &user));
         assert!(!has_range("anna:100000:65536\nann\n", &user));
+        assert_eq!((free(""), free("bob:231072:65536\nann:100000:65536\n")), (100_000, 296_608));
     }
 }
