@@ -108,6 +108,9 @@ pub(crate) enum Command {
     /// Secrets in git: files of sops, made, edited, compared and checked.
     #[command(subcommand)]
     Secret(crate::commands::secret::args::Secret),
+    /// A folder with all the software of a cluster.
+    #[command(subcommand)]
+    Bundle(crate::commands::bundle::Bundle),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),
@@ -145,13 +148,37 @@ pub(crate) struct LabName {
     pub(crate) lab: String,
 }
 
+/// What a lab's machines run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// User Mode Linux: the kernel as an ordinary process, no KVM.
+    Uml,
+    /// QEMU with KVM.
+    Qemu,
+    /// QEMU without KVM: about ten times slower at computing.
+    QemuTcg,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lab {
-    /// Build or fetch what the machines are made of. Cached.
-    Build,
-    /// Start the machines; what is missing is built first.
-    #[command(after_help = "Example: kubestead lab up && kubestead lab ssh kube1")]
-    Up(LabName),
+    /// Build what the machines are made of, and a bundle with Kubernetes. Cached.
+    #[command(after_help = "Example: bundle=$(kubestead lab build)\nPrints the bundle's folder.")]
+    Build {
+        /// What the machines will run on.
+        #[arg(long, value_enum, default_value_t = Backend::Uml)]
+        backend: Backend,
+    },
+    /// Start the machines; what is missing is built first. One that is stopped before its end leaves nothing running.
+    #[command(
+        after_help = "Example: kubestead lab up && kubestead lab ssh kube1\nAs an ordinary user it needs user namespaces, as root it does not."
+    )]
+    Up {
+        #[command(flatten)]
+        lab: LabName,
+        /// What the machines run on; what they ran on before when it is left out.
+        #[arg(long, value_enum)]
+        backend: Option<Backend>,
+    },
     /// Tell how the machines are.
     Status(LabName),
     /// Open a shell on a machine, or run a command there.

@@ -36,6 +36,7 @@ fn start(command: Command) -> Result<Exit, Failure> {
 
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Bundle(command) => commands::bundle::run(command).await,
         Command::Lab(command) => commands::lab::run(command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());

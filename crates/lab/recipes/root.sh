@@ -17,11 +17,12 @@ tar -C "$work/root" --exclude='./dev/*' -xf "$work/root.tar"
 cd "$work/root"
 install -D -m 755 "$here/lab-net" usr/local/sbin/lab-net
 install -D -m 644 "$here/lab-net.service" etc/systemd/system/lab-net.service
-mkdir -p etc/systemd/system/multi-user.target.wants etc/systemd/system/ssh.service.d
+mkdir -p usr/lib/modules etc/systemd/system/multi-user.target.wants etc/systemd/system/ssh.service.d
 ln -sf /etc/systemd/system/lab-net.service etc/systemd/system/multi-user.target.wants/lab-net.service
 printf '[Unit]\nAfter=lab-net.service\nRequires=lab-net.service\n' > etc/systemd/system/ssh.service.d/lab.conf
-printf '/dev/ubda / ext4 defaults,noatime 0 1\n' > etc/fstab
-printf 'KERNEL=="ubd*", SUBSYSTEM=="block", ATTR{serial}=="?*", ATTR{serial}!="(null)", SYMLINK+="disk/by-id/ubd-$attr{serial}"\n' > etc/udev/rules.d/60-lab-ubd.rules
+printf 'LABEL=lab-root / ext4 defaults,noatime 0 1\n' > etc/fstab
+# One name for a disk under every kernel; a backend's own names are there too.
+printf 'KERNEL=="ubd*|vd*", SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", ATTR{serial}=="?*", ATTR{serial}!="(null)", SYMLINK+="disk/by-id/ubd-$attr{serial}"\n' > etc/udev/rules.d/60-lab-disks.rules
 printf 'nameserver 10.77.0.1\n' > etc/resolv.conf
 rm -f etc/ssh/ssh_host_*
 : > etc/machine-id
@@ -32,7 +33,7 @@ install -d -m 755 -o 1000 -g 1000 home/ops
 printf 'ops ALL=(ALL) NOPASSWD: ALL\n' > etc/sudoers.d/ops; chmod 440 etc/sudoers.d/ops
 find var/cache/apt var/lib/apt/lists -type f -delete
 truncate -s 12G "$out/root.img"
-mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 -d "$work/root" "$out/root.img"
+mke2fs -q -t ext4 -L lab-root -E lazy_itable_init=1,lazy_journal_init=1 -d "$work/root" "$out/root.img"
 MAKE
 if [ "$(id -u)" = 0 ]; then bash "$work/make.sh" "$work" "$here" "$out"; rm -rf "$work"
 else unshare -Ur --map-auto --map-root-user bash -c 'bash "$1/make.sh" "$1" "$2" "$3" && rm -rf "$1"' make "$work" "$here" "$out"; fi

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::namespaces::Namespaces;
 use crate::spec::LabSpec;
 
 /// Enters the network of the supervisor and carries bytes between standard input and output and the machine.
-fn proxy(supervisor: u32, rootless: bool) -> String {
-    let user = if rootless { "-U --preserve-credentials " } else { "" };
-    format!("nsenter {user}-n -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $! 2>/dev/null'")
+fn proxy(supervisor: u32, namespaces: Namespaces) -> String {
+    let enter = namespaces.nsenter();
+    format!("nsenter {enter} -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $! 2>/dev/null'")
 }
 
 /// The ssh configuration.
-pub(crate) fn ssh_config(dir: &Path, spec: &LabSpec, supervisor: u32, rootless: bool) -> String {
+pub(crate) fn ssh_config(dir: &Path, spec: &LabSpec, supervisor: u32, namespaces: Namespaces) -> String {
     let mut text = String::from("# Written by `kubestead lab up`.\n");
     for machine in &spec.machines {
         let _ = write!(
@@ -24,7 +25,7 @@ pub(crate) fn ssh_config(dir: &Path, spec: &LabSpec, supervisor: u32, rootless: 
             name = machine.name,
             address = machine.address,
             dir = dir.display(),
-            proxy = proxy(supervisor, rootless),
+            proxy = proxy(supervisor, namespaces),
         );
     }
     text
@@ -49,12 +50,12 @@ mod tests {
 
     #[test]
     fn every_machine_is_reached_by_name_and_address_with_a_known_key() {
-        let text = ssh_config(Path::new("/lab"), &LabSpec::default(), 7, true);
+        let text = ssh_config(Path::new("/lab"), &LabSpec::default(), 7, Namespaces::UserAndNetwork);
         assert!(
             text.contains("Host kube1 10.77.0.21\n")
                 && text.contains("StrictHostKeyChecking yes")
                 && text.contains("nsenter -U --preserve-credentials -n -t 7 ")
         );
-        assert!(!ssh_config(Path::new("/lab"), &LabSpec::default(), 7, false).contains("-U"));
+        assert!(!ssh_config(Path::new("/lab"), &LabSpec::default(), 7, Namespaces::Network).contains("-U"));
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Ask {
     Kill(String),
     /// Answer when the machine's sshd answers, or when the time is up.
     Wait(String),
+    /// Go on when whoever started the supervisor ends.
+    Keep,
     /// Stop everything and end.
     Down,
 }
@@ -36,6 +38,8 @@ pub(crate) enum Answer {
     Refused(String),
     /// The time was up.
     Late,
+    /// The machine's process has ended.
+    Ended,
 }
 
 /// Asks, and waits for the answer.

@@ -38,12 +38,12 @@ pub enum Error {
         tail: String,
     },
     /// A machine did not come up.
-    #[error("{machine} did not answer ssh within {seconds} s; the end of its console ({console}):\n{tail}", console = console.display())]
+    #[error("{machine} {what}; the end of its console ({console}):\n{tail}", console = console.display())]
     Boot {
         /// Which.
         machine: String,
-        /// How long was waited.
-        seconds: u64,
+        /// Such as `ended while it booted`.
+        what: String,
         /// Its console's log.
         console: PathBuf,
         /// The end of it.
@@ -55,6 +55,16 @@ pub enum Error {
     /// The lab is not running.
     #[error("the lab {0} is not running: start it with `kubestead lab up`")]
     NotRunning(String),
+    /// The lab runs on another backend than the one that was asked for.
+    #[error("the lab {lab} runs on {runs}: stop it first with `kubestead lab down`; its disks stay and boot on {asked} too")]
+    OtherBackend {
+        /// Which.
+        lab: String,
+        /// What it runs on.
+        runs: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+    },
     /// A file of the lab is not what it should be.
     #[error("{path} is not understood: {detail}", path = path.display())]
     Format {

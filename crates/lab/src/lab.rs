@@ -1,85 +1,28 @@
 //! A lab as its user sees it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
+use serde::Serialize;
+use tokio::process::ChildStdin;
+use tokio::time::{sleep, timeout};
 
 use crate::build::Artifacts;
 use crate::control::{Answer, Ask, ask};
 use crate::error::Error;
-use crate::process::{began, run};
-use crate::requirements::rootless;
-use crate::spec::LabSpec;
+use crate::files::Files;
+use crate::namespaces::Namespaces;
+use crate::process::run;
+use crate::spec::{Backend, LabSpec};
 use crate::{access, build, disk};
 
 /// How long a machine may take to answer. Twelve seconds are usual; a busy host needs more.
 pub(crate) const WAIT: Duration = Duration::from_secs(300);
 /// When a reboot is asked for again, while the machine still answers as the same boot.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// How long the supervisor may take to make its network.
-const START: Duration = Duration::from_secs(30);
-
-/// The files of a lab.
-#[derive(Clone, Debug)]
-pub(crate) struct Files(PathBuf);
-
-/// Which process supervises.
-#[derive(Debug, Serialize, Deserialize)]
-struct Process {
-    pid: u32,
-    began: u64,
-}
-
-impl Files {
-    pub(crate) fn new(dir: &Path) -> Self {
-        Self(dir.to_owned())
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.0.join("control.sock")
-    }
-
-    pub(crate) fn spec(&self) -> Result<LabSpec, Error> {
-        self.json("lab.json")
-    }
-
-    pub(crate) fn kernel(&self) -> Result<PathBuf, Error> {
-        self.json("kernel.json")
-    }
-
-    pub(crate) fn packages(&self) -> Result<PathBuf, Error> {
-        self.json("packages.json")
-    }
-
-    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
-        let path = self.0.join(name);
-        let text = std::fs::read_to_string(&path).map_err(Error::file("cannot read", &path))?;
-        serde_json::from_str(&text).map_err(|e| Error::Format { path, detail: e.to_string() })
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).map_err(Error::file("cannot write", path))
-    }
-
-    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
-        let text = serde_json::to_string_pretty(value).map_err(|e| Error::Format { path: self.0.join(name), detail: e.to_string() })?;
-        self.write(name, &text)
-    }
-
-    /// The supervisor, if it lives.
-    fn supervisor(&self) -> Option<u32> {
-        let process: Process = self.json("supervisor.json").ok()?;
-        (began(process.pid) == Some(process.began)).then_some(process.pid)
-    }
-}
+/// How long the supervisor may take to make its network, and to end.
+pub(crate) const START: Duration = Duration::from_secs(30);
 
 /// How a machine is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,68 +50,93 @@ impl Lab {
 
     /// The ssh configuration that reaches the machines.
     pub fn ssh_config(&self) -> PathBuf {
-        self.files.dir().join("ssh_config")
+        self.files.ssh_config()
     }
 
-    /// Starts what does not run. Machines that run are left alone; disks are kept from run to run.
-    pub async fn up(&self, spec: &LabSpec, artifacts: &Artifacts) -> Result<(), Error> {
-        std::fs::create_dir_all(self.files.dir()).map_err(Error::file("cannot make", self.files.dir()))?;
-        let spec = match self.files.supervisor() {
-            Some(_) => self.files.spec()?,
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        self.files.supervisor().is_some()
+    }
+
+    /// What it will run on: what was asked for, else what it ran on before. A lab that runs keeps its backend.
+    pub fn backend(&self, asked: Option<Backend>) -> Result<Backend, Error> {
+        let before = self.files.spec().map(|spec| spec.backend).unwrap_or_default();
+        match asked {
+            Some(asked) if asked != before && self.runs() => {
+                Err(Error::OtherBackend { lab: self.name.clone(), runs: before.name(), asked: asked.name() })
+            }
+            asked => Ok(asked.unwrap_or(before)),
+        }
+    }
+
+    /// Starts what does not run. Machines that run are left alone; disks are kept from run to run. A lab that this began ends again when
+    /// it does not come to its end, because it was dropped or its process was killed.
+    pub async fn up(&self, spec: &LabSpec, artifacts: &Artifacts, progress: &mut (dyn FnMut(&str, u64) + Send)) -> Result<(), Error> {
+        let dir = self.files.dir();
+        std::fs::create_dir_all(dir).map_err(Error::file("cannot make", dir))?;
+        let begin = Instant::now();
+        let turn = self.files.turn().await?;
+        let (spec, held) = match self.files.supervisor() {
+            Some(_) => (self.files.spec()?, None),
             None => self.begin(spec, artifacts).await?,
         };
+        let supervisor = self.files.supervisor().ok_or_else(|| Error::NotRunning(self.name.clone()))?;
+        self.files.put("ssh_config", &access::ssh_config(dir, &spec, supervisor, self.files.namespaces()?))?;
+        drop(turn);
         for machine in &spec.machines {
             self.ask(Ask::Boot(machine.name.clone())).await?;
         }
         for machine in &spec.machines {
             self.wait(&machine.name).await?;
+            progress(&machine.name, begin.elapsed().as_secs());
         }
+        self.ask(Ask::Keep).await?;
+        drop(held);
         Ok(())
     }
 
-    async fn begin(&self, spec: &LabSpec, artifacts: &Artifacts) -> Result<LabSpec, Error> {
+    async fn begin(&self, spec: &LabSpec, artifacts: &Artifacts) -> Result<(LabSpec, Option<ChildStdin>), Error> {
         let dir = self.files.dir();
-        let spec = self.files.spec().unwrap_or_else(|_| spec.clone());
-        self.files.write_json("lab.json", &spec)?;
-        self.files.write_json("kernel.json", &artifacts.kernel())?;
-        self.files.write_json("packages.json", &artifacts.packages())?;
+        let mut spec = self.files.spec().unwrap_or_else(|_| spec.clone());
+        spec.backend = artifacts.backend();
+        spec.check()?;
+        let namespaces = Namespaces::choose().map_err(|why| Error::Missing(vec![format!("  {why}")]))?;
+        self.files.put_spec(&spec)?;
+        self.files.put_parts(&artifacts.kernel(), &artifacts.packages())?;
+        self.files.put_namespaces(namespaces)?;
         disk::key_pair(&dir.join("id"), "kubestead-lab").await?;
         for machine in &spec.machines {
             disk::prepare(dir, machine, &artifacts.root()).await?;
         }
-        self.files.write("known_hosts", &access::known_hosts(dir, &spec)?)?;
-        let pid = self.start_supervisor().await?;
-        self.files.write("ssh_config", &access::ssh_config(dir, &spec, pid, rootless()))?;
-        Ok(spec)
+        self.files.put("known_hosts", &access::known_hosts(dir, &spec)?)?;
+        let held = self.start_supervisor(namespaces).await?;
+        Ok((spec, held))
     }
 
-    /// Starts this program again inside a network namespace of its own.
-    async fn start_supervisor(&self) -> Result<u32, Error> {
-        let path = self.files.dir().join("supervisor.log");
+    /// Starts this program again inside namespaces of its own. It ends when the answer is dropped, until it is told to go on.
+    async fn start_supervisor(&self, namespaces: Namespaces) -> Result<Option<ChildStdin>, Error> {
+        let path = self.files.log();
         let log = std::fs::File::create(&path).map_err(Error::file("cannot write", &path))?;
         let errors = log.try_clone().map_err(Error::file("cannot write", &path))?;
         let own = std::env::current_exe().map_err(Error::file("cannot find", "this program"))?;
+        let failed = |detail: String| Error::Program { program: "the lab's supervisor".into(), detail };
         let mut command = tokio::process::Command::new("setsid");
-        command.arg("unshare").arg(if rootless() { "-Urn" } else { "-n" }).arg("--").arg(own).args(["lab", "serve"]).arg(self.files.dir());
-        command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        let mut child = command.spawn().map_err(|e| Error::Program { program: "setsid".into(), detail: e.to_string() })?;
-        let pid = child.id().unwrap_or_default();
+        command.args(["unshare", namespaces.unshare(), "--"]).arg(own).args(["lab", "serve"]).arg(self.files.dir());
+        command.stdin(Stdio::piped()).stdout(log).stderr(errors);
+        let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+        let held = child.stdin.take();
         let begin = Instant::now();
-        while ask(&self.files.socket(), &Ask::Status).await.is_err() {
+        while self.ask(Ask::Status).await.is_err() {
             if let Ok(Some(status)) = child.try_wait() {
-                return Err(Error::Program { program: "the lab's supervisor".into(), detail: format!("{status}\n{}", build::tail(&path)) });
+                return Err(failed(format!("{status}\n{}", build::tail(&path))));
             }
             if begin.elapsed() > START {
                 let _ = child.kill().await;
-                return Err(Error::Program {
-                    program: "the lab's supervisor".into(),
-                    detail: format!("no answer in time\n{}", build::tail(&path)),
-                });
+                return Err(failed(format!("no answer in time\n{}", build::tail(&path))));
             }
             sleep(Duration::from_millis(50)).await;
         }
-        self.files.write_json("supervisor.json", &Process { pid, began: began(pid).unwrap_or_default() })?;
-        Ok(pid)
+        Ok(held)
     }
 
     async fn ask(&self, what: Ask) -> Result<Answer, Error> {
@@ -183,13 +151,13 @@ impl Lab {
 
     /// Waits until a machine answers ssh.
     pub async fn wait(&self, machine: &str) -> Result<(), Error> {
-        match self.ask(Ask::Wait(machine.to_owned())).await? {
-            Answer::Late => {
-                let console = disk::folder(self.files.dir(), machine).join("console.log");
-                Err(Error::Boot { machine: machine.to_owned(), seconds: WAIT.as_secs(), tail: build::tail(&console), console })
-            }
-            _ => Ok(()),
-        }
+        let what = match self.ask(Ask::Wait(machine.to_owned())).await? {
+            Answer::Late => format!("did not answer ssh within {} s", WAIT.as_secs()),
+            Answer::Ended => "ended while it booted".to_owned(),
+            _ => return Ok(()),
+        };
+        let console = disk::folder(self.files.dir(), machine).join("console.log");
+        Err(Error::Boot { machine: machine.to_owned(), what, tail: build::tail(&console), console })
     }
 
     /// How the machines are. An error when the lab was never made.
@@ -247,21 +215,45 @@ impl Lab {
         run("ssh", &["-F", &config.to_string_lossy(), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes", machine, command]).await
     }
 
-    /// Stops every machine. With `wipe` their disks and keys go too.
+    /// Stops every machine. With `wipe` their disks and keys go too. A supervisor that does not answer is ended, and its machines with it.
     pub async fn down(&self, wipe: bool) -> Result<(), Error> {
-        if let Some(pid) = self.files.supervisor() {
-            self.ask(Ask::Down).await?;
-            let begin = Instant::now();
-            while self.files.supervisor().is_some() {
-                if begin.elapsed() > START {
-                    run("kill", &["-KILL", &pid.to_string()]).await?;
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
+        if !self.files.dir().exists() {
+            return Ok(());
         }
+        let turn = self.files.turn().await?;
+        if self.files.supervisor().is_some() && !matches!(timeout(START, self.ask(Ask::Down)).await, Ok(Ok(_))) {
+            self.end_supervisor().await;
+        }
+        self.ended().await?;
         let _ = std::fs::remove_file(self.files.dir().join("supervisor.json"));
-        if wipe && self.files.dir().exists() {
+        if wipe {
             std::fs::remove_dir_all(self.files.dir()).map_err(Error::file("cannot remove", self.files.dir()))?;
+        }
+        drop(turn);
+        Ok(())
+    }
+
+    async fn end_supervisor(&self) {
+        if let Some(pid) = self.files.supervisor() {
+            let _ = run("kill", &["-KILL", &pid.to_string()]).await;
+        }
+    }
+
+    /// Waits until no process of the lab is left.
+    pub async fn ended(&self) -> Result<(), Error> {
+        let begin = Instant::now();
+        while self.files.dir().exists() && self.files.alive()?.is_none() {
+            if begin.elapsed() > 2 * START {
+                return Err(Error::Refused(format!(
+                    "the lab {} does not end: its processes have {} open",
+                    self.name,
+                    self.files.dir().display()
+                )));
+            }
+            if begin.elapsed() > START {
+                self.end_supervisor().await;
+            }
+            sleep(Duration::from_millis(50)).await;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Rehearsal machines on one's own computer: each with its own kernel, systemd, sshd and spare disks, a network between them, and a
-//! host for keys. They are User Mode Linux kernels in seccomp mode: no KVM is asked for.
+//! host for keys. They are User Mode Linux kernels in seccomp mode, so no KVM is asked for, or QEMU's.
 //!
 //! Seccomp mode isolates guests neither from one another nor from the user that runs them: a lab for one's own machines, never a
 //! sandbox for hostile code.
@@ -7,6 +7,7 @@
 //! ```text
 //! build   recipes -> artifacts, cached by content        (build, recipe, cache)
 //! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, packages by HTTP, one kernel process a machine
+//! run     a backend says what to run                      (runner: uml, qemu)
 //! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
 //! ```
 
@@ -17,11 +18,15 @@ mod control;
 mod disk;
 mod dns;
 mod error;
+mod files;
 mod http;
 mod lab;
+mod namespaces;
 mod process;
+mod qemu;
 mod recipe;
 mod requirements;
+mod runner;
 mod spec;
 mod supervisor;
 mod uml;
@@ -29,5 +34,5 @@ mod uml;
 pub use error::Error;
 pub use lab::{Lab, MachineStatus};
 pub use requirements::requirements;
-pub use spec::{Disk, LabSpec, Machine};
+pub use spec::{Backend, Disk, LabSpec, Machine};
 pub use supervisor::serve;

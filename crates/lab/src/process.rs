@@ -21,8 +21,29 @@ pub(crate) async fn run(program: &str, arguments: &[&str]) -> Result<String, Err
     }
 }
 
-/// When a process began, in ticks since boot (proc_pid_stat(5), field 22): with its number it names a process for good.
+/// When a process began, in ticks since boot (proc_pid_stat(5), field 22): with its number it names a process for good. Nothing for one
+/// that has ended, even when its parent has not asked for its end yet.
 pub(crate) fn began(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_has_not_begun() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(began(child.id()).is_some_and(|at| at >= began(std::process::id()).unwrap()));
+        child.kill().unwrap();
+        let end = std::time::Instant::now();
+        // Not asked for its end: it stays as a zombie.
+        while began(child.id()).is_some() {
+            assert!(end.elapsed().as_secs() < 20);
+        }
+        child.wait().unwrap();
+    }
 }

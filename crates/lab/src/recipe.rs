@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::spec::Backend;
+
 /// A file that comes with the program.
 pub(crate) struct Embedded {
     pub(crate) name: &'static str,
@@ -18,8 +20,11 @@ macro_rules! embedded {
 embedded!(
     "apt.sh",
     "go.sh",
+    "guard.sh",
     "kernel.options",
     "kernel.sh",
+    "cloud.sh",
+    "cloud-start",
     "kubernetes.sh",
     "containerd.sh",
     "etcd.sh",
@@ -55,11 +60,31 @@ pub(crate) const RECIPES: &[Recipe] = &[
     Recipe { name: "etcd", uses: &["go.sh"], after: &[] },
     Recipe { name: "coredns", uses: &["go.sh"], after: &[] },
     Recipe { name: "cni", uses: &["go.sh"], after: &[] },
+    Recipe { name: "cloud", uses: &["apt.sh", "cloud-start"], after: &[] },
     Recipe { name: "root", uses: &["apt.sh", "lab-net", "lab-net.service"], after: &[] },
     Recipe { name: "images", uses: &["apt.sh", "pause.c", "flannel-cni"], after: &["kubernetes", "etcd", "coredns", "flannel"] },
     Recipe { name: "bundle", uses: &[], after: &["kubernetes", "containerd", "etcd", "cni", "images"] },
     Recipe { name: "packages", uses: &[], after: &["kubernetes", "cni"] },
 ];
+
+/// The recipes that a lab on that backend needs: all but the other backend's kernel.
+pub(crate) fn recipes(backend: Backend) -> impl Iterator<Item = &'static Recipe> {
+    RECIPES.iter().filter(move |r| !matches!(r.name, "kernel" | "cloud") || r.name == backend.kernel())
+}
+
+/// Names the files of all recipes by their content, so that two versions of the program never write the same ones.
+pub(crate) fn edition() -> String {
+    let mut hash = Sha256::new();
+    for file in FILES {
+        hash.update(format!("\0{}\0{}", file.name, file.text));
+    }
+    short(hash)
+}
+
+/// The first 16 hex digits.
+fn short(hash: Sha256) -> String {
+    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
 
 pub(crate) fn recipe(name: &str) -> Option<&'static Recipe> {
     RECIPES.iter().find(|r| r.name == name)
@@ -81,7 +106,7 @@ impl Recipe {
         for before in self.after.iter().filter_map(|name| recipe(name)) {
             hash.update(format!("\0{}\0{}", before.name, before.key()));
         }
-        hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+        short(hash)
     }
 
     /// The folder's name in the cache.
@@ -107,6 +132,15 @@ mod tests {
                 );
             }
             assert!(recipe.after.iter().all(|name| super::recipe(name).is_some()));
+        }
+    }
+
+    #[test]
+    fn each_backend_has_one_kernel() {
+        for backend in [Backend::Uml, Backend::Qemu, Backend::QemuTcg] {
+            let names: Vec<&str> = recipes(backend).map(|r| r.name).collect();
+            assert_eq!(names.len(), RECIPES.len() - 1);
+            assert!(names.contains(&backend.kernel()) && names.contains(&"root"));
         }
     }
 

@@ -1,14 +1,20 @@
-//! What the lab needs of the host: all that is missing at once, with the line that installs it.
+//! What the lab needs of the host: all that is missing at once, with the line that installs or allows it.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::build;
 use crate::error::Error;
+use crate::namespaces::Namespaces;
+use crate::qemu;
+use crate::spec::Backend;
 
 /// Program and the Debian package that has it.
-const ALWAYS: &[(&str, &str)] = &[
+type Program = (&'static str, &'static str);
+
+const ALWAYS: &[Program] = &[
     ("ip", "iproute2"),
-    ("ethtool", "ethtool"),
+    ("setsid", "util-linux"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
@@ -17,61 +23,74 @@ const ALWAYS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("bash", "bash"),
 ];
-const TO_BUILD: &[(&str, &str)] = &[
-    ("go", "golang (1.21 or newer; it fetches the toolchain that it needs)"),
+const UML: &[Program] = &[("ethtool", "ethtool")];
+const QEMU: &[Program] = &[(qemu::PROGRAM, "qemu-system-x86")];
+const TO_BUILD: &[Program] = &[
+    ("go", "golang"),
     ("gcc", "gcc"),
-    ("make", "make"),
-    ("flex", "flex"),
-    ("bison", "bison"),
-    ("bc", "bc"),
-    ("xz", "xz-utils"),
     ("mmdebstrap", "mmdebstrap"),
     ("dpkg-deb", "dpkg"),
     ("dpkg-scanpackages", "dpkg-dev"),
     ("gpg", "gnupg"),
     ("apt-get", "apt"),
 ];
+const TO_BUILD_UML: &[Program] = &[("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("xz", "xz-utils")];
+const TO_BUILD_QEMU: &[Program] = &[("depmod", "kmod"), ("modprobe", "kmod")];
+
+/// Where ranges of user numbers begin, and how long they are (login.defs(5), SUB_UID_MIN and SUB_UID_COUNT).
+const FIRST: u64 = 100_000;
+const RANGE: u64 = 65_536;
 
 fn found(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(program).is_file())
 }
 
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
-}
-
-/// Whether commands enter the lab's network through a user namespace.
-pub(crate) fn rootless() -> bool {
-    !is_root()
-}
-
-/// Checks that a lab can run here.
-pub fn requirements() -> Result<(), Error> {
+/// Checks that a lab can run here on that backend.
+pub fn requirements(backend: Backend) -> Result<(), Error> {
+    let to_build = build::cached(backend).is_none();
     let mut missing = Vec::new();
     let mut packages: Vec<&str> = Vec::new();
-    let wanted = ALWAYS.iter().chain(if build::cached().is_some() { &[] } else { TO_BUILD });
+    let (run, make) = match backend {
+        Backend::Uml => (UML, TO_BUILD_UML),
+        Backend::Qemu | Backend::QemuTcg => (QEMU, TO_BUILD_QEMU),
+    };
+    let mut wanted: Vec<Program> = [ALWAYS, run].concat();
+    if to_build {
+        wanted.extend([TO_BUILD, make].concat());
+    }
+    if to_build && !is_root() {
+        wanted.push(("newuidmap", "uidmap"));
+        let user = user();
+        for (file, option) in [("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")] {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if !has_range(&text, &user) {
+                let (name, first) = (&user.0, free(&text));
+                missing.push(format!(
+                    "  {file} has no line for {name}, and a root file system has files of other owners: as root, usermod {option} {first}-{} {name}",
+                    first + RANGE - 1
+                ));
+            }
+        }
+    }
     for (program, package) in wanted {
         if !found(program) {
-            missing.push(format!("  the program {program} is missing"));
+            let version = if program == "go" { " (1.21 or newer; it fetches the toolchain that it needs)" } else { "" };
+            missing.push(format!("  the program {program} is missing{version}"));
             packages.push(package);
         }
     }
-    if rootless() {
-        if build::cached().is_none() && !found("newuidmap") {
-            missing.push("  the program newuidmap is missing".into());
-            packages.push("uidmap");
-        }
-        let closed = |path: &str, value: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-        if closed("/proc/sys/kernel/unprivileged_userns_clone", "0")
-            || closed("/proc/sys/user/max_user_namespaces", "0")
-            || closed("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
-        {
-            missing.push("  user namespaces are forbidden to ordinary users: allow them with sysctl, or run this as root".into());
-        }
+    if found("unshare")
+        && found("ip")
+        && let Err(why) = Namespaces::choose()
+    {
+        missing.push(format!("  {why}"));
+    }
+    if backend != Backend::Uml {
+        missing.extend(devices(backend));
     }
     if !cfg!(target_arch = "x86_64") {
-        missing.push("  User Mode Linux runs on x86_64 only".into());
+        missing.push("  the lab's machines run on x86_64 only".into());
     }
     if missing.is_empty() {
         return Ok(());
@@ -82,4 +101,76 @@ pub fn requirements() -> Result<(), Error> {
         missing.push(format!("install them: apt-get install {}", packages.join(" ")));
     }
     Err(Error::Missing(missing))
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+/// The user's name and number.
+fn user() -> (String, String) {
+    let number = std::fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap_or_default().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&number.as_str()));
+    (name.map_or_else(|| number.clone(), |fields| fields[0].to_owned()), number)
+}
+
+/// Whether a file such as /etc/subuid (subuid(5)) gives the user a range.
+fn has_range(text: &str, (name, number): &(String, String)) -> bool {
+    text.lines().filter_map(|line| line.split_once(':')).any(|(who, _)| who == name || who == number)
+}
+
+/// The first number behind all ranges.
+fn free(text: &str) -> u64 {
+    let end = |line: &str| {
+        let (first, count) = line.split_once(':')?.1.split_once(':')?;
+        Some(first.parse::<u64>().ok()? + count.trim().parse::<u64>().ok()?)
+    };
+    text.lines().filter_map(end).fold(FIRST, u64::max)
+}
+
+/// What QEMU cannot open.
+fn devices(backend: Backend) -> Vec<String> {
+    let opens = |path: &str| std::fs::OpenOptions::new().read(true).write(true).open(path).map(drop);
+    let mut missing = Vec::new();
+    if let Err(error) = opens("/dev/net/tun") {
+        missing.push(format!("  /dev/net/tun cannot be opened ({error}): modprobe tun; its mode is 0666 where udev made it"));
+    }
+    let kvm = || {
+        opens("/dev/kvm").map_err(|e| e.to_string())?;
+        works(&mut Command::new(qemu::PROGRAM))
+    };
+    if let (Backend::Qemu, Err(error)) = (backend, kvm()) {
+        missing.push(format!(
+            "  KVM cannot be used ({error}): load kvm_intel or kvm_amd and join the group kvm, or choose --backend uml or --backend qemu-tcg"
+        ));
+    }
+    missing
+}
+
+/// Whether the virtual processor of QEMU can be made.
+fn works(qemu: &mut Command) -> Result<(), String> {
+    qemu.args(["-machine", "q35,accel=kvm", "-cpu", "host", "-m", "16M", "-S", "-no-user-config", "-nodefaults", "-display", "none"]);
+    // At the end of its input it quits by itself only when it is told to.
+    qemu.args(["-monitor", "stdio"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = qemu.spawn().map_err(|e| e.to_string())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = std::io::Write::write_all(&mut stdin, b"quit\n");
+    }
+    let output = child.wait_with_output().map_err(|e| e.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.lines().next().unwrap_or("QEMU ended").to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_found_by_name_or_number() {
+        let user = ("ann".to_owned(), "1000".to_owned());
+        assert!(has_range("bob:1:2\nann:100000:65536\n", &user) && has_range("1000:100000:65536\n", &user));
+        assert!(!has_range("anna:100000:65536\nann\n", &user));
+        assert_eq!((free(""), free("bob:231072:65536\nann:100000:65536\n")), (100_000, 296_608));
+    }
 }

@@ -2,16 +2,54 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::qemu::SERIAL;
+
 /// The gateway and name server of every lab; each lab has a network namespace of its own, so addresses never collide.
 pub(crate) const GATEWAY: &str = "10.77.0.1";
 
 /// The name by which machines ask for packages, `packages.lab`.
 pub(crate) const PACKAGES: &str = "packages";
 
+/// What a lab's machines run on. All boot the same root file system with the same disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// User Mode Linux: the kernel as an ordinary process.
+    #[default]
+    Uml,
+    /// QEMU with KVM.
+    Qemu,
+    /// QEMU that computes everything itself: about ten times slower, and it needs no KVM.
+    QemuTcg,
+}
+
+impl Backend {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uml => "uml",
+            Self::Qemu => "qemu",
+            Self::QemuTcg => "qemu-tcg",
+        }
+    }
+
+    /// The recipe that makes its kernel.
+    pub(crate) fn kernel(self) -> &'static str {
+        match self {
+            Self::Uml => "kernel",
+            Self::Qemu | Self::QemuTcg => "cloud",
+        }
+    }
+}
+
 /// A lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabSpec {
+    /// What they run on.
+    #[serde(default)]
+    pub backend: Backend,
     /// Its machines.
     pub machines: Vec<Machine>,
 }
@@ -40,6 +78,19 @@ pub struct Disk {
     pub size: u64,
 }
 
+impl LabSpec {
+    /// What the backend cannot do.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let mut disks = self.machines.iter().flat_map(|m| &m.disks);
+        match disks.find(|disk| self.backend != Backend::Uml && disk.serial.len() > SERIAL) {
+            Some(disk) => {
+                Err(Error::Refused(format!("the serial number {} is longer than the {SERIAL} bytes that QEMU's disks have", disk.serial)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for LabSpec {
     /// A control plane, two workers, and a host for keys.
     fn default() -> Self {
@@ -50,6 +101,7 @@ impl Default for LabSpec {
             disks: if disk == 0 { Vec::new() } else { vec![Disk { serial: format!("{name}-data"), size: disk }] },
         };
         Self {
+            backend: Backend::default(),
             machines: vec![
                 machine("cp1", "10.77.0.11", 2560, 8192),
                 machine("kube1", "10.77.0.21", 2048, 8192),

@@ -1,28 +1,40 @@
 //! The process that holds a lab together. It lives in the lab's network namespace, is the parent of every machine, and answers on a
-//! socket. When it ends, by whatever cause, the machines end with it, and the namespace goes with the last of them.
+//! socket. When it ends, by whatever cause, the machines end with it, and the namespace goes with the last of them. Until it is told to
+//! go on alone it ends with whoever started it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::process::Child;
 use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::control::{Answer, Ask};
 use crate::error::Error;
-use crate::lab::{Files, WAIT};
+use crate::files::Files;
+use crate::lab::{START, WAIT};
+use crate::runner::{Runner, boot, cut, network, runner};
 use crate::spec::{GATEWAY, LabSpec, PACKAGES};
-use crate::{dns, http, uml};
+use crate::{dns, http};
 
 struct Supervisor {
     files: Files,
-    kernel: PathBuf,
+    runner: Box<dyn Runner>,
     spec: LabSpec,
+    /// Locked, and held open by this process and by every machine: what is free has no process left.
+    alive: File,
+    /// Told to go on alone.
+    kept: AtomicBool,
     running: Mutex<BTreeMap<String, Child>>,
     end: Notify,
 }
@@ -30,9 +42,12 @@ struct Supervisor {
 /// Runs a lab until it is told to end. Must run inside the lab's network namespace; `Lab::up` starts it there.
 pub async fn serve(dir: &Path) -> Result<(), Error> {
     let files = Files::new(dir);
+    let starter = std::io::stdin().as_fd().try_clone_to_owned().and_then(pipe::Receiver::from_owned_fd);
+    let alive = alone(&files).await?;
+    files.this_process()?;
     let spec = files.spec()?;
-    let kernel = files.kernel()?;
-    uml::network(spec.machines.len()).await?;
+    let runner = runner(spec.backend, files.kernel()?);
+    network(&*runner, spec.machines.len()).await?;
     let address = |name: &str, text: &str| Some((name.to_owned(), text.parse::<Ipv4Addr>().ok()?));
     let names = spec.machines.iter().filter_map(|m| address(&m.name, &m.address)).chain(address(PACKAGES, GATEWAY)).collect();
     let dns = UdpSocket::bind((GATEWAY, 53)).await.map_err(Error::file("cannot answer names at", GATEWAY))?;
@@ -42,7 +57,12 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
     let socket = files.socket();
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(Error::file("cannot listen at", &socket))?;
-    let supervisor = Arc::new(Supervisor { files, kernel, spec, running: Mutex::default(), end: Notify::new() });
+    let kept = AtomicBool::new(false);
+    let supervisor = Arc::new(Supervisor { files, runner, spec, alive, kept, running: Mutex::default(), end: Notify::new() });
+    // Without a pipe nobody waits for it: it was started by hand.
+    if let Ok(starter) = starter {
+        tokio::spawn(Arc::clone(&supervisor).end_with(starter));
+    }
     loop {
         tokio::select! {
             () = supervisor.end.notified() => break,
@@ -52,10 +72,45 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
         }
     }
     let _ = std::fs::remove_file(&socket);
+    supervisor.cut_all().await;
     Ok(())
 }
 
+/// Waits until the machines of a supervisor that was killed have ended: two must never write to one disk.
+async fn alone(files: &Files) -> Result<File, Error> {
+    let begin = Instant::now();
+    loop {
+        match files.alive()? {
+            Some(alive) => return Ok(alive),
+            None if begin.elapsed() > START / 2 => {
+                return Err(Error::Refused(format!(
+                    "processes of an earlier run have {} open: end them with `kubestead lab down`",
+                    files.dir().display()
+                )));
+            }
+            None => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
 impl Supervisor {
+    /// Ends when the pipe closes, unless it was told to go on.
+    async fn end_with(self: Arc<Self>, mut starter: pipe::Receiver) {
+        let _ = starter.read(&mut [0_u8; 1]).await;
+        if !self.kept.load(Ordering::SeqCst) {
+            self.end.notify_one();
+        }
+    }
+
+    async fn cut_all(&self) {
+        let all = std::mem::take(&mut *self.running.lock().await);
+        let mut cuts = JoinSet::new();
+        for child in all.into_values() {
+            cuts.spawn(cut(child));
+        }
+        cuts.join_all().await;
+    }
+
     async fn answer(self: Arc<Self>, stream: UnixStream) {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
@@ -82,15 +137,18 @@ impl Supervisor {
             Ask::Kill(name) => {
                 let child = self.running.lock().await.remove(name);
                 match child {
-                    Some(child) => uml::cut(child).await,
+                    Some(child) => cut(child).await,
                     None => return Ok(Answer::Refused(format!("{name} is not running"))),
                 }
                 Ok(Answer::Done)
             }
             Ask::Wait(name) => self.wait(name).await,
+            Ask::Keep => {
+                self.kept.store(true, Ordering::SeqCst);
+                Ok(Answer::Done)
+            }
             Ask::Down => {
-                let all = std::mem::take(&mut *self.running.lock().await);
-                futures_all(all.into_values().map(uml::cut)).await;
+                self.cut_all().await;
                 Ok(Answer::Done)
             }
         }
@@ -107,7 +165,8 @@ impl Supervisor {
         let mut running = self.running.lock().await;
         running.retain(|_, child| matches!(child.try_wait(), Ok(None)));
         if !running.contains_key(name) {
-            running.insert(name.to_owned(), uml::boot(self.files.dir(), &self.kernel, machine, index)?);
+            let alive = self.alive.try_clone().map_err(Error::file("cannot hold", self.files.dir()))?;
+            running.insert(name.to_owned(), boot(&*self.runner, self.files.dir(), machine, index, alive)?);
         }
         Ok(Answer::Done)
     }
@@ -118,24 +177,24 @@ impl Supervisor {
         let address = format!("{}:22", machine.address);
         let answered = timeout(WAIT, async {
             while !banner(&address).await {
+                if !self.runs(name).await {
+                    return Answer::Ended;
+                }
                 sleep(Duration::from_millis(200)).await;
             }
+            Answer::Done
         });
-        Ok(if answered.await.is_ok() { Answer::Done } else { Answer::Late })
+        Ok(answered.await.unwrap_or(Answer::Late))
+    }
+
+    async fn runs(&self, name: &str) -> bool {
+        self.running.lock().await.get_mut(name).is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     fn no_machine(&self, name: &str) -> Error {
         let all: Vec<&str> = self.spec.machines.iter().map(|m| m.name.as_str()).collect();
         Error::NoMachine(name.to_owned(), all.join(", "))
     }
-}
-
-async fn futures_all(cuts: impl Iterator<Item = impl Future<Output = ()> + Send + 'static>) {
-    let mut set = tokio::task::JoinSet::new();
-    for cut in cuts {
-        set.spawn(cut);
-    }
-    set.join_all().await;
 }
 
 async fn banner(address: &str) -> bool {

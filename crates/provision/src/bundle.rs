@@ -101,7 +101,7 @@ impl BundleFile {
     }
 
     /// What is wrong with it. Its words go into scripts and records, one a column.
-    fn fault(&self) -> Option<&'static str> {
+    pub(crate) fn fault(&self) -> Option<&'static str> {
         let word = |text: &str, more: &str| {
             text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
         };

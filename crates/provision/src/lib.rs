@@ -13,5 +13,6 @@ pub mod keyserver;
 pub mod kubeadm;
 pub mod machine;
 pub mod node;
+pub mod releases;
 pub mod session;
 pub mod ssh;

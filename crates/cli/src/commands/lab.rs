@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use kubestead_lab::build::{self, Artifacts, Progress};
-use kubestead_lab::{Lab, LabSpec};
+use kubestead_lab::{Backend, Lab, LabSpec};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
 use crate::exit::{Exit, Failure, fail};
@@ -11,11 +12,11 @@ use crate::print;
 
 pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
     match command {
-        args::Lab::Build => {
-            let artifacts = build().await?;
-            print::data(&artifacts.bundle().display().to_string());
-        }
-        args::Lab::Up(name) => up(&Lab::named(&name.lab)).await?,
+        args::Lab::Build { backend } => tokio::select! {
+            built = build(chosen(backend)) => print::data(&built?.bundle().display().to_string()),
+            name = stopped() => return Err(fail(Exit::Failed, format!("stopped by {}; what is whole is kept", name?))),
+        },
+        args::Lab::Up { lab, backend } => up(&Lab::named(&lab.lab), backend.map(chosen)).await?,
         args::Lab::Status(name) => return status(&Lab::named(&name.lab)).await,
         args::Lab::Ssh { lab, machine, command } => return ssh(&Lab::named(&lab.lab), &machine, &command).await,
         args::Lab::Reboot { lab, machine } => Lab::named(&lab.lab).reboot(&machine).await?,
@@ -27,28 +28,55 @@ pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn build() -> Result<Artifacts, Failure> {
-    kubestead_lab::requirements()?;
+fn chosen(backend: args::Backend) -> Backend {
+    match backend {
+        args::Backend::Uml => Backend::Uml,
+        args::Backend::Qemu => Backend::Qemu,
+        args::Backend::QemuTcg => Backend::QemuTcg,
+    }
+}
+
+/// Answers when somebody asks this program to end: Ctrl-C, a closed terminal, kill.
+async fn stopped() -> std::io::Result<&'static str> {
+    let (mut ask, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map(|()| "Ctrl-C"),
+        _ = ask.recv() => Ok("SIGTERM"),
+        _ = hang_up.recv() => Ok("SIGHUP"),
+    }
+}
+
+async fn build(backend: Backend) -> Result<Artifacts, Failure> {
+    kubestead_lab::requirements(backend)?;
     let mut show = |progress: Progress| match progress {
         Progress::Cached(_) => {}
         Progress::Started(name) => print::note(&format!("building {name}")),
+        Progress::Running(name, seconds) => print::note(&format!("building {name}: {} min so far", seconds / 60)),
         Progress::Finished(name, seconds) => print::note(&format!("built {name} in {seconds} s")),
     };
-    Ok(build::build(&mut show).await?)
+    Ok(build::build(backend, &mut show).await?)
 }
 
-async fn up(lab: &Lab) -> Result<(), Failure> {
-    let artifacts = build().await?;
-    let spec = LabSpec::default();
-    let up = lab.up(&spec, &artifacts);
+async fn up(lab: &Lab, asked: Option<Backend>) -> Result<(), Failure> {
+    let backend = lab.backend(asked)?;
+    let ran = lab.runs();
+    let work = async {
+        let artifacts = build(backend).await?;
+        let mut show = |machine: &str, seconds: u64| print::note(&format!("{machine} answers after {seconds} s"));
+        lab.up(&LabSpec::default(), &artifacts, &mut show).await.map_err(Failure::from)
+    };
     tokio::select! {
-        done = up => done?,
-        _ = tokio::signal::ctrl_c() => {
-            lab.down(false).await?;
-            return Err(fail(Exit::Failed, "stopped; no machine was left running"));
+        done = work => done?,
+        name = stopped() => {
+            let name = name?;
+            if ran {
+                return Err(fail(Exit::Failed, format!("stopped by {name}; the machines that ran before go on")));
+            }
+            lab.ended().await?;
+            return Err(fail(Exit::Failed, format!("stopped by {name}; no machine was left running")));
         }
     }
-    print::note(&format!("the machines answer: ssh -F {} kube1", lab.ssh_config().display()));
+    print::note(&format!("the machines answer: ssh -F {} NAME", lab.ssh_config().display()));
     print::data(&lab.ssh_config().display().to_string());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod init;
 pub(crate) mod kubeconfig;

@@ -1,0 +1,176 @@
+//! The lock file: `releases.json`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::bundle::{BundleFile, Kind};
+
+/// What is downloaded, pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lock {
+    /// 1.
+    pub format_version: u32,
+    /// The version of Kubernetes, such as `1.37.1`.
+    pub kubernetes: String,
+    /// The downloads.
+    pub downloads: Vec<Download>,
+}
+
+/// One download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Download {
+    /// Its address, http or https.
+    pub url: String,
+    /// Its sha256, 64 lowercase hex digits, from a source that is not the server of the address.
+    pub sha256: String,
+    /// The version of what is in it.
+    pub version: String,
+    /// What of it goes into the bundle.
+    pub files: Vec<Piece>,
+}
+
+/// One file of a download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Piece {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name in the bundle, such as `kubelet`.
+    pub name: String,
+    /// Its name in the download, when that is a tar archive. Without it the download itself is the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The roles of nodes that need it; both when it is left out.
+    #[serde(default = "both")]
+    pub roles: Vec<String>,
+    /// The image's reference, when it is an image archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+const ROLES: [&str; 2] = ["control-plane", "worker"];
+
+fn both() -> Vec<String> {
+    ROLES.map(str::to_owned).into()
+}
+
+impl Piece {
+    /// As `bundle.json` will have it.
+    pub(crate) fn file(&self, version: &str, sha256: String, size: u64) -> BundleFile {
+        let path = match self.kind {
+            Kind::Binary => format!("bin/{}", self.name),
+            Kind::Cni => format!("cni/{}", self.name),
+            Kind::Image => format!("images/{}.tar", self.name),
+        };
+        let Self { kind, name, roles, image, .. } = self.clone();
+        BundleFile { path, kind, name, version: version.to_owned(), sha256, size, roles, image }
+    }
+}
+
+impl Download {
+    /// Its address at a mirror, which has a folder for each host: `MIRROR/dl.k8s.io/release/...`.
+    pub(crate) fn address(&self, mirror: Option<&str>) -> String {
+        match (mirror, self.url.split_once("://")) {
+            (Some(mirror), Some((_, rest))) => format!("{}/{rest}", mirror.trim_end_matches('/')),
+            _ => self.url.clone(),
+        }
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let url = &self.url;
+        let mut mistakes = Vec::new();
+        let plain = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
+        if !(url.starts_with("https://") || url.starts_with("http://")) || !plain(url) {
+            mistakes.push(format!("{url:?} is no address that begins with https:// or http://"));
+        }
+        if self.version.is_empty() || !plain(&self.version) {
+            mistakes.push(format!("{url}: the version {:?} is no word", self.version));
+        }
+        if self.files.is_empty() {
+            mistakes.push(format!("{url}: no file of it is used"));
+        }
+        for piece in &self.files {
+            if let Some(fault) = piece.file(&self.version, self.sha256.clone(), 0).fault() {
+                mistakes.push(format!("{url}: {:?} {fault}", piece.name));
+            }
+            if let Some(role) = piece.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
+                mistakes.push(format!("{url}: {:?} is for the role {role:?}, and there are {}", piece.name, ROLES.join(" and ")));
+            }
+        }
+        if self.files.len() > 1 && self.files.iter().any(|piece| piece.from.is_none()) {
+            mistakes.push(format!("{url}: several files of it are used, so each needs `from`, its name in the archive"));
+        }
+        mistakes
+    }
+}
+
+impl Lock {
+    /// Reads a lock file, and its text. Every mistake is named at once.
+    pub fn load(path: &Path) -> Result<(Self, String), Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::file("cannot read", path))?;
+        let wrong = |mistakes| Error::Lock { path: path.to_owned(), mistakes };
+        let lock: Self = serde_json::from_str(&text).map_err(|e| wrong(vec![e.to_string()]))?;
+        let mut mistakes: Vec<String> = lock.downloads.iter().flat_map(Download::mistakes).collect();
+        if lock.format_version != 1 {
+            mistakes.push(format!("format version {} is not known", lock.format_version));
+        }
+        let mut seen = BTreeSet::new();
+        for piece in lock.downloads.iter().flat_map(|d| &d.files) {
+            if !seen.insert((piece.kind == Kind::Image, &piece.name)) {
+                mistakes.push(format!("two files are called {}", piece.name));
+            }
+        }
+        if mistakes.is_empty() { Ok((lock, text)) } else { Err(wrong(mistakes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<(Lock, String), Error> {
+        let path = std::env::temp_dir().join(format!("kubestead-lock-{}-{:?}", std::process::id(), std::thread::current().id()));
+        std::fs::write(&path, text).unwrap();
+        let loaded = Lock::load(&path);
+        std::fs::remove_file(&path).unwrap();
+        loaded
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let text = r#"{"formatVersion": 2, "kubernetes": "1.37.1", "downloads": [
+          {"url": "ftp://example.com/a", "sha256": "ABC", "version": "1", "files": [{"kind": "binary", "name": "a"}]},
+          {"url": "https://example.com/b", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "", "files": []},
+          {"url": "https://example.com/c", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "1", "files": [
+            {"kind": "binary", "name": "../c", "from": "c"}, {"kind": "image", "name": "i", "from": "i"}, {"kind": "cni", "name": "a", "roles": ["master"]}]}]}"#;
+        let Err(Error::Lock { mistakes, .. }) = load(text) else { panic!() };
+        let all = mistakes.join("\n");
+        for want in [
+            "\"ftp://example.com/a\" is no address",
+            "\"a\" has no sha256 of 64",
+            "the version \"\" is no word",
+            "no file of it is used",
+            "\"../c\" has a name",
+            "\"i\" is an image without",
+            "for the role \"master\"",
+            "each needs `from`",
+            "format version 2",
+            "two files are called a",
+        ] {
+            assert!(all.contains(want), "{want}\n{all}");
+        }
+        assert!(matches!(load("{\"formatVersion\": 1, \"latest\": true}"), Err(Error::Lock { .. })));
+    }
+
+    #[test]
+    fn a_mirror_has_a_folder_for_each_host() {
+        let download = Download { url: "https://dl.k8s.io/release/a".into(), sha256: String::new(), version: String::new(), files: vec![] };
+        assert_eq!(download.address(Some("http://mirror/x/")), "http://mirror/x/dl.k8s.io/release/a");
+        assert_eq!(download.address(None), download.url);
+    }
+}
