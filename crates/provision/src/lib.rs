@@ -13,5 +13,6 @@ pub mod keyserver;
 pub mod kubeadm;
 pub mod machine;
 pub mod node;
+pub mod secret;
 pub mod session;
 pub mod ssh;

@@ -62,7 +62,7 @@ pub(super) fn value_error(path: &Path, failure: Failure) -> Error {
     if at.steps().is_empty() { Error::Syntax { path, line, why } } else { Error::Value { path, line, at, why } }
 }
 
-fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
+pub(super) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
     let wrong = |e: std::str::Utf8Error| Error::Syntax {
         path: path.to_owned(),
         line: bytes[..e.valid_up_to()].split(|byte| *byte == b'\n').count(),
