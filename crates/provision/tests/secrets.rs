@@ -463,6 +463,9 @@ fn all_files_are_told_at_once_and_others_are_left_alone() {
     Sops::encrypt_new(&world.path("d.yaml"), &text, &whole, &world.identities()).unwrap().save().unwrap();
     let big = plain("big", &[("k", "x".repeat(1_048_577).as_str())]);
     world.seal("e.yaml", &big);
+    let text = Secret::new(plain("partly", &[("k", "v")]).into_bytes());
+    let partly = world.policy().with_mac_only_encrypted();
+    Sops::encrypt_new(&world.path("g.yaml"), &text, &partly, &world.identities()).unwrap().save().unwrap();
     std::os::unix::fs::symlink("/etc/hostname", world.path("f.yaml")).unwrap();
     let found = findings(&world.wish());
     let expected = [
@@ -471,6 +474,7 @@ fn all_files_are_told_at_once_and_others_are_left_alone() {
         "secrets/deep/b.yml:2:7: error: Secret apps/same is asked for twice: secrets/a.yaml:2 does so too",
         "secrets/e.yaml:7:6: error: its values have 1048577 bytes, and Kubernetes takes 1048576",
         "secrets/f.yaml:1:1: error: it is a symbolic link",
+        "secrets/g.yaml:2:7: error: its MAC does not cover its name and namespace",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

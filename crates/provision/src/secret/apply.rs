@@ -63,8 +63,8 @@ async fn open(secret: &SecretSpec, folder: &Path, keys: Arc<Opened>) -> Result<V
         let found = check::secrets(&spec.file, &spec.file, &outline, &mut Vec::new()).into_iter().find(|f| f.spec == spec);
         let document = found.ok_or_else(|| Error::FileChanged { file: spec.file.clone() })?.document;
         let opened = Sops::open_text(&path, Format::of(&path), &bytes, &keys.identities).map_err(|error| match error {
-            source @ sops::Error::NoKey { .. } => Error::NoKey { source, searched: keys.searched.clone() },
-            other => Error::Sops(other),
+            refusal @ sops::Error::NoKey { .. } => Error::NoKey { refusal: Box::new(refusal), searched: keys.searched.clone() },
+            other => other.into(),
         })?;
         values(&spec, document, &opened)
     });
@@ -195,11 +195,9 @@ async fn delete(namespace: &str, name: &str, uid: &str, kube: &dyn Guarded) -> R
     }
     let version = now["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     kube.delete_exactly(&reference, uid, version).await?;
-    match kube.metadata(&reference).await? {
-        None => Ok(Done::Changed),
-        Some(_) => {
-            let reason = "it is being deleted, and something holds it back: see its finalizers".to_owned();
-            Err(KubeError::Refused { object: reference.to_string(), reason, code: 202 }.into())
-        }
+    if kube.metadata(&reference).await?.is_none() {
+        return Ok(Done::Changed);
     }
+    let reason = "it is being deleted, and something holds it back: see its finalizers".to_owned();
+    Err(KubeError::Refused { object: reference.to_string(), reason, code: 202 }.into())
 }

@@ -43,7 +43,8 @@ pub(super) fn secrets(file: &str, shown: &str, outline: &Outline, out: &mut Vec<
     }
     let mut secrets = Vec::new();
     for (number, entries) in documents {
-        let document = Document { shown, encrypted: outline.is_encrypted(), number, entries, found: Vec::new() };
+        let document =
+            Document { shown, encrypted: outline.is_encrypted(), covered: outline.covers_clear(), number, entries, found: Vec::new() };
         let (found, findings) = document.read(file);
         secrets.extend(found);
         out.extend(findings);
@@ -66,6 +67,7 @@ fn keys_of(entry: &Entry) -> Vec<&str> {
 struct Document<'a> {
     shown: &'a str,
     encrypted: bool,
+    covered: bool,
     number: usize,
     entries: Vec<&'a Entry>,
     found: Vec<Diagnostic>,
@@ -98,6 +100,14 @@ impl<'a> Document<'a> {
                 ),
             }
             return (None, self.found);
+        }
+        if !self.covered {
+            let hint = "encrypt it without `mac_only_encrypted`";
+            self.error(
+                kind,
+                "its MAC does not cover its name and namespace, so that anybody could move its values to another one",
+                Some(hint),
+            );
         }
         let spec = self.spec(file, kind);
         let place = self.place(kind);

@@ -9,12 +9,12 @@ use kubestead_secrets::sops;
 pub enum Error {
     /// The file could not be read or opened.
     #[error(transparent)]
-    Sops(#[from] sops::Error),
+    Sops(Box<sops::Error>),
     /// Nobody here can open the file.
-    #[error("{source}\nIdentities were searched in this order: {}", searched.join(", "))]
+    #[error("{refusal}\nIdentities were searched in this order: {}", searched.join(", "))]
     NoKey {
         /// Who could, and what was tried.
-        source: sops::Error,
+        refusal: Box<sops::Error>,
         /// Where, each with what was found there.
         searched: Vec<String>,
     },
@@ -73,4 +73,10 @@ pub enum Error {
         /// Why.
         why: String,
     },
+}
+
+impl From<sops::Error> for Error {
+    fn from(error: sops::Error) -> Self {
+        Self::Sops(Box::new(error))
+    }
 }

@@ -1,6 +1,6 @@
 //! The operator's identities that open files: those that sops would use, and the one that opens the escrow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use kubestead_core::outcome::causes;
@@ -35,7 +35,7 @@ fn open(escrow: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<O
     let usual = config.map(|folder| Path::new(&folder).join("sops/age/keys.txt"));
     let mut identities = Identities::discover(environment).map_err(|e| causes(&e))?;
     let named = environment("SOPS_AGE_KEY_FILE");
-    for path in usual.iter().map(|path| path.as_path()).chain([escrow]) {
+    for path in usual.iter().map(PathBuf::as_path).chain([escrow]) {
         let known = |other: &str| Path::new(other) == path;
         if searched.iter().any(|place| place.starts_with(&path.display().to_string())) || named.as_deref().is_some_and(known) {
             continue;

@@ -19,6 +19,7 @@ use super::value::{Kind, Value};
 #[derive(Debug)]
 pub struct Outline {
     encrypted: bool,
+    clear_is_covered: bool,
     entries: Vec<Entry>,
 }
 
@@ -49,6 +50,7 @@ impl Outline {
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let (text, format) = (text_of(path, bytes)?, Format::of(path));
         let parsed = format.parse(&text).map_err(|problem| syntax(path, &text, problem))?;
+        let mut clear_is_covered = parsed.meta.is_some();
         let selector = match &parsed.meta {
             None => Selector::default(),
             Some(node) => {
@@ -56,6 +58,7 @@ impl Outline {
                 let meta = Meta(node.clone());
                 meta.check().map_err(refuse)?;
                 meta.mac().ok_or_else(|| refuse("the MAC is missing, so nothing protects it against changes".to_owned()))?;
+                clear_is_covered = !meta.mac_only_encrypted();
                 format.selector(&meta.selector().map_err(refuse)?)
             }
         };
@@ -73,12 +76,17 @@ impl Outline {
             at = start;
             entries.push(Entry { path: spot.path, line, column: start - begin + 1, written: spot.leaf.value });
         }
-        Ok(Self { encrypted: parsed.meta.is_some(), entries })
+        Ok(Self { encrypted: parsed.meta.is_some(), clear_is_covered, entries })
     }
 
     /// Whether it has metadata of sops.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Whether the MAC covers what stands in the clear too; not so with `mac_only_encrypted`, and in a file that is not encrypted.
+    pub fn covers_clear(&self) -> bool {
+        self.clear_is_covered
     }
 
     /// All values in the order of the file; comments are left out.
@@ -105,7 +113,6 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use age::secrecy::ExposeSecret;
     use kubestead_core::secret::Secret;
 
     use super::super::{Identities, Policy, Sops};
@@ -114,13 +121,12 @@ mod tests {
     #[test]
     fn an_encrypted_file_is_read_without_its_key() {
         let key = age::x25519::Identity::generate();
-        let _ = key.to_string().expose_secret();
         let policy = Policy::age([key.to_public().to_string()]).with_selector(Selector::encrypted_regex("^(data|stringData)$").unwrap());
         let plain = Secret::new(b"# what\nkind: Secret\nstringData:\n    user: admin\n    port: 12\n    none: \"\"\n".to_vec());
         let path = Path::new("/a.yaml");
         let document = Sops::encrypt_new(path, &plain, &policy, &Identities::new()).unwrap();
         let outline = Outline::read(path, document.text().as_bytes()).unwrap();
-        assert!(outline.is_encrypted());
+        assert!(outline.is_encrypted() && outline.covers_clear());
         let found: Vec<_> = outline.entries().iter().map(|e| (e.path.to_string(), e.line, e.column, e.sealed())).collect();
         let sealed = |kind, length| Some(SealedValue { kind, length });
         assert_eq!(
