@@ -121,6 +121,8 @@ expect "a user's token is a token" says '"kind": "ExecCredential"' "$kubestead" 
 unset KUBECONFIG
 expect "a pod that asks for the host is refused: Pod Security" fails_saying "violates PodSecurity" on cp1 "kubectl --kubeconfig /etc/kubernetes/admin.conf -n default run bad --image=localhost/kubestead/toolbox:1 --overrides='{\"spec\":{\"hostNetwork\":true}}'"
 
+. "$top/tests/lab-secrets.sh"
+
 echo "== what the disk shows"
 canary="canary-$RANDOM-$RANDOM"
 on kube1 "echo $canary-file > /var/lib/kubestead/volumes/pool-s-0001/file; sync; echo $canary-bare > /root/bare; sync"
@@ -183,6 +185,7 @@ expect "the volumes are still mounted" mounted
 expect "nothing of the cluster is left" on cp1 "! [ -e /etc/kubernetes/admin.conf ] && ! [ -e /etc/kubernetes/manifests/etcd.yaml ] && [ -z \"\$(ls /var/lib/etcd)\" ]"
 expect "a second reset has nothing to do" says "Nothing to do" "$kubestead" reset --yes-reset home
 expect "up makes it anew" "$kubestead" up
+expect "the Secrets are there again" exact
 expect "the tokens of the joins are gone" [ -z "$(on cp1 kubeadm token list -o json 2>/dev/null)" ]
 expect "all nodes are Ready" ready cp1 kube1 kube2
 expect "the file is still there" on "$node" "grep -q canary-in-a-pod $file"

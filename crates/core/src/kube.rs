@@ -54,6 +54,20 @@ pub trait Kube: Send + Sync {
     async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError>;
 }
 
+/// Changes to one object that hold only while it is as it was seen, and that bring none of its content back.
+#[async_trait]
+pub trait Guarded: Send + Sync {
+    /// The object's metadata alone, as `{"metadata": …}`, or `None` when the server says that there is none.
+    async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError>;
+    /// Server-side apply with kubestead's field manager; answers the metadata. A field that another manager set to another value is a
+    /// refusal (409) unless `force`. So is a `metadata.resourceVersion` in the manifest that is not the object's.
+    async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError>;
+    /// Takes an annotation away, whoever set it; answers the metadata.
+    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError>;
+    /// Deletes the object that has this uid and resource version, and no other.
+    async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError>;
+}
+
 /// Why the API did not do it.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]

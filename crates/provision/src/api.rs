@@ -2,14 +2,14 @@
 //! here, and the admin's credentials stay in memory.
 
 use async_trait::async_trait;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
 use kubestead_core::command::Command;
 use kubestead_core::host::Host;
-use kubestead_core::kube::{Kube, KubeError, ObjectRef};
-use serde_json::Value;
+use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
+use serde_json::{Value, json};
 
 use crate::ssh::SshHost;
 
@@ -54,7 +54,7 @@ fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
     }
 }
 
-fn plain(object: &ObjectRef, value: &DynamicObject) -> Result<Value, KubeError> {
+fn plain<T: serde::Serialize>(object: &ObjectRef, value: &T) -> Result<Value, KubeError> {
     serde_json::to_value(value).map_err(|e| KubeError::Connect(format!("{object}: {e}")))
 }
 
@@ -92,6 +92,38 @@ impl Kube for KubeApi {
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError> {
         match self.objects(object).delete(&object.name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(refused(object, &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Guarded for KubeApi {
+    async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        let found = self.objects(object).get_metadata_opt(&object.name).await.map_err(|e| refused(object, &e))?;
+        found.map(|value| plain(object, &value)).transpose()
+    }
+
+    async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError> {
+        let object = ObjectRef::of(manifest);
+        let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
+        let applied = self.objects(&object).patch_metadata(&object.name, &params, &Patch::Apply(manifest)).await;
+        plain(&object, &applied.map_err(|e| refused(&object, &e))?)
+    }
+
+    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: null}}}));
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patched = self.objects(object).patch_metadata(&object.name, &params, &patch).await;
+        plain(object, &patched.map_err(|e| refused(object, &e))?)
+    }
+
+    async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {
+        let exactly = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+        let params = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
+        match self.objects(object).delete(&object.name, &params).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(refused(object, &error)),

@@ -1,6 +1,7 @@
 //! Puts the domains' parts together: what is seen, one plan, and who carries each action out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use futures::future::BoxFuture;
 use kubestead_core::event::Reporter;
@@ -25,6 +26,7 @@ use crate::keyserver::{self, EnrolledNode, KeyServerSpec, NodeFacts, ServerFacts
 use crate::kubeadm::{self, Candidate, ClusterSpec, ENCRYPTION_KEY, KubeadmFacts};
 use crate::machine::{self, Machine};
 use crate::node::{self, NodeSpec};
+use crate::secret::{self, SecretFacts, Wish};
 
 /// Where a key server keeps its shares.
 const SHARES: &str = "/var/lib/kubestead-keys";
@@ -48,6 +50,8 @@ pub enum Action {
     Kubeadm(kubeadm::Action),
     /// Through the API.
     Cluster(cluster::Action),
+    /// For Kubernetes Secrets.
+    Secret(secret::Action),
 }
 
 /// A node as seen.
@@ -82,6 +86,10 @@ pub struct Seen {
     pub keyring: Fact<String>,
     /// What the API has; absent when there is no cluster.
     pub api: Fact<ApiFacts>,
+    /// What the folder of secrets asks for; nothing when the file asks for no Kubernetes.
+    pub wish: Wish,
+    /// The cluster's Secrets without their values; absent when there is no cluster.
+    pub secrets: Fact<SecretFacts>,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
 }
@@ -133,6 +141,7 @@ pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
 pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, now: i64, reporter: &dyn Reporter) -> Seen {
     let specs = servers(cluster);
     let (bundle, keyring) = (bundle(cluster), keyring(cluster));
+    let wish = wish(cluster, &cluster.secrets.display().to_string());
     let mut sections = BTreeMap::new();
     for node in &cluster.nodes {
         let mut all = machine::sections();
@@ -146,6 +155,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         }
         if Some(&node.name) == first(cluster) {
             all.push(cluster::section());
+            all.push(secret::section(&wish));
         }
         sections.insert(node.name.clone(), all);
     }
@@ -161,6 +171,8 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         bundle,
         keyring,
         api: Fact::Absent,
+        wish,
+        secrets: Fact::Absent,
         unreachable: fleet.failed().keys().cloned().collect(),
     };
     for spec in &specs {
@@ -169,6 +181,11 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
     }
     for (name, answers) in answers {
         if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
+            seen.secrets = match secret::read(answers, &seen.wish) {
+                Ok(Some(facts)) => Fact::Known(facts),
+                Ok(None) => Fact::Absent,
+                Err(gap) => Fact::Unknown(gap),
+            };
             seen.api = match cluster::read(answers) {
                 Ok(Some(facts)) => Fact::Known(facts),
                 Ok(None) => Fact::Absent,
@@ -282,6 +299,11 @@ pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
 pub fn first(cluster: &Cluster) -> Option<&Name> {
     cluster.kubernetes.as_ref()?;
     cluster.control_planes().map(|n| &n.name).next()
+}
+
+/// What the folder of secrets asks for; nothing when the file asks for no Kubernetes. `shown` is the folder as messages name it.
+pub fn wish(cluster: &Cluster, shown: &str) -> Wish {
+    if cluster.kubernetes.is_some() { secret::read_folder(&cluster.secrets, shown) } else { Wish::default() }
 }
 
 /// `bundle.json` of the folder that the file names.
@@ -400,7 +422,14 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     let inside = |name: &Name| candidates.iter().any(|c| c.name == name) && !out.contains(&format!("{name}/kubeadm"));
     if inside(&spec.first) {
         let api = if fresh { &Fact::Absent } else { &seen.api };
-        part.extend(cluster::plan(&objects(cluster, &spec, bundle, &inside), api).map(Action::Cluster));
+        let objects = objects(cluster, &spec, bundle, &inside);
+        part.extend(cluster::plan(&objects, api).map(Action::Cluster));
+        // While the API server does not answer, or is not understood, that is said already.
+        if fresh || seen.api.known().is_some_and(|api| api.answers) {
+            let secrets = if fresh { &Fact::Absent } else { &seen.secrets };
+            let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
+            part.extend(secret::plan(&seen.wish, secrets, made, &objects.after).map(Action::Secret));
+        }
     }
 }
 
@@ -460,6 +489,8 @@ pub struct Hands<'a> {
     fleet: &'a Fleet,
     hosts: Hosts,
     escrow: &'a Escrow,
+    folder: PathBuf,
+    keys: secret::Keys,
     /// Whose API it is.
     first: Option<Name>,
     kube: tokio::sync::OnceCell<KubeApi>,
@@ -468,7 +499,8 @@ pub struct Hands<'a> {
 impl<'a> Hands<'a> {
     /// Hands on the machines that answer, with the operator's secrets.
     pub fn new(cluster: &Cluster, fleet: &'a Fleet, escrow: &'a Escrow) -> Self {
-        Self { fleet, hosts: fleet.hosts(), escrow, first: first(cluster).cloned(), kube: tokio::sync::OnceCell::new() }
+        let (folder, first) = (cluster.secrets.clone(), first(cluster).cloned());
+        Self { fleet, hosts: fleet.hosts(), escrow, folder, keys: secret::Keys::default(), first, kube: tokio::sync::OnceCell::new() }
     }
 
     /// The API, connected when the first step asks for it.
@@ -502,6 +534,7 @@ impl Runner<Action> for Hands<'_> {
                 Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
                 Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Secret(action) => secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await,
             }
         })
     }

@@ -1,6 +1,7 @@
 //! Runs a plan: hosts side by side, the steps of one host in the plan's order, a step only after those that it waits for.
 //!
-//! After a failure the later steps of that host are skipped, and so is what waits for them elsewhere; the other hosts go on.
+//! After a failure the later steps of that host are skipped, and so is what waits for them elsewhere; the other hosts go on. Steps at
+//! the Kubernetes API are about objects that do not depend on each other unless they say so: there only what waits is skipped.
 //! A step that destroys runs only when its id is among the consents. To resume is to observe and plan again: nothing is read back.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +46,7 @@ pub async fn apply<A: Sync>(
     stop: &CancellationToken,
 ) -> Report {
     reporter.on(&Event::Stage { name: "apply".into(), total: plan.steps.len() });
-    let mut run = Run { terms, stop, reporter, report: Report::new(), busy: BTreeSet::new(), broken: BTreeMap::new() };
+    let mut run = Run { terms, stop, reporter, report: Report::new(), busy: BTreeSet::new(), broken: BTreeMap::new(), first: None };
     let mut pending: Vec<&Step<A>> = plan.steps.iter().collect();
     let mut running = FuturesUnordered::new();
     loop {
@@ -78,6 +79,8 @@ struct Run<'a> {
     report: Report,
     busy: BTreeSet<Target>,
     broken: BTreeMap<Target, StepId>,
+    /// The first step that failed.
+    first: Option<StepId>,
 }
 
 enum Next {
@@ -114,7 +117,7 @@ impl Run<'_> {
         if let Some(first) = self.broken.get(&step.target) {
             return Next::Skip(format!("{first} failed"));
         }
-        if let (true, Some(first)) = (self.terms.fail_fast, self.broken.values().next()) {
+        if let (true, Some(first)) = (self.terms.fail_fast, &self.first) {
             return Next::Skip(format!("{first} failed"));
         }
         let mut open = false;
@@ -142,7 +145,13 @@ impl Run<'_> {
 
     fn settle<A>(&mut self, step: &Step<A>, outcome: Outcome, millis: u128) {
         if matches!(outcome, Outcome::Failed(_)) {
-            self.broken.entry(step.target.clone()).or_insert_with(|| step.id.clone());
+            self.first.get_or_insert_with(|| step.id.clone());
+            match step.target {
+                Target::Cluster => {}
+                Target::Operator | Target::Host(_) => {
+                    self.broken.entry(step.target.clone()).or_insert_with(|| step.id.clone());
+                }
+            }
         }
         self.reporter.on(&Event::Ended { step: step.id.clone(), outcome: outcome.clone(), millis });
         self.report.insert(step.id.clone(), outcome);
@@ -193,6 +202,20 @@ mod tests {
         assert!(matches!(report[&StepId("b/x/2".into())], Outcome::Skipped(_)));
         assert_eq!(report[&StepId("c/x/2".into())], Outcome::Changed);
         assert_eq!(ran.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_failure_at_the_api_stops_what_waits_for_it_and_nothing_else() {
+        let mut part = Part::default();
+        for (deed, after) in [("1", None), ("2", None), ("3", Some("cluster/x/1"))] {
+            part.push(Step::new(Target::Cluster, "x", deed, (), "").after(after.map(|a| StepId(a.to_owned()))));
+        }
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        let (report, ran) = run(&plan, "cluster/x/1", &Terms::default()).await;
+        assert_eq!(ran, ["cluster/x/1", "cluster/x/2"]);
+        assert!(matches!(report[&StepId("cluster/x/3".into())], Outcome::Skipped(_)));
+        let (_, ran) = run(&plan, "cluster/x/1", &Terms { fail_fast: true, ..Terms::default() }).await;
+        assert_eq!(ran, ["cluster/x/1"]);
     }
 
     #[tokio::test]

@@ -14,5 +14,6 @@ pub mod kubeadm;
 pub mod machine;
 pub mod node;
 pub mod releases;
+pub mod secret;
 pub mod session;
 pub mod ssh;

@@ -7,10 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use kubestead_core::diagnostic::Diagnostic;
+use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::causes;
 use kubestead_core::plan::StepId;
+use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::session::{Session, Settled};
@@ -44,7 +45,12 @@ fn to_python<T: Serialize>(py: Python<'_>, value: &T) -> PyResult<Py<PyAny>> {
 fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     let text = std::fs::read_to_string(path).map_err(|e| PyOSError::new_err(format!("cannot read {}: {e}", path.display())))?;
     let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
-    Ok(file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))))
+    let cluster = match file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))) {
+        Ok(cluster) => cluster,
+        Err(found) => return Ok(Err(found)),
+    };
+    let found = compose::wish(&cluster, &cluster.secrets.display().to_string()).findings;
+    Ok(if found.iter().any(|finding| finding.severity == Severity::Error) { Err(found) } else { Ok(cluster) })
 }
 
 fn load(path: &Path) -> PyResult<Cluster> {
@@ -60,7 +66,7 @@ fn failed(error: impl std::error::Error) -> PyErr {
     PyRuntimeError::new_err(causes(&error))
 }
 
-/// Reads a cluster file and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.
+/// Reads a cluster file and its folder of secrets and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.
 #[pyfunction]
 fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
     to_python(py, &read(&file)?.err().unwrap_or_default())

@@ -21,6 +21,7 @@ use crate::write::new_file;
 /// An escrow folder with the identities that open it.
 pub struct Escrow {
     dir: PathBuf,
+    identity: PathBuf,
     recipients: Vec<Recipient>,
     identities: Vec<Identity>,
 }
@@ -61,7 +62,12 @@ impl Escrow {
         let list = dir.join("recipients");
         let recipients = recipients(&list)?;
         let identities = if identity.exists() { identities(identity)? } else { Vec::new() };
-        Ok(Self { dir: dir.to_owned(), recipients, identities })
+        Ok(Self { dir: dir.to_owned(), identity: identity.to_owned(), recipients, identities })
+    }
+
+    /// The file with the operator's identity, which need not be there.
+    pub fn identity(&self) -> &Path {
+        &self.identity
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, Error> {

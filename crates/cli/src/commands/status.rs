@@ -1,9 +1,12 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::fact::Fact;
 use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, Seen};
 use kubestead_provision::file::Cluster;
+use kubestead_provision::secret::{self, State};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
 use serde::Serialize;
@@ -31,14 +34,14 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     let rows = rows(&machines.cluster, &seen);
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
-        Format::Json => {
-            print::json(&serde_json::json!({"volumes": rows, "cluster": seen.api, "held": plan.held, "steps": plan.steps.len()}))?
-        }
+        Format::Json => print::json(
+            &serde_json::json!({"volumes": rows, "cluster": seen.api, "secrets": states(&machines.cluster, &seen), "held": plan.held, "steps": plan.steps.len()}),
+        )?,
         Format::Text => {
             for row in &rows {
                 print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
             }
-            for line in api(&seen).iter().filter(|_| all) {
+            for line in api(&seen).iter().chain(&secrets(&machines.cluster, &seen)).filter(|_| all) {
                 print::data(line);
             }
             for held in plan.held.iter().filter(|_| all) {
@@ -64,6 +67,61 @@ fn api(seen: &Seen) -> Vec<String> {
         Fact::Known(_) => vec!["cluster    api            the API server does not answer".to_owned()],
         Fact::Absent | Fact::Unknown(_) => Vec::new(), // no cluster; or the plan holds it and says why
     }
+}
+
+/// How each Secret is; nothing when they could not be seen.
+fn states(cluster: &Cluster, seen: &Seen) -> Option<BTreeMap<String, State>> {
+    let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
+    seen.secrets.known().map(|facts| secret::states(&seen.wish, facts, made))
+}
+
+/// How many Secrets are how, and which are not as their files say.
+fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+    let line = |text: &str| format!("{:<10} {:<14} {text}", "cluster", "secrets");
+    let Some(states) = states(cluster, seen) else {
+        let wanted = seen.wish.secrets.len();
+        let why = seen.secrets.gap().map_or_else(|| "there is no cluster that answers".to_owned(), ToString::to_string);
+        return if wanted == 0 { Vec::new() } else { vec![line(&format!("{wanted} not known: {why}"))] };
+    };
+    let (mut good, mut changed, mut missing, mut orphans) = (0, 0, 0, 0);
+    let mut lines = Vec::new();
+    for (name, state) in &states {
+        let word = match state {
+            State::InSync => {
+                good += 1;
+                continue;
+            }
+            State::Missing => {
+                missing += 1;
+                "missing".to_owned()
+            }
+            State::Waits(why) => {
+                missing += 1;
+                why.clone()
+            }
+            State::Orphan => {
+                orphans += 1;
+                "in no file any more".to_owned()
+            }
+            State::Stale(why) | State::Fixed(why) => {
+                changed += 1;
+                why.clone()
+            }
+            State::Changed(keys) => {
+                changed += 1;
+                keys.iter().map(|(key, who)| format!("{key} was {who}")).collect::<Vec<_>>().join(", ")
+            }
+            State::Foreign(_) => {
+                changed += 1;
+                "kubestead did not make it".to_owned()
+            }
+        };
+        lines.push(line(&format!("{name}: {word}")));
+    }
+    if !states.is_empty() {
+        lines.insert(0, line(&format!("{good} in sync, {changed} changed, {missing} missing, {orphans} orphaned")));
+    }
+    lines
 }
 
 fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) -> Result<Exit, Failure> {
-    let cluster = super::check::load(common)?;
+    let cluster = super::check::load_all(common)?.0;
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
     let machines = Session::connect(cluster).await;

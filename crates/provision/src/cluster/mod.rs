@@ -9,4 +9,5 @@ mod plan;
 pub use apply::apply;
 pub use flannel::IMAGES;
 pub use observe::{ApiFacts, NodeState, read, section};
+pub(crate) use observe::{CREDENTIALS, MANAGED_BY, bodies, request, selector};
 pub use plan::{Action, ObjectsSpec, plan};

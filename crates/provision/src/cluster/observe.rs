@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::api::FIELD_MANAGER;
 
 /// Every object of ours carries it.
-pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// The kinds of our objects, and where the API lists them.
 const KINDS: [(&str, &str, &str); 11] = [
@@ -31,6 +31,9 @@ const KINDS: [(&str, &str, &str); 11] = [
 const OTHERS: [&str; 4] =
     ["/readyz", "/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/namespaces/kube-system/deployments"];
 const MARK: &str = "\n@@status ";
+/// What [`request`] needs before it: ends quietly where there is no cluster.
+pub(crate) const CREDENTIALS: &str = "c=/etc/kubernetes/admin.conf; [ -s $c ] || exit 0\n\
+    pem() { awk -v k=\"$1:\" '$1 == k { print $2 }' $c | base64 -d; }\n";
 
 /// The cluster as its API tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,21 +63,40 @@ pub struct NodeState {
     pub owned: BTreeSet<String>,
 }
 
-/// The section for the first control plane. It says nothing where there is no cluster. `kubernetes` is a name in every API server's
-/// certificate, 127.0.0.1 is not.
-pub fn section() -> Section {
-    let selector = format!("?labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"));
-    let paths = OTHERS.iter().map(|p| (*p).to_owned()).chain(KINDS.iter().map(|(_, _, path)| format!("{path}{selector}")));
-    let urls: Vec<String> = paths.map(|p| format!("'https://kubernetes:6443{p}'")).collect();
-    Section::new(
-        "cluster/api",
-        format!(
-            "c=/etc/kubernetes/admin.conf; [ -s $c ] || exit 0\n\
-             pem() {{ awk -v k=\"$1:\" '$1 == k {{ print $2 }}' $c | base64 -d; }}\n\
-             curl -s -m 20 --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -w '\\n@@status %{{http_code}}\\n' {}; true",
-            urls.join(" ")
-        ),
+/// Asks the API server for paths in one connection; [`bodies`] takes the answers apart. `kubernetes` is a name in every API server's
+/// certificate, 127.0.0.1 is not. `accept` is the media type; JSON when empty.
+pub(crate) fn request(accept: &str, paths: &[String]) -> String {
+    let header = if accept.is_empty() { String::new() } else { format!("-H 'Accept: {accept}' ") };
+    let urls: Vec<String> = paths.iter().map(|p| format!("'https://kubernetes:6443{p}'")).collect();
+    format!(
+        "curl -s -m 20 {header}--resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -w '\\n@@status %{{http_code}}\\n' {}",
+        urls.join(" ")
     )
+}
+
+/// The part of a path that asks for our objects alone.
+pub(crate) fn selector() -> String {
+    format!("labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"))
+}
+
+/// The section for the first control plane. It says nothing where there is no cluster.
+pub fn section() -> Section {
+    let selector = selector();
+    let kinds = KINDS.iter().map(|(_, _, path)| format!("{path}?{selector}"));
+    let paths: Vec<String> = OTHERS.iter().map(|p| (*p).to_owned()).chain(kinds).collect();
+    Section::new("cluster/api", format!("{CREDENTIALS}{}; true", request("", &paths)))
+}
+
+/// Each answer with its HTTP status, `000` for none.
+pub(crate) fn bodies(text: &str) -> Vec<(&str, &str)> {
+    let mut bodies = Vec::new();
+    let mut rest = text;
+    while let Some((body, after)) = rest.split_once(MARK) {
+        let (status, after) = after.split_once('\n').unwrap_or((after, ""));
+        bodies.push((body, status));
+        rest = after;
+    }
+    bodies
 }
 
 /// Reads the answer; nothing when there is no cluster.
@@ -84,9 +106,7 @@ pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
         return Ok(None);
     }
     let mut bodies = Vec::new();
-    let mut rest = text;
-    while let Some((body, after)) = rest.split_once(MARK) {
-        let (status, after) = after.split_once('\n').unwrap_or((after, ""));
+    for (body, status) in self::bodies(text) {
         match status {
             "200" => {}
             "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
@@ -96,7 +116,6 @@ pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
             }
         }
         bodies.push(body);
-        rest = after;
     }
     if bodies.len() != OTHERS.len() + KINDS.len() {
         return Err(Gap::new("the answers of the API server were cut off"));

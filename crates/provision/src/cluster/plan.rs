@@ -132,6 +132,8 @@ fn ready(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
 
 /// Objects of ours that the file does not ask for. A volume that is bound keeps its claim's data reachable: it is held.
 fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Action>) {
+    // What is new must be there before the old goes.
+    let after = ["network", "storage", "namespace"].map(|topic| StepId::new("cluster", topic, "apply"));
     let mut objects = Vec::new();
     for live in &facts.objects {
         let reference = ObjectRef::of(live);
@@ -150,7 +152,8 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
             "Namespace" => {
                 let why = format!("delete namespace {} with all that is in it", reference.name);
                 let action = Action::Delete { objects: vec![reference.clone()] };
-                part.push(Step::new(Target::Cluster, &format!("namespace.{}", reference.name), "delete", action, why).risk(Risk::Destroys));
+                let step = Step::new(Target::Cluster, &format!("namespace.{}", reference.name), "delete", action, why);
+                part.push(step.risk(Risk::Destroys).after(after.clone()));
             }
             _ => objects.push(reference),
         }
@@ -160,7 +163,8 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
             "delete what the file does not name any more: {}",
             objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         );
-        part.push(Step::new(Target::Cluster, "leftovers", "delete", Action::Delete { objects }, why).risk(Risk::Disrupts));
+        let step = Step::new(Target::Cluster, "leftovers", "delete", Action::Delete { objects }, why);
+        part.push(step.risk(Risk::Disrupts).after(after));
     }
 }
 

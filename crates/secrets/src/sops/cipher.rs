@@ -81,10 +81,10 @@ impl DataKey {
 
 /// The parts of an encrypted value.
 pub(crate) struct Sealed<'a> {
-    data: &'a str,
+    pub(super) data: &'a str,
     iv: &'a str,
     tag: &'a str,
-    kind: &'a str,
+    pub(super) kind: &'a str,
 }
 
 impl<'a> Sealed<'a> {

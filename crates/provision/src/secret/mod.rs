@@ -1,0 +1,19 @@
+//! Kubernetes Secrets whose values lie in sops files beside the cluster file: what a file asks for is known without a key, what the
+//! cluster has is known without its values, and only the step that applies one sees them.
+
+mod apply;
+mod check;
+mod error;
+mod folder;
+mod identity;
+mod observe;
+mod plan;
+mod spec;
+
+pub use apply::apply;
+pub use error::Error;
+pub use folder::read as read_folder;
+pub use identity::Keys;
+pub use observe::{Live, SecretFacts, read, section};
+pub use plan::{Action, On, State, plan, states};
+pub use spec::{SecretSpec, Wish};

@@ -1,0 +1,592 @@
+//! Secrets from files to a cluster in memory: what is planned, what is applied, what is refused, and that no value is ever shown.
+#![allow(clippy::unwrap_used)] // a test fails by it
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
+use kubestead_core::name::Name;
+use kubestead_core::outcome::Done;
+use kubestead_core::plan::{Part, Risk};
+use kubestead_core::probe::Answers;
+use kubestead_core::secret::Secret;
+use kubestead_core::twin::MemoryKube;
+use kubestead_provision::secret::{self, Action, Keys, SecretFacts, State, Wish};
+use kubestead_secrets::Escrow;
+use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value as SopsValue};
+use serde_json::{Value, json};
+
+const CANARY: &str = "canary $HOME ${USER} 'x'\n";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+struct World {
+    dir: tempfile::TempDir,
+    kube: MemoryKube,
+    /// Namespaces with what `kubectl get` says of them.
+    namespaces: Vec<(&'static str, &'static str)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Escrow::init(&dir.path().join("secrets/escrow"), &dir.path().join("age.txt")).unwrap();
+        Self { dir, kube: MemoryKube::default(), namespaces: vec![("apps", "Active"), ("default", "Active")] }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        let path = self.dir.path().join("secrets").join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn policy(&self) -> Policy {
+        let recipients = std::fs::read_to_string(self.path("escrow/recipients")).unwrap();
+        Policy::age([recipients.trim().to_owned()]).with_selector(Selector::encrypted_regex("^(data|stringData)$").unwrap())
+    }
+
+    fn identities(&self) -> Identities {
+        Identities::new().with_age_file(&self.dir.path().join("age.txt")).unwrap()
+    }
+
+    fn seal(&self, file: &str, plain: &str) {
+        let plain = Secret::new(plain.as_bytes().to_vec());
+        Sops::encrypt_new(&self.path(file), &plain, &self.policy(), &self.identities()).unwrap().save().unwrap();
+    }
+
+    fn set(&self, file: &str, keys: [&str; 2], value: &str) {
+        let mut document = Sops::open(&self.path(file), &self.identities()).unwrap();
+        document.set(keys, &SopsValue::text(value)).unwrap();
+        document.save().unwrap();
+    }
+
+    fn wish(&self) -> Wish {
+        secret::read_folder(&self.dir.path().join("secrets"), "secrets")
+    }
+
+    fn answer(&self, objects: &[Value], wish: &Wish) -> String {
+        let table = |column: &str, rows: Vec<(String, String)>| {
+            let rows: Vec<Value> = rows.into_iter().map(|(name, other)| json!({"cells": [name, other], "object": null})).collect();
+            json!({"columnDefinitions": [{"name": "Name"}, {"name": column}], "rows": rows}).to_string()
+        };
+        let mut bodies = vec![table("Status", self.namespaces.iter().map(|(n, s)| ((*n).to_owned(), (*s).to_owned())).collect())];
+        let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let wanted: BTreeSet<&str> = wish.secrets.iter().map(|s| s.namespace.as_str()).collect();
+        for namespace in wanted {
+            let own = objects.iter().filter(|o| o["metadata"]["namespace"] == namespace);
+            bodies.push(table("Type", own.map(|o| (text(o, "/metadata/name"), text(o, "/type"))).collect()));
+        }
+        let labelled = objects.iter().filter(|o| o["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubestead");
+        bodies.push(json!({"items": labelled.map(|o| json!({"metadata": o["metadata"]})).collect::<Vec<_>>()}).to_string());
+        bodies.iter().map(|body| format!("{body}\n@@status 200\n")).collect()
+    }
+
+    async fn facts(&self, wish: &Wish) -> SecretFacts {
+        let kind = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: String::new(), name: String::new() };
+        let objects = self.kube.list(&kind).await.unwrap();
+        secret::read(&Answers::from_pairs([("cluster/secrets", 0, self.answer(&objects, wish))]), wish).unwrap().unwrap()
+    }
+
+    async fn plan(&self) -> Part<Action> {
+        let wish = self.wish();
+        let facts = self.facts(&wish).await;
+        secret::plan(&wish, &Fact::Known(facts), None, &BTreeSet::new())
+    }
+
+    async fn apply(&self, action: &Action) -> Result<Done, String> {
+        self.apply_to(action, &self.kube).await
+    }
+
+    async fn apply_to(&self, action: &Action, kube: &dyn Guarded) -> Result<Done, String> {
+        let escrow = Escrow::open(&self.path("escrow"), &self.dir.path().join("age.txt")).unwrap();
+        secret::apply(action, &self.dir.path().join("secrets"), &escrow, &Keys::default(), kube).await
+    }
+
+    /// Plans and applies all, and then there is nothing left to do.
+    async fn settle(&self) {
+        for step in self.plan().await.steps {
+            assert_eq!(self.apply(&step.action).await, Ok(Done::Changed), "{}", step.id);
+        }
+        let again = self.plan().await;
+        assert!(again.steps.is_empty() && again.held.is_empty(), "{again:?}");
+    }
+
+    async fn live(&self, name: &str) -> Option<Value> {
+        self.kube.get(&reference(name)).await.unwrap()
+    }
+
+    /// As `kubectl edit` does it: the value is that manager's from then on.
+    async fn by_hand(&self, name: &str, key: &str, value: Option<&str>) {
+        let mut object = self.live(name).await.unwrap();
+        for entry in object["metadata"]["managedFields"].as_array_mut().unwrap() {
+            entry["fieldsV1"]["f:data"].as_object_mut().unwrap().remove(&format!("f:{key}"));
+        }
+        match value {
+            Some(value) => {
+                object["data"][key] = STANDARD.encode(value).into();
+                let fields = json!({"f:data": {format!("f:{key}"): {}}});
+                let entry = json!({"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields});
+                object["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
+            }
+            None => drop(object["data"].as_object_mut().unwrap().remove(key)),
+        }
+        object["metadata"]["resourceVersion"] = "77".into();
+        self.kube.apply(&object).await.unwrap();
+    }
+}
+
+fn reference(name: &str) -> ObjectRef {
+    ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: "apps".into(), name: name.into() }
+}
+
+fn plain(name: &str, values: &[(&str, &str)]) -> String {
+    let values: String = values.iter().map(|(key, value)| format!("  {key}: {}\n", json!(value))).collect();
+    format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: apps\nstringData:\n{values}")
+}
+
+fn told(part: &Part<Action>) -> Vec<(String, Risk)> {
+    part.steps.iter().map(|step| (step.id.to_string(), step.risk)).collect()
+}
+
+fn findings(wish: &Wish) -> Vec<String> {
+    wish.findings.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_secret_is_applied_to_the_byte_and_then_nothing_is_to_do() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", CANARY), ("user", "admin"), ("empty", "")]));
+    world.seal(
+        "deep/tls.json",
+        &json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "immutable": true,
+        "metadata": {"name": "web.example", "namespace": "apps", "labels": {"a": "b"}, "creationTimestamp": null},
+        "data": {"tls.crt": STANDARD.encode("crt"), "tls.key": STANDARD.encode([0_u8, 255, 10])}})
+        .to_string(),
+    );
+    let part = world.plan().await;
+    let ids = [("cluster/secret.apps.db/apply".to_owned(), Risk::Safe), ("cluster/secret.apps.web.example/apply".to_owned(), Risk::Safe)];
+    assert_eq!(told(&part), ids);
+    assert_eq!(part.steps[0].why, "make Secret apps/db from db.yaml, with the values empty, password, user");
+    world.settle().await;
+    let live = world.live("db").await.unwrap();
+    assert_eq!(STANDARD.decode(live["data"]["password"].as_str().unwrap()).unwrap(), CANARY.as_bytes());
+    assert_eq!((&live["data"]["empty"], &live["type"]), (&json!(""), &json!("Opaque")));
+    assert!(live["stringData"].is_null() && live["metadata"]["annotations"][LAST_APPLIED].is_null());
+    let tls = world.live("web.example").await.unwrap();
+    assert_eq!(STANDARD.decode(tls["data"]["tls.key"].as_str().unwrap()).unwrap(), [0, 255, 10]);
+    assert_eq!((&tls["immutable"], &tls["metadata"]["labels"]["a"]), (&json!(true), &json!("b")));
+    assert_eq!(world.apply(&part.steps[0].action).await, Ok(Done::Already), "a second time changes nothing");
+}
+
+#[tokio::test]
+async fn several_documents_of_one_file_are_several_secrets() {
+    let world = World::new();
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n";
+    world.seal("all.yaml", &format!("{}---\n{config}---\n{}", plain("one", &[("k", "first")]), plain("two", &[("k", "second")])));
+    world.settle().await;
+    for (name, value) in [("one", "first"), ("two", "second")] {
+        assert_eq!(world.live(name).await.unwrap()["data"]["k"], STANDARD.encode(value));
+    }
+    assert!(world.wish().findings.is_empty());
+}
+
+#[tokio::test]
+async fn only_what_changed_is_applied_and_other_recipients_change_nothing() {
+    let world = World::new();
+    for name in ["one", "two"] {
+        world.seal(&format!("{name}.yaml"), &plain(name, &[("k", "before"), ("gone", "x")]));
+    }
+    world.settle().await;
+    let digests = |wish: &Wish| wish.secrets.iter().map(|s| s.digest.clone()).collect::<Vec<_>>();
+    let before = digests(&world.wish());
+    let other = tempfile::tempdir().unwrap();
+    Escrow::init(&other.path().join("escrow"), &other.path().join("age.txt")).unwrap();
+    let second = std::fs::read_to_string(other.path().join("escrow/recipients")).unwrap();
+    let own = std::fs::read_to_string(world.path("escrow/recipients")).unwrap();
+    let mut document = Sops::open(&world.path("one.yaml"), &world.identities()).unwrap();
+    document.update_recipients(&Policy::age([own.trim().to_owned(), second.trim().to_owned()]), &world.identities()).unwrap();
+    document.save().unwrap();
+    assert_eq!(digests(&world.wish()), before);
+    world.set("two.yaml", ["stringData", "k"], "after");
+    let mut document = Sops::open(&world.path("two.yaml"), &world.identities()).unwrap();
+    document.unset(["stringData", "gone"]).unwrap();
+    document.save().unwrap();
+    let part = world.plan().await;
+    assert_eq!(told(&part), [("cluster/secret.apps.two/apply".to_owned(), Risk::Safe)]);
+    assert!(part.steps[0].why.ends_with("with the value k: its file has changed"), "{}", part.steps[0].why);
+    let untouched = world.live("one").await;
+    world.settle().await;
+    assert_eq!(world.live("one").await, untouched);
+    assert_eq!(world.live("two").await.unwrap()["data"], json!({"k": STANDARD.encode("after")}), "a key that left the file is gone");
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_is_named_and_overwritten_by_consent_alone() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "ours"), ("user", "admin")]));
+    world.settle().await;
+    world.by_hand("db", "password", Some("theirs")).await;
+    world.by_hand("db", "user", None).await;
+    let part = world.plan().await;
+    assert_eq!(told(&part), [("cluster/secret.apps.db/overwrite".to_owned(), Risk::Destroys)]);
+    let why =
+        "overwrite what was changed in Secret apps/db in the cluster, from db.yaml: password was set by kubectl-edit, user was taken away";
+    assert_eq!(part.steps[0].why, why);
+    world.settle().await;
+    let live = world.live("db").await.unwrap();
+    assert_eq!(live["data"], json!({"password": STANDARD.encode("ours"), "user": STANDARD.encode("admin")}));
+    world.by_hand("db", "extra", Some("theirs")).await;
+    assert!(world.plan().await.steps.is_empty(), "a key that others added stays theirs");
+}
+
+#[tokio::test]
+async fn a_change_between_plan_and_step_stops_the_step() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "one")]));
+    let first = world.plan().await;
+    world.set("db.yaml", ["stringData", "password"], "two");
+    let error = world.apply(&first.steps[0].action).await.unwrap_err();
+    assert_eq!(error, "db.yaml has changed since the plan was made; run it again");
+    world.settle().await;
+    world.set("db.yaml", ["stringData", "password"], "three");
+    let planned = world.plan().await;
+    world.by_hand("db", "password", Some("theirs")).await;
+    let error = world.apply(&planned.steps[0].action).await.unwrap_err();
+    assert!(error.contains("not as it was when the plan was made (password was set by kubectl-edit)"), "{error}");
+    assert_eq!(world.live("db").await.unwrap()["data"]["password"], STANDARD.encode("theirs"));
+}
+
+#[tokio::test]
+async fn what_is_in_no_file_goes_by_consent_and_what_is_not_ours_stays() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "x")]));
+    world.seal("keep.yaml", &plain("keep", &[("password", "x")]));
+    world.settle().await;
+    let labels = json!({"app.kubernetes.io/managed-by": "kubestead"});
+    let copy = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": "copy", "namespace": "apps",
+        "labels": labels, "annotations": {"kubestead.io/digest": "sha256:x"}, "managedFields": [{"manager": "kubectl", "operation": "Apply"}]}});
+    world.kube.apply(&copy).await.unwrap();
+    std::fs::remove_file(world.path("db.yaml")).unwrap();
+    let part = world.plan().await;
+    assert_eq!(told(&part), [("cluster/secret.apps.db/delete".to_owned(), Risk::Destroys)]);
+    assert_eq!(part.steps[0].why, "delete Secret apps/db, which is in no file any more, with the value password");
+    std::fs::write(world.path("broken.yaml"), "kind: Secret\n<<<<<<< HEAD\n").unwrap();
+    let broken = world.plan().await;
+    assert!(broken.steps.is_empty(), "a file that cannot be read may be the one that asks for it");
+    assert_eq!(broken.held.len(), 2, "{:?}", broken.held);
+    std::fs::remove_file(world.path("broken.yaml")).unwrap();
+    world.settle().await;
+    assert!(world.live("db").await.is_none() && world.live("keep").await.is_some() && world.live("copy").await.is_some());
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_ours_is_taken_over_by_consent_alone() {
+    let world = World::new();
+    let meta = json!({"name": "db", "namespace": "apps", "uid": "u", "resourceVersion": "5", "annotations": {LAST_APPLIED: "{}"},
+        "managedFields": [{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {"f:password": {}, "f:other": {}}}}]});
+    let data = json!({"password": STANDARD.encode("theirs"), "other": STANDARD.encode("theirs")});
+    let theirs = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "data": data});
+    world.kube.apply(&theirs).await.unwrap();
+    world.seal("db.yaml", &plain("db", &[("password", "ours")]));
+    let part = world.plan().await;
+    assert_eq!(told(&part), [("cluster/secret.apps.db/adopt".to_owned(), Risk::Destroys)]);
+    world.settle().await;
+    let live = world.live("db").await.unwrap();
+    assert_eq!(live["data"], json!({"password": STANDARD.encode("ours"), "other": STANDARD.encode("theirs")}));
+    assert!(live["metadata"]["annotations"][LAST_APPLIED].is_null(), "the copy of its values is gone");
+    let other =
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "web", "namespace": "apps"}});
+    world.kube.apply(&other).await.unwrap();
+    world.seal("web.yaml", &plain("web", &[("a", "b")]));
+    let part = world.plan().await;
+    assert!(part.steps.is_empty() && part.held[0].reason.contains("of type kubernetes.io/tls, and web.yaml says Opaque"), "{part:?}");
+}
+
+#[tokio::test]
+async fn what_the_api_does_not_let_change_is_made_anew_by_consent() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "one")]).replace("stringData", "immutable: true\nstringData"));
+    world.settle().await;
+    world.set("db.yaml", ["stringData", "password"], "two");
+    assert_eq!(told(&world.plan().await), [("cluster/secret.apps.db/replace".to_owned(), Risk::Destroys)]);
+    world.settle().await;
+    assert_eq!(world.live("db").await.unwrap()["data"]["password"], STANDARD.encode("two"));
+    std::fs::remove_file(world.path("db.yaml")).unwrap();
+    world.seal(
+        "db.yaml",
+        &plain("db", &[("password", "two"), ("username", "u")]).replace("stringData", "type: kubernetes.io/basic-auth\nstringData"),
+    );
+    let part = world.plan().await;
+    assert!(part.steps[0].why.contains("its type is Opaque, and its file says kubernetes.io/basic-auth"), "{part:?}");
+}
+
+#[tokio::test]
+async fn namespaces_that_are_not_there_and_gaps_are_held() {
+    let mut world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "x")]));
+    world.namespaces = vec![("apps", "Terminating")];
+    assert_eq!(world.plan().await.held[0].reason, "namespace apps is being deleted");
+    world.namespaces = vec![];
+    let part = world.plan().await;
+    assert!(part.steps.is_empty() && part.held[0].object == "cluster/secret.apps.db", "{part:?}");
+    let (wish, apps) = (world.wish(), Name::new("apps").unwrap());
+    let fresh = secret::plan(&wish, &Fact::Absent, Some(&apps), &BTreeSet::new());
+    assert_eq!(told(&fresh), [("cluster/secret.apps.db/apply".to_owned(), Risk::Safe)]);
+    assert!(fresh.steps[0].after.iter().any(|id| id.0 == "cluster/namespace/apply"), "after the namespace that the plan makes");
+    let unknown =
+        secret::plan(&wish, &Fact::Unknown(Gap::new("the API server answers 403 when asked for Secrets")), None, &BTreeSet::new());
+    assert!(unknown.steps.is_empty() && unknown.held[0].reason.contains("403"), "unreachable is not missing");
+}
+
+#[test]
+fn cut_answers_are_gaps_and_no_cluster_is_none() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", "x")]));
+    let wish = world.wish();
+    let read = |text: &str| secret::read(&Answers::from_pairs([("cluster/secrets", 0, text)]), &wish);
+    let whole = world.answer(&[], &wish);
+    assert_eq!(read(""), Ok(None));
+    assert!(read(&whole).unwrap().is_some());
+    for cut in 1..whole.len() - 1 {
+        assert!(read(&whole[..cut]).is_err() || whole[cut..].trim_end() == "", "cut at {cut}");
+    }
+    assert!(read(&whole.replace("200", "403")).unwrap_err().to_string().contains("403"));
+}
+
+#[test]
+fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
+    let section = secret::section(&Wish::default());
+    let script = section.script.rsplit_once(" | ").unwrap().1.to_owned();
+    let copy = format!(r#"{{\"data\":{{\"a\":\"{CANARY}\\\\\"}}}}"#).replace('\n', "\\n");
+    for blank in ["", " "] {
+        let text = format!("{{\"x\": 1, \"{LAST_APPLIED}\":{blank}\"{copy}\", \"y\": \"z \\\" \"}}\n");
+        let mut command = std::process::Command::new("bash");
+        let piped = std::process::Stdio::piped;
+        let mut child = command.args(["-c", &script]).stdin(piped()).stdout(piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        assert_eq!(output, format!("{{\"x\": 1, \"{LAST_APPLIED}\":{blank}\"\", \"y\": \"z \\\" \"}}\n"));
+    }
+}
+
+/// What stands in a file, encrypted or not, and what must be said of it.
+const BROKEN: [(bool, &str, &str); 19] = [
+    (false, "kind: Secret\nstringData:\n  a: canary\n", "s/x.yaml:3:6: error: a Secret that is not encrypted"),
+    (
+        false,
+        "kind: Secret\ndata: {a: 'ENC[AES256_GCM,data:x'}\n",
+        "s/x.yaml:2:11: error: an encrypted value, and the file has no `sops` block",
+    ),
+    (false, "kind: Secret\n<<<<<<< HEAD\na: b\n", "this looks like a Secret and cannot be read"),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {namespace: a}\nstringData: {a: b}\n",
+        "s/x.yaml:2:7: error: the Secret has no metadata.name",
+    ),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {a: b}\n", "the Secret has no metadata.namespace"),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: A_b, namespace: a}\n", "\"A_b\" is no name of a Secret"),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a.b}\n", "\"a.b\" is not a name"),
+    (true, "apiVersion: v2\nkind: Secret\nmetadata: {name: a, namespace: a}\n", "the apiVersion of a Secret is v1"),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\ntype: kubernetes.io/service-account-token\n",
+        "are not taken from files",
+    ),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\ntype: bootstrap.kubernetes.io/token\n",
+        "are not taken from files",
+    ),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\ntype: kubernetes.io/tsl\n", "is no type of a Secret"),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\ntype: kubernetes.io/tls\nstringData: {tls.crt: a}\n",
+        "needs the keys tls.crt and tls.key",
+    ),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\nstringData: {a b: c}\n", "\"a b\" is no key of a Secret"),
+    (true, "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\nstringData: {a: 12}\n", "stringData.a is no text"),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\nstringData: {a: {b: c}}\n",
+        "stringData must be a map of texts",
+    ),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a}\nstringData: {a: b}\ndata: {a: YQ==}\n",
+        "a is in data and in stringData",
+    ),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a, ownerReferences: [{x: y}]}\n",
+        "has no metadata.ownerReferences",
+    ),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a, annotations: {kubestead.io/digest: x}}\n",
+        "is set by kubestead itself",
+    ),
+    (
+        true,
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a, labels: {x: 1}}\nspec: {}\nimmutable: 1\n",
+        "metadata.labels.x must be a text",
+    ),
+];
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_place_and_without_its_values() {
+    for (sealed, text, expected) in BROKEN {
+        let world = World::new();
+        if sealed {
+            world.seal("x.yaml", text);
+        } else {
+            std::fs::write(world.path("x.yaml"), text).unwrap();
+        }
+        let wish = secret::read_folder(&world.dir.path().join("secrets"), "s");
+        let found = findings(&wish);
+        assert!(found.iter().any(|f| f.contains(expected)), "{text}\nexpected {expected}\nfound {found:#?}");
+        assert!(wish.secrets.is_empty() && !found.concat().contains("canary"), "{found:?}");
+    }
+}
+
+#[test]
+fn all_files_are_told_at_once_and_others_are_left_alone() {
+    let world = World::new();
+    world.seal("a.yaml", &plain("same", &[("k", "v")]));
+    world.seal("deep/b.yml", &plain("same", &[("k", "v")]));
+    std::fs::write(world.path("c.yaml"), plain("clear", &[("k", "canary")])).unwrap();
+    let whole = world.policy().with_selector(Selector::default());
+    let text = Secret::new(plain("hidden", &[("k", "v")]).into_bytes());
+    Sops::encrypt_new(&world.path("d.yaml"), &text, &whole, &world.identities()).unwrap().save().unwrap();
+    let big = plain("big", &[("k", "x".repeat(1_048_577).as_str())]);
+    world.seal("e.yaml", &big);
+    let text = Secret::new(plain("partly", &[("k", "v")]).into_bytes());
+    let partly = world.policy().with_mac_only_encrypted();
+    Sops::encrypt_new(&world.path("g.yaml"), &text, &partly, &world.identities()).unwrap().save().unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", world.path("f.yaml")).unwrap();
+    let found = findings(&world.wish());
+    let expected = [
+        "secrets/c.yaml:7:6: error: a Secret that is not encrypted",
+        "secrets/d.yaml:2:7: error: its kind is encrypted",
+        "secrets/deep/b.yml:2:7: error: Secret apps/same is asked for twice: secrets/a.yaml:2 does so too",
+        "secrets/e.yaml:7:6: error: its values have 1048577 bytes, and Kubernetes takes 1048576",
+        "secrets/f.yaml:1:1: error: it is a symbolic link",
+        "secrets/g.yaml:2:7: error: its MAC does not cover its name and namespace",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}");
+    }
+    let world = World::new();
+    for (file, text) in [
+        ("values.yaml", "replicas: 3\n"),
+        ("broken.yaml", "a: [\n"),
+        (".sops.yaml", "kind: Secret\n"),
+        ("x.txt", "kind: Secret\n"),
+        ("store.yaml", "kind: SecretStore\na: [\n"),
+        ("escrow/x.yaml", "kind: Secret\n"),
+    ] {
+        std::fs::write(world.path(file), text).unwrap();
+    }
+    world.seal("helm.yaml", "password: x\nkind: none\n");
+    assert_eq!(world.wish(), Wish::default());
+}
+
+#[tokio::test]
+async fn values_that_cannot_be_one_are_refused_before_the_api_is_asked() {
+    let twice = "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]";
+    let cases = [
+        ("stringData", twice.to_owned(), "it was encrypted twice"),
+        ("data", STANDARD.encode(twice), "it was encrypted twice"),
+        ("data", "no base64!".to_owned(), "is no base64"),
+    ];
+    for (field, value, expected) in cases {
+        let world = World::new();
+        world.seal("db.yaml", &plain("db", &[("password", &value)]).replace("stringData", field));
+        let error = world.apply(&world.plan().await.steps[0].action).await.unwrap_err();
+        assert!(error.contains(expected) && error.contains("db.yaml: the value password of Secret apps/db"), "{error}");
+        assert!(!error.contains(&value) && world.live("db").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn without_an_identity_the_plan_works_and_the_step_says_who_could() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", CANARY)]));
+    let recipient = std::fs::read_to_string(world.path("escrow/recipients")).unwrap().trim().to_owned();
+    std::fs::remove_file(world.dir.path().join("age.txt")).unwrap();
+    let part = world.plan().await;
+    assert_eq!(part.steps.len(), 1);
+    let error = world.apply(&part.steps[0].action).await.unwrap_err();
+    let searched = format!("{} (not there)", world.dir.path().join("age.txt").display());
+    for expected in [recipient.as_str(), "searched in this order: SOPS_AGE_KEY", searched.as_str()] {
+        assert!(error.contains(expected), "{expected} is not in {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_is_refused_whole() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", CANARY), ("user", "u")]));
+    // A name of a key is moved by an editor: each value still opens in its place, or not, and the MAC says that it is another file.
+    let text = std::fs::read_to_string(world.path("db.yaml")).unwrap().replace("name: db", "name: dc");
+    std::fs::write(world.path("db.yaml"), text).unwrap();
+    let error = world.apply(&world.plan().await.steps[0].action).await.unwrap_err();
+    assert!(error.contains("the MAC does not fit"), "{error}");
+    assert!(world.live("dc").await.is_none());
+}
+
+/// Refuses everything, and quotes what it was given, as a careless webhook does.
+struct Careless;
+
+#[async_trait]
+impl Guarded for Careless {
+    async fn metadata(&self, _: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        Ok(None)
+    }
+    async fn apply_guarded(&self, manifest: &Value, _: bool) -> Result<Value, KubeError> {
+        let plain = String::from_utf8(STANDARD.decode(manifest["data"]["password"].as_str().unwrap()).unwrap()).unwrap();
+        let reason = format!("denied: {manifest} {plain} {}", plain.trim());
+        Err(KubeError::Refused { object: "Secret apps/db".into(), reason, code: 403 })
+    }
+    async fn drop_annotation(&self, _: &ObjectRef, _: &str) -> Result<Value, KubeError> {
+        unreachable!("nothing was applied")
+    }
+    async fn delete_exactly(&self, _: &ObjectRef, _: &str, _: &str) -> Result<(), KubeError> {
+        unreachable!("nothing is deleted")
+    }
+}
+
+#[tokio::test]
+async fn no_value_is_in_plans_facts_states_or_errors() {
+    let world = World::new();
+    world.seal("db.yaml", &plain("db", &[("password", CANARY)]));
+    let wish = world.wish();
+    let planned = world.plan().await;
+    let error = world.apply_to(&planned.steps[0].action, &Careless).await.unwrap_err();
+    assert!(error.contains("denied"), "{error}");
+    world.settle().await;
+    let facts = world.facts(&wish).await;
+    let states = secret::states(&wish, &facts, None);
+    assert_eq!(states["apps/db"], State::InSync);
+    world.by_hand("db", "password", Some(CANARY)).await;
+    let changed = world.plan().await;
+    let all = [
+        serde_json::to_string(&planned.steps).unwrap(),
+        serde_json::to_string(&changed.steps).unwrap(),
+        serde_json::to_string(&(&wish, &facts, &states)).unwrap(),
+        format!("{planned:?} {changed:?} {wish:?} {facts:?} {states:?}"),
+        error,
+    ];
+    let needles = ["canary".to_owned(), STANDARD.encode(CANARY), "ENC[".to_owned()];
+    let proof = world.live("db").await.unwrap().to_string();
+    assert!(proof.contains(&needles[1]), "the search can find it");
+    for text in all {
+        for needle in &needles {
+            assert!(!text.contains(needle.as_str()), "{needle} is in {text}");
+        }
+    }
+}
