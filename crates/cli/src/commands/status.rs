@@ -1,9 +1,13 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
 use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, Seen};
-use kubestead_provision::file::Cluster;
+use kubestead_provision::encryption;
+use kubestead_provision::file::{Cluster, Node};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
 use serde::Serialize;
@@ -32,13 +36,16 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
         Format::Json => {
-            print::json(&serde_json::json!({"volumes": rows, "cluster": seen.api, "held": plan.held, "steps": plan.steps.len()}))?
+            let encryption: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, f.known()?.encryption.known()?))).collect();
+            print::json(
+                &serde_json::json!({"volumes": rows, "cluster": seen.api, "encryption": encryption, "held": plan.held, "steps": plan.steps.len()}),
+            )?
         }
         Format::Text => {
             for row in &rows {
                 print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
             }
-            for line in api(&seen).iter().filter(|_| all) {
+            for line in api(&seen).iter().chain(&at_rest(&machines.cluster, &seen)).filter(|_| all) {
                 print::data(line);
             }
             for held in plan.held.iter().filter(|_| all) {
@@ -48,6 +55,14 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     }
     let verdict = session::verdict(&plan);
     Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+}
+
+/// Encryption at rest on the control planes.
+fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+    let Some(wanted) = &cluster.kubernetes else { return Vec::new() };
+    let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.encryption.known());
+    let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
+    encryption::lines(&wanted.encryption, &servers)
 }
 
 /// The cluster as its API tells.
