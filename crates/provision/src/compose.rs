@@ -190,9 +190,10 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
                 setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
                 kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
-                encryption: match cluster.kubernetes.is_some() && cluster.control_planes().any(|n| n.name == name) {
-                    true => Fact::from_result(encryption::read(a)),
-                    false => Fact::Absent,
+                encryption: if cluster.kubernetes.is_some() && cluster.control_planes().any(|n| n.name == name) {
+                    Fact::from_result(encryption::read(a))
+                } else {
+                    Fact::Absent
                 },
             })
         });

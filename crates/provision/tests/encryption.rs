@@ -204,7 +204,7 @@ fn run(part: Part<Action>, world: &mut World, choices: &mut impl Iterator<Item =
         let id = &ready[usize::from(choices.next().unwrap_or(0)) % ready.len()];
         let step = open.remove(open.iter().position(|s| s.id == *id).unwrap());
         let names: Vec<Name> = world.servers.keys().cloned().collect();
-        let cut = cuts && choices.next().unwrap_or(9) % 10 == 0;
+        let cut = cuts && choices.next().unwrap_or(9).is_multiple_of(10);
         if let (true, Action::Write { layout, .. }) = (cut, &step.action) {
             let server = world.servers.get_mut(&name(&step.target.to_string())).unwrap();
             (server.file, server.marked) = (layout.clone(), true);
@@ -214,7 +214,7 @@ fn run(part: Part<Action>, world: &mut World, choices: &mut impl Iterator<Item =
         assert_readable(world);
         for _ in 0..choices.next().unwrap_or(0) % 4 {
             let who = &names[usize::from(choices.next().unwrap_or(0)) % names.len()];
-            if choices.next().unwrap_or(0) % 3 == 0 {
+            if choices.next().unwrap_or(0).is_multiple_of(3) {
                 let server = world.servers.get_mut(who).unwrap(); // it looks at its file by itself
                 server.loaded = server.file.clone();
             }
@@ -262,7 +262,7 @@ proptest! {
         let mut world = world(count, &start(first));
         let mut wanted = target(wishes[0]);
         for wish in &wishes {
-            if wish % 3 == 0 {
+            if wish.is_multiple_of(3) {
                 wanted = target(*wish);
             }
             let part = planned(&wanted, &world, &escrow());

@@ -42,7 +42,9 @@ impl World {
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for (kind, values) in &self.values {
             let kind = counts.entry(kind.clone()).or_default();
-            values.iter().for_each(|v| *kind.entry(v.clone()).or_default() += 1);
+            for value in values {
+                *kind.entry(value.clone()).or_default() += 1;
+            }
         }
         let first = self.servers.keys().next() == Some(name);
         let one = server.file.0.values().all(|entries| entries.len() == 1);

@@ -101,6 +101,8 @@ fn values(text: &str) -> Option<BTreeMap<String, BTreeMap<String, u64>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::super::spec::{Cipher, Entry};
     use super::*;
 
@@ -167,7 +169,8 @@ mod tests {
         let page = |keys: &[(&str, &str)], more: bool| {
             let mut text = String::from("\"ClusterID\" : 1\n\"Revision\" : 9\n");
             for (key, value) in keys {
-                text += &format!("\"Key\" : \"/registry/secrets/{key}\"\n\"CreateRevision\" : 2\n\"Value\" : \"{value}\"\n\"Lease\" : 0\n");
+                let _ =
+                    writeln!(text, "\"Key\" : \"/registry/secrets/{key}\"\n\"CreateRevision\" : 2\n\"Value\" : \"{value}\"\n\"Lease\" : 0");
             }
             text + &format!("\"More\" : {more}\n\"Count\" : 5\n")
         };

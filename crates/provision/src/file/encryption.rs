@@ -62,9 +62,9 @@ pub(super) fn encryption(node: Yaml, out: &mut Findings) -> Option<EncryptionSpe
 
 fn resource(node: Yaml, out: &mut Findings) -> Option<String> {
     let known = RESOURCES.map(|r| r.name);
-    let found = parsed(node, "a resource", out, |text| match known.contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} cannot be encrypted by kubestead: known are {}", known.join(", "))),
+    let found = parsed(node, "a resource", out, |text| {
+        let wrong = || format!("{text:?} cannot be encrypted by kubestead: known are {}", known.join(", "));
+        known.contains(&text).then(|| text.to_owned()).ok_or_else(wrong)
     });
     found.map(|at| at.value)
 }
@@ -78,10 +78,8 @@ fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
             let clean =
                 |part: &str| !part.is_empty() && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
             let path = text.strip_prefix("unix:///").unwrap_or_default();
-            match path.contains('/') && path.split('/').all(clean) {
-                true => Ok(text.to_owned()),
-                false => Err(format!("{text:?} is not a socket in a folder of its own, such as unix:///run/kms/plugin.sock")),
-            }
+            let wrong = || format!("{text:?} is not a socket in a folder of its own, such as unix:///run/kms/plugin.sock");
+            (path.contains('/') && path.split('/').all(clean)).then(|| text.to_owned()).ok_or_else(wrong)
         })
     });
     let timeout = f.take("timeout").map(|n| {
