@@ -69,8 +69,10 @@ step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh | timed
 step "the lab: Kubernetes from packages"
 KUBESTEAD=$kubestead bash tests/lab-packages.sh | timed
+step "the lab: encryption at rest"
+KUBESTEAD=$kubestead bash tests/lab-encryption.sh | timed
 step "the lab without root, and what ends it"
-KUBESTEAD=$kubestead bash tests/lab-rootless.sh
+KUBESTEAD=$kubestead bash tests/lab-rootless.sh | timed
 step "the lab under QEMU"
 "$kubestead" lab build --backend qemu-tcg > /dev/null
-KUBESTEAD=$kubestead bash tests/lab-qemu.sh
+KUBESTEAD=$kubestead bash tests/lab-qemu.sh | timed

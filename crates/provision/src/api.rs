@@ -2,6 +2,7 @@
 //! here, and the admin's credentials stay in memory.
 
 use async_trait::async_trait;
+use futures::stream::{self, StreamExt};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -44,6 +45,67 @@ impl KubeApi {
         } else {
             Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
         }
+    }
+}
+
+/// How many objects a page has, and how many requests run at once while objects are written anew.
+const PAGE: u32 = 250;
+const AT_ONCE: usize = 8;
+/// How often one thing is tried that another writer, or a busy server, may spoil.
+const TRIES: u32 = 6;
+
+impl KubeApi {
+    /// Has the server write every object of a kind anew, so that it is encrypted as new ones are: an empty patch of each, which changes
+    /// nothing, is written when what is stored is not as it would be stored now. Only names travel, in pages; no object's content does.
+    /// Objects that go meanwhile are gone; those that come are written as they shall be by themselves. Answers how many there were.
+    pub async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
+        for _ in 0..TRIES {
+            if let Some(count) = self.rewrite_pages(kind).await? {
+                return Ok(count);
+            }
+        }
+        Err(KubeError::Connect(format!("{kind}: the list ended before all its pages were read, {TRIES} times")))
+    }
+
+    /// Nothing when the list became too old between two pages.
+    async fn rewrite_pages(&self, kind: &ObjectRef) -> Result<Option<u64>, KubeError> {
+        let (mut count, mut params) = (0, ListParams::default().limit(PAGE));
+        loop {
+            let page = match self.objects(kind).list_metadata(&params).await {
+                Err(kube::Error::Api(status)) if status.code == 410 => return Ok(None),
+                other => other.map_err(|e| refused(kind, &e))?,
+            };
+            let touch = |meta: kube::core::ObjectMeta| async move {
+                let name = meta.name.unwrap_or_default();
+                let object = ObjectRef { namespace: meta.namespace.unwrap_or_default(), name, ..kind.clone() };
+                self.touch(&object).await
+            };
+            let mut running = stream::iter(page.items.into_iter().map(|item| touch(item.metadata))).buffer_unordered(AT_ONCE);
+            while let Some(result) = running.next().await {
+                result?;
+                count += 1;
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(Some(count)),
+            }
+        }
+    }
+
+    async fn touch(&self, object: &ObjectRef) -> Result<(), KubeError> {
+        let (api, params, patch) = (self.objects(object), PatchParams::default(), Patch::Merge(serde_json::json!({})));
+        for tried in 1.. {
+            match api.patch_metadata(&object.name, &params, &patch).await {
+                Ok(_) => break,
+                Err(kube::Error::Api(status)) if status.code == 404 => break,
+                // Another writer was quicker, or the server is busy.
+                Err(kube::Error::Api(status)) if tried < TRIES && matches!(status.code, 409 | 429 | 500 | 503 | 504) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(200 << tried)).await;
+                }
+                Err(error) => return Err(refused(object, &error)),
+            }
+        }
+        Ok(())
     }
 }
 

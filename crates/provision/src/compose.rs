@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::api::KubeApi;
 use crate::bundle::{self, Bundle};
 use crate::cluster::{self, ApiFacts, ObjectsSpec};
+use crate::encryption::{self, EncryptionFacts, Entry, escrow_name};
 use crate::engine::Runner;
 use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
 use crate::fleet::Fleet;
 use crate::keyring;
 use crate::keyserver::{self, EnrolledNode, KeyServerSpec, NodeFacts, ServerFacts};
-use crate::kubeadm::{self, Candidate, ClusterSpec, ENCRYPTION_KEY, KubeadmFacts};
+use crate::kubeadm::{self, Candidate, ClusterSpec, KubeadmFacts};
 use crate::machine::{self, Machine};
 use crate::node::{self, NodeSpec};
 use crate::secret::{self, SecretFacts, Wish};
@@ -35,7 +36,7 @@ const SHARES: &str = "/var/lib/kubestead-keys";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Makes a recovery key and keeps it, encrypted, beside the cluster file.
+    /// Makes a key and keeps it, encrypted, beside the cluster file.
     Escrow {
         /// Its name.
         name: String,
@@ -48,6 +49,8 @@ pub enum Action {
     Node(node::Action),
     /// For membership in the cluster.
     Kubeadm(kubeadm::Action),
+    /// For encryption at rest.
+    Encryption(encryption::Action),
     /// Through the API.
     Cluster(cluster::Action),
     /// For Kubernetes Secrets.
@@ -66,6 +69,8 @@ pub struct NodeSeen {
     pub setup: Option<node::NodeFacts>,
     /// Its membership.
     pub kubeadm: Option<KubeadmFacts>,
+    /// Encryption at rest; absent on a node that is no control plane.
+    pub encryption: Fact<EncryptionFacts>,
 }
 
 /// All that was seen. No secret ever enters it.
@@ -153,6 +158,9 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         if cluster.kubernetes.is_some() {
             all.extend(kubeadm::sections());
         }
+        if let (Some(wanted), true) = (&cluster.kubernetes, node.is_control_plane()) {
+            all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
+        }
         if Some(&node.name) == first(cluster) {
             all.push(cluster::section());
             all.push(secret::section(&wish));
@@ -199,6 +207,11 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
                 setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
                 kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
+                encryption: if cluster.kubernetes.is_some() && cluster.control_planes().any(|n| n.name == name) {
+                    Fact::from_result(encryption::read(a))
+                } else {
+                    Fact::Absent
+                },
             })
         });
         let keys = answers.and_then(|a| keyserver::read_node(&a));
@@ -360,6 +373,7 @@ pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
         services: cluster.network.services.clone(),
         dns_domain: cluster.network.dns_domain.clone(),
         pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
+        encryption: wanted.encryption.clone(),
         ignore_preflight: wanted.ignore_preflight.clone(),
         lab: wanted.lab,
     })
@@ -405,17 +419,10 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
     }
-    let membership = kubeadm::plan(&spec, &candidates, &seen.escrow, &prepared);
+    let membership = kubeadm::plan(&spec, &candidates, &prepared);
     let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
-    if fresh && !membership.steps.is_empty() && !seen.escrow.contains(ENCRYPTION_KEY) {
-        let action = Action::Escrow { name: ENCRYPTION_KEY.to_owned() };
-        part.push(Step::new(
-            Target::Operator,
-            ENCRYPTION_KEY,
-            "escrow",
-            action,
-            "make the key that encrypts Secrets in etcd and keep it encrypted",
-        ));
+    if fresh && !membership.steps.is_empty() {
+        encryption_key_step(&spec, seen, part);
     }
     let out: BTreeSet<String> = membership.held.iter().map(|h| h.object.clone()).collect();
     part.extend(membership.map(Action::Kubeadm));
@@ -424,13 +431,50 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         let api = if fresh { &Fact::Absent } else { &seen.api };
         let objects = objects(cluster, &spec, bundle, &inside);
         part.extend(cluster::plan(&objects, api).map(Action::Cluster));
+        let answers = seen.api.known().is_some_and(|api| api.answers);
         // While the API server does not answer, or is not understood, that is said already.
-        if fresh || seen.api.known().is_some_and(|api| api.answers) {
+        if fresh || answers {
             let secrets = if fresh { &Fact::Absent } else { &seen.secrets };
             let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
             part.extend(secret::plan(&seen.wish, secrets, made, &objects.after).map(Action::Secret));
         }
+        if answers && !fresh {
+            at_rest(cluster, &spec, seen, part);
+        }
     }
+}
+
+/// The key of encryption at rest, made when it is asked for the first time.
+fn encryption_key_step(spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>) {
+    if let Entry::Key { name, .. } = &spec.encryption.entry
+        && !seen.escrow.contains(&escrow_name(name))
+    {
+        let name = escrow_name(name);
+        let action = Action::Escrow { name: name.clone() };
+        let why = "make the key that encrypts values in etcd and keep it encrypted";
+        part.push(Step::new(Target::Operator, &name, "escrow", action, why));
+    }
+}
+
+/// Encryption at rest on a cluster that is there: nothing to do, or the stages of a rotation. All control planes must be seen.
+fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>) {
+    let mut servers = Vec::new();
+    for node in cluster.control_planes() {
+        let fact = seen.nodes.get(&node.name).and_then(Fact::known).map(|found| &found.encryption);
+        match fact {
+            Some(Fact::Known(facts)) => servers.push(encryption::Server { name: &node.name, facts }),
+            Some(Fact::Unknown(gap)) => {
+                let hint = "mend the file, or restore it: nothing is done to it before it is understood";
+                return part.held.push(Held::new(format!("{}/encryption", node.name), gap.to_string(), hint));
+            }
+            Some(Fact::Absent) | None => return, // the node itself is held, with its reason
+        }
+    }
+    let rotation = encryption::plan(&spec.encryption, &servers, &seen.escrow);
+    if !rotation.steps.is_empty() {
+        encryption_key_step(spec, seen, part);
+    }
+    part.extend(rotation.map(Action::Encryption));
 }
 
 /// What shall be in the cluster.
@@ -523,7 +567,7 @@ impl Runner<Action> for Hands<'_> {
             };
             match &step.action {
                 Action::Escrow { name } => {
-                    let make = if name == ENCRYPTION_KEY { encryption_key } else { recovery_key };
+                    let make = if name.starts_with("encryption.") { encryption_key } else { recovery_key };
                     match self.escrow.ensure(name, make).map_err(|e| causes(&e))? {
                         Kept::Made => Ok(Done::Changed),
                         Kept::Existed => Ok(Done::Already),
@@ -533,6 +577,10 @@ impl Runner<Action> for Hands<'_> {
                 Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
                 Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
                 Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Encryption(encryption::Action::Rewrite { resources }) => {
+                    encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))
+                }
+                Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
                 Action::Secret(action) => secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await,
             }

@@ -31,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 33] = [
+const BROKEN: [(&str, &str, &str); 42] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a text, and this is a list"),
@@ -69,6 +69,23 @@ const BROKEN: [(&str, &str, &str); 33] = [
     ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),
     ("{key:", "{repository: 'https://me:secret@a.b/c', key:", "kubernetes.packages.repository: it holds a login"),
     ("{key:", "{repository: 'https://a.b/v1.37/deb/', key:", "is the path of one minor: leave out /v1.N/deb"),
+    (
+        "{version:",
+        "{encryption: {provider: aescbc}, version:",
+        "c.yaml:15:37: error: kubernetes.encryption.provider: \"aescbc\" is neither",
+    ),
+    ("{version:", "{encryption: {key: Key2}, version:", "c.yaml:15:32: error: kubernetes.encryption.key: \"Key2\" is not a name"),
+    ("{version:", "{encryption: {resources: [configmaps]}, version:", "Secrets are always encrypted in etcd"),
+    (
+        "{version:",
+        "{encryption: {resources: [secrets, pods]}, version:",
+        "\"pods\" cannot be encrypted by kubestead: known are secrets, configmaps",
+    ),
+    ("{version:", "{encryption: {provider: kms}, version:", "provider kms names no plugin\n  hint: write `kms:"),
+    ("{version:", "{encryption: {kms: {name: a, endpoint: 'unix:///a'}}, version:", "is not a socket in a folder of its own"),
+    ("{version:", "{encryption: {kms: {name: a, endpoint: 'unix:///a/b', timeout: 1m}}, version:", "\"1m\" is not 1s to 60s"),
+    ("{version:", "{encryption: {key: a, kms: {name: a, endpoint: 'unix:///a/b'}}, version:", "a KMS plugin has its own key"),
+    ("{version:", "{encryption: {provider: aesgcm, kms: {name: a, endpoint: 'unix:///a/b'}}, version:", "`kms` is for provider kms alone"),
 ];
 
 #[test]

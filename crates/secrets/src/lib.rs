@@ -12,4 +12,4 @@ mod write;
 pub use error::Error;
 pub use escrow::{Escrow, Kept};
 pub use identity::{make_identity, public_keys};
-pub use material::{encryption_key, recovery_key};
+pub use material::{encryption_key, fingerprint, recovery_key};

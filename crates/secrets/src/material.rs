@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubestead_core::secret::Secret;
-use zeroize::Zeroize;
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 
@@ -25,7 +26,7 @@ pub fn recovery_key() -> Result<Secret, Error> {
     Ok(Secret::new(text))
 }
 
-/// A key for the API server's secretbox provider: 32 random bytes in base64.
+/// A key for the API server's providers `secretbox` and `aesgcm`: 32 random bytes in base64.
 pub fn encryption_key() -> Result<Secret, Error> {
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random).map_err(|e| Error::Random(e.to_string()))?;
@@ -34,9 +35,24 @@ pub fn encryption_key() -> Result<Secret, Error> {
     Ok(Secret::new(text.into_bytes()))
 }
 
+/// What tells one key in base64 from another without telling the key: the first 16 hex digits of the sha256 of its bytes. Nothing when it
+/// is not base64. Of a key of random bytes it says nothing; a key that somebody thought up could be guessed and tried with it.
+pub fn fingerprint(key: &Secret) -> Option<String> {
+    let bytes = Zeroizing::new(STANDARD.decode(key.expose()).ok()?);
+    Some(Sha256::digest(&*bytes).iter().take(8).map(|b| format!("{b:02x}")).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_that_of_the_bytes() {
+        // printf canary | sha256sum
+        assert_eq!(fingerprint(&Secret::new(b"Y2FuYXJ5".to_vec())).unwrap(), "e100fbce008c04ec");
+        assert_eq!(fingerprint(&Secret::new(b"not base64".to_vec())), None);
+        assert_ne!(fingerprint(&encryption_key().unwrap()), fingerprint(&encryption_key().unwrap()));
+    }
 
     #[test]
     fn recovery_keys_are_long_typeable_and_never_the_same() {

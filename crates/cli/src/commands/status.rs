@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
 use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, Seen};
-use kubestead_provision::file::Cluster;
+use kubestead_provision::encryption;
+use kubestead_provision::file::{Cluster, Node};
 use kubestead_provision::secret::{self, State};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
@@ -34,14 +36,19 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     let rows = rows(&machines.cluster, &seen);
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
-        Format::Json => print::json(
-            &serde_json::json!({"volumes": rows, "cluster": seen.api, "secrets": states(&machines.cluster, &seen), "held": plan.held, "steps": plan.steps.len()}),
-        )?,
+        Format::Json => {
+            let encryption: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, f.known()?.encryption.known()?))).collect();
+            let secrets = states(&machines.cluster, &seen);
+            print::json(
+                &serde_json::json!({"volumes": rows, "cluster": seen.api, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
+            )?;
+        }
         Format::Text => {
             for row in &rows {
                 print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
             }
-            for line in api(&seen).iter().chain(&secrets(&machines.cluster, &seen)).filter(|_| all) {
+            let (at_rest, secrets) = (at_rest(&machines.cluster, &seen), secrets(&machines.cluster, &seen));
+            for line in api(&seen).iter().chain(&at_rest).chain(&secrets).filter(|_| all) {
                 print::data(line);
             }
             for held in plan.held.iter().filter(|_| all) {
@@ -51,6 +58,14 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     }
     let verdict = session::verdict(&plan);
     Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+}
+
+/// Encryption at rest on the control planes.
+fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+    let Some(wanted) = &cluster.kubernetes else { return Vec::new() };
+    let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.encryption.known());
+    let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
+    encryption::lines(&wanted.encryption, &servers)
 }
 
 /// The cluster as its API tells.

@@ -12,6 +12,7 @@ use kubestead_storage::spec::Filesystem;
 use super::decode::{At, Fields, Findings, boolean, count, entries, key_name, list, name, size, text};
 use super::rules;
 use super::tree::{self, Node as Yaml};
+use crate::encryption::EncryptionSpec;
 
 /// A valid cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Kubernetes {
     pub bundle: Option<PathBuf>,
     /// The apt repository of kubeadm, kubelet and kubectl; the bundle has them when not given.
     pub packages: Option<Packages>,
+    /// How values in etcd are encrypted.
+    pub encryption: EncryptionSpec,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines: long time-outs, one CPU, no leader election.
@@ -272,7 +275,14 @@ fn constant(top: &mut Fields, key: &'static str, value: &str, out: &mut Findings
 
 fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
     let place = node.place.clone();
-    let mut kubernetes = Kubernetes { version: String::new(), bundle: None, packages: None, ignore_preflight: Vec::new(), lab: false };
+    let mut kubernetes = Kubernetes {
+        version: String::new(),
+        bundle: None,
+        packages: None,
+        encryption: EncryptionSpec::default(),
+        ignore_preflight: Vec::new(),
+        lab: false,
+    };
     let mut f = Fields::of(node, "kubernetes", out);
     if let Some(version) = f.required("version", out).and_then(|n| text(n, "kubernetes.version", out)) {
         rules::version(&version, out);
@@ -285,6 +295,7 @@ fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
     }
     kubernetes.bundle = bundle.and_then(|n| text(n, "kubernetes.bundle", out)).map(|a| dir.join(a.value));
     kubernetes.packages = source.and_then(|n| packages(n, dir, out));
+    kubernetes.encryption = f.take("encryption").and_then(|n| super::encryption::encryption(n, out)).unwrap_or_default();
     for item in f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default() {
         if let Some(error) = text(item, "a preflight error's name", out) {
             if error.value.eq_ignore_ascii_case("all") {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod decode;
+mod encryption;
 mod rules;
 mod tree;
 

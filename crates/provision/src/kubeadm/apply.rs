@@ -1,5 +1,7 @@
 //! One action: guard, act, verify. Tokens and keys travel on standard input and lie in memory-backed files only.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::command::{Command, Stdin};
 use kubestead_core::host::{FilePut, Host, HostError, Hosts};
 use kubestead_core::key::{KeyError, KeyRef, KeySource};
@@ -9,8 +11,9 @@ use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::secret::Secret;
 
 use super::config;
-use super::plan::{Action, ENCRYPTION_KEY};
+use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
+use crate::encryption::{self, Entry, escrow_name};
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum Error {
     /// The key of encryption at rest.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The configuration of encryption at rest.
+    #[error(transparent)]
+    Encryption(#[from] encryption::Error),
     /// A host is not connected.
     #[error("{0} is not connected")]
     NoHost(String),
@@ -49,8 +55,13 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
     let on = host.name();
     match action {
         Action::Prepare { spec } => {
-            let key = keys.open(&KeyRef(ENCRYPTION_KEY.to_owned())).await?;
-            prepare(spec, &key, host).await.map_err(failed(format!("{on}: lay the API server's files ready")))
+            let mut own = BTreeMap::new();
+            if let Entry::Key { name, .. } = &spec.encryption.entry {
+                let name = escrow_name(name);
+                own.insert(name.clone(), keys.open(&KeyRef(name)).await?);
+            }
+            let text = encryption::render(&spec.encryption.layout(), &own)?;
+            prepare(spec, text, host).await.map_err(failed(format!("{on}: lay the API server's files ready")))
         }
         Action::Init { spec, address } => {
             let text = config::init(spec, address, &[]).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })?;
@@ -67,21 +78,15 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
     }
 }
 
-async fn prepare(spec: &ClusterSpec, key: &Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
+async fn prepare(spec: &ClusterSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
     FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await?;
     let admission = spec.admission();
     FilePut::plain(&admission.path, &admission.text).write(host).await?;
-    let mut text =
-        b"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n  \
-        - secretbox: {keys: [{name: key1, secret: "
-            .to_vec();
-    text.extend_from_slice(key.expose());
-    text.extend_from_slice(b"}]}\n");
-    encryption().stdin(Stdin::Secret(Secret::new(text))).run(host).await
+    key_file().stdin(Stdin::Secret(encryption)).run(host).await
 }
 
 /// A file that is there is never replaced: with another key nothing in etcd could be read any more.
-fn encryption() -> Procedure {
+fn key_file() -> Procedure {
     Procedure::new(
         format!(
             "f={ENCRYPTION}; d=$(dirname \"$f\"); mkdir -p \"$d\"; chmod 0700 \"$d\"; umask 077; t=$(mktemp \"$d/.kubestead.XXXXXX\"); trap 'rm -f \"$t\"' EXIT\ncat > \"$t\"\n\
@@ -195,7 +200,7 @@ fn reset(spec: &ClusterSpec) -> Procedure {
              below | while IFS= read -r m; do umount \"$(printf %b \"$m\")\" || true; done\n\
              left=$(below); [ -z \"$left\" ] || refuse \"still mounted, and kubeadm would delete what it holds: $left\"\n\
              kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock > /dev/null\n\
-             rm -f {ENCRYPTION} /etc/kubernetes/adm/adm.yaml\n\
+             rm -f {ENCRYPTION} /etc/kubernetes/enc/unloaded /etc/kubernetes/adm/adm.yaml\n\
              ({flannel}; {tables}) > /dev/null 2>&1 || true\n\
              rm -f {BEGUN}; rm {RECORD}; sync /etc/kubestead"
         ),
@@ -223,6 +228,7 @@ mod tests {
             services: String::new(),
             dns_domain: String::new(),
             pods_here: false,
+            encryption: encryption::EncryptionSpec::default(),
             ignore_preflight: vec![],
             lab: false,
         }
@@ -258,7 +264,7 @@ mod tests {
     #[test]
     fn every_script_is_one_that_bash_can_read() {
         let spec = spec();
-        for procedure in [encryption(), init(), join_procedure("ab"), reset(&spec)] {
+        for procedure in [key_file(), init(), join_procedure("ab"), reset(&spec)] {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
             assert!(status.success(), "{}", command.argv[2]);

@@ -106,8 +106,8 @@ struct Component {
 #[serde(rename_all = "camelCase")]
 struct Mount {
     name: &'static str,
-    host_path: &'static str,
-    mount_path: &'static str,
+    host_path: String,
+    mount_path: String,
     read_only: bool,
     path_type: &'static str,
 }
@@ -202,7 +202,16 @@ pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result
         extra_args: spec.lab.then(|| Argument { name: "leader-elect", value: "false".into() }).into_iter().collect(),
         ..Component::default()
     };
-    let mount = |name, path| Mount { name, host_path: path, mount_path: path, read_only: true, path_type: "Directory" };
+    let mount = |name, path: &str, read_only| Mount {
+        name,
+        host_path: path.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+        path_type: "Directory",
+    };
+    let mut extra_volumes = vec![mount("enc", "/etc/kubernetes/enc", true), mount("adm", "/etc/kubernetes/adm", true)];
+    // To speak to a socket is to write to it.
+    extra_volumes.extend(spec.encryption.entry.socket_folder().map(|folder| mount("kms", folder, false)));
     let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host);
     let init = InitConfiguration {
         api_version: KUBEADM,
@@ -231,7 +240,7 @@ pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result
                 Argument { name: "encryption-provider-config-automatic-reload", value: "true".into() },
                 Argument { name: "admission-control-config-file", value: ADMISSION.into() },
             ],
-            extra_volumes: vec![mount("enc", "/etc/kubernetes/enc"), mount("adm", "/etc/kubernetes/adm")],
+            extra_volumes,
         },
         controller_manager: leader(),
         scheduler: leader(),
@@ -286,6 +295,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::encryption::{EncryptionSpec, Entry};
 
     fn spec(lab: bool) -> ClusterSpec {
         ClusterSpec {
@@ -297,6 +307,7 @@ mod tests {
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),
             pods_here: false,
+            encryption: EncryptionSpec::default(),
             ignore_preflight: vec![],
             lab,
         }
@@ -315,6 +326,15 @@ mod tests {
         assert_eq!(found[1]["apiServer"]["certSANs"], serde_json::json!(["api.example.com"]));
         let kinds: Vec<&str> = found.iter().filter_map(|d| d["kind"].as_str()).collect();
         assert_eq!(kinds, ["InitConfiguration", "ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"]);
+    }
+
+    #[test]
+    fn the_folder_of_a_kms_plugin_is_mounted() {
+        let entry = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
+        let encryption = EncryptionSpec { entry, ..EncryptionSpec::default() };
+        let found = documents(&init(&ClusterSpec { encryption, ..spec(false) }, "10.0.0.11", &[]).unwrap());
+        let mounts = found[1]["apiServer"]["extraVolumes"].as_array().unwrap();
+        assert_eq!((mounts.len(), &mounts[2]["mountPath"], &mounts[2]["readOnly"]), (3, &Value::from("/run/kms"), &Value::from(false)));
     }
 
     #[test]

@@ -9,5 +9,5 @@ mod spec;
 
 pub use apply::apply;
 pub use observe::{KubeadmFacts, State, read, sections};
-pub use plan::{Action, Candidate, ENCRYPTION_KEY, joined, plan, reset, stranger};
+pub use plan::{Action, Candidate, joined, plan, reset, stranger};
 pub use spec::ClusterSpec;

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observe::{KubeadmFacts, State};
 use super::spec::ClusterSpec;
-
-/// The name in the escrow of the key that encrypts Secrets in etcd.
-pub const ENCRYPTION_KEY: &str = "encryption.key1";
+use crate::encryption::{Entry, escrow_name};
 
 /// What kubeadm does for us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +60,7 @@ pub fn joined(spec: &ClusterSpec, node: &Name) -> StepId {
 }
 
 /// The steps of all nodes. `prepared` are the steps that each node waits for.
-pub fn plan(
-    spec: &ClusterSpec,
-    nodes: &[Candidate<'_>],
-    escrow: &BTreeSet<String>,
-    prepared: &BTreeMap<Name, BTreeSet<StepId>>,
-) -> Part<Action> {
+pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Name, BTreeSet<StepId>>) -> Part<Action> {
     let mut part = Part::default();
     let first = nodes.iter().find(|n| *n.name == spec.first);
     let begun = first.is_some_and(|n| n.facts.state == State::ControlPlane);
@@ -78,7 +71,7 @@ pub fn plan(
         let after = prepared.get(node.name).cloned().unwrap_or_default();
         match obstacle(spec, node, first) {
             Some(held) => part.held.push(held),
-            None if *node.name == spec.first => control_plane(spec, node, escrow, after, &mut part),
+            None if *node.name == spec.first => control_plane(spec, node, after, &mut part),
             None if node.facts.state != State::Worker => {
                 if first.is_none() {
                     let reason = format!("{}, which it would join, is not ready", spec.first);
@@ -123,19 +116,18 @@ pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
     part
 }
 
-fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, escrow: &BTreeSet<String>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
+fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
     let target = || Target::Host(node.name.to_string());
     if node.facts.state == State::ControlPlane {
-        if !escrow.contains(ENCRYPTION_KEY) {
-            let hint = format!("restore {ENCRYPTION_KEY}.age from the repository's history: without it a backup of etcd cannot be read");
-            part.held.push(Held::new("cluster/encryption", "its key is not in the escrow", hint));
-        }
         return start(node, after, part);
     }
-    let escrowed = StepId::new("operator", ENCRYPTION_KEY, "escrow");
+    let escrowed = match &spec.encryption.entry {
+        Entry::Key { name, .. } => Some(StepId::new("operator", &escrow_name(name), "escrow")),
+        Entry::Identity | Entry::Kms { .. } => None,
+    };
     let action = Action::Prepare { spec: spec.clone() };
     let why = "encryption of Secrets at rest, and Pod Security by default";
-    let prepared = part.push(Step::new(target(), "kubeadm", "prepare", action, why).after(after).after([escrowed]));
+    let prepared = part.push(Step::new(target(), "kubeadm", "prepare", action, why).after(after).after(escrowed));
     let action = Action::Init { spec: spec.clone(), address: node.address.to_owned() };
     let why = format!("begin cluster {} with Kubernetes {}", spec.name, spec.version);
     part.push(Step::new(target(), "kubeadm", "init", action, why).after([prepared]));
@@ -210,6 +202,7 @@ mod tests {
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),
             pods_here: false,
+            encryption: crate::encryption::EncryptionSpec::default(),
             ignore_preflight: vec![],
             lab: false,
         }
@@ -227,13 +220,13 @@ mod tests {
         }
     }
 
-    fn run(cp: &KubeadmFacts, worker: &KubeadmFacts, escrow: &[&str]) -> Part<Action> {
+    fn run(cp: &KubeadmFacts, worker: &KubeadmFacts) -> Part<Action> {
         let names = (name("cp1"), name("kube1"));
         let nodes = [
             Candidate { name: &names.0, address: "10.0.0.11", facts: cp },
             Candidate { name: &names.1, address: "10.0.0.21", facts: worker },
         ];
-        plan(&spec(), &nodes, &escrow.iter().map(|e| (*e).to_owned()).collect(), &BTreeMap::new())
+        plan(&spec(), &nodes, &BTreeMap::new())
     }
 
     fn ids(part: &Part<Action>) -> Vec<&str> {
@@ -242,10 +235,10 @@ mod tests {
 
     #[test]
     fn fresh_machines_become_a_cluster_and_a_cluster_stays() {
-        let part = run(&facts(State::Fresh), &facts(State::Fresh), &[]);
+        let part = run(&facts(State::Fresh), &facts(State::Fresh));
         assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
         assert!(part.steps[2].after.contains(&joined(&spec(), &name("cp1"))));
-        let part = run(&facts(State::ControlPlane), &facts(State::Worker), &[ENCRYPTION_KEY]);
+        let part = run(&facts(State::ControlPlane), &facts(State::Worker));
         assert!(part.steps.is_empty() && part.held.is_empty());
     }
 
@@ -263,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_taken_up_again() {
-        let part = run(&facts(State::Begun), &facts(State::Begun), &[ENCRYPTION_KEY]);
+        let part = run(&facts(State::Begun), &facts(State::Begun));
         assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
     }
 
@@ -274,9 +267,8 @@ mod tests {
         let old = KubeadmFacts { ca: Some("b".repeat(64)), ..facts(State::Worker) };
         let busy = KubeadmFacts { ports: vec![10250], ..facts(State::Fresh) };
         for (worker, word) in [(strange, "did not make"), (other, "cluster work"), (old, "certificate authority"), (busy, "10250")] {
-            let part = run(&facts(State::ControlPlane), &worker, &[ENCRYPTION_KEY]);
+            let part = run(&facts(State::ControlPlane), &worker);
             assert!(part.steps.is_empty() && part.held[0].reason.contains(word), "{:?}", part.held);
         }
-        assert!(run(&facts(State::ControlPlane), &facts(State::Worker), &[]).held[0].reason.contains("escrow"));
     }
 }

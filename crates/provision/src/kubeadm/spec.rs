@@ -4,6 +4,8 @@ use kubestead_core::name::Name;
 use kubestead_storage::unit::Owned;
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::EncryptionSpec;
+
 /// The cluster that a node begins or joins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,8 @@ pub struct ClusterSpec {
     pub dns_domain: String,
     /// Whether users' pods run on the control plane too.
     pub pods_here: bool,
+    /// How values in etcd are encrypted from the first minute.
+    pub encryption: EncryptionSpec,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines.
@@ -34,8 +38,7 @@ pub struct ClusterSpec {
 pub(super) const RECORD: &str = "/etc/kubestead/cluster";
 /// There from before kubeadm runs until what it did is verified: a run that is cut off leaves it.
 pub(super) const BEGUN: &str = "/etc/kubestead/kubeadm-begun";
-/// The configuration of encryption at rest. Not below pki, which `kubeadm reset` deletes.
-pub(super) const ENCRYPTION: &str = "/etc/kubernetes/enc/enc.yaml";
+pub(super) use crate::encryption::FILE as ENCRYPTION;
 pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
 /// kubeadm's configuration holds a token: it lies in memory only.
 pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";

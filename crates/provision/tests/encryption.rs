@@ -1,0 +1,331 @@
+//! Rotations of the key of encryption at rest: from every state the next plan goes on, and at no moment is a value unreadable.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::command::{Output, Stdin};
+use kubestead_core::key::KeyRef;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Part, Plan, Step, StepId};
+use kubestead_core::secret::Secret;
+use kubestead_core::twin::{FixedKeys, ScriptedHost};
+use kubestead_provision::encryption::{
+    Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Expected, Layout, ModelServer, Server, World, apply, escrow_name, model, plan,
+};
+use kubestead_secrets::{encryption_key, fingerprint};
+use proptest::prelude::*;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn key(cipher: Cipher, name: &str) -> Entry {
+    Entry::Key { cipher, name: name.to_owned() }
+}
+
+fn secretbox(name: &str) -> Entry {
+    key(Cipher::Secretbox, name)
+}
+
+fn spec(entry: Entry, kinds: &[&str]) -> EncryptionSpec {
+    EncryptionSpec { entry, resources: kinds.iter().map(|k| (*k).to_owned()).collect() }
+}
+
+/// Servers whose files say this, and etcd as they would have written it.
+fn world(count: usize, layout: &Layout) -> World {
+    let server = ModelServer { file: layout.clone(), loaded: layout.clone(), marked: false };
+    let values = ["secrets", "configmaps"].map(|kind| (kind.to_owned(), vec![layout.entries(kind)[0].prefix(); 4]));
+    let servers = (1..=count).map(|n| (name(&format!("cp{n}")), server.clone())).collect();
+    World { servers, values: values.into(), ..World::default() }
+}
+
+fn layout(entries: &[Entry]) -> Layout {
+    Layout(BTreeMap::from([("secrets".to_owned(), entries.to_vec())]))
+}
+
+fn facts(world: &World) -> Vec<(Name, EncryptionFacts)> {
+    world.servers.keys().map(|n| (n.clone(), world.facts(n).unwrap())).collect()
+}
+
+fn escrow() -> BTreeSet<String> {
+    ["key1", "key2", "key3", "gcm"].map(escrow_name).into()
+}
+
+fn planned(spec: &EncryptionSpec, world: &World, escrow: &BTreeSet<String>) -> Part<Action> {
+    let facts = facts(world);
+    let servers: Vec<Server<'_>> = facts.iter().map(|(name, facts)| Server { name, facts }).collect();
+    plan(spec, &servers, escrow)
+}
+
+fn ids(spec: &EncryptionSpec, world: &World) -> Vec<String> {
+    let part = planned(spec, world, &escrow());
+    assert!(part.held.is_empty(), "{:?}", part.held);
+    Plan::new(String::new(), String::new(), part).unwrap().steps.iter().map(|s| s.id.to_string().replace("/encryption/", " ")).collect()
+}
+
+fn held(spec: &EncryptionSpec, world: &World, escrow: &BTreeSet<String>) -> String {
+    let part = planned(spec, world, escrow);
+    assert!(part.steps.is_empty());
+    part.held.iter().map(|h| format!("{}: {} ({})\n", h.object, h.reason, h.hint)).collect()
+}
+
+#[test]
+fn three_servers_change_their_key_stage_by_stage() {
+    let wanted = spec(secretbox("key2"), &["secrets"]);
+    let all = [
+        "cp1 snapshot",
+        "cp1 add",
+        "cp2 add",
+        "cp3 add",
+        "cp1 promote",
+        "cp2 promote",
+        "cp3 promote",
+        "cluster rewrite",
+        "cp1 check",
+        "cp2 check",
+        "cp3 check",
+        "cp1 keep",
+        "cp1 compact",
+        "cp1 defragment",
+        "cp2 defragment",
+        "cp3 defragment",
+        "cp1 drop",
+        "cp2 drop",
+        "cp3 drop",
+    ];
+    assert_eq!(ids(&wanted, &world(3, &layout(&[secretbox("key1")]))), all);
+}
+
+#[test]
+fn no_server_writes_with_a_key_before_all_can_read_it_and_none_forgets_one_that_is_needed() {
+    let part = planned(&spec(secretbox("key2"), &["secrets"]), &world(3, &layout(&[secretbox("key1")])), &escrow());
+    let step = |id: &str| part.steps.iter().find(|s| s.id.0 == id).unwrap();
+    for server in ["cp1", "cp2", "cp3"] {
+        for other in ["cp1", "cp2", "cp3"] {
+            let ready = StepId::new(other, "encryption", "add");
+            assert!(step(&format!("{server}/encryption/promote")).after.contains(&ready));
+        }
+        let waits = &step(&format!("{server}/encryption/drop")).after;
+        assert_eq!(waits.iter().map(|id| id.0.as_str()).collect::<Vec<_>>(), ["cp3/encryption/defragment"]);
+    }
+    assert_eq!(step("cluster/encryption/rewrite").after.len(), 6);
+}
+
+#[test]
+fn a_cluster_that_is_as_the_file_says_has_nothing_to_do() {
+    let wanted = spec(secretbox("key1"), &["secrets"]);
+    let mut calm = world(2, &wanted.layout());
+    assert!(ids(&wanted, &calm).is_empty());
+    calm.servers.get_mut(&name("cp2")).unwrap().marked = true;
+    assert_eq!(ids(&wanted, &calm), ["cp2 load"], "a file that was written and perhaps not loaded is seen through");
+}
+
+#[test]
+fn values_that_were_not_encrypted_are_taken_in() {
+    let wanted = spec(secretbox("key1"), &["secrets"]);
+    let one = world(1, &layout(&[Entry::Identity]));
+    let all =
+        ["cp1 snapshot", "cp1 add", "cp1 promote", "cluster rewrite", "cp1 check", "cp1 keep", "cp1 compact", "cp1 defragment", "cp1 drop"];
+    assert_eq!(ids(&wanted, &one), all);
+    // Its file knows the key already: what is left is to see that it was loaded.
+    let first = world(1, &layout(&[Entry::Identity, secretbox("key1")]));
+    assert_eq!(ids(&wanted, &first)[..3], ["cp1 snapshot", "cp1 load", "cp1 promote"]);
+}
+
+#[test]
+fn another_kind_of_object_is_an_edit_and_so_is_another_cipher() {
+    let before = world(1, &layout(&[secretbox("key1")]));
+    let more = spec(secretbox("key1"), &["configmaps", "secrets"]);
+    let part = planned(&more, &before, &escrow());
+    let Action::Write { layout: added, .. } = &part.steps[1].action else { panic!("{:?}", part.steps[1]) };
+    assert_eq!(added.entries("configmaps"), [Entry::Identity, secretbox("key1")]);
+    assert_eq!(added.entries("secrets"), [secretbox("key1")], "what is right stays");
+    assert!(part.steps.iter().any(|s| s.why == "write every object of configmaps anew"));
+    assert_eq!(ids(&spec(key(Cipher::Aesgcm, "gcm"), &["secrets"]), &before).len(), 9);
+}
+
+#[test]
+fn what_cannot_be_done_without_loss_is_held_before_anything_is_written() {
+    let before = world(2, &layout(&[secretbox("key1")]));
+    let wanted = spec(secretbox("key2"), &["secrets"]);
+    let without = BTreeSet::from([escrow_name("key2")]);
+    assert!(held(&wanted, &before, &without).contains("secretbox key1 of cp1 is not in the escrow"));
+    assert!(held(&spec(key(Cipher::Aesgcm, "key1"), &["secrets"]), &before, &escrow()).contains("a name stands for one key for ever"));
+    let kms = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
+    assert!(held(&spec(kms, &["secrets"]), &before, &escrow()).contains("has not mounted /run/kms"));
+    let foreign =
+        Layout(BTreeMap::from([("deployments.apps".to_owned(), vec![secretbox("key1")]), ("secrets".to_owned(), vec![secretbox("key1")])]));
+    assert!(held(&wanted, &world(1, &foreign), &escrow()).contains("cp1 encrypts deployments.apps"));
+
+    let mut lost = world(1, &layout(&[Entry::Identity, secretbox("key1")]));
+    lost.values.get_mut("secrets").unwrap()[1] = secretbox("key9").prefix();
+    assert!(held(&wanted, &lost, &escrow()).contains("which no API server can read"));
+
+    let mut seen = facts(&before);
+    seen[1].1.file.as_mut().unwrap().fingerprints.insert("secretbox key1".into(), "another".into());
+    seen[0].1.tools = false;
+    let servers: Vec<Server<'_>> = seen.iter().map(|(name, facts)| Server { name, facts }).collect();
+    let text = format!("{:?}", plan(&wanted, &servers, &escrow()).held);
+    assert!(text.contains("is one key on cp1") && text.contains("etcdctl and etcdutl are missing"), "{text}");
+}
+
+/// Everything that anybody could ask of a server at this moment.
+fn assert_readable(world: &World) {
+    assert_eq!(world.unreadable(), [], "{world:#?}");
+    for (name, server) in &world.servers {
+        for (kind, past) in &world.past {
+            let known: BTreeSet<String> = server.loaded.entries(kind).iter().map(Entry::prefix).collect();
+            assert!(past.iter().all(|p| known.contains(p)), "{name} cannot read an old revision of {kind}: {world:#?}");
+        }
+    }
+}
+
+/// The search for what is unreadable can find it: a server that writes with a key which another has not loaded.
+#[test]
+fn a_promotion_that_does_not_wait_is_noticed() {
+    let mut world = world(2, &layout(&[secretbox("key1")]));
+    let part = planned(&spec(secretbox("key2"), &["secrets"]), &world, &escrow());
+    for id in ["cp1/encryption/add", "cp1/encryption/promote"] {
+        world = model(part.steps.iter().find(|s| s.id.0 == id).unwrap(), world).unwrap();
+        world.write(&name("cp1"), "secrets", 0);
+    }
+    assert_eq!(world.unreadable().len(), 1);
+}
+
+/// Runs a plan in an order that the engine could take; `choices` says which, when to stop, and who writes meanwhile. Answers whether all
+/// of it ran.
+fn run(part: Part<Action>, world: &mut World, choices: &mut impl Iterator<Item = u8>, cuts: bool) -> bool {
+    let mut open: Vec<Step<Action>> = Plan::new(String::new(), String::new(), part).unwrap().steps;
+    while !open.is_empty() {
+        let waiting: BTreeSet<StepId> = open.iter().map(|s| s.id.clone()).collect();
+        let mut busy = BTreeSet::new();
+        let free = |s: &&Step<Action>| s.after.is_disjoint(&waiting) && busy.insert(s.target.to_string());
+        let ready: Vec<StepId> = open.iter().filter(free).map(|s| s.id.clone()).collect();
+        let id = &ready[usize::from(choices.next().unwrap_or(0)) % ready.len()];
+        let step = open.remove(open.iter().position(|s| s.id == *id).unwrap());
+        let names: Vec<Name> = world.servers.keys().cloned().collect();
+        let cut = cuts && choices.next().unwrap_or(9).is_multiple_of(10);
+        if let (true, Action::Write { layout, .. }) = (cut, &step.action) {
+            let server = world.servers.get_mut(&name(&step.target.to_string())).unwrap();
+            (server.file, server.marked) = (layout.clone(), true);
+        } else if !cut {
+            *world = model(&step, world.clone()).unwrap();
+        }
+        assert_readable(world);
+        for _ in 0..choices.next().unwrap_or(0) % 4 {
+            let who = &names[usize::from(choices.next().unwrap_or(0)) % names.len()];
+            if choices.next().unwrap_or(0).is_multiple_of(3) {
+                let server = world.servers.get_mut(who).unwrap(); // it looks at its file by itself
+                server.loaded = server.file.clone();
+            }
+            for kind in ["secrets", "configmaps"] {
+                world.write(who, kind, usize::from(choices.next().unwrap_or(0)) % 4);
+            }
+            assert_readable(world);
+        }
+        if cut {
+            return false;
+        }
+    }
+    true
+}
+
+fn target(choice: u8) -> EncryptionSpec {
+    let entry = match choice % 4 {
+        0 => secretbox("key1"),
+        1 => secretbox("key2"),
+        2 => secretbox("key3"),
+        _ => key(Cipher::Aesgcm, "gcm"),
+    };
+    spec(entry, if choice % 8 < 4 { &["secrets"] } else { &["configmaps", "secrets"] })
+}
+
+fn start(choice: u8) -> Layout {
+    match choice % 4 {
+        0 => layout(&[secretbox("key1")]),
+        1 => layout(&[Entry::Identity]),
+        2 => layout(&[Entry::Identity, secretbox("key1")]),
+        _ => target(4).layout(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    /// Cut anywhere, with files written and not loaded, with writers at work all the time, with the wish changed in the middle: nothing
+    /// is ever unreadable, and the last run ends with the new key alone and an empty plan.
+    #[test]
+    fn every_cut_point_goes_on_and_nothing_is_ever_unreadable(
+        count in 1_usize..4, first in any::<u8>(), wishes in prop::collection::vec(any::<u8>(), 1..8), choices in prop::collection::vec(any::<u8>(), 600)
+    ) {
+        let mut choices = choices.into_iter();
+        let mut world = world(count, &start(first));
+        let mut wanted = target(wishes[0]);
+        for wish in &wishes {
+            if wish.is_multiple_of(3) {
+                wanted = target(*wish);
+            }
+            let part = planned(&wanted, &world, &escrow());
+            prop_assert!(part.held.is_empty(), "{:?}", part.held);
+            run(part, &mut world, &mut choices, true);
+        }
+        let part = planned(&wanted, &world, &escrow());
+        prop_assert!(run(part, &mut world, &mut choices, false));
+        prop_assert!(planned(&wanted, &world, &escrow()).steps.is_empty(), "{world:#?}");
+        for kind in ["secrets", "configmaps"] {
+            let prefix = wanted.target(kind).prefix();
+            prop_assert!(world.values[kind].iter().all(|v| *v == prefix), "{world:#?}");
+        }
+        for server in world.servers.values() {
+            prop_assert_eq!(&server.loaded, &wanted.layout());
+            prop_assert!(!server.marked);
+        }
+    }
+}
+
+/// The wire: what a machine is asked, and where the keys are in it.
+#[tokio::test]
+async fn keys_travel_on_standard_input_and_are_compared_before_anything_is_written() {
+    let keys: Vec<(String, Secret)> = ["key1", "key2"].map(|n| (escrow_name(n), encryption_key().unwrap())).into();
+    let source = FixedKeys(keys.iter().map(|(n, k)| (KeyRef(n.clone()), k.clone())).collect());
+    let known = BTreeMap::from([("secretbox key1".to_owned(), fingerprint(&keys[0].1).unwrap())]);
+    let written = layout(&[secretbox("key1"), secretbox("key2")]);
+    let action = |expected| Action::Write { layout: written.clone(), expected, fingerprints: known.clone() };
+    for expected in [Expected::Seen("a".repeat(64)), Expected::Written(layout(&[secretbox("key1")]))] {
+        let host = ScriptedHost::new("cp1", [Ok(Output::default())]);
+        apply(&action(expected), &host, &source).await.unwrap();
+        let asked = &host.asked()[0];
+        let Stdin::Secret(text) = &asked.stdin else { panic!("{:?}", asked.stdin) };
+        for (_, key) in &keys {
+            let word = std::str::from_utf8(key.expose()).unwrap();
+            assert!(std::str::from_utf8(text.expose()).unwrap().contains(word), "it can be found");
+            assert!(!asked.render().contains(word) && !format!("{asked:?}").contains(word));
+        }
+    }
+    let host = ScriptedHost::new("cp1", []);
+    let other = FixedKeys(keys.iter().map(|(n, _)| (KeyRef(n.clone()), encryption_key().unwrap())).collect());
+    let error = apply(&action(Expected::Seen("a".repeat(64))), &host, &other).await.unwrap_err().to_string();
+    assert!(error.contains("encryption.key1 in the escrow is another key") && host.asked().is_empty(), "{error}");
+}
+
+#[tokio::test]
+async fn every_script_is_one_that_bash_can_read() {
+    let source = FixedKeys(["key1", "key2"].map(|n| (KeyRef(escrow_name(n)), encryption_key().unwrap())).into());
+    let kms = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
+    let part = planned(&spec(secretbox("key2"), &["secrets"]), &world(1, &layout(&[secretbox("key1")])), &escrow());
+    let mut actions: Vec<Action> = part.steps.into_iter().map(|s| s.action).collect();
+    actions.push(Action::Write { layout: layout(&[kms]), expected: Expected::Seen("a".repeat(64)), fingerprints: BTreeMap::new() });
+    actions.push(Action::Load { sha256: "a".repeat(64) });
+    for action in actions.iter().filter(|a| !matches!(a, Action::Rewrite { .. })) {
+        let action = match action {
+            Action::Write { layout, expected, .. } => {
+                Action::Write { layout: layout.clone(), expected: expected.clone(), fingerprints: BTreeMap::new() }
+            }
+            other => other.clone(),
+        };
+        let host = ScriptedHost::new("cp1", [Ok(Output::default())]);
+        apply(&action, &host, &source).await.unwrap();
+        let script = &host.asked()[0].argv[2];
+        assert!(std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap().success(), "{script}");
+    }
+}
