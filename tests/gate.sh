@@ -47,3 +47,5 @@ step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh
 step "the lab: Kubernetes from packages"
 KUBESTEAD=$kubestead bash tests/lab-packages.sh
+step "the lab: keys"
+KUBESTEAD=$kubestead bash tests/lab-keys.sh

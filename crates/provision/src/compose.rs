@@ -264,15 +264,9 @@ fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<
     keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made }, &seen.servers, &ready)
 }
 
-/// The plan that shuts one node out on all key servers, and deletes those of its shares that are named.
-pub fn revocation(cluster: &Cluster, seen: &Seen, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, BadPlan> {
-    let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
-    let part = keyserver::revocation(&servers(cluster), &members, &seen.servers, node, wipe);
-    Plan::new(cluster.digest.clone(), String::new(), part.map(Action::Keys))
-}
-
-/// The plan that ends the cluster and keeps its machines' volumes, software and keys.
-pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
+/// The plan that ends the cluster and keeps its machines' volumes, software and keys, but for the volumes that are named, as node and
+/// volume: those are wiped.
+pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
     let mut candidates = Vec::new();
     for node in &cluster.nodes {
@@ -291,6 +285,16 @@ pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     }
     if let Some(spec) = cluster_spec(cluster) {
         part.extend(kubeadm::reset(&spec, &candidates).map(Action::Kubeadm));
+    }
+    for (node, volume) in wipe {
+        let spec = storage(cluster, node);
+        let about = format!("{node}/");
+        let stays = part.held.iter().any(|h| h.object == node.as_str() || h.object.starts_with(&about));
+        let found = seen.nodes.get(node).and_then(Fact::known);
+        if let (false, Some(found), Some(volume)) = (stays, found, spec.volumes.iter().find(|v| v.name == *volume)) {
+            let after = BTreeSet::from([StepId::new(node.as_str(), "kubeadm", "reset")]);
+            part.extend(kubestead_storage::wipe::plan(&spec, &found.storage, volume, after).map(Action::Storage));
+        }
     }
     Plan::new(cluster.digest.clone(), String::new(), part)
 }

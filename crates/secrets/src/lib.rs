@@ -3,6 +3,7 @@
 
 mod error;
 mod escrow;
+pub mod kit;
 mod material;
 pub mod sops;
 mod write;
@@ -10,3 +11,4 @@ mod write;
 pub use error::Error;
 pub use escrow::{Escrow, Kept};
 pub use material::{encryption_key, recovery_key};
+pub use write::new_file;

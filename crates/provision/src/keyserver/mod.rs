@@ -4,11 +4,14 @@
 //! copy of the server opens nothing, and a stolen disk opens nothing once its node is no longer let in.
 
 mod apply;
+pub mod archive;
+pub mod doctor;
 #[cfg(test)]
 mod fixture;
 mod line;
 mod observe;
 mod plan;
+mod server_doctor;
 mod shares;
 mod spec;
 

@@ -53,7 +53,7 @@ mod resolve;
 mod rules;
 mod sealed;
 mod select;
-mod shamir;
+pub(crate) mod shamir;
 mod store;
 mod time;
 mod tree;
