@@ -115,7 +115,7 @@ pub(crate) enum Command {
     Key(crate::commands::key::Key),
     /// The key of the recovery keys, split among people, as pages to print.
     #[command(subcommand)]
-    Recovery(crate::commands::kit::Kit),
+    Recovery(crate::commands::kit::Recovery),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),

@@ -22,7 +22,7 @@ use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Kit {
+pub(crate) enum Recovery {
     /// Split the key of the recovery keys into shares, and write a page for each, as text and as HTML with a QR code.
     #[command(
         after_help = "Example: kubestead recovery kit --shares 3 --threshold 2 --out kit --backups 'USB stick in the safe, room 2'\n\
@@ -77,14 +77,14 @@ pub(crate) enum Kit {
     },
 }
 
-pub(crate) async fn run(command: Kit) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: Recovery) -> Result<Exit, Failure> {
     match command {
-        Kit::Kit { common, shares, threshold, out, backups, date } => {
+        Recovery::Kit { common, shares, threshold, out, backups, date } => {
             let date = date.unwrap_or_else(|| jiff::Zoned::now().date().to_string());
             write(&common, (shares, threshold), &out, backups, date)
         }
-        Kit::Verify { common, shares, nodes } => verify(&common, &shares, nodes).await,
-        Kit::Open { shares, to, stdout } => open(&shares, to.as_deref().filter(|_| !stdout)),
+        Recovery::Verify { common, shares, nodes } => verify(&common, &shares, nodes).await,
+        Recovery::Open { shares, to, stdout } => open(&shares, to.as_deref().filter(|_| !stdout)),
     }
 }
 

@@ -72,7 +72,8 @@ fn files(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
 fn lines(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
     let open = |l: &&String| {
         let l = l.trim();
-        !l.is_empty() && !l.starts_with('#') && line::parse(l) == Entry::Foreign && !(l.contains("restrict") && l.contains("command=\""))
+        let harmless = l.is_empty() || l.starts_with('#') || (l.contains("restrict") && l.contains("command=\""));
+        !harmless && line::parse(l) == Entry::Foreign
     };
     let bad: Vec<&str> = facts.lines.iter().filter(open).map(|l| l.rsplit(' ').next().unwrap_or_default()).collect();
     if bad.is_empty() {
