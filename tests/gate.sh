@@ -76,3 +76,5 @@ KUBESTEAD=$kubestead bash tests/lab-rootless.sh | timed
 step "the lab under QEMU"
 "$kubestead" lab build --backend qemu-tcg > /dev/null
 KUBESTEAD=$kubestead bash tests/lab-qemu.sh | timed
+step "the lab: keys"
+KUBESTEAD=$kubestead bash tests/lab-keys.sh | timed

@@ -173,6 +173,9 @@ expect "no sftp" on kube1 "! sftp -F /etc/kubestead/ssh_config -b /dev/null mast
 expect "no forwarding" on kube1 "! timeout 5 ssh -F /etc/kubestead/ssh_config -o ExitOnForwardFailure=yes -W 127.0.0.1:22 masterlock@10.77.0.5 < /dev/null > /dev/null 2>&1"
 expect "the server's share alone opens nothing" on kube1 "! $fetch get volkube < /dev/null | cryptsetup open --test-passphrase --key-file - /dev/vg01/volkube 2>/dev/null"
 
+. "$top/tests/lab-keys.sh"
+keys_of_a_cluster kube1 kube2 volkube
+
 echo "== reset"
 expect "reset without the name touches nothing" status 3 "$kubestead" reset
 expect "reset with another name touches nothing" status 2 "$kubestead" reset --yes-reset other

@@ -77,13 +77,18 @@ pub(crate) enum Command {
     #[command(after_help = "Example: kubestead status --output json")]
     Status(Common),
     /// Take the nodes out of the cluster. Volumes, software and keys stay; the cluster and what etcd holds is gone.
-    #[command(after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do.")]
+    #[command(
+        after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do. One volume too: kubestead reset --yes-reset home --wipe kube1/volkube"
+    )]
     Reset {
         #[command(flatten)]
         common: Common,
         /// Consent, by the cluster's name.
         #[arg(long, value_name = "NAME")]
         yes_reset: Option<String>,
+        /// Wipe this volume too: its keys are erased and it is removed. May be given several times.
+        #[arg(long, value_name = "NODE/VOLUME")]
+        wipe: Vec<String>,
     },
     /// Print a kubeconfig: context `sudo` for eight hours, and USER@CLUSTER with tokens on demand.
     #[command(after_help = "Example: kubestead kubeconfig --merge && kubectl --context sudo get nodes")]
@@ -111,6 +116,12 @@ pub(crate) enum Command {
     /// A folder with all the software of a cluster.
     #[command(subcommand)]
     Bundle(crate::commands::bundle::Bundle),
+    /// The key servers: who is let in, whether they refuse what they must, and copies of them.
+    #[command(subcommand)]
+    Key(crate::commands::key::Key),
+    /// The key of the recovery keys, split among people, as pages to print.
+    #[command(subcommand)]
+    Recovery(crate::commands::kit::Recovery),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),

@@ -28,6 +28,9 @@ pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> String {
     if destroying > 0 {
         let _ = write!(text, "; {destroying} would destroy data and need --yes STEP each");
     }
+    for step in plan.steps.iter().filter(|s| s.asks) {
+        let _ = write!(text, "; needs your consent: --yes {}", step.id);
+    }
     text.push('\n');
     text
 }

@@ -74,13 +74,16 @@ pub struct Step<A> {
     pub why: String,
     /// What it may cost.
     pub risk: Risk,
+    /// Whether it runs only with the user's consent to this very step although it destroys nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
 }
 
 impl<A> Step<A> {
     /// A safe step that waits for nothing.
     pub fn new(target: Target, object: &str, deed: &str, action: A, why: impl Into<String>) -> Self {
         let id = StepId::new(&target.to_string(), object, deed);
-        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe }
+        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false }
     }
 
     /// The same step, waiting for others.
@@ -97,9 +100,29 @@ impl<A> Step<A> {
         self
     }
 
+    /// The same step, which runs only when the user consents to it by its id.
+    #[must_use]
+    pub fn asking(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    /// Whether it runs only with the user's consent to this very step.
+    pub fn needs_consent(&self) -> bool {
+        self.asks || self.risk == Risk::Destroys
+    }
+
     /// The same step with another action type, for the crate that composes domains.
     pub fn map<B>(self, f: impl FnOnce(A) -> B) -> Step<B> {
-        Step { id: self.id, target: self.target, action: f(self.action), after: self.after, why: self.why, risk: self.risk }
+        Step {
+            id: self.id,
+            target: self.target,
+            action: f(self.action),
+            after: self.after,
+            why: self.why,
+            risk: self.risk,
+            asks: self.asks,
+        }
     }
 }
 

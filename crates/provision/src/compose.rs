@@ -100,13 +100,14 @@ pub struct Seen {
 }
 
 /// The key servers with the nodes that they let in.
-fn servers(cluster: &Cluster) -> Vec<KeyServerSpec> {
+pub fn servers(cluster: &Cluster) -> Vec<KeyServerSpec> {
     let enrolled = |node: &Node| {
         let volumes: Vec<Name> = cluster.volumes_of(&node.name).map(|v| v.name.clone()).collect();
         (!volumes.is_empty()).then(|| EnrolledNode { name: node.name.clone(), address: node.address.clone(), volumes })
     };
     let nodes: Vec<EnrolledNode> = cluster.nodes.iter().filter_map(enrolled).collect();
     let one = |s: &crate::file::KeyServer| KeyServerSpec {
+        cluster: cluster.name.clone(),
         server: s.name.clone(),
         address: s.address.clone(),
         port: s.port,
@@ -224,22 +225,25 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
-    let mut ready = BTreeMap::new();
     // Without its key server a node can neither make nor open a volume.
     let spec = cluster_spec(cluster);
     let keys = seen.servers.values().all(|fact| fact.known().is_some());
+    let own_keys = key_part(cluster, seen, spec.as_ref());
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for node in &cluster.nodes {
         match seen.nodes.get(&node.name) {
             Some(Fact::Known(found)) => {
-                let mut own = Part { steps: Vec::new(), held: machine::held(&node.name, &found.machine) };
-                if let (Some(spec), Some(member)) = (&spec, &found.kubeadm) {
-                    own.held.extend(kubeadm::stranger(spec, &node.name, member));
-                }
+                let mut own = Part { steps: Vec::new(), held: obstacles(&node.name, found, spec.as_ref()) };
                 if own.held.is_empty() {
                     escrow(cluster, &node.name, found, seen, &mut own);
                     own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
-                    ready.insert(node.name.clone(), seen.keys.get(&node.name).cloned().unwrap_or(Fact::Absent));
+                }
+                // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
+                let about = format!("{}/", node.name);
+                let doubts: Vec<Held> = own_keys.held.iter().filter(|h| h.object.starts_with(&about)).cloned().collect();
+                if !doubts.is_empty() {
+                    own.steps.clear();
+                    own.held.extend(doubts);
                 }
                 // What comes after the volumes must never write below a mount point that waits for its volume.
                 if own.held.is_empty() && (keys || own.steps.is_empty()) {
@@ -258,7 +262,7 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
             Some(Fact::Absent) | None => part.held.push(Held::new(node.name.as_str(), "it was not looked at", "observe again")),
         }
     }
-    part.extend(keyserver::plan(&servers(cluster), &seen.servers, &ready).map(Action::Keys));
+    part.extend(own_keys.map(Action::Keys));
     if let Some(wanted) = &cluster.kubernetes {
         kubernetes(cluster, wanted, seen, &machines, &mut part);
     }
@@ -284,8 +288,33 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     found
 }
 
-/// The plan that ends the cluster and keeps its machines' volumes, software and keys.
-pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
+/// What stands against a machine as a whole.
+fn obstacles(name: &Name, found: &NodeSeen, spec: Option<&ClusterSpec>) -> Vec<Held> {
+    let mut held = machine::held(name, &found.machine);
+    if let (Some(spec), Some(member)) = (spec, &found.kubeadm) {
+        held.extend(kubeadm::stranger(spec, name, member));
+    }
+    held
+}
+
+/// The key servers' part: nodes against which something stands are not let in.
+fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<keyserver::Action> {
+    let (mut ready, mut made) = (BTreeMap::new(), BTreeSet::new());
+    for (name, found) in seen.nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
+        if obstacles(name, found, spec).is_empty() {
+            ready.insert(name.clone(), seen.keys.get(name).cloned().unwrap_or(Fact::Absent));
+        }
+        let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
+        made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
+    }
+    let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
+    let servers = servers(cluster);
+    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made }, &seen.servers, &ready)
+}
+
+/// The plan that ends the cluster and keeps its machines' volumes, software and keys, but for the volumes that are named, as node and
+/// volume: those are wiped.
+pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
     let mut candidates = Vec::new();
     for node in &cluster.nodes {
@@ -304,6 +333,16 @@ pub fn reset(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     }
     if let Some(spec) = cluster_spec(cluster) {
         part.extend(kubeadm::reset(&spec, &candidates).map(Action::Kubeadm));
+    }
+    for (node, volume) in wipe {
+        let spec = storage(cluster, node);
+        let about = format!("{node}/");
+        let stays = part.held.iter().any(|h| h.object == node.as_str() || h.object.starts_with(&about));
+        let found = seen.nodes.get(node).and_then(Fact::known);
+        if let (false, Some(found), Some(volume)) = (stays, found, spec.volumes.iter().find(|v| v.name == *volume)) {
+            let after = BTreeSet::from([StepId::new(node.as_str(), "kubeadm", "reset")]);
+            part.extend(kubestead_storage::wipe::plan(&spec, &found.storage, volume, after).map(Action::Storage));
+        }
     }
     Plan::new(cluster.digest.clone(), String::new(), part)
 }

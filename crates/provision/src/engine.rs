@@ -2,7 +2,7 @@
 //!
 //! After a failure the later steps of that host are skipped, and so is what waits for them elsewhere; the other hosts go on. Steps at
 //! the Kubernetes API are about objects that do not depend on each other unless they say so: there only what waits is skipped.
-//! A step that destroys runs only when its id is among the consents. To resume is to observe and plan again: nothing is read back.
+//! A step that destroys, or asks, runs only when its id is among the consents. To resume is to observe and plan again: nothing is read back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub trait Runner<A>: Sync {
 /// What the user decided before the run.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
-    /// The ids of destroying steps that may run.
+    /// The ids of steps that may run although they destroy or ask.
     pub consent: BTreeSet<StepId>,
     /// Start nothing more after the first failure.
     pub fail_fast: bool,
@@ -131,8 +131,9 @@ impl Run<'_> {
         if open || self.busy.contains(&step.target) || waiting.contains(&step.target) {
             return Next::Wait;
         }
-        if step.risk == Risk::Destroys && !self.terms.consent.contains(&step.id) {
-            return Next::Skip(format!("it destroys data and nobody consented: --yes {}", step.id));
+        if step.needs_consent() && !self.terms.consent.contains(&step.id) {
+            let why = if step.risk == Risk::Destroys { "it destroys data and nobody consented" } else { "nobody consented" };
+            return Next::Skip(format!("{why}: --yes {}", step.id));
         }
         Next::Start
     }
@@ -224,6 +225,9 @@ mod tests {
         plan.steps[0].risk = Risk::Destroys;
         assert!(run(&plan, "", &Terms::default()).await.1.is_empty());
         let terms = Terms { consent: [StepId("a/x/1".into())].into(), fail_fast: false };
+        assert_eq!(run(&plan, "", &terms).await.1, ["a/x/1"]);
+        (plan.steps[0].risk, plan.steps[0].asks) = (Risk::Disrupts, true);
+        assert!(run(&plan, "", &Terms::default()).await.1.is_empty());
         assert_eq!(run(&plan, "", &terms).await.1, ["a/x/1"]);
     }
 

@@ -37,7 +37,13 @@ fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
 impl Fleet {
     /// Connects to all machines side by side. A machine that cannot be reached is remembered with its reason.
     pub async fn connect(cluster: &Cluster) -> Self {
-        let all = stream::iter(logins(cluster)).map(|(name, login)| async move { (name, SshHost::connect(&login).await) });
+        Self::connect_some(cluster, &|_| true).await
+    }
+
+    /// Connects to the machines whose names are wanted.
+    pub async fn connect_some(cluster: &Cluster, wanted: &(dyn Fn(&Name) -> bool + Sync)) -> Self {
+        let some: Vec<_> = logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect();
+        let all = stream::iter(some).map(|(name, login)| async move { (name, SshHost::connect(&login).await) });
         let results: Vec<_> = all.buffer_unordered(AT_ONCE).collect().await;
         let mut fleet = Self { connected: BTreeMap::new(), failed: BTreeMap::new() };
         for (name, result) in results {

@@ -5,6 +5,7 @@ pub mod api;
 pub mod bundle;
 pub mod cluster;
 pub mod compose;
+pub mod custody;
 pub mod encryption;
 pub mod engine;
 pub mod file;

@@ -37,6 +37,9 @@ pub enum Error {
     /// The identity file holds no usable identity.
     #[error("{} holds no age identity (a line that begins with AGE-SECRET-KEY-1)", .0.display())]
     NoIdentity(PathBuf),
+    /// None of the identities at hand is among the recipients.
+    #[error("no identity at hand is among the recipients of {}: name its file with KUBESTEAD_AGE_KEY_FILE", .0.display())]
+    NotRecipient(PathBuf),
     /// A name that could leave the folder.
     #[error("{0:?} is not a name of the escrow: dotted words of a-z, 0-9 and '-'")]
     BadName(String),

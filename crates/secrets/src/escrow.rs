@@ -65,9 +65,35 @@ impl Escrow {
         Ok(Self { dir: dir.to_owned(), identity: identity.to_owned(), recipients, identities })
     }
 
-    /// The file with the operator's identity, which need not be there.
-    pub fn identity(&self) -> &Path {
+    /// The file with the operator's identity, which need not be there; an empty path when the identity is in memory.
+    pub fn identity_file(&self) -> &Path {
         &self.identity
+    }
+
+    /// Opens a folder with an identity that is in memory.
+    pub fn open_with(dir: &Path, identity: &Secret) -> Result<Self, Error> {
+        let text = std::str::from_utf8(identity.expose()).unwrap_or_default();
+        let recipients = recipients(&dir.join("recipients"))?;
+        Ok(Self { dir: dir.to_owned(), identity: PathBuf::new(), recipients, identities: parse(text) })
+    }
+
+    /// The public halves of the recipients, `age1…`.
+    pub fn recipients(&self) -> Vec<String> {
+        self.recipients.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether there is an identity that may open what is here.
+    pub fn can_open(&self) -> bool {
+        !self.identities.is_empty()
+    }
+
+    /// The first identity that is one of the recipients, with its public half.
+    pub fn identity(&self) -> Result<(Secret, String), Error> {
+        let listed = self.recipients();
+        let found = self.identities.iter().find(|i| listed.contains(&i.to_public().to_string()));
+        let identity = found.ok_or_else(|| Error::NotRecipient(self.dir.join("recipients")))?;
+        let text = identity.to_string();
+        Ok((Secret::new(text.expose_secret().as_bytes().to_vec()), identity.to_public().to_string()))
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, Error> {
@@ -92,15 +118,20 @@ impl Escrow {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(file_error("read", &path))?,
         };
-        let failed = |why: &dyn std::fmt::Display| Error::Decrypt { path: path.clone(), why: why.to_string() };
+        self.unseal(&path, &sealed).map(Some)
+    }
+
+    /// Opens bytes that [`Escrow::seal`] made. `path` is for messages.
+    pub fn unseal(&self, path: &Path, sealed: &[u8]) -> Result<Secret, Error> {
+        let failed = |why: &dyn std::fmt::Display| Error::Decrypt { path: path.to_owned(), why: why.to_string() };
         if self.identities.is_empty() {
             return Err(failed(&"there is no identity file here; name one with KUBESTEAD_AGE_KEY_FILE"));
         }
-        let decryptor = age::Decryptor::new(ArmoredReader::new(&sealed[..])).map_err(|e| failed(&e))?;
+        let decryptor = age::Decryptor::new(ArmoredReader::new(sealed)).map_err(|e| failed(&e))?;
         let mut reader = decryptor.decrypt(self.identities.iter().map(|i| i as &dyn age::Identity)).map_err(|e| failed(&e))?;
         let mut value = Vec::with_capacity(sealed.len());
         reader.read_to_end(&mut value).map_err(|e| failed(&e))?;
-        Ok(Some(Secret::new(value)))
+        Ok(Secret::new(value))
     }
 
     /// Makes a secret when it is not there. It is written whole, read back and compared before this returns; what is there is never
@@ -118,7 +149,8 @@ impl Escrow {
         }
     }
 
-    fn seal(&self, path: &Path, secret: &Secret) -> Result<Vec<u8>, Error> {
+    /// Encrypts to all recipients, as an armoured age file. `path` is for messages.
+    pub fn seal(&self, path: &Path, secret: &Secret) -> Result<Vec<u8>, Error> {
         let failed = |why: &dyn std::fmt::Display| Error::Encrypt { path: path.to_owned(), why: why.to_string() };
         let encryptor =
             age::Encryptor::with_recipients(self.recipients.iter().map(|r| r as &dyn age::Recipient)).map_err(|e| failed(&e))?;
@@ -152,8 +184,12 @@ fn recipients(path: &Path) -> Result<Vec<Recipient>, Error> {
 
 fn identities(path: &Path) -> Result<Vec<Identity>, Error> {
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file_error("read", path))?);
-    let found: Vec<Identity> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
+    let found = parse(&text);
     if found.is_empty() { Err(Error::NoIdentity(path.to_owned())) } else { Ok(found) }
+}
+
+fn parse(text: &str) -> Vec<Identity> {
+    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 #[async_trait]

@@ -8,7 +8,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Letters and digits that are hard to mistake for one another: no l, o, 0 and 1.
+pub(crate) const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// A recovery key for a volume: 52 letters and digits that are hard to mistake for one another (260 bits), in groups of four joined
 /// by `-`, one line without an end. It can be typed at a console by `cryptsetup open --key-slot 7`.

@@ -9,7 +9,7 @@ use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::secret::Secret;
 
 use crate::error::Error;
-use crate::observe::{FORMATTING, MKFS, NEW, PENDING, TOKEN};
+use crate::observe::{FORMATTING, MKFS, NEW, PENDING, TOKEN, VOLUME};
 use crate::plan::{Action, physical_uuid};
 use crate::spec::{Filesystem, Volume};
 use crate::unit::{self, FETCH, Owned};
@@ -50,6 +50,7 @@ fn describe(action: &Action, host: &str) -> String {
         Action::Mount { volume } => ("mount", volume.path.clone()),
         Action::Grow { volume } => ("grow", volume.device()),
         Action::Directories { root } => ("make folders in", root.path.clone()),
+        Action::Wipe { volume } => ("wipe", volume.device()),
     };
     format!("{host}: {deed} {object}")
 }
@@ -64,6 +65,7 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Tabs { volume } => tabs(volume),
         Action::Mount { volume } => mount(volume),
         Action::Grow { volume } => grow(volume),
+        Action::Wipe { volume } => crate::wipe::procedure(volume),
         Action::Directories { root } => {
             let list = root.directories.iter().map(|d| quote(d)).collect::<Vec<_>>().join(" ");
             Procedure::new(
@@ -111,7 +113,7 @@ fn create(volume: &Volume) -> Procedure {
             "if lvs {group}/{name} >/dev/null 2>&1; then lvs --noheadings -o lv_tags {group}/{name} | grep -q {NEW} && already; refuse '{group}/{name} is there and not tagged as new'; fi"
         ),
         // -Wy clears what earlier owners of these extents left; the extents were free, so they belong to nobody.
-        format!("lvcreate -q -y -Wy -n {name} -L {size}B --addtag {NEW} {group}"),
+        format!("lvcreate -q -y -Wy -n {name} -L {size}B --addtag {NEW} --addtag {VOLUME} {group}"),
         format!("udevadm settle; [ -b /dev/{group}/{name} ] || unverified 'the device did not appear'"),
     )
 }
@@ -309,6 +311,7 @@ mod tests {
             Action::Tabs { volume: volume.clone() },
             Action::Mount { volume: volume.clone() },
             Action::Grow { volume: volume.clone() },
+            Action::Wipe { volume: volume.clone() },
         ];
         let mut commands: Vec<_> = actions.iter().map(|a| procedure(a).command()).collect();
         commands.push(format(&volume, Secret::new(vec![b'x'; 40])).command());
@@ -316,6 +319,19 @@ mod tests {
             let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&command.argv[2]).status().unwrap();
             assert!(status.success(), "{}", command.argv[2]);
         }
+    }
+
+    #[test]
+    fn a_wipe_looks_at_tag_and_token_before_it_does_anything_and_removes_the_lv_last() {
+        let wipe = procedure(&Action::Wipe { volume: volume() });
+        for proof in [VOLUME, "\"volume\":\"data\"", "lv_tags"] {
+            assert!(wipe.guard.contains(proof), "{proof}");
+        }
+        for deed in ["erase", "lvremove", "umount", "close"] {
+            assert!(!wipe.guard.contains(deed), "{deed}");
+        }
+        assert!(wipe.act.lines().last().unwrap().starts_with("lvremove"));
+        assert!(!wipe.act.contains("-l ") && !wipe.act.contains("--lazy"), "no force");
     }
 
     #[test]

@@ -36,6 +36,10 @@ fn fault(facts: &StorageFacts, action: &Action) -> Option<String> {
             Some(logical) if !logical.new => None,
             other => Some(format!("{} is not one that grows: {other:?}", volume.device())),
         },
+        Action::Wipe { volume } => match facts.volumes.get(&volume.name).map(|v| &v.header) {
+            Some(Fact::Known(Header::Ours(_))) => None,
+            other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
+        },
         Action::Share { .. } | Action::Files { .. } | Action::Tabs { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
     }
 }

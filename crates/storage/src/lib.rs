@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod check;
 pub mod error;
+pub mod key;
 pub mod model;
 pub mod observe;
 pub mod plan;
@@ -13,3 +14,4 @@ pub mod pv;
 mod report;
 pub mod spec;
 pub mod unit;
+pub mod wipe;

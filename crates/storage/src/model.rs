@@ -60,6 +60,10 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 }
             });
         }
+        Action::Wipe { volume } => of(&mut facts, volume, |v| {
+            (v.logical, v.header, v.opened, v.mounted) = (Fact::Absent, Fact::Absent, None, None);
+            (v.share, v.crypttab, v.fstab) = (false, None, None);
+        }),
         Action::Directories { root } => facts.directories.clone_from(&root.directories),
     }
     facts

@@ -15,6 +15,8 @@ use crate::unit;
 
 /// Set on an LV when we make it, dropped when its filesystem is made: it proves that the LV never held data.
 pub const NEW: &str = "kubestead:new";
+/// Set on an LV when we make it, and never dropped: only such a volume is ever wiped.
+pub const VOLUME: &str = "kubestead:volume";
 /// On the LV while its LUKS2 header is made: a header that is not whole is ours to make again.
 pub const FORMATTING: &str = "kubestead:formatting";
 /// On the LV while its filesystem is made: one that is there already is then ours to make again.

@@ -70,6 +70,11 @@ pub enum Action {
         /// The mounted root.
         root: PoolRoot,
     },
+    /// Erases the volume's keys and removes it. Only a reset that names it plans this.
+    Wipe {
+        /// Which.
+        volume: Volume,
+    },
 }
 
 /// sha256 of a text, hex.

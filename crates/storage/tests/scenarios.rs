@@ -331,3 +331,48 @@ fn real_answers_are_read() {
         assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Damaged(_))));
     }
 }
+
+/// The plan that wipes `volkube`, with facts that were changed.
+fn wiped(change: impl FnOnce(&mut StorageFacts)) -> (Part<Action>, StorageFacts) {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    change(&mut after);
+    let spec = spec();
+    let part = kubestead_storage::wipe::plan(&spec, &after, &spec.volumes[1], BTreeSet::new());
+    (part, after)
+}
+
+#[test]
+fn a_wipe_destroys_just_the_volume_that_is_named() {
+    let (part, before) = wiped(|_| {});
+    assert_eq!(ids(&part), ["kube1/volkube/wipe"]);
+    assert!(part.steps[0].needs_consent());
+    let after = model(&part.steps[0].action, before.clone());
+    assert_eq!(after.volumes[&name("kubelet")], before.volumes[&name("kubelet")]);
+    assert!(kubestead_storage::wipe::plan(&spec(), &after, &spec().volumes[1], BTreeSet::new()).steps.is_empty());
+    let anew = plan(&spec(), &after);
+    assert!(ids(&anew).contains(&"kube1/volkube/create") && anew.held.is_empty(), "{:?} {}", ids(&anew), held(&anew));
+}
+
+#[test]
+fn what_is_not_proven_ours_is_never_wiped() {
+    let of = |f: &mut StorageFacts, change: &dyn Fn(&mut VolumeFacts)| change(f.volumes.get_mut(&name("volkube")).unwrap());
+    for header in [
+        Fact::Known(Header::Blank),
+        Fact::Known(Header::Foreign("xfs".into())),
+        Fact::Known(Header::Tokenless("LUKS2".into())),
+        Fact::Known(Header::Damaged("the first copy".into())),
+        Fact::Unknown(Gap::new("no answer")),
+        Fact::Absent,
+    ] {
+        let (part, _) = wiped(|f| of(f, &|v| v.header = header.clone()));
+        assert!(part.steps.is_empty() && !part.held.is_empty(), "{header:?}");
+    }
+    let (part, _) = wiped(|f| of(f, &|v| v.mounted = Some("/dev/sdb1".into())));
+    assert!(part.steps.is_empty() && held(&part).contains("/dev/sdb1"));
+    let (part, _) = wiped(|f| {
+        let Some(Fact::Known(group)) = f.groups.get_mut(&name("vg01")) else { panic!("no group") };
+        group.ours = false;
+    });
+    assert!(part.steps.is_empty() && held(&part).contains("vg01"));
+}

@@ -3,6 +3,8 @@
 pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod init;
+pub(crate) mod key;
+pub(crate) mod kit;
 pub(crate) mod kubeconfig;
 pub(crate) mod lab;
 pub(crate) mod plan;

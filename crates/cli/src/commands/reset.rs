@@ -1,8 +1,11 @@
-//! `kubestead reset`: the end of a cluster, with its name as consent. Volumes, software and keys stay.
+//! `kubestead reset`: the end of a cluster, with its name as consent. Volumes, software and keys stay, but for volumes that are
+//! named one by one.
 
+use kubestead_core::name::Name;
 use kubestead_core::outcome::Outcome;
 use kubestead_provision::compose;
 use kubestead_provision::engine::{self, Terms};
+use kubestead_provision::file::Cluster;
 use kubestead_provision::session::Session;
 
 use super::session;
@@ -11,8 +14,19 @@ use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
 use crate::{print, render};
 
-pub(crate) async fn run(common: &Common, consent: Option<&str>) -> Result<Exit, Failure> {
+/// `NODE/VOLUME`, as the file has it.
+fn named(cluster: &Cluster, text: &str) -> Result<(Name, Name), Failure> {
+    let unknown =
+        || fail(Exit::Usage, format!("{text:?} is no volume of the file: write NODE/VOLUME, such as kube1/volkube; nothing was touched"));
+    let (node, volume) = text.split_once('/').ok_or_else(unknown)?;
+    let (node, volume) = (Name::new(node)?, Name::new(volume)?);
+    let has = cluster.nodes.iter().any(|n| n.name == node) && cluster.volumes_of(&node).any(|v| v.name == volume);
+    if has { Ok((node, volume)) } else { Err(unknown()) }
+}
+
+pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String]) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
+    let wipe = wipe.iter().map(|text| named(&cluster, text)).collect::<Result<Vec<_>, _>>()?;
     if let Some(other) = consent.filter(|name| *name != cluster.name.as_str()) {
         return Err(fail(
             Exit::Usage,
@@ -24,7 +38,7 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>) -> Result<Exit, 
     let machines = Session::connect(cluster).await;
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
-    let plan = compose::reset(&machines.cluster, &machines.observe(&reporter).await?)?;
+    let plan = compose::reset(&machines.cluster, &machines.observe(&reporter).await?, &wipe)?;
     if consent.is_none() || plan.steps.is_empty() {
         drop(reporter);
         print::data(&render::plan(&plan, false));
@@ -41,7 +55,8 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>) -> Result<Exit, 
         let left = report.values().filter(|o| !matches!(o, Outcome::Changed | Outcome::Already)).count();
         return Err(fail(Exit::Failed, format!("{left} nodes are not reset; run it again to go on; the journal is {}", journal.display())));
     }
-    let again = compose::reset(&machines.cluster, &machines.observe(&Progress::new(None)).await?)?;
-    print::note("the cluster is gone; volumes, software and keys stay: kubestead up makes it anew");
+    let again = compose::reset(&machines.cluster, &machines.observe(&Progress::new(None)).await?, &wipe)?;
+    let wiped = if wipe.is_empty() { "" } else { ", but for the volumes that you named" };
+    print::note(&format!("the cluster is gone; volumes, software and keys stay{wiped}: kubestead up makes it anew"));
     Ok(session::verdict(&again))
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use kubestead_core::plan::Plan;
-use kubestead_provision::compose::Action;
 use kubestead_provision::file::Cluster;
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +12,7 @@ use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 /// The exit code that a plan asks for.
-pub(crate) fn verdict(plan: &Plan<Action>) -> Exit {
+pub(crate) fn verdict<A>(plan: &Plan<A>) -> Exit {
     if plan.held.iter().any(|h| h.unreachable) {
         Exit::Unreachable
     } else if !plan.held.is_empty() {

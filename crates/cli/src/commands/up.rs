@@ -29,7 +29,9 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) 
         Settled::Failed(report) => {
             let failed = report.values().filter(|o| matches!(o, Outcome::Failed(_))).count();
             let skipped = report.values().filter(|o| matches!(o, Outcome::Skipped(_))).count();
-            Err(fail(Exit::Failed, format!("{failed} failed, {skipped} skipped; the journal is {}", journal.display())))
+            // Nothing failed: what is left waits for a consent.
+            let exit = if failed == 0 { Exit::Held } else { Exit::Failed };
+            Err(fail(exit, format!("{failed} failed, {skipped} skipped; the journal is {}", journal.display())))
         }
         Settled::Stopped => Err(fail(Exit::Failed, "stopped after the running steps; run `kubestead up` again to go on")),
         Settled::Restless(rounds) => {

@@ -4,11 +4,25 @@
 //! copy of the server opens nothing, and a stolen disk opens nothing once its node is no longer let in.
 
 mod apply;
+pub mod archive;
+pub mod doctor;
+#[cfg(test)]
+mod fixture;
+mod line;
 mod observe;
 mod plan;
+mod server_doctor;
+mod shares;
 mod spec;
 
 pub use apply::{Error, apply};
+pub use line::{Entry, Line, parse as parse_line};
 pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
-pub use plan::{Action, plan, ready};
+pub use plan::{Action, Replaced, Wanted, plan, ready, revocation};
 pub use spec::{EnrolledNode, KeyServerSpec};
+
+/// sha256 of bytes, hex.
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}

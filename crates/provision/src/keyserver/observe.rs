@@ -1,6 +1,6 @@
-//! What a key server and its nodes have. Shares are seen by name and size, never by content.
+//! What a key server and its nodes have. Shares are seen by name, size and checksum, never by content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kubestead_core::command::quote;
 use kubestead_core::fact::Gap;
@@ -22,8 +22,8 @@ pub struct ServerFacts {
     pub files: BTreeMap<String, String>,
     /// The lines of nodes' keys.
     pub lines: Vec<String>,
-    /// The whole shares, as `NODE/VOLUME`.
-    pub shares: BTreeSet<String>,
+    /// The whole shares, as `NODE/VOLUME`, each with its sha256: 64 random bytes are not guessed from it.
+    pub shares: BTreeMap<String, String>,
 }
 
 /// A node's side as seen.
@@ -46,7 +46,10 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
         Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
         Section::new(
             "keyserver/shares",
-            format!("cd {} 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type f -size 64c -printf '%P\\n'; true", quote(&spec.directory)),
+            format!(
+                "cd {} 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type f -size 64c -exec sha256sum {{}} + 2>/dev/null; true",
+                quote(&spec.directory)
+            ),
         ),
     ]
 }
@@ -70,7 +73,10 @@ pub fn read_server(answers: &Answers) -> Result<ServerFacts, Gap> {
         user: answers.text("keyserver/user")?.trim() == "yes",
         files: read_sums(answers.text("keyserver/files")?),
         lines: answers.text("keyserver/lines")?.lines().map(str::to_owned).collect(),
-        shares: answers.text("keyserver/shares")?.lines().map(str::to_owned).collect(),
+        shares: read_sums(answers.text("keyserver/shares")?)
+            .into_iter()
+            .map(|(path, sum)| (path.trim_start_matches("./").to_owned(), sum))
+            .collect(),
     })
 }
 

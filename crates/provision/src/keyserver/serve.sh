@@ -2,6 +2,7 @@
 # serve NODE DIRECTORY: what a node's ssh key may do on the key server, and nothing else: "get VOLUME" prints that node's share.
 # Exit: 64 refused, 66 no such key. Written by kubestead.
 set -eu
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 node=$1 directory=$2
 refuse() {
   logger -t kubestead-keys "refused $node from ${SSH_CLIENT%% *}" || true

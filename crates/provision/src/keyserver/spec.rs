@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 /// Where sshd looks for the nodes' keys: owned by root, not in the user's home.
 pub(super) const KEYS: &str = "/etc/ssh/kubestead_keys";
 pub(super) const SERVE: &str = "/usr/local/lib/kubestead/serve";
-const SSHD: &str = "/etc/ssh/sshd_config.d/50-kubestead.conf";
+pub(super) const SSHD: &str = "/etc/ssh/sshd_config.d/50-kubestead.conf";
 
 /// A key server with the nodes that it lets in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyServerSpec {
+    /// The cluster whose nodes it serves; it may serve others too.
+    pub cluster: Name,
     /// Its name among the hosts.
     pub server: Name,
     /// Its IP address.
@@ -48,11 +50,6 @@ impl KeyServerSpec {
             self.user
         );
         vec![owned(SERVE, include_str!("serve.sh").to_owned(), 0o755), owned(SSHD, sshd, 0o644)]
-    }
-
-    /// What a node's line begins with, up to its key.
-    pub(super) fn line_start(&self, node: &EnrolledNode) -> String {
-        format!("restrict,from=\"{}\",command=\"{SERVE} {} {}\" ", node.address, node.name, self.directory)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Opened {
 impl Keys {
     /// The identities of sops' own variables and places, and that of the escrow.
     pub(super) fn get(&self, escrow: &Escrow) -> Result<Arc<Opened>, String> {
-        self.0.get_or_init(|| open(escrow.identity(), &|name| std::env::var(name).ok()).map(Arc::new)).clone()
+        self.0.get_or_init(|| open(escrow.identity_file(), &|name| std::env::var(name).ok()).map(Arc::new)).clone()
     }
 }
 

@@ -1,0 +1,230 @@
+//! The verbs that are about key servers: shut a node out, examine, export, restore. Each asks only the machines that it needs, so that a
+//! node can be shut out while others do not answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures::future::BoxFuture;
+use kubestead_core::event::Reporter;
+use kubestead_core::fact::Fact;
+use kubestead_core::host::{Host, HostError, Hosts};
+use kubestead_core::name::Name;
+use kubestead_core::outcome::{Done, causes};
+use kubestead_core::plan::{BadPlan, Plan, Step};
+use kubestead_core::procedure::ProcedureError;
+use kubestead_core::secret::Secret;
+use kubestead_storage::spec::Volume;
+use tokio_util::sync::CancellationToken;
+
+use crate::compose;
+use crate::engine::{self, Report, Runner, Terms};
+use crate::file::Cluster;
+use crate::fleet::Fleet;
+use crate::keyserver::archive::{self, Archive, BadArchive};
+use crate::keyserver::doctor::{self, Check, Subject};
+use crate::keyserver::{self, Action, KeyServerSpec, ServerFacts};
+use crate::ssh::Lease;
+
+/// What keeps one of these verbs from its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file names no such key server.
+    #[error("{0} is no key server of the file: it names {1}")]
+    NoServer(Name, String),
+    /// A machine did not carry something out.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Another writer is at work.
+    #[error("{0}: another kubestead is at work there: wait for it, or see who holds /run/kubestead.lock")]
+    Taken(Name),
+    /// A server could not be looked at.
+    #[error("{server}: {gap}")]
+    NotSeen {
+        /// The server.
+        server: Name,
+        /// Why.
+        gap: String,
+    },
+    /// A server's answer, or a file, is no archive.
+    #[error("the archive of {from}")]
+    Archive {
+        /// Where it came from.
+        from: String,
+        /// What is wrong.
+        source: BadArchive,
+    },
+    /// A server refused what it was given.
+    #[error("{server}: put the shares back")]
+    Restore {
+        /// The server.
+        server: Name,
+        /// Why.
+        source: ProcedureError,
+    },
+    /// A server could not be set up.
+    #[error(transparent)]
+    Keys(#[from] keyserver::Error),
+    /// The steps make no plan.
+    #[error(transparent)]
+    Plan(#[from] BadPlan),
+}
+
+/// Which machines are asked.
+#[derive(Clone, Debug)]
+pub enum Machines {
+    /// The key servers.
+    Servers,
+    /// One of them.
+    One(Name),
+    /// The key servers and all nodes.
+    All,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// How many shares are in the archive, and on the server now.
+    pub shares: usize,
+    /// Whether anything was missing on the server.
+    pub changed: bool,
+    /// Lines of the archive that the server did not get.
+    pub left: Vec<String>,
+}
+
+/// The key servers of a cluster, connected.
+pub struct Custody {
+    cluster: Cluster,
+    servers: Vec<KeyServerSpec>,
+    fleet: Fleet,
+}
+
+struct Hands(Hosts);
+
+impl Runner<Action> for Hands {
+    fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
+        Box::pin(async move {
+            let name = step.target.to_string();
+            let host = self.0.get(&name).map(AsRef::as_ref).ok_or_else(|| format!("{name} is not connected"))?;
+            keyserver::apply(&step.action, host, &self.0).await.map_err(|e| causes(&e))
+        })
+    }
+}
+
+fn now() -> (String, i64) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (format!("{:x}{:x}", since.as_nanos(), std::process::id()), i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+impl Custody {
+    /// Connects. A machine that does not answer is told by what is asked of it.
+    pub async fn connect(cluster: Cluster, machines: &Machines) -> Result<Self, Error> {
+        let servers = compose::servers(&cluster);
+        let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
+        let fleet = match machines {
+            Machines::All => Fleet::connect(&cluster).await,
+            Machines::Servers => Fleet::connect_some(&cluster, &|name| names.contains(&name.as_str())).await,
+            Machines::One(one) if names.contains(&one.as_str()) => Fleet::connect_some(&cluster, &|name| name == one).await,
+            Machines::One(one) => return Err(Error::NoServer(one.clone(), names.join(", "))),
+        };
+        Ok(Self { cluster, servers, fleet })
+    }
+
+    /// Takes the connected machines for one writer.
+    pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
+        self.fleet.lease().await?.map_err(Error::Taken)
+    }
+
+    /// Looks at the connected key servers.
+    pub async fn observe(&self, reporter: &dyn Reporter) -> BTreeMap<Name, Fact<ServerFacts>> {
+        let (hosts, failed) = (self.fleet.hosts(), self.fleet.failed());
+        let asked = |spec: &&KeyServerSpec| hosts.contains_key(spec.server.as_str()) || failed.contains_key(&spec.server);
+        let sections = self.servers.iter().filter(asked).map(|spec| (spec.server.clone(), keyserver::server_sections(spec))).collect();
+        let answers = self.fleet.probe(sections, &now().0, reporter).await;
+        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a))))).collect()
+    }
+
+    /// The plan that shuts a node out.
+    pub fn revocation(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, Error> {
+        let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
+        Ok(Plan::new(self.cluster.digest.clone(), String::new(), part)?)
+    }
+
+    /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
+    pub fn shares_of(seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name) -> BTreeSet<String> {
+        let about = format!("{node}/");
+        let of = |facts: &ServerFacts| facts.shares.keys().filter(|path| path.starts_with(&about)).cloned().collect::<Vec<_>>();
+        seen.values().filter_map(Fact::known).flat_map(of).collect()
+    }
+
+    /// Carries a plan out.
+    pub async fn apply(&self, plan: &Plan<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
+        engine::apply(plan, &Hands(self.fleet.hosts()), terms, reporter, stop).await
+    }
+
+    /// Tries from every node what must be refused and what must come, and looks at the servers.
+    pub async fn examine(&self, reporter: &dyn Reporter) -> Vec<Check> {
+        let subjects = self.subjects();
+        let of_node = |subject: &Subject| (subject.node.clone(), doctor::node_sections(&self.servers, subject));
+        let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec));
+        let sections = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
+        let (nonce, time) = now();
+        let answers = self.fleet.probe(sections, &nonce, reporter).await;
+        doctor::judge(&self.servers, &subjects, &answers, time)
+    }
+
+    fn members(&self) -> BTreeSet<Name> {
+        self.cluster.nodes.iter().map(|n| n.name.clone()).collect()
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        let volumes = |node: &Name| -> Vec<Volume> { compose::storage(&self.cluster, node).volumes };
+        let all: Vec<(Name, Vec<Volume>)> = self.cluster.nodes.iter().map(|n| (n.name.clone(), volumes(&n.name))).collect();
+        let subject = |(node, volumes): &(Name, Vec<Volume>)| {
+            let other = all.iter().find(|(name, v)| name != node && !v.is_empty());
+            let stranger = other.map_or_else(|| "kubestead-doctor/none".to_owned(), |(name, v)| format!("{name}/{}", v[0].name));
+            (!volumes.is_empty()).then(|| Subject { node: node.clone(), volumes: volumes.clone(), stranger })
+        };
+        all.iter().filter_map(subject).collect()
+    }
+
+    fn server(&self, name: &Name) -> Result<(&KeyServerSpec, Arc<dyn Host>), Error> {
+        let spec = self.servers.iter().find(|s| s.server == *name);
+        let spec = spec
+            .ok_or_else(|| Error::NoServer(name.clone(), self.servers.iter().map(|s| s.server.as_str()).collect::<Vec<_>>().join(", ")))?;
+        match (self.fleet.hosts().remove(name.as_str()), self.fleet.failed().get(name)) {
+            (Some(host), _) => Ok((spec, host)),
+            (None, Some(error)) => Err(error.clone().into()),
+            (None, None) => Err(Error::NotSeen { server: name.clone(), gap: "it is not connected".into() }),
+        }
+    }
+
+    /// Reads a whole server. What it holds is in memory only.
+    pub async fn export(&self, name: &Name) -> Result<Archive, Error> {
+        let (spec, host) = self.server(name)?;
+        let output = host.run(&archive::read_command(spec)).await?;
+        let (status, tail) = (output.status, String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        let text = Secret::new(output.stdout);
+        if status != 0 {
+            return Err(Error::NotSeen { server: name.clone(), gap: format!("status {status}: {tail}") });
+        }
+        Archive::parse(text.expose()).map_err(|source| Error::Archive { from: name.to_string(), source })
+    }
+
+    /// Puts an archive back on a server, which is set up when it is not. Nothing that is there is replaced.
+    pub async fn restore(&self, name: &Name, archive: &Archive, reporter: &dyn Reporter) -> Result<Restored, Error> {
+        let (spec, host) = self.server(name)?;
+        let seen = self.observe(reporter).await;
+        let there = match seen.get(name) {
+            Some(Fact::Known(facts)) => facts.lines.clone(),
+            Some(Fact::Unknown(gap)) => return Err(Error::NotSeen { server: name.clone(), gap: gap.to_string() }),
+            Some(Fact::Absent) | None => return Err(Error::NotSeen { server: name.clone(), gap: "it was not looked at".into() }),
+        };
+        keyserver::apply(&Action::Setup { spec: spec.clone() }, host.as_ref(), &self.fleet.hosts()).await?;
+        let (lines, left) = archive.lines_for(spec, &self.members(), &there);
+        let done = archive.restore(spec, &lines).run(host.as_ref()).await;
+        let done = done.map_err(|source| Error::Restore { server: name.clone(), source })?;
+        Ok(Restored { shares: archive.shares.len(), changed: done == Done::Changed, left })
+    }
+}

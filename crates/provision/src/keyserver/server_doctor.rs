@@ -1,0 +1,209 @@
+//! What a key server must be: owners and modes, the configuration as written and as sshd takes it, and who is let in.
+
+use kubestead_core::command::quote;
+use kubestead_core::probe::{Answers, Section};
+use kubestead_storage::plan::digest;
+
+use super::line::{self, Entry};
+use super::observe::{self, ServerFacts};
+use super::spec::{KEYS, KeyServerSpec, SERVE, SSHD};
+
+/// What sshd must say of the user (`sshd -T`, sshd_config(5)).
+const EFFECTIVE: [&str; 8] = [
+    "authorizedkeysfile /etc/ssh/kubestead_keys",
+    "authenticationmethods publickey",
+    "disableforwarding yes",
+    "permittty no",
+    "permituserrc no",
+    "maxsessions 1",
+    "permituserenvironment no",
+    "authorizedkeyscommand none",
+];
+
+pub(super) fn sections(spec: &KeyServerSpec) -> Vec<Section> {
+    let address = spec.nodes.first().map_or("192.0.2.1", |n| n.address.as_str());
+    let user = quote(&spec.user);
+    let mut found = observe::server_sections(spec);
+    found.extend([
+        Section::new("doctor/clock", "date +%s"),
+        Section::new(
+            "doctor/modes",
+            format!(
+                "stat -c '%n %a %U' / /etc /etc/ssh {KEYS} {SSHD} /etc/ssh/sshd_config /usr/local /usr/local/lib /usr/local/lib/kubestead {SERVE}; stat -c '%n %a %U' {}",
+                quote(&spec.directory)
+            ),
+        ),
+        Section::new("doctor/shares", format!("cd {} && find . -mindepth 1 -printf '%y %m %u %s %P\\n'", quote(&spec.directory))),
+        Section::new("doctor/effective", format!("sshd -T -C user={user},host=node,addr={address}")),
+        Section::new("doctor/account", format!("passwd -S {user}; id -Gn {user}")),
+        Section::new("doctor/running", "systemctl show -P ActiveState ssh.service sshd.service ssh.socket 2>/dev/null; true"),
+    ]);
+    found
+}
+
+/// What was looked at, each with what is wrong with it; empty when it is good.
+pub(super) fn judge(spec: &KeyServerSpec, answers: &Answers) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut add = |what: &str, bad: String| found.push((what.to_owned(), bad));
+    match observe::read_server(answers) {
+        Ok(facts) => {
+            add("its files are as kubestead writes them", files(spec, &facts));
+            add("who is let in is let in by a forced command", lines(spec, &facts));
+            add("every node of the file is let in from its own address", enrolled(spec, &facts));
+        }
+        Err(gap) => add("it is a key server", gap.to_string()),
+    }
+    let text = |name: &str| answers.text(name).map_err(|gap| gap.to_string());
+    add("files and folders are root's, and the shares are the user's alone", text("doctor/modes").map_or_else(|e| e, |t| modes(spec, t)));
+    add("every share is whole and a file", text("doctor/shares").map_or_else(|e| e, |t| shares(spec, t)));
+    add("sshd takes the rules for the user", text("doctor/effective").map_or_else(|e| e, effective));
+    add("the user has no password and no other group", text("doctor/account").map_or_else(|e| e, |t| account(spec, t)));
+    let active = |t: &str| if t.lines().any(|l| l == "active") { String::new() } else { "no ssh service is active".to_owned() };
+    add("sshd runs and starts again at boot", text("doctor/running").map_or_else(|e| e, active));
+    found
+}
+
+fn files(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
+    let other = spec.files().into_iter().filter(|f| facts.files.get(&f.path) != Some(&digest(&f.text))).map(|f| f.path);
+    other.collect::<Vec<_>>().join(", ")
+}
+
+/// Somebody else's line may be there, but not one that opens a shell to the user whose shares these are.
+fn lines(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
+    let open = |l: &&String| {
+        let l = l.trim();
+        let harmless = l.is_empty() || l.starts_with('#') || (l.contains("restrict") && l.contains("command=\""));
+        !harmless && line::parse(l) == Entry::Foreign
+    };
+    let bad: Vec<&str> = facts.lines.iter().filter(open).map(|l| l.rsplit(' ').next().unwrap_or_default()).collect();
+    if bad.is_empty() {
+        return String::new();
+    }
+    format!("{KEYS} lets in without a forced command, and every share of {} can be read: {}", spec.directory, bad.join(", "))
+}
+
+fn enrolled(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
+    let entries: Vec<Entry> = facts.lines.iter().map(|l| line::parse(l)).collect();
+    let mut bad = Vec::new();
+    for node in &spec.nodes {
+        let own = entries.iter().filter_map(|e| match e {
+            Entry::Enrolled(l) if l.node == node.name => Some(l.address.as_str()),
+            Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
+        });
+        match own.collect::<Vec<_>>().as_slice() {
+            [] => bad.push(format!("{} is not let in", node.name)),
+            [one] if *one == node.address => {}
+            several => bad.push(format!("{} is let in from {}", node.name, several.join(" and "))),
+        }
+    }
+    bad.join(", ")
+}
+
+fn modes(spec: &KeyServerSpec, text: &str) -> String {
+    let mut bad = Vec::new();
+    for line in text.lines() {
+        let mut words = line.rsplitn(3, ' ');
+        let (Some(owner), Some(mode), Some(path)) = (words.next(), words.next(), words.next()) else {
+            bad.push(line.to_owned());
+            continue;
+        };
+        let good = if path == spec.directory {
+            owner == spec.user && mode == "700"
+        } else {
+            // Nobody but root may write: neither to them nor beside them.
+            owner == "root" && u32::from_str_radix(mode, 8).is_ok_and(|m| m & 0o022 == 0)
+        };
+        if !good {
+            bad.push(format!("{path} is {owner}'s with mode {mode}"));
+        }
+    }
+    bad.join(", ")
+}
+
+fn shares(spec: &KeyServerSpec, text: &str) -> String {
+    let mut bad = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(5, ' ').collect();
+        let good = match words.as_slice() {
+            ["d", "700", user, _, path] => *user == spec.user && !path.contains('/'),
+            ["f", "400", user, "64", path] => *user == spec.user && path.matches('/').count() == 1 && !path.contains('.'),
+            _ => false,
+        };
+        if !good {
+            bad.push(match words.as_slice() {
+                [kind, mode, user, size, path] => format!("{path} (type {kind}, mode {mode}, {user}'s, {size} bytes)"),
+                _ => line.to_owned(),
+            });
+        }
+    }
+    bad.join(", ")
+}
+
+fn effective(text: &str) -> String {
+    let said: Vec<String> = text.lines().map(|l| l.trim().to_ascii_lowercase()).collect();
+    let missing = EFFECTIVE.iter().filter(|wanted| !said.iter().any(|l| l == *wanted));
+    let tell = |wanted: &str| {
+        let word = wanted.split(' ').next().unwrap_or_default();
+        let found = said.iter().find(|l| l.split(' ').next() == Some(word)).map_or("nothing", String::as_str);
+        format!("{wanted:?} is wanted, and sshd says {found:?}")
+    };
+    missing.map(|w| tell(w)).collect::<Vec<_>>().join(", ")
+}
+
+/// `passwd -S` says L or NP or P as the second word (passwd(1)).
+fn account(spec: &KeyServerSpec, text: &str) -> String {
+    let mut lines = text.lines();
+    let state = lines.next().and_then(|l| l.split(' ').nth(1)).unwrap_or("nothing");
+    let groups = lines.next().unwrap_or_default();
+    let mut bad = Vec::new();
+    if state != "L" {
+        bad.push(format!("its password is not locked ({state})"));
+    }
+    if groups != spec.user {
+        bad.push(format!("its groups are {groups}"));
+    }
+    bad.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{KEY, OTHER, blank, name, spec};
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let spec = spec();
+        assert_eq!(modes(&spec, "/etc/ssh 755 root\n/k 700 masterlock\n"), "");
+        assert_eq!(
+            modes(&spec, "/etc/ssh 775 root\n/k 750 masterlock\n"),
+            "/etc/ssh is root's with mode 775, /k is masterlock's with mode 750"
+        );
+        assert_eq!(shares(&spec, "d 700 masterlock 4096 kube1\nf 400 masterlock 64 kube1/data\n"), "");
+        for bad in [
+            "f 440 masterlock 64 kube1/data",
+            "l 777 root 9 kube1/data",
+            "f 400 masterlock 63 kube1/data",
+            "f 400 masterlock 64 kube1/data.part",
+        ] {
+            assert!(shares(&spec, bad).contains("kube1/data"), "{bad}");
+        }
+        let good = EFFECTIVE.join("\n");
+        assert_eq!(effective(&good), "");
+        assert!(effective(&good.replace("maxsessions 1", "maxsessions 10")).contains("maxsessions 10"));
+        assert_eq!(account(&spec, "masterlock L 2026-01-01 -1 -1 -1 -1\nmasterlock\n"), "");
+        assert!(account(&spec, "masterlock P 2026-01-01\nmasterlock sudo\n").contains("sudo"));
+    }
+
+    #[test]
+    fn a_line_without_a_forced_command_is_bad_and_one_with_is_somebody_elses() {
+        let spec = spec();
+        let facts = |lines: &[String]| ServerFacts { lines: lines.to_vec(), ..blank() };
+        let own = line::render(&spec, &spec.nodes[0], KEY);
+        let restricted = format!("restrict,command=\"/usr/bin/backup\" {OTHER} backup");
+        assert_eq!(lines(&spec, &facts(&[own.clone(), restricted, line::revoked(&name("home"), &name("kube2"))])), "");
+        assert!(lines(&spec, &facts(&[own.clone(), format!("{OTHER} me@desk")])).contains("me@desk"));
+        assert_eq!(enrolled(&spec, &facts(std::slice::from_ref(&own))), "");
+        assert_eq!(enrolled(&spec, &facts(&[])), "kube1 is not let in");
+        assert!(enrolled(&spec, &facts(&[own.replace("10.77.0.21", "*")])).contains("from *"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Whether a key opens a volume, asked of a copy of its header in memory: cryptsetup repairs a damaged header when it loads it, so the
+//! device itself is never given to it (cryptsetup(8), "header").
+
+use kubestead_core::command::{Command, Stdin, quote};
+use kubestead_core::secret::Secret;
+
+use crate::spec::Volume;
+
+/// The bytes of a LUKS2 header with its key slots, in MiB, as `luksFormat` makes them by default (cryptsetup-luksFormat(8)).
+const HEADER: u32 = 16;
+
+/// Shell text that copies the header of a volume to a folder in memory, `$t`, that goes with the shell; `$t/header` is the copy.
+pub fn copy_header(volume: &Volume) -> String {
+    format!(
+        "umask 077; t=$(mktemp -d /run/kubestead-key.XXXXXX) || exit 70; trap 'rm -rf \"$t\"' EXIT\n\
+         d={}; [ -b \"$d\" ] || exit 4; dd if=\"$d\" of=\"$t/header\" bs=1M count={HEADER} status=none || exit 70",
+        quote(&volume.device())
+    )
+}
+
+/// A command that ends with 0 when the recovery key opens the volume's recovery slot, 2 when it does not, 1 when there is no such slot
+/// and 4 when there is no such device. It only looks.
+pub fn recovery_opens(volume: &Volume, key: Secret) -> Command {
+    let script = format!(
+        "export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{}\ncryptsetup open --test-passphrase --key-slot 7 --key-file - \"$t/header\"",
+        copy_header(volume)
+    );
+    Command::read_script(script).stdin(Stdin::Secret(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::name::Name;
+    use kubestead_core::size::Bytes;
+
+    use super::*;
+    use crate::spec::Filesystem;
+
+    #[test]
+    fn the_key_is_on_standard_input_and_the_device_is_only_copied() {
+        let name = |n: &str| Name::new(n).unwrap();
+        let volume = Volume {
+            name: name("data"),
+            group: name("vg01"),
+            size: Bytes(1 << 30),
+            filesystem: Filesystem::Ext4,
+            inodes: None,
+            path: "/data".into(),
+            discard: false,
+        };
+        let command = recovery_opens(&volume, Secret::new(b"canary".to_vec()));
+        assert!(!command.render().contains("canary") && command.stdin.bytes() == b"canary");
+        let script = &command.argv[2];
+        assert!(std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap().success());
+        assert!(!script.lines().any(|line| line.contains("cryptsetup") && line.contains("/dev/")));
+    }
+}

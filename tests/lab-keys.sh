@@ -1,0 +1,215 @@
+#!/bin/bash
+# The proof of what is about keys, on real machines: who is let in and who is shut out, what the key servers refuse, their copies, the
+# recovery kit, and the wiping of one volume. Alone it makes a lab of its own, without Kubernetes, and removes it at the end (KEEP=1
+# keeps it). tests/lab.sh sources it and calls `keys_of_a_cluster` while its own machines are up.
+# Needs: a built `kubestead` (KUBESTEAD, else from PATH).
+
+# keys_of_a_cluster NODE OTHER VOLUME: leaves all as it was.
+keys_of_a_cluster() {
+  local node=$1 other=$2 volume=$3
+  line() { on masterlock "grep -c 'kubestead:home/$1\$' /etc/ssh/kubestead_keys || true"; }
+
+  echo "== doctor"
+  expect "all is as it must be" status 0 "$kubestead" key doctor --all
+  expect "in JSON too" bash -c "'$kubestead' key doctor -o json | python3 -c 'import json, sys; all = json.load(sys.stdin); assert len(all) > 40 and not [c for c in all if c[\"verdict\"] == \"bad\"], all'"
+  on "$node" "ip addr add 10.77.0.99/24 dev \$(ip -o route get 10.77.0.5 | sed 's/.* dev \([^ ]*\).*/\1/')"
+  expect "another address is tried and refused" says "good      $node at masterlock: the node's key is refused from another address" "$kubestead" key doctor --all
+  on masterlock "cp /etc/ssh/kubestead_keys /root/keys; sed -i 's/from=\"[^\"]*\"/from=\"*\"/' /etc/ssh/kubestead_keys"
+  expect "a line that lets in from everywhere is seen from the node" says "WRONG     $node at masterlock: the node's key is refused from another address (status 0, 64 bytes)" "$kubestead" key doctor
+  on masterlock "cp /root/keys /etc/ssh/kubestead_keys; cp /usr/local/lib/kubestead/serve /root/serve; printf '#!/bin/sh\ncat /var/lib/kubestead-keys/*/$volume\n' > /usr/local/lib/kubestead/serve"
+  expect "a forced command that gives everything is seen" says "WRONG     $node at masterlock: another node's share, by a path is refused" status 1 "$kubestead" key doctor
+  on masterlock "cat /root/serve > /usr/local/lib/kubestead/serve; chmod 755 /var/lib/kubestead-keys; echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIbVGhBiYPBPGBKLxbZQYA5Oru1ZCpcZAnMfV2PTJJ0K me@desk' >> /etc/ssh/kubestead_keys"
+  expect "an open folder is seen" says "/var/lib/kubestead-keys is masterlock's with mode 755" "$kubestead" key doctor
+  expect "a line with a shell is seen" says "me@desk" "$kubestead" key doctor
+  on masterlock "chmod 700 /var/lib/kubestead-keys"
+  on "$node" "ip addr del 10.77.0.99/24 dev \$(ip -o route get 10.77.0.5 | sed 's/.* dev \([^ ]*\).*/\1/')"
+
+  echo "== a node is shut out"
+  local fetch="ssh -F /etc/kubestead/ssh_config -o ConnectTimeout=5 masterlock@10.77.0.5"
+  on "$other" "ssh -F /etc/kubestead/ssh_config -M -S /run/master -N -f masterlock@10.77.0.5 && $fetch -S /run/master get $volume | wc -c | grep -qx 64"
+  expect "revoke" says "$other is let in by no key server" "$kubestead" key revoke "$other"
+  expect "its line is gone" [ "$(line "$other")" = 0 ]
+  expect "its open connection has ended" on "$other" "! ssh -S /run/master -O check masterlock@10.77.0.5 2>/dev/null"
+  expect "it gets nothing" on "$other" "! $fetch get $volume < /dev/null > /dev/null 2>&1"
+  expect "the others' lines stay" [ "$(line "$node")" = 1 ]
+  expect "a line of somebody else stays" on masterlock "grep -q me@desk /etc/ssh/kubestead_keys"
+  expect "its share stays" on masterlock "[ \$(stat -c %s /var/lib/kubestead-keys/$other/$volume) = 64 ]"
+  expect "a second time there is nothing to do" status 0 "$kubestead" key revoke "$other"
+  expect "a share of a node of the file is not wiped" status 4 "$kubestead" key revoke "$other" --wipe "$volume"
+  expect "it comes back by consent alone" status 4 "$kubestead" up
+  expect "it is still out" [ "$(line "$other")" = 0 ]
+  expect "with consent it is let in" "$kubestead" up --yes "masterlock/$other/enrol"
+  expect "and gets its share" on "$other" "[ \$($fetch get $volume < /dev/null | wc -c) = 64 ]"
+  expect "the plan is empty" status 0 "$kubestead" plan
+
+  echo "== a node with another key"
+  on "$other" "mkdir /root/old; mv /etc/kubestead/id_ed25519* /root/old; ssh-keygen -q -t ed25519 -N '' -f /etc/kubestead/id_ed25519"
+  expect "the plan asks" says "needs your consent: --yes masterlock/$other/enrol" "$kubestead" plan
+  enrolled=$(on masterlock "sha256sum /etc/ssh/kubestead_keys")
+  expect "without consent it is not let in" status 4 "$kubestead" up
+  expect "and nothing was changed on the server" [ "$enrolled" = "$(on masterlock "sha256sum /etc/ssh/kubestead_keys")" ]
+  expect "with consent it is" "$kubestead" up --yes "masterlock/$other/enrol"
+  expect "by one line" [ "$(line "$other")" = 1 ]
+  on masterlock "sed -i /me@desk/d /etc/ssh/kubestead_keys"
+  expect "all is as it must be" status 0 "$kubestead" key doctor
+
+  echo "== the recovery kit"
+  expect "a kit of three, of which two open" "$kubestead" recovery kit --shares 3 --threshold 2 --out "$work/kit" --backups "a stick in the safe" --date 2026-11-25
+  expect "its pages are their owner's alone" bash -c "[ \"\$(stat -c %a $work/kit/* | sort -u)\" = 600 ] && [ \$(ls $work/kit | wc -l) = 6 ]"
+  expect "no page holds the identity" bash -c "grep -q AGE-SECRET-KEY '$KUBESTEAD_AGE_KEY_FILE' && ! grep -rqi AGE-SECRET-KEY-1 $work/kit"
+  expect "a second kit does not replace it" status 1 "$kubestead" recovery kit --shares 3 --threshold 2 --out "$work/kit"
+  expect "two shares open all, on the nodes too" says "good   recovery.$node.$volume: opens slot 7" "$kubestead" recovery verify "$work/kit/share-3-of-3.html" "$work/kit/share-1-of-3.txt" --nodes
+  expect "from standard input too" bash -c "cat $work/kit/share-[12]*.txt | KUBESTEAD_AGE_KEY_FILE=/nonexistent '$kubestead' recovery verify -"
+  expect "one share does not" fails_saying "1 of the 2 shares" "$kubestead" recovery verify "$work/kit/share-1-of-3.txt"
+  sed 's/^2: ..../2: aaaa/' "$work/kit/share-2-of-3.txt" > "$work/typed"
+  expect "a mistake is told with its line" fails_saying "line 2 of the share is mistyped" "$kubestead" recovery verify "$work/kit/share-1-of-3.txt" "$work/typed"
+  expect "open gives the identity" "$kubestead" recovery open "$work/kit/share-2-of-3.txt" "$work/kit/share-3-of-3.txt" --to "$work/identity"
+  expect "it is the one, and its owner's alone" bash -c "grep -qxF -f $work/identity '$KUBESTEAD_AGE_KEY_FILE' && [ \$(stat -c %a $work/identity) = 600 ]"
+  sed -n '/^# python3 join.py/,$p' "$work/kit/share-1-of-3.txt" > "$work/join.py"
+  expect "the printed program gives the same" bash -c "python3 $work/join.py $work/kit/share-3-of-3.txt $work/kit/share-2-of-3.txt | cmp - $work/identity"
+  rm -rf "$work/kit" "$work/identity"
+}
+
+# Two key servers, a copy of one, a node that leaves the file, and the end of one volume: machines of this file alone.
+keys_alone() {
+  echo "== a node leaves the file"
+  file kube1 masterlock
+  expect "the plan says so" says "~ masterlock/kube2/revoke" status 3 "$kubestead" plan
+  expect "up shuts it out" "$kubestead" up
+  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "it gets nothing" on kube2 "! ssh -F /etc/kubestead/ssh_config masterlock@10.77.0.5 get data < /dev/null > /dev/null 2>&1"
+  expect "its shares stay" on masterlock "[ -s /var/lib/kubestead-keys/kube2/data ]"
+  on masterlock "cp -rp /var/lib/kubestead-keys/kube2 /root/kube2"
+  expect "a share is wiped by its name" "$kubestead" key revoke kube2 --wipe data
+  expect "that one alone" on masterlock "! [ -e /var/lib/kubestead-keys/kube2/data ] && [ -s /var/lib/kubestead-keys/kube2/keep ]"
+  on masterlock "cp -p /root/kube2/data /var/lib/kubestead-keys/kube2/data"
+  file "kube1 kube2" masterlock
+  expect "back in the file it asks" status 4 "$kubestead" up
+  expect "and is let in by consent" "$kubestead" up --yes masterlock/kube2/enrol
+
+  echo "== export, and restore on another host"
+  expect "export" says "4 shares and" "$kubestead" key export masterlock --to "$work/server.age"
+  share=$(on masterlock "base64 -w0 /var/lib/kubestead-keys/kube1/data")
+  expect "the share is not in it in the clear" bash -c "! grep -qF '${share:0:40}' $work/server.age && [ \$(stat -c %a $work/server.age) = 600 ]"
+  expect "it is not replaced" status 2 "$kubestead" key export masterlock --to "$work/server.age"
+  "$kubestead" lab kill masterlock
+  file "kube1 kube2" spare
+  expect "a new server without the shares is held, and no share is made anew" says "has no share of its key, and a new one would not open it" status 4 "$kubestead" plan
+  expect "up does not either" status 4 "$kubestead" up
+  expect "restore" says "4 shares of masterlock: put back" "$kubestead" key restore "$work/server.age" spare
+  expect "again it changes nothing" says "there already" "$kubestead" key restore "$work/server.age" spare
+  expect "up" "$kubestead" up
+  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "reboot, with the new server alone" "$kubestead" lab reboot kube1
+  expect "the volumes come back" eventually 60 on kube1 "findmnt -M /data && findmnt -M /keep && grep -q canary /data/file"
+  on spare "cp -p /var/lib/kubestead-keys/kube1/data /root/data; chmod u+w /var/lib/kubestead-keys/kube1/data; head -c 64 /dev/zero > /var/lib/kubestead-keys/kube1/data"
+  expect "a share that is there is never replaced" fails_saying "holds another share" "$kubestead" key restore "$work/server.age" spare
+  on spare "cp -p /root/data /var/lib/kubestead-keys/kube1/data"
+  sed 's/name: home/name: work/' "$KUBESTEAD_FILE" > "$work/other.yaml"
+  expect "an export of another cluster is not taken" status 2 "$kubestead" key restore "$work/server.age" spare -f "$work/other.yaml"
+
+  echo "== two key servers"
+  "$kubestead" lab start masterlock
+  on masterlock "rm -r /var/lib/kubestead-keys/kube2"
+  file "kube1 kube2" "masterlock spare"
+  expect "up gives both the same shares" "$kubestead" up
+  sums() { on "$1" "cd /var/lib/kubestead-keys && sha256sum */*"; }
+  expect "they are" bash -c "[ \"$(sums masterlock)\" = \"$(sums spare)\" ]"
+  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "doctor finds nothing wrong at either" status 0 "$kubestead" key doctor
+  "$kubestead" lab kill spare
+  expect "reboot without the one" "$kubestead" lab reboot kube2
+  expect "its volumes come back from the other" eventually 60 on kube2 "findmnt -M /data && findmnt -M /keep"
+  expect "a revocation that does not reach all servers says so" status 5 "$kubestead" key revoke kube2
+  "$kubestead" lab start spare; "$kubestead" lab kill masterlock
+  expect "it is run again" status 5 "$kubestead" key revoke kube2
+  "$kubestead" lab start masterlock
+  expect "and is whole then" "$kubestead" key revoke kube2
+  expect "let in again" "$kubestead" up --yes masterlock/kube2/enrol --yes spare/kube2/enrol
+  on spare "cp -p /var/lib/kubestead-keys/kube1/data /root/data; chmod u+w /var/lib/kubestead-keys/kube1/data; head -c 64 /dev/zero > /var/lib/kubestead-keys/kube1/data"
+  expect "two that differ are held" says "masterlock and spare have different shares" status 4 "$kubestead" plan
+  expect "doctor tells which one opens nothing" says "WRONG     kube1 at spare: the two shares together open data" "$kubestead" key doctor
+  on spare "cp -p /root/data /var/lib/kubestead-keys/kube1/data"
+
+  echo "== one volume is wiped by its name"
+  expect "reset shows it and touches nothing" says "! kube2/data/wipe" status 3 "$kubestead" reset --wipe kube2/data
+  expect "a name that is none" status 2 "$kubestead" reset --yes-reset home --wipe kube2/other
+  expect "without a name nothing is wiped" says "Nothing to do" "$kubestead" reset --yes-reset home
+  on kube2 "lvchange -q --deltag kubestead:volume vg01/data"
+  expect "a volume without our tag is not" fails_saying "no tag that says that kubestead made it" "$kubestead" reset --yes-reset home --wipe kube2/data
+  on kube2 "lvchange -q --addtag kubestead:volume vg01/data; cd /data; exec sleep 1000 < /dev/null > /dev/null 2>&1 &"
+  expect "a volume in use is not" fails_saying "/data is in use" "$kubestead" reset --yes-reset home --wipe kube2/data
+  expect "it is as it was" on kube2 "grep -q canary /data/file"
+  on kube2 "pkill -x sleep; true"
+  expect "the named one goes" "$kubestead" reset --yes-reset home --wipe kube2/data
+  expect "with its LV, its share and its units" on kube2 "! lvs vg01/data 2>/dev/null && ! [ -e /etc/kubestead/share.d/data ] && ! grep -q luks-data /etc/crypttab /etc/fstab && ! ls /etc/systemd/system/*data* 2>/dev/null"
+  expect "the others stay" on kube2 "grep -q canary /keep/file"
+  expect "a second time there is nothing to do" says "Nothing to do" "$kubestead" reset --yes-reset home --wipe kube2/data
+  expect "up makes it anew" "$kubestead" up
+  expect "it is empty" on kube2 "findmnt -M /data && ! [ -e /data/file ]"
+  on kube2 "cryptsetup luksKillSlot -q /dev/vg01/data 7 --key-file <(/usr/local/lib/kubestead/fetch data)"
+  "$kubestead" recovery kit --shares 2 --threshold 2 --out "$work/kit" > /dev/null 2>&1
+  expect "verify tells a volume whose recovery slot is gone" says "WRONG  recovery.kube2.data" status 1 "$kubestead" recovery verify "$work"/kit/*.txt --nodes
+}
+
+# file NODES SERVERS: the cluster file of the lab of this file.
+file() {
+  {
+    printf 'apiVersion: kubestead/v1\nkind: Cluster\nname: home\nssh: {config: %s}\nnodes:\n' "$work/ssh"
+    for n in $1; do printf '  - {name: %s, address: %s, roles: [%s]}\n' "$n" "10.77.0.2${n#kube}" "$([ "$n" = kube1 ] && echo control-plane || echo worker)"; done
+    printf 'disks:\n  vg01:\n    devices:\n'
+    for n in $1; do printf '      %s: [/dev/disk/by-id/ubd-%s-data]\n' "$n" "$n"; done
+    printf 'volumes:\n  data: {on: [all], group: vg01, size: 200MiB, path: /data}\n  keep: {on: [all], group: vg01, size: 200MiB, path: /keep}\nkeys:\n  servers:\n'
+    for s in $2; do printf '    - {host: %s, address: %s}\n' "$s" "10.77.0.$([ "$s" = masterlock ] && echo 5 || echo 6)"; done
+  } > "$KUBESTEAD_FILE"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  set -euo pipefail
+  kubestead=${KUBESTEAD:-kubestead}
+  work=$(mktemp -d)
+  export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
+  passed=0 failed=0
+  finish() {
+    status=$?
+    if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
+    else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
+    echo "lab, keys: $passed passed, $failed failed"
+    [ "$status" = 0 ] && [ "$failed" = 0 ]
+  }
+  trap finish EXIT
+  # expect WHAT COMMAND...: the command must succeed.
+  expect() {
+    what=$1; shift
+    if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
+    else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
+  }
+  # status N COMMAND...: the command must end with that status.
+  status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
+  on() { machine=$1; shift; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
+  # eventually SECONDS COMMAND...: asks again until it succeeds.
+  eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
+  says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
+  fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
+
+  echo "== from nothing"
+  mkdir -p "$KUBESTEAD_LAB_DIR/lab"
+  cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
+{"machines": [
+  {"name": "kube1", "address": "10.77.0.21", "memory": 640, "disks": [{"serial": "kube1-data", "size": 1024}]},
+  {"name": "kube2", "address": "10.77.0.22", "memory": 640, "disks": [{"serial": "kube2-data", "size": 1024}]},
+  {"name": "masterlock", "address": "10.77.0.5", "memory": 320, "disks": []},
+  {"name": "spare", "address": "10.77.0.6", "memory": 320, "disks": []}
+]}
+JSON
+  expect "lab up" "$kubestead" lab up
+  ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
+  "$kubestead" init "$work" >/dev/null 2>&1
+  file "kube1 kube2" masterlock
+  expect "up" "$kubestead" up
+  for n in kube1 kube2; do on "$n" "echo canary | tee /data/file > /keep/file; sync"; done
+  expect "the plan is empty" status 0 "$kubestead" plan
+  keys_of_a_cluster kube1 kube2 data
+  keys_alone
+  expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"
+fi
