@@ -125,7 +125,7 @@ expect "a pod that asks for the host is refused: Pod Security" fails_saying "vio
 
 echo "== what the disk shows"
 canary="canary-$RANDOM-$RANDOM"
-on kube1 "echo $canary-file > /var/lib/kubestead/volumes/pool-s-0001/file; sync; echo $canary-bare > /root/bare; sync"
+on kube1 "echo $canary-file > /var/lib/kubestead/volumes/pool-s-0001/canary; sync; echo $canary-bare > /root/bare; sync"
 disk=$KUBESTEAD_LAB_DIR/lab/machines/kube1
 # The images are sparse: without their zeros they are small.
 holds() { [ "$(tr -d '\0' < "$2" | grep -caF -- "$1")" -gt 0 ]; }
@@ -140,7 +140,7 @@ expect "all volumes come back" eventually 60 mounted
 expect "all nodes are Ready" eventually 240 ready cp1 kube1 kube2
 expect "the pod's file is still there" on "$node" "grep -q canary-in-a-pod $file"
 expect "the pod runs again" eventually 120 running
-expect "the file is still there" on kube1 "grep -q $canary-file /var/lib/kubestead/volumes/pool-s-0001/file"
+expect "the file is still there" on kube1 "grep -q $canary-file /var/lib/kubestead/volumes/pool-s-0001/canary"
 expect "the plan is empty after reboots" eventually 180 status 0 "$kubestead" plan
 
 echo "== power cut"
