@@ -41,6 +41,7 @@ for part in "$cache"/lab/artifacts/*/; do
   case $part in *.part/) continue ;; esac
   cp -al "$part" "$work/cache/lab/artifacts/" 2>/dev/null || cp -a --sparse=always "$part" "$work/cache/lab/artifacts/"
 done
+chmod 755 "$work"; chmod 1777 "$work/tmp" # the numbers that the user is given unpack a root file system there
 chown "$user:" "$work" "$work"/{home,tmp,cache,cache/lab,cache/lab/artifacts}
 settings=(HOME="$work/home" USER="$user" TMPDIR="$work/tmp" PATH="$PATH" KUBESTEAD_CACHE="$work/cache" KUBESTEAD_LAB_DIR="$work/labs"
   KUBESTEAD_AGE_KEY_FILE="$work/age.txt" XDG_STATE_HOME="$work/state" KUBESTEAD_FILE="$work/cluster.yaml")
