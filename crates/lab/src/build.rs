@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cache;
 use crate::error::Error;
+use crate::process::{lock, run};
 use crate::recipe::{FILES, Recipe, edition, recipes};
 use crate::spec::Backend;
 
@@ -145,15 +146,12 @@ async fn run_all(backend: Backend, scripts: &Path, logs: &Path, progress: &mut (
 async fn one(recipe: &'static Recipe, scripts: PathBuf, log: PathBuf) -> Result<(&'static str, u64), Error> {
     let begin = Instant::now();
     let target = folder(recipe);
-    let lock_path = target.with_extension("lock");
-    let lock = std::fs::File::create(&lock_path).map_err(Error::file("cannot write", &lock_path))?;
-    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-    let _lock = lock.map_err(std::io::Error::other).and_then(|l| l).map_err(Error::file("cannot lock", &lock_path))?;
+    let _lock = lock(&target.with_extension("lock")).await?;
     if target.is_dir() {
         return Ok((recipe.name, begin.elapsed().as_secs()));
     }
     let part = target.with_extension("part");
-    let _ = std::fs::remove_dir_all(&part);
+    clear(&part).await?;
     let script = scripts.join(format!("{}.sh", recipe.name));
     let arguments = recipe.after.iter().filter_map(|name| crate::recipe::recipe(name)).map(folder);
     let output = std::fs::File::create(&log).map_err(Error::file("cannot write", &log))?;
@@ -167,11 +165,23 @@ async fn one(recipe: &'static Recipe, scripts: PathBuf, log: PathBuf) -> Result<
     let status = child.wait().await.map_err(failed)?;
     drop(held);
     if !status.success() {
-        let _ = std::fs::remove_dir_all(&part);
+        let _ = clear(&part).await;
         return Err(Error::Build { name: recipe.name, tail: tail(&log), log });
     }
     std::fs::rename(&part, &target).map_err(Error::file("cannot rename", &part))?;
     Ok((recipe.name, begin.elapsed().as_secs()))
+}
+
+/// Removes what a recipe that was stopped left. Without root some of it belongs to the numbers that the user was given.
+async fn clear(part: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(part) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let remove = ["-Ur", "--map-auto", "--map-root-user", "--", "rm", "-rf", "--", &part.to_string_lossy()];
+            run("unshare", &remove).await.map(drop)
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("cannot remove", part)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The last lines of a log.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::namespaces::Namespaces;
-use crate::process::began;
+use crate::process::{began, lock};
 use crate::spec::LabSpec;
 
 /// The files of a lab.
@@ -44,6 +44,11 @@ impl Files {
 
     pub(crate) fn spec(&self) -> Result<LabSpec, Error> {
         self.json("lab.json")
+    }
+
+    /// The machines that the lab was made with; nothing when it was not made yet.
+    pub(crate) fn spec_before(&self) -> Result<Option<LabSpec>, Error> {
+        if self.0.join("lab.json").exists() { self.spec().map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn put_spec(&self, spec: &LabSpec) -> Result<(), Error> {
@@ -119,10 +124,7 @@ impl Files {
 
     /// Waits for the turn to start or stop the lab; it is given back when the answer is dropped, or with this process.
     pub(crate) async fn turn(&self) -> Result<File, Error> {
-        let path = self.0.join("turn");
-        let file = File::create(&path).map_err(Error::file("cannot write", &path))?;
-        let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-        locked.map_err(std::io::Error::other).and_then(|l| l).map_err(Error::file("cannot lock", &path))
+        lock(&self.0.join("turn")).await
     }
 }
 

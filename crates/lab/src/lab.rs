@@ -60,7 +60,7 @@ impl Lab {
 
     /// What it will run on: what was asked for, else what it ran on before. A lab that runs keeps its backend.
     pub fn backend(&self, asked: Option<Backend>) -> Result<Backend, Error> {
-        let before = self.files.spec().map(|spec| spec.backend).unwrap_or_default();
+        let before = self.files.spec_before()?.map(|spec| spec.backend).unwrap_or_default();
         match asked {
             Some(asked) if asked != before && self.runs() => {
                 Err(Error::OtherBackend { lab: self.name.clone(), runs: before.name(), asked: asked.name() })
@@ -97,7 +97,7 @@ impl Lab {
 
     async fn begin(&self, spec: &LabSpec, artifacts: &Artifacts) -> Result<(LabSpec, Option<ChildStdin>), Error> {
         let dir = self.files.dir();
-        let mut spec = self.files.spec().unwrap_or_else(|_| spec.clone());
+        let mut spec = self.files.spec_before()?.unwrap_or_else(|| spec.clone());
         spec.backend = artifacts.backend();
         spec.check()?;
         let namespaces = Namespaces::choose().map_err(|why| Error::Missing(vec![format!("  {why}")]))?;
@@ -224,7 +224,16 @@ impl Lab {
         if self.files.supervisor().is_some() && !matches!(timeout(START, self.ask(Ask::Down)).await, Ok(Ok(_))) {
             self.end_supervisor().await;
         }
-        self.ended().await?;
+        if !self.ended().await? {
+            self.end_supervisor().await;
+            if !self.ended().await? {
+                return Err(Error::Refused(format!(
+                    "the lab {} does not end: its processes hold {}",
+                    self.name,
+                    self.files.dir().display()
+                )));
+            }
+        }
         let _ = std::fs::remove_file(self.files.dir().join("supervisor.json"));
         if wipe {
             std::fs::remove_dir_all(self.files.dir()).map_err(Error::file("cannot remove", self.files.dir()))?;
@@ -239,22 +248,15 @@ impl Lab {
         }
     }
 
-    /// Waits until no process of the lab is left.
-    pub async fn ended(&self) -> Result<(), Error> {
+    /// Waits a while until no process of the lab is left, and answers whether none is.
+    pub async fn ended(&self) -> Result<bool, Error> {
         let begin = Instant::now();
         while self.files.dir().exists() && self.files.alive()?.is_none() {
-            if begin.elapsed() > 2 * START {
-                return Err(Error::Refused(format!(
-                    "the lab {} does not end: its processes have {} open",
-                    self.name,
-                    self.files.dir().display()
-                )));
-            }
             if begin.elapsed() > START {
-                self.end_supervisor().await;
+                return Ok(false);
             }
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
+        Ok(true)
     }
 }

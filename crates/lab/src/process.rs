@@ -1,6 +1,9 @@
 //! Programs of the host, with errors that say what they said.
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::error::Error;
 
@@ -18,6 +21,18 @@ pub(crate) async fn run(program: &str, arguments: &[&str]) -> Result<String, Err
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+}
+
+/// Locks a file, and waits until nobody else has it. It asks again and again, so that a program that is told to end need not wait.
+pub(crate) async fn lock(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(Error::file("cannot write", path))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(TryLockError::Error(error)) => return Err(Error::file("cannot lock", path)(error)),
+        }
     }
 }
 

@@ -61,6 +61,12 @@ pub fn requirements(backend: Backend) -> Result<(), Error> {
     }
     if to_build && !is_root() {
         wanted.push(("newuidmap", "uidmap"));
+        if found("unshare")
+            && !Command::new("unshare").arg("--help").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("--map-auto"))
+        {
+            missing
+                .push("  unshare has no option --map-auto: it needs util-linux 2.38 or newer, or run the first `lab build` as root".into());
+        }
         let user = user();
         for (file, option) in [("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")] {
             let text = std::fs::read_to_string(file).unwrap_or_default();

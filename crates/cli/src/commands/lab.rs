@@ -68,12 +68,9 @@ async fn up(lab: &Lab, asked: Option<Backend>) -> Result<(), Failure> {
     tokio::select! {
         done = work => done?,
         name = stopped() => {
-            let name = name?;
-            if ran {
-                return Err(fail(Exit::Failed, format!("stopped by {name}; the machines that ran before go on")));
-            }
-            lab.ended().await?;
-            return Err(fail(Exit::Failed, format!("stopped by {name}; no machine was left running")));
+            // One that ran, or that another `lab up` has brought to its end meanwhile, goes on.
+            let left = if ran || !lab.ended().await? { "the machines that ran go on" } else { "no machine was left running" };
+            return Err(fail(Exit::Failed, format!("stopped by {}; {left}", name?)));
         }
     }
     print::note(&format!("the machines answer: ssh -F {} NAME", lab.ssh_config().display()));
