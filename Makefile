@@ -17,10 +17,11 @@ demo-down: ## Stop the demo's machines and remove their disks
 test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
 
-bench: tools ## A plan that finds nothing to do against plain ssh to the same machines; size, start and memory of the program
+bench: tools ## A plan that finds nothing to do against plain ssh to the same machines; size, start and memory of the program; documents against sops
 	cargo build --release -p kubestead-cli
 	bash benches/plan.sh "$(KUBESTEAD)"
 	bash benches/size.sh
+	bash benches/secrets.sh "$(KUBESTEAD)"
 
 docs: ## The crates' documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace

@@ -55,3 +55,16 @@ fn a_forbidden_arrow_is_found() {
         {"name": "kubestead-new", "dependencies": []}]});
     assert_eq!(violations(&bad).len(), 3);
 }
+
+#[test]
+fn secrets_stand_alone() {
+    let tree = ["tree", "-p", "kubestead-secrets", "--edges", "normal", "--prefix", "none", "--offline"];
+    let output = std::process::Command::new(env!("CARGO")).args(tree).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&"kubestead-core") && names.contains(&"age"), "the tree was read: {names:?}");
+    for other in IMPURE.iter().chain(&["kubestead-provision", "kubestead-storage", "kube-client", "hyper"]) {
+        assert!(!names.contains(other), "kubestead-secrets brings {other}");
+    }
+}

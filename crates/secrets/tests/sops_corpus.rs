@@ -185,7 +185,7 @@ fn both_ways(real: &Real<'_>, seed: usize) -> bool {
 #[test]
 fn a_changed_byte_of_any_value_or_of_the_mac_is_refused() {
     let keys = Keys::new();
-    for seed in (0..SAMPLES).step_by(13) {
+    for seed in (0..SAMPLES).step_by(17) {
         let sample = Sample::new(seed);
         let path = PathBuf::from(format!("t.{}", sample.end()));
         let document = keys.seal(&path, &sample);
@@ -199,7 +199,7 @@ fn a_changed_byte_of_any_value_or_of_the_mac_is_refused() {
             if good[at..end].ends_with("comment") {
                 continue;
             }
-            let step = if good.len() > 4000 { 23 } else { 5 };
+            let step = if good.len() > 4000 { 31 } else { 7 };
             for index in (at + piece.len() + dice.roll(step)..end - 10).step_by(step) {
                 let old = good.as_bytes()[index];
                 let new = if old == b'A' { 'B' } else { 'A' };

@@ -161,6 +161,39 @@ fn plain_empty_and_foreign_files_say_what_they_are() {
 }
 
 #[test]
+fn long_values_are_read_written_and_kept_as_short_ones_are() {
+    let folder = Folder::new();
+    let long = "long text ".repeat(200);
+    for (name, plain) in [
+        ("a.yaml", format!("a: {long}x\nb: !!str '{long}' # why\nc: [\"{long}\"]\nd_unencrypted: {long}y\n# {long}\n")),
+        ("a.json", format!("{{\"a\": \"{long}\", \"c\": [\"{long}\"]}}\n")),
+        ("a.bin", format!("{long}\n")),
+    ] {
+        let path = folder.write(name, &plain);
+        let mut document = Sops::open(&path, &folder.identities).unwrap();
+        let mut pieces = Vec::new();
+        document
+            .write_plain(&mut |piece| {
+                pieces.extend_from_slice(piece);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(pieces, document.plain().unwrap().expose(), "{name}");
+        assert!(String::from_utf8(pieces).unwrap().contains(&long));
+        let before = read(&path);
+        let edited = std::str::from_utf8(document.plain().unwrap().expose()).unwrap().replacen("long text", "new text", 1);
+        document.edit(&secret(&edited)).unwrap();
+        document.save().unwrap();
+        let sealed =
+            |text: &str| -> Vec<String> { text.split("ENC[").skip(1).map(|piece| piece.split(']').next().unwrap().to_owned()).collect() };
+        let (before, after) = (sealed(&before), sealed(&read(&path)));
+        assert_eq!(before.len(), after.len());
+        assert_eq!(before.iter().zip(&after).filter(|(a, b)| a != b).count(), 2, "{name}: the value and the MAC");
+        assert_eq!(Sops::open(&path, &folder.identities).unwrap().plain().unwrap().expose(), edited.as_bytes());
+    }
+}
+
+#[test]
 fn paths_that_lead_nowhere_are_refused_and_change_nothing() {
     let folder = Folder::new();
     let path = folder.write("a.yaml", "a: {b: 1}\nl:\n- x\nt: text\n");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kubestead_core::secret::Secret;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::check::{CONFLICT, conflict};
@@ -37,8 +38,8 @@ pub struct Sops;
 pub struct Document {
     pub(super) path: PathBuf,
     pub(super) format: Format,
-    /// What the file held when it was read; nothing for a file that is not there yet.
-    on_disk: Option<Zeroizing<Vec<u8>>>,
+    /// A digest of what the file held when it was read; nothing for a file that is not there yet.
+    on_disk: Option<[u8; 32]>,
     pub(super) text: String,
     pub(super) parsed: Parsed,
     pub(super) opened: Vec<Opened>,
@@ -83,18 +84,25 @@ impl Sops {
             return Err(failed(std::io::Error::other("it is a folder; name one of its files")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
-        Self::open_text(path, Format::of(path), &bytes, identities)
+        Self::open_owned(path, Format::of(path), bytes, identities)
     }
 
     /// Opens what was read elsewhere. `path` is named in messages, and is where [`Document::save`] writes.
     pub fn open_text(path: &Path, format: Format, bytes: &[u8], identities: &Identities) -> Result<Document, Error> {
-        let text = text_of(path, bytes)?;
-        let parsed = format.parse(&text).map_err(|p| syntax(path, &text, p))?;
+        Self::open_owned(path, format, bytes.to_vec(), identities)
+    }
+
+    fn open_owned(path: &Path, format: Format, bytes: Vec<u8>, identities: &Identities) -> Result<Document, Error> {
+        let on_disk = Some(digest(&bytes));
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => text_of(path, error.as_bytes())?,
+        };
+        let parsed = format.parse_with(&text, true).map_err(|p| syntax(path, &text, p))?;
         let meta = Meta(parsed.meta.clone().ok_or_else(|| Error::NotEncrypted(path.to_owned()))?);
         meta.check().map_err(|why| Error::Metadata { path: path.to_owned(), why })?;
         let key = wrap::open(path, &meta, identities)?;
-        let on_disk = Some(Zeroizing::new(bytes.to_vec()));
-        Document::read(Draft { path: path.to_owned(), format, on_disk, text, meta, key })
+        Document::read(Draft { path: path.to_owned(), format, on_disk, text, parsed: Some(parsed), meta, key })
     }
 
     /// Encrypts a plain text that is to be a file. Nothing is written before [`Document::save`]; that replaces a file only when it holds
@@ -122,8 +130,8 @@ impl Sops {
         let body = sealed::encrypt(format, &plain_text, &selector, &key, &mut Pool::default()).map_err(|f| value_error(path, f))?;
         let parsed = format.parse(&body).map_err(|p| syntax(path, &body, p))?;
         let text = format.attach(&body, &parsed, &meta.0).map_err(|p| syntax(path, &body, p))?;
-        let on_disk = path.exists().then(|| Zeroizing::new(plain.expose().to_vec()));
-        let draft = Draft { path: path.to_owned(), format, on_disk, text, meta, key };
+        let on_disk = path.exists().then(|| digest(plain.expose()));
+        let draft = Draft { path: path.to_owned(), format, on_disk, text, parsed: None, meta, key };
         let mut document = Document::read_unchecked(draft)?;
         document.seal()?;
         Ok(document)
@@ -134,8 +142,10 @@ impl Sops {
 struct Draft {
     path: PathBuf,
     format: Format,
-    on_disk: Option<Zeroizing<Vec<u8>>>,
+    on_disk: Option<[u8; 32]>,
     text: String,
+    /// What the text was read into, if it was.
+    parsed: Option<Parsed>,
     meta: Meta,
     key: DataKey,
 }
@@ -149,8 +159,8 @@ impl Document {
     }
 
     fn read_unchecked(draft: Draft) -> Result<Self, Error> {
-        let Draft { path, format, on_disk, text, meta, key } = draft;
-        let parsed = format.parse(&text).map_err(|p| syntax(&path, &text, p))?;
+        let Draft { path, format, on_disk, text, parsed, meta, key } = draft;
+        let parsed = parsed.map_or_else(|| format.parse_with(&text, true), Ok).map_err(|p| syntax(&path, &text, p))?;
         let selector = meta.selector().map_err(|why| Error::Metadata { path: path.clone(), why })?;
         let selector = format.selector(&selector);
         let opened = sealed::open(&text, &parsed, &selector, &key).map_err(|f| value_error(&path, f))?;
@@ -190,6 +200,16 @@ impl Document {
     pub fn plain(&self) -> Result<Secret, Error> {
         let text = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
         self.format.unwrap_plain(text).map(Secret::new).map_err(|why| Error::Syntax { path: self.path.clone(), line: 1, why })
+    }
+
+    /// As [`Document::plain`], piece by piece, so that a large document is not in memory twice. Everything was checked before the first
+    /// piece comes. An error of the sink ends it.
+    pub fn write_plain(&self, sink: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> Result<(), Error> {
+        let written = match (self.format, self.get(["data"])) {
+            (Format::Binary, Some(value)) => sink(value.bytes().expose()),
+            _ => sealed::decrypt_to(self.format, &self.text, &self.parsed, &self.opened, sink).map_err(|f| value_error(&self.path, f))?,
+        };
+        written.map_err(|source| Error::File { what: "print", path: self.path.clone(), source })
     }
 
     /// Sets a value. Mappings on the way that are not there are made; a list grows when the index is its length. Nothing else changes:
@@ -296,7 +316,7 @@ impl Document {
         if parsed.meta.is_some() {
             return Err(Error::AlreadyEncrypted(self.path.clone()));
         }
-        self.encrypt_again(&text, &mut Pool::new(&self.opened))?;
+        self.encrypt_again(&text, &mut Pool::new(&self.text, &self.opened))?;
         Ok(Change::Changed)
     }
 
@@ -320,15 +340,15 @@ impl Document {
         }
         self.seal()?;
         let now = match std::fs::read(&self.path) {
-            Ok(bytes) => Some(Zeroizing::new(bytes)),
+            Ok(bytes) => Some(digest(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(Error::File { what: "read", path: self.path.clone(), source }),
         };
-        if now.as_deref() != self.on_disk.as_deref() {
+        if now != self.on_disk {
             return Err(Error::Changed(self.path.clone()));
         }
         replace_file(&self.path, self.text.as_bytes()).map_err(|source| Error::File { what: "write", path: self.path.clone(), source })?;
-        self.on_disk = Some(Zeroizing::new(self.text.clone().into_bytes()));
+        self.on_disk = Some(digest(self.text.as_bytes()));
         self.changed = false;
         Ok(Change::Changed)
     }
@@ -348,7 +368,7 @@ impl Document {
         }
         let text = splice(&self.text, edits).map_err(|p| syntax(&self.path, &self.text, p))?;
         let wrong = |why: String| Error::ReadBack { path: self.path.clone(), why };
-        let parsed = self.format.parse(&text).map_err(|p| wrong(p.why))?;
+        let parsed = self.format.parse_with(&text, true).map_err(|p| wrong(p.why))?;
         let found = Meta(parsed.meta.clone().ok_or_else(|| wrong("the metadata is gone".to_owned()))?);
         // Flat, because INI and dotenv hold numbers as texts.
         if flatten(&found.0.sorted()) != flatten(&meta.0.sorted()) {
@@ -367,18 +387,9 @@ impl Document {
     pub(super) fn reread(&mut self, text: String) -> Result<(), Error> {
         let key = DataKey::new(self.key.bytes()).ok_or_else(|| self.metadata("its key is not 32 bytes long"))?;
         let draft =
-            Draft { path: self.path.clone(), format: self.format, on_disk: self.on_disk.take(), text, meta: self.meta.clone(), key };
-        let on_disk = draft.on_disk.clone();
-        match Self::read_unchecked(draft) {
-            Ok(document) => {
-                *self = document;
-                Ok(())
-            }
-            Err(error) => {
-                self.on_disk = on_disk;
-                Err(error)
-            }
-        }
+            Draft { path: self.path.clone(), format: self.format, on_disk: self.on_disk, text, parsed: None, meta: self.meta.clone(), key };
+        *self = Self::read_unchecked(draft)?;
+        Ok(())
     }
 
     /// As `reread`, and refuses when the value at the path is not the one that was meant, or another one changed.
@@ -397,6 +408,10 @@ impl Document {
         self.reread(old_text)?;
         Err(self.path_error(path, format!("this {} cannot be written there in this format", value.kind().word())))
     }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn below(path: &KeyPath, top: &KeyPath) -> bool {

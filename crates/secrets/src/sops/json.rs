@@ -9,7 +9,12 @@ const DEEPEST: usize = 200;
 
 /// Reads a file; the metadata is taken out.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
-    let mut reader = Reader { text, at: 0 };
+    parse_with(text, false)
+}
+
+/// As [`parse`]; `lean` leaves long ciphertexts where they are.
+pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
+    let mut reader = Reader { text, at: 0, lean };
     reader.blanks();
     if reader.byte() != Some(b'{') {
         return Err(Problem::new(reader.at, "sops needs a JSON object at the top"));
@@ -41,6 +46,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    lean: bool,
 }
 
 impl Reader<'_> {
@@ -70,7 +76,12 @@ impl Reader<'_> {
         match self.byte() {
             Some(b'{') => self.container(b'}', depth).map(Tree::Container),
             Some(b'[') => self.container(b']', depth).map(Tree::Container),
-            Some(b'"') => self.string().map(|text| Tree::Leaf(Leaf::new(Value::text(text), start..self.at))),
+            Some(b'"') => {
+                let span = self.quoted()?;
+                let content = &self.text[span.clone()];
+                let lean = Leaf::lean(content, span, start..self.at).filter(|_| self.lean && !content.contains('\\'));
+                lean.map_or_else(|| self.string_in(start).map(|text| Leaf::new(Value::text(text), start..self.at)), Ok).map(Tree::Leaf)
+            }
             _ => {
                 let rest = &self.text[start..];
                 let word = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(rest.len())];
@@ -116,6 +127,19 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Result<String, Problem> {
         let start = self.at;
+        self.quoted()?;
+        self.string_in(start)
+    }
+
+    /// The text of the quotes that begin there and end where the reader is.
+    fn string_in(&self, start: usize) -> Result<String, Problem> {
+        unescape(&self.text[start + 1..self.at - 1])
+            .ok_or_else(|| Problem::new(start, "this text holds a control character or an escape that JSON does not know"))
+    }
+
+    /// Passes a text in quotes; what stands between them.
+    fn quoted(&mut self) -> Result<Span, Problem> {
+        let start = self.at;
         let rest = &self.text.as_bytes()[start + 1..];
         let mut escaped = false;
         let end = rest.iter().position(|byte| {
@@ -125,8 +149,7 @@ impl Reader<'_> {
         });
         let end = end.map(|end| start + 1 + end).ok_or_else(|| Problem::new(start, "this text has no closing quote"))?;
         self.at = end + 1;
-        unescape(&self.text[start + 1..end])
-            .ok_or_else(|| Problem::new(start, "this text holds a control character or an escape that JSON does not know"))
+        Ok(start + 1..end)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::cipher::{DataKey, Sealed};
 use super::meta::Meta;
@@ -42,11 +43,15 @@ pub(crate) fn open(text: &str, parsed: &Parsed, selector: &Selector, key: &DataK
 }
 
 fn open_spot(text: &str, spot: Spot, key: &DataKey) -> Result<Opened, Failure> {
-    let written = spot.leaf.value.clone();
-    if !spot.selected || written.is_bare() {
+    let long = spot.leaf.sealed.clone().map(|span| &text[span]);
+    let written = match long.filter(|_| !spot.selected) {
+        Some(content) => Value::text(content),
+        None => spot.leaf.value.clone(),
+    };
+    if !spot.selected || long.is_none() && written.is_bare() {
         return Ok(Opened { spot, value: written, was_sealed: false });
     }
-    let content = written.as_str().unwrap_or_default();
+    let content = long.unwrap_or_else(|| written.as_str().unwrap_or_default());
     if spot.is_comment {
         // A comment that is not encrypted is no error to sops either: an older version wrote it so.
         let aads = std::iter::once(spot.aad()).chain(spot.other_aads());
@@ -105,14 +110,13 @@ struct Old {
 pub(crate) struct Pool(BTreeMap<(String, Kind, Vec<u8>), VecDeque<Old>>);
 
 impl Pool {
-    pub(crate) fn new(opened: &[Opened]) -> Self {
+    pub(crate) fn new(text: &str, opened: &[Opened]) -> Self {
         let mut pool = Self::default();
         for Opened { spot, value, was_sealed } in opened {
-            if let (true, Some(text)) = (*was_sealed, spot.leaf.value.as_str()) {
-                pool.0
-                    .entry(Self::key(&spot.aad(), value))
-                    .or_default()
-                    .push_back(Old { text: text.to_owned(), is_element: spot.is_element });
+            let written = spot.leaf.sealed.clone().map_or_else(|| spot.leaf.value.as_str(), |span| text.get(span));
+            if let (true, Some(written)) = (*was_sealed, written) {
+                let old = Old { text: written.to_owned(), is_element: spot.is_element };
+                pool.0.entry(Self::key(&spot.aad(), value)).or_default().push_back(old);
             }
         }
         pool
@@ -187,6 +191,38 @@ pub(crate) fn decrypt(format: Format, text: &str, parsed: &Parsed, opened: &[Ope
         }
     }
     splice(text, edits).map_err(|p| problem(text, p))
+}
+
+/// As [`decrypt`], piece by piece, so that the plain text is never there as a whole.
+pub(crate) fn decrypt_to(
+    format: Format,
+    text: &str,
+    parsed: &Parsed,
+    opened: &[Opened],
+    sink: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+) -> Result<std::io::Result<()>, Failure> {
+    let mut places: Vec<(&Span, Option<&Opened>)> = parsed.meta_regions.iter().map(|region| (region, None)).collect();
+    for open in opened.iter().filter(|open| open.was_sealed && !open.spot.leaf.alias) {
+        places.extend(open.spot.leaf.tag.iter().map(|tag| (tag, None)));
+        places.push((&open.spot.leaf.span, Some(open)));
+    }
+    places.sort_by_key(|(span, _)| (span.start, span.end));
+    let mut done = 0;
+    for (span, open) in places {
+        let overlap = || problem(text, Problem::new(span.start, "two values overlap here, such as a comment inside a scalar"));
+        let mut written = sink(text.get(done..span.start).ok_or_else(overlap)?.as_bytes());
+        if let Some(Opened { spot, value, .. }) = open {
+            let fail = |why| Failure { line: spot.line(text), at: spot.path.clone(), why };
+            let edits = replace(format, text, spot, value).map_err(fail)?;
+            let new = Zeroizing::new(edits.into_iter().next_back().map(|(_, new)| new).unwrap_or_default());
+            written = written.and_then(|()| sink(new.as_bytes()));
+        }
+        if written.is_err() {
+            return Ok(written);
+        }
+        done = span.end;
+    }
+    Ok(sink(text.get(done..).unwrap_or_default().as_bytes()))
 }
 
 #[cfg(test)]

@@ -38,9 +38,14 @@ impl Format {
     }
 
     pub(crate) fn parse(self, text: &str) -> Result<Parsed, Problem> {
+        self.parse_with(text, false)
+    }
+
+    /// As [`Format::parse`]; `lean` leaves long ciphertexts where they are instead of copying them.
+    pub(crate) fn parse_with(self, text: &str, lean: bool) -> Result<Parsed, Problem> {
         match self {
-            Self::Yaml => yaml::parse(text),
-            Self::Json | Self::Binary => json::parse(text),
+            Self::Yaml => yaml::parse_with(text, lean),
+            Self::Json | Self::Binary => json::parse_with(text, lean),
             Self::Dotenv => dotenv::parse(text),
             Self::Ini => ini::parse(text),
         }

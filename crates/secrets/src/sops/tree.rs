@@ -39,11 +39,22 @@ pub(crate) struct Leaf {
     pub(crate) flow: bool,
     /// The column of its key or dash.
     pub(crate) indent: usize,
+    /// Where its ciphertext stands, when `value` is left empty to save the copy: see [`Leaf::lean`].
+    pub(crate) sealed: Option<Span>,
 }
+
+/// Shorter ciphertexts are copied; the MAC is one of them.
+const LEAN_FROM: usize = 512;
 
 impl Leaf {
     pub(crate) fn new(value: Value, span: Span) -> Self {
-        Self { value, span, tag: None, alias: false, flow: false, indent: 0 }
+        Self { value, span, tag: None, alias: false, flow: false, indent: 0, sealed: None }
+    }
+
+    /// A leaf whose long ciphertext is not copied; nothing when it is none. Only for readers that ask for it, as `value` is empty then.
+    pub(crate) fn lean(content: &str, at: Span, span: Span) -> Option<Self> {
+        let fits = content.len() >= LEAN_FROM && Sealed::parse(content).is_ok() && !Sealed::is_comment(content);
+        fits.then(|| Self { sealed: Some(at), ..Self::new(Value::text(""), span) })
     }
 
     fn is_comment_element(&self) -> bool {

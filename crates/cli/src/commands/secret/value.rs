@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, KeyPath, Sops, Step, Value};
+use kubestead_secrets::sops::{Change, Document, Error, KeyPath, Sops, Step, Value};
 
 use super::args::{Input, Kind};
 use super::{failure, identities, input, key_path, shown};
@@ -78,8 +78,14 @@ pub(crate) fn get(file: &Path, path: Option<&str>) -> Result<Exit, Failure> {
     let path = path.map(key_path).transpose()?;
     let document = Sops::open(file, &identities()?).map_err(failure)?;
     let Some(path) = path else {
-        write(document.plain().map_err(failure)?.expose())?;
-        return Ok(Exit::Done);
+        let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
+        let written = document.write_plain(&mut |piece| out.write_all(piece));
+        let flushed = out.flush();
+        return match written.and(flushed.map_err(|source| Error::File { what: "print", path: file.to_owned(), source })) {
+            // A closed pipe ends the program quietly, as other programs do.
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+            other => other.map(|()| Exit::Done).map_err(failure),
+        };
     };
     if let Some(value) = document.get(path.clone()) {
         write(value.bytes().expose())?;

@@ -3,5 +3,5 @@
 mod parse;
 mod write;
 
-pub(crate) use parse::parse;
+pub(crate) use parse::{parse, parse_with};
 pub(crate) use write::{attach, comment, insert, remove, scalar};

@@ -12,13 +12,18 @@ const MOST_NODES: usize = 200_000;
 
 /// Reads a file. The metadata is taken out of the documents.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
+    parse_with(text, false)
+}
+
+/// As [`parse`]; `lean` leaves long ciphertexts where they are.
+pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
     let mut events = Vec::new();
     for next in Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }) {
         let (event, span) = next.map_err(|e| Problem::new(e.marker().byte_offset().unwrap_or(0), format!("this is no YAML: {e}")))?;
         let range = span.byte_range().unwrap_or(0..0);
         events.push(Seen { event, span: range, column: span.start.col(), tag: span.tag_span().and_then(|tag| tag.byte_range()) });
     }
-    let mut reader = Reader { text, events: &events, next: 0, cursor: 0, anchors: HashMap::new(), returned: Vec::new(), nodes: 0 };
+    let mut reader = Reader { text, events: &events, next: 0, cursor: 0, anchors: HashMap::new(), returned: Vec::new(), nodes: 0, lean };
     let mut parsed = Parsed::default();
     while let Some(document) = reader.document()? {
         take_metadata(text, document, &mut parsed)?;
@@ -90,6 +95,7 @@ struct Reader<'a> {
     /// Comments that turned out to stand behind the container that was being read.
     returned: Vec<Remark>,
     nodes: usize,
+    lean: bool,
 }
 
 /// A comment, and whether it stands behind something on its line.
@@ -197,6 +203,12 @@ impl<'a> Reader<'a> {
             properties_end = properties_end.max(span.end);
             self.next += 1;
         }
+        let quote = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
+        let content = seen.span.start + quote..seen.span.end.saturating_sub(quote);
+        let is_verbatim = tag.is_none() && self.lean && self.text.get(content.clone()) == Some(text);
+        if let Some(leaf) = Leaf::lean(text, content, seen.span.clone()).filter(|_| is_verbatim) {
+            return Ok(leaf);
+        }
         let problem = |why: String| Problem::new(seen.span.start, why);
         let value = match tag {
             Some(tag) => match format!("{}{}", tag.handle(), tag.suffix()).strip_prefix("tag:yaml.org,2002:") {
@@ -277,7 +289,10 @@ impl<'a> Reader<'a> {
             let Event::Scalar(text, style, _, tag) = &seen.event else {
                 return Err(Problem::new(seen.span.start, "a key must be a text, not a list, a mapping or an alias"));
             };
-            let named = self.scalar(seen, text, *style, tag.as_deref(), before)?;
+            let lean = std::mem::take(&mut self.lean);
+            let named = self.scalar(seen, text, *style, tag.as_deref(), before);
+            self.lean = lean;
+            let named = named?;
             let key = named.value.as_str().unwrap_or_default().to_owned();
             if named.value.kind() != Kind::Text {
                 return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
