@@ -49,7 +49,7 @@ pub(crate) enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
-    /// Check the cluster file: every mistake at once, nothing is touched.
+    /// Check the cluster file and its folder of secrets: every mistake at once, no key is needed, nothing is touched.
     #[command(after_help = "Example: kubestead check -f cluster.yaml")]
     Check(Common),
     /// Look at the machines and show what `up` would do. Changes nothing.

@@ -225,6 +225,26 @@ async fn only_what_changed_is_applied_and_other_recipients_change_nothing() {
 }
 
 #[tokio::test]
+async fn stopped_after_any_step_the_next_run_goes_on() {
+    for stop in 0..4 {
+        let world = World::new();
+        for name in ["a", "b", "c"] {
+            world.seal(&format!("{name}.yaml"), &plain(name, &[("k", "v")]).replace("stringData", "immutable: true\nstringData"));
+        }
+        for step in world.plan().await.steps.iter().take(stop) {
+            world.apply(&step.action).await.unwrap();
+        }
+        assert_eq!(world.plan().await.steps.len(), 3 - stop);
+        world.settle().await;
+        // Between the two halves of a replacement.
+        world.set("b.yaml", ["stringData", "k"], "new");
+        world.kube.delete(&reference("b")).await.unwrap();
+        assert_eq!(told(&world.plan().await), [("cluster/secret.apps.b/apply".to_owned(), Risk::Safe)]);
+        world.settle().await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_changed_by_hand_is_named_and_overwritten_by_consent_alone() {
     let world = World::new();
     world.seal("db.yaml", &plain("db", &[("password", "ours"), ("user", "admin")]));
