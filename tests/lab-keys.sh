@@ -73,6 +73,7 @@ keys_of_a_cluster() {
 # Two key servers, a copy of one, a node that leaves the file, and the end of one volume: machines of this file alone.
 keys_alone() {
   echo "== a node leaves the file"
+  "$kubestead" key export masterlock --to "$work/before.age" > /dev/null
   file kube1 masterlock
   expect "the plan says so" says "~ masterlock/kube2/revoke" status 3 "$kubestead" plan
   expect "up shuts it out" "$kubestead" up
@@ -82,6 +83,7 @@ keys_alone() {
   on masterlock "cp -rp /var/lib/kubestead-keys/kube2 /root/kube2"
   expect "a share is wiped by its name" "$kubestead" key revoke kube2 --wipe data
   expect "that one alone" on masterlock "! [ -e /var/lib/kubestead-keys/kube2/data ] && [ -s /var/lib/kubestead-keys/kube2/keep ]"
+  expect "an older export does not bring it back" says "left out: the share of kube2/data" "$kubestead" key restore "$work/before.age" masterlock
   on masterlock "cp -p /root/kube2/data /var/lib/kubestead-keys/kube2/data"
   file "kube1 kube2" masterlock
   expect "back in the file it asks" status 4 "$kubestead" up

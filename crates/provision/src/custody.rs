@@ -85,11 +85,11 @@ pub enum Machines {
 /// What a restore did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// How many shares are in the archive, and on the server now.
+    /// How many shares of the archive are on the server now.
     pub shares: usize,
     /// Whether anything was missing on the server.
     pub changed: bool,
-    /// Lines of the archive that the server did not get.
+    /// What the server did not get: lines, and shares with the reason.
     pub left: Vec<String>,
 }
 
@@ -222,9 +222,11 @@ impl Custody {
             Some(Fact::Absent) | None => return Err(Error::NotSeen { server: name.clone(), gap: "it was not looked at".into() }),
         };
         keyserver::apply(&Action::Setup { spec: spec.clone() }, host.as_ref(), &self.fleet.hosts()).await?;
-        let (lines, left) = archive.lines_for(spec, &self.members(), &there);
-        let done = archive.restore(spec, &lines).run(host.as_ref()).await;
+        let (lines, mut left) = archive.lines_for(spec, &self.members(), &there);
+        let shares = archive.shares_left(spec, &self.members(), &there);
+        left.extend(shares.iter().map(|path| format!("the share of {path}: its node was shut out there and is not in the file")));
+        let done = archive.restore(spec, &lines, &shares).run(host.as_ref()).await;
         let done = done.map_err(|source| Error::Restore { server: name.clone(), source })?;
-        Ok(Restored { shares: archive.shares.len(), changed: done == Done::Changed, left })
+        Ok(Restored { shares: archive.shares.len() - shares.len(), changed: done == Done::Changed, left })
     }
 }

@@ -54,6 +54,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
 pub(crate) fn procedure(volume: &Volume) -> Procedure {
     let (group, name, mapper, path) = (&volume.group, &volume.name, volume.mapper(), &volume.path);
     let files = unit::units(volume).iter().map(|f| kubestead_core::command::quote(&f.path)).collect::<Vec<_>>().join(" ");
+    let folder = kubestead_core::command::quote(&format!("/etc/systemd/system/{}.d", unit::cryptsetup_unit(volume)));
     let unlock = kubestead_core::command::quote(&unit::cryptsetup_unit(volume));
     let drop = |file: &str, ours: &str| {
         format!(
@@ -83,7 +84,7 @@ pub(crate) fn procedure(volume: &Volume) -> Procedure {
              d=/dev/{group}/{name}; r=$(readlink -f \"$d\")\n\
              [ -z \"$(ls \"/sys/class/block/${{r##*/}}/holders\")\" ] || stop \"$d is in use\"\n\
              exec {{lock}}<\"$r\"; flock -n \"$lock\" || stop \"$d is locked by another program\"\n\
-             {}\n{}\nrm -f {files}; systemctl daemon-reload\n\
+             {}\n{}\nrm -f {files}; [ ! -d {folder} ] || rmdir --ignore-fail-on-non-empty {folder}; systemctl daemon-reload\n\
              f=/etc/kubestead/share.d/{name}; if [ -f \"$f\" ]; then shred -n 1 -u \"$f\"; sync /etc/kubestead/share.d; fi\n\
              cryptsetup erase -q \"$d\"; sync\n\
              case $(dump) in *'\"keyslots\":{{}}'*) ;; *) stop 'a key slot is still there' ;; esac\n\

@@ -111,7 +111,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
                     "{node} is still in the cluster file: take it out, or `kubestead up` asks for your consent to let it in again"
                 ));
             }
-            print::note("whoever had its disk and its key before has the volume's key: make its data anew elsewhere");
+            print::note("what it fetched before may have been kept: if it was stolen, what its volumes hold is no secret any more");
         }
     }
     Ok(match session::verdict(&again) {
@@ -202,8 +202,11 @@ async fn restore(common: &Common, from: &Path, server: &str) -> Result<Exit, Fai
     let done = custody.restore(&server, &archive, &Progress::new(None)).await?;
     let word = if done.changed { "put back, read and compared" } else { "there already" };
     print::data(&format!("{server}: {} shares of {}: {word}", done.shares, archive.server));
+    if !done.left.is_empty() {
+        print::note("what is of no node of this file, or is there in another form, was left out:");
+    }
     for line in &done.left {
-        print::note(&format!("left out, because it is of no node of this file or is there in another form: {line}"));
+        print::note(&format!("left out: {line}"));
     }
     print::note("next: kubestead up, so that the nodes ask this server");
     Ok(Exit::Done)

@@ -107,7 +107,9 @@ fn opens_all(cluster: &Cluster, identity: &Secret) -> Result<(Escrow, BTreeSet<S
 fn write(common: &Common, (total, threshold): (u8, u8), out: &Path, backups: Vec<String>, date: String) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
     let (identity, recipient) = session::escrow(&cluster)?.identity()?;
-    opens_all(&cluster, &identity)?;
+    if opens_all(&cluster, &identity)?.1.is_empty() {
+        print::note("the escrow has no recovery key yet: `kubestead up` makes them, and these shares will open them");
+    }
     let row = |node: &kubestead_provision::file::Node| {
         let volumes = compose::storage(&cluster, &node.name).volumes;
         let row = |v: kubestead_storage::spec::Volume| VolumeRow {

@@ -124,11 +124,24 @@ impl Archive {
         (taken.into_iter().cloned().collect(), left.into_iter().cloned().collect())
     }
 
+    /// The shares that another server shall not get: of nodes that it shut out and that the file does not have. They may have been wiped.
+    pub fn shares_left(&self, spec: &KeyServerSpec, members: &BTreeSet<Name>, there: &[String]) -> BTreeSet<String> {
+        let out: Vec<Name> = there
+            .iter()
+            .filter_map(|l| match line::parse(l) {
+                Entry::Revoked { cluster, node } if cluster == spec.cluster && !members.contains(&node) => Some(node),
+                Entry::Revoked { .. } | Entry::Enrolled(_) | Entry::Foreign => None,
+            })
+            .collect();
+        let of_out = |path: &&String| out.iter().any(|node| path.split('/').next() == Some(node.as_str()));
+        self.shares.keys().filter(of_out).cloned().collect()
+    }
+
     /// Puts shares and lines on a server: those that are missing. A share that is there with another content stops it before anything
     /// is written; every share is read back.
-    pub fn restore(&self, spec: &KeyServerSpec, lines: &[String]) -> Procedure {
+    pub fn restore(&self, spec: &KeyServerSpec, lines: &[String], left: &BTreeSet<String>) -> Procedure {
         let mut text = Zeroizing::new(String::new());
-        for (path, value) in &self.shares {
+        for (path, value) in self.shares.iter().filter(|(path, _)| !left.contains(*path)) {
             let _ = writeln!(text, "{}", row(path, value).as_str());
         }
         for line in lines {
@@ -222,13 +235,16 @@ mod tests {
         assert_eq!(left, [archive.lines[1].clone(), archive.lines[3].clone()]);
         let mark = line::revoked(&name("home"), &name("kube1"));
         assert!(!archive.lines_for(&spec(), &members(), &[mark]).0.contains(&archive.lines[0]), "who was shut out stays out");
+        let mark = line::revoked(&name("home"), &name("kube1"));
+        assert!(archive.shares_left(&spec(), &members(), std::slice::from_ref(&mark)).is_empty());
+        assert_eq!(archive.shares_left(&spec(), &BTreeSet::new(), &[mark]), BTreeSet::from(["kube1/data".to_owned()]));
     }
 
     /// Runs the restore over a folder of its own.
     fn restore(dir: &std::path::Path) -> (i32, String) {
         use std::io::Write as _;
         let spec = KeyServerSpec { user: user(), directory: dir.join("shares").display().to_string(), ..spec() };
-        let command = archive().restore(&spec, &archive().lines[..1]).command();
+        let command = archive().restore(&spec, &archive().lines[..1], &BTreeSet::new()).command();
         let script = command.argv[2]
             .replace(KEYS, &dir.join("keys").display().to_string())
             .replace("sync /etc/ssh", "true")

@@ -123,7 +123,11 @@ fn tries(spec: &KeyServerSpec, subject: &Subject) -> Vec<Try> {
     add("a key that nobody made is not there", format!("{ASK}ask {to} 'get kubestead-doctor-none'"), Expect::NoKey);
     add("sftp is refused", format!("{ASK}ask -s {to} sftp"), Expect::Refused);
     add("a terminal is refused", format!("{ASK}ask -tt {to} id"), Expect::Says("PTY allocation request failed"));
-    add("forwarding of a port is refused", format!("{ASK}ask -W 127.0.0.1:22 {to}"), Expect::Says("administratively prohibited"));
+    add(
+        "forwarding of a port is refused",
+        format!("{ASK}ask -o LogLevel=INFO -W 127.0.0.1:22 {to}"),
+        Expect::Says("administratively prohibited"),
+    );
     add(
         "forwarding of a port from the server is refused",
         format!("{ASK}ask -N -o ExitOnForwardFailure=yes -R 127.0.0.1:0:127.0.0.1:22 {to}"),

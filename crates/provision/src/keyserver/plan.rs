@@ -145,20 +145,26 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     for (spec, facts) in &known {
         set_up(spec, facts, &mut part);
         strangers(&wanted, spec, &lines, &mut part);
-        // A server that is not seen may know the node by another key: nobody is let in before all are.
-        for node in spec.nodes.iter().filter(|_| known.len() == wanted.servers.len()) {
+    }
+    // A server that is not seen may have the share, and may know the node by another key.
+    if known.len() < wanted.servers.len() {
+        return part;
+    }
+    namesakes(&known, &lines, &mut part);
+    super::shares::plan(&known, &wanted, nodes, &mut part);
+    let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| Some(h.object.split_once('/')?.0.to_owned())).collect();
+    for (spec, facts) in &known {
+        // A node whose share is lost is not let in: what is put back later says by which key it is known.
+        for node in spec.nodes.iter().filter(|n| !doubts.contains(n.name.as_str())) {
             // A node that was not seen keeps what it has here.
             if let Some(own) = nodes.get(&node.name).and_then(Fact::known) {
                 one_enrolment(spec, facts, node, own, &lines, &mut part);
             }
         }
     }
-    if known.len() == wanted.servers.len() {
-        super::shares::plan(&known, &wanted, nodes, &mut part);
-        let known_hosts: String = known.iter().map(|(spec, facts)| known_host(&spec.address, spec.port, &facts.host_key)).collect();
-        for (name, facts) in nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
-            one_node(name, facts, &known_hosts, &mut part);
-        }
+    let known_hosts: String = known.iter().map(|(spec, facts)| known_host(&spec.address, spec.port, &facts.host_key)).collect();
+    for (name, facts) in nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
+        one_node(name, facts, &known_hosts, &mut part);
     }
     part
 }
@@ -189,6 +195,20 @@ fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &[(Name, Entry)],
 fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
     let action = Action::Revoke { spec: spec.clone(), node: node.clone(), addresses };
     Step::new(target(spec), node.as_str(), "revoke", action, why).risk(Risk::Disrupts)
+}
+
+/// Two nodes of one name would have one folder for their shares.
+fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &[(Name, Entry)], part: &mut Part<Action>) {
+    let Some((spec, _)) = known.first() else { return };
+    for (server, entry) in lines {
+        if let Entry::Enrolled(Line { cluster: Some(cluster), node, .. }) = entry
+            && *cluster != spec.cluster
+            && spec.nodes.iter().any(|n| n.name == *node)
+        {
+            let reason = format!("on {server} a node of the cluster {cluster} has the same name: their keys would lie in one folder");
+            part.held.push(Held::new(format!("{node}/keys"), reason, "rename the node, or use another key server"));
+        }
+    }
 }
 
 /// A first enrolment, and another address for the same key, are safe. Another key than the one that is enrolled, on any server, may be

@@ -126,6 +126,7 @@ mod tests {
             let part = run(found, made);
             assert!(shares(&part).is_empty() && part.held[0].reason.contains(word), "{:?}", part.held);
             assert_eq!(part.held[0].object, "kube1/data");
+            assert!(!part.steps.iter().any(|s| s.id.0.ends_with("/enrol")), "its node is not let in as if for the first time");
         }
     }
 }
