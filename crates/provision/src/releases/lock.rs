@@ -155,7 +155,7 @@ mod tests {
             "\"a\" has no sha256 of 64",
             "the version \"\" is no word",
             "no file of it is used",
-            "\"../c\" has a name",
+            "\"../c\" leaves the folder",
             "\"i\" is an image without",
             "for the role \"master\"",
             "each needs `from`",
