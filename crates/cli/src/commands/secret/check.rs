@@ -16,7 +16,7 @@ use crate::print;
 const LARGEST: u64 = 64 << 20;
 
 /// Reads a file's content; none for what has no content of its own.
-type Read = dyn Fn(&Path) -> Result<Option<Vec<u8>>, Failure> + Sync;
+type Read<'a> = dyn Fn(&Path) -> Result<Option<Vec<u8>>, Failure> + Sync + 'a;
 
 /// What was found in all files.
 #[derive(Default)]
@@ -29,10 +29,10 @@ struct Tally {
 pub(crate) fn staged() -> Result<Exit, Failure> {
     let here = current_dir()?;
     let top = git::top(&here).ok_or_else(|| fail(Exit::Usage, "this is no git repository, so nothing is staged here"))?;
-    let staged = git::run(&top, &["diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT"])?;
+    let staged = git::run(&top, &["diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT", "--ignore-submodules"])?;
     let files: Vec<PathBuf> = git::paths(&staged).into_iter().map(|path| top.join(path)).collect();
-    // A link or a submodule has no content of its own.
-    judge(&files, &|path| Ok(git::content(path, "").unwrap_or_default()))
+    // What git cannot show is not passed over: then nobody would have looked at it.
+    judge(&files, &|path| git::staged(&top, path.strip_prefix(&top).unwrap_or(path)).map(Some))
 }
 
 pub(crate) fn paths(paths: &[PathBuf]) -> Result<Exit, Failure> {
@@ -60,7 +60,7 @@ fn tracked(dir: &Path) -> Option<Vec<PathBuf>> {
     Some(files.collect())
 }
 
-fn judge(files: &[PathBuf], read: &Read) -> Result<Exit, Failure> {
+fn judge(files: &[PathBuf], read: &Read<'_>) -> Result<Exit, Failure> {
     let (identities, book) = (identities()?, RuleBook::default());
     let tally = Mutex::new(Tally::default());
     let next = AtomicUsize::new(0);

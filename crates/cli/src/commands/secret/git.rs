@@ -39,17 +39,25 @@ pub(crate) fn paths(output: &[u8]) -> Vec<PathBuf> {
     words.map(|word| PathBuf::from(std::ffi::OsStr::from_bytes(word))).collect()
 }
 
-/// A file's content in a revision (`HEAD`), or in the index (an empty revision); none when it is not there.
+/// What is staged of a file, by its path from the top. Run at the top, because a hook may be given an index by a path from there.
+pub(crate) fn staged(top: &Path, file: &Path) -> Result<Vec<u8>, Failure> {
+    run(top, &["cat-file", "blob", &format!(":0:{}", name(file)?)])
+}
+
+/// A file's content in a revision; none when it is not there.
 pub(crate) fn content(file: &Path, revision: &str) -> Result<Option<Vec<u8>>, Failure> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    if !revision.is_empty() {
-        run(dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
-            .map_err(|_| fail(Exit::Usage, format!("git knows no revision {revision:?} where {} lies", file.display())))?;
-    }
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let object = format!("{revision}:./{name}");
+    run(dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])
+        .map_err(|_| fail(Exit::Usage, format!("git knows no revision {revision:?} where {} lies", file.display())))?;
+    let object = format!("{revision}:./{}", name(Path::new(file.file_name().unwrap_or_default()))?);
     if run(dir, &["cat-file", "-e", &object]).is_err() {
         return Ok(None);
     }
     run(dir, &["cat-file", "blob", &object]).map(Some)
+}
+
+fn name(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        fail(Exit::Usage, format!("the name {} is no UTF-8, so git cannot be asked for it; rename the file", path.display()))
+    })
 }
