@@ -11,6 +11,7 @@ mod fixture;
 mod line;
 mod observe;
 mod plan;
+mod revocation;
 mod server_doctor;
 mod shares;
 mod spec;
@@ -18,7 +19,8 @@ mod spec;
 pub use apply::{Error, apply};
 pub use line::{Entry, Line, parse as parse_line};
 pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
-pub use plan::{Action, Replaced, Wanted, plan, ready, revocation};
+pub use plan::{Action, Replaced, Wanted, plan, ready};
+pub use revocation::revocation;
 pub use spec::{EnrolledNode, KeyServerSpec};
 
 /// sha256 of bytes, hex.

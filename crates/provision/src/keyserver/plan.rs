@@ -144,7 +144,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
         known.iter().flat_map(|(spec, facts)| facts.lines.iter().map(|l| (spec.server.clone(), line::parse(l)))).collect();
     for (spec, facts) in &known {
         set_up(spec, facts, &mut part);
-        strangers(&wanted, spec, &lines, &mut part);
+        super::revocation::strangers(&wanted, spec, &lines, &mut part);
     }
     // A server that is not seen may have the share, and may know the node by another key.
     if known.len() < wanted.servers.len() {
@@ -174,27 +174,6 @@ fn set_up(spec: &KeyServerSpec, facts: &ServerFacts, part: &mut Part<Action>) {
         let why = "user, folder and forced command for the nodes' keys";
         part.push(Step::new(target(spec), "keyserver", "setup", Action::Setup { spec: spec.clone() }, why));
     }
-}
-
-/// Nodes that the file does not have any more are shut out. Lines of other clusters and of other people stay.
-fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &[(Name, Entry)], part: &mut Part<Action>) {
-    let mut gone: BTreeMap<&Name, Vec<String>> = BTreeMap::new();
-    for (_, entry) in lines.iter().filter(|(server, _)| *server == spec.server) {
-        if let Entry::Enrolled(Line { cluster: Some(cluster), node, address, .. }) = entry
-            && *cluster == spec.cluster
-            && !wanted.members.contains(node)
-        {
-            gone.entry(node).or_default().push(address.clone());
-        }
-    }
-    for (node, addresses) in gone {
-        part.push(revoke(spec, node, addresses, format!("{node} is not in the file: it fetches no more keys; its shares stay")));
-    }
-}
-
-fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
-    let action = Action::Revoke { spec: spec.clone(), node: node.clone(), addresses };
-    Step::new(target(spec), node.as_str(), "revoke", action, why).risk(Risk::Disrupts)
 }
 
 /// Two nodes of one name would have one folder for their shares.
@@ -269,52 +248,6 @@ fn one_node(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<A
     if !files.is_empty() {
         part.push(Step::new(target(), "keys", "client", Action::Client { files }, "pin the key server's host key"));
     }
-}
-
-/// The steps that shut one node out on every server that is seen, and delete those of its shares that are named. A node of the file
-/// keeps its shares, whatever is named.
-pub fn revocation(
-    servers: &[KeyServerSpec],
-    members: &BTreeSet<Name>,
-    seen: &BTreeMap<Name, Fact<ServerFacts>>,
-    node: &Name,
-    wipe: &BTreeSet<Name>,
-) -> Part<Action> {
-    let mut part = Part::default();
-    if let (true, Some(volume)) = (members.contains(node), wipe.first()) {
-        let hint = format!("take {node} out of the file first, or leave out --wipe");
-        part.held.push(Held::new(format!("{node}/{volume}"), format!("{node} is in the file and needs its shares"), hint));
-        return part;
-    }
-    for spec in servers {
-        let facts = match seen.get(&spec.server) {
-            Some(Fact::Known(facts)) => facts,
-            Some(Fact::Unknown(gap)) => {
-                let mut held = Held::new(spec.server.as_str(), gap.to_string(), format!("{node} may still fetch keys there: run it again"));
-                held.unreachable = true;
-                part.held.push(held);
-                continue;
-            }
-            Some(Fact::Absent) | None => continue,
-        };
-        let entries: Vec<Entry> = facts.lines.iter().map(|l| line::parse(l)).collect();
-        let ours = |entry: &Entry| match entry {
-            Entry::Enrolled(l) if l.node == *node && l.cluster.as_ref().is_none_or(|c| *c == spec.cluster) => Some(l.address.clone()),
-            Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
-        };
-        let addresses: Vec<String> = entries.iter().filter_map(ours).collect();
-        let marked = entries.contains(&Entry::Revoked { cluster: spec.cluster.clone(), node: node.clone() });
-        if !addresses.is_empty() || (members.contains(node) && !marked) {
-            part.push(revoke(spec, node, addresses, format!("shut {node} out: it fetches no more keys, and its connections end")));
-        }
-        for volume in wipe.iter().filter(|v| facts.shares.contains_key(&format!("{node}/{v}"))) {
-            let action = Action::Wipe { spec: spec.clone(), node: node.clone(), volume: volume.clone() };
-            let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
-            let after = [StepId::new(spec.server.as_str(), node.as_str(), "revoke")];
-            part.push(Step::new(target(spec), &format!("{node}.{volume}"), "wipe", action, why).after(after).risk(Risk::Destroys));
-        }
-    }
-    part
 }
 
 #[cfg(test)]
@@ -428,22 +361,5 @@ mod tests {
         let lines = [enrolled(&spec, OTHER).replace(":home/", ":work/")];
         let part = run(&[(spec.clone(), server(&spec, &lines))], &nodes(Some(KEY)));
         assert!(!ids(&part).contains("masterlock/kube1/enrol") && part.held[0].reason.contains("cluster work"), "{:?}", part.held);
-    }
-
-    #[test]
-    fn a_revocation_names_what_it_wipes_and_never_a_member_of_the_file() {
-        let spec = spec();
-        let seen = BTreeMap::from([(name("masterlock"), Fact::Known(server(&spec, &[enrolled(&spec, KEY)])))]);
-        let specs = [spec];
-        let run = |members: &BTreeSet<Name>, wipe: &[&str]| {
-            revocation(&specs, members, &seen, &name("kube1"), &wipe.iter().map(|v| name(v)).collect())
-        };
-        let part = run(&members(), &[]);
-        assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke"]));
-        let part = run(&members(), &["data"]);
-        assert!(part.steps.is_empty() && part.held[0].hint.contains("out of the file"));
-        let part = run(&BTreeSet::new(), &["data", "other"]);
-        assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke", "masterlock/kube1.data/wipe"]));
-        assert!(step(&part, "masterlock/kube1.data/wipe").needs_consent());
     }
 }

@@ -1,0 +1,108 @@
+//! Shutting nodes out: those that left the file, and one that is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Held, Part, Risk, Step, StepId};
+
+use super::line::{self, Entry, Line};
+use super::observe::ServerFacts;
+use super::plan::{Action, Wanted, target};
+use super::spec::KeyServerSpec;
+
+/// Nodes that the file does not have any more are shut out. Lines of other clusters and of other people stay.
+pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &[(Name, Entry)], part: &mut Part<Action>) {
+    let mut gone: BTreeMap<&Name, Vec<String>> = BTreeMap::new();
+    for (_, entry) in lines.iter().filter(|(server, _)| *server == spec.server) {
+        if let Entry::Enrolled(Line { cluster: Some(cluster), node, address, .. }) = entry
+            && *cluster == spec.cluster
+            && !wanted.members.contains(node)
+        {
+            gone.entry(node).or_default().push(address.clone());
+        }
+    }
+    for (node, addresses) in gone {
+        part.push(revoke(spec, node, addresses, format!("{node} is not in the file: it fetches no more keys; its shares stay")));
+    }
+}
+
+fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
+    let action = Action::Revoke { spec: spec.clone(), node: node.clone(), addresses };
+    Step::new(target(spec), node.as_str(), "revoke", action, why).risk(Risk::Disrupts)
+}
+
+/// The steps that shut one node out on every server that is seen, and delete those of its shares that are named. A node of the file
+/// keeps its shares, whatever is named.
+pub fn revocation(
+    servers: &[KeyServerSpec],
+    members: &BTreeSet<Name>,
+    seen: &BTreeMap<Name, Fact<ServerFacts>>,
+    node: &Name,
+    wipe: &BTreeSet<Name>,
+) -> Part<Action> {
+    let mut part = Part::default();
+    if let (true, Some(volume)) = (members.contains(node), wipe.first()) {
+        let hint = format!("take {node} out of the file first, or leave out --wipe");
+        part.held.push(Held::new(format!("{node}/{volume}"), format!("{node} is in the file and needs its shares"), hint));
+        return part;
+    }
+    for spec in servers {
+        let facts = match seen.get(&spec.server) {
+            Some(Fact::Known(facts)) => facts,
+            Some(Fact::Unknown(gap)) => {
+                let mut held = Held::new(spec.server.as_str(), gap.to_string(), format!("{node} may still fetch keys there: run it again"));
+                held.unreachable = true;
+                part.held.push(held);
+                continue;
+            }
+            Some(Fact::Absent) | None => continue,
+        };
+        let entries: Vec<Entry> = facts.lines.iter().map(|l| line::parse(l)).collect();
+        let ours = |entry: &Entry| match entry {
+            Entry::Enrolled(l) if l.node == *node && l.cluster.as_ref().is_none_or(|c| *c == spec.cluster) => Some(l.address.clone()),
+            Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
+        };
+        let addresses: Vec<String> = entries.iter().filter_map(ours).collect();
+        let marked = entries.contains(&Entry::Revoked { cluster: spec.cluster.clone(), node: node.clone() });
+        if !addresses.is_empty() || (members.contains(node) && !marked) {
+            part.push(revoke(spec, node, addresses, format!("shut {node} out: it fetches no more keys, and its connections end")));
+        }
+        for volume in wipe.iter().filter(|v| facts.shares.contains_key(&format!("{node}/{v}"))) {
+            let action = Action::Wipe { spec: spec.clone(), node: node.clone(), volume: volume.clone() };
+            let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
+            let after = [StepId::new(spec.server.as_str(), node.as_str(), "revoke")];
+            part.push(Step::new(target(spec), &format!("{node}.{volume}"), "wipe", action, why).after(after).risk(Risk::Destroys));
+        }
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{KEY, blank, members, name, spec};
+    use super::*;
+
+    fn ids(part: &Part<Action>) -> BTreeSet<&str> {
+        part.steps.iter().map(|s| s.id.0.as_str()).collect()
+    }
+
+    #[test]
+    fn a_revocation_names_what_it_wipes_and_never_a_member_of_the_file() {
+        let spec = spec();
+        let shares = BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]);
+        let server = ServerFacts { lines: vec![line::render(&spec, &spec.nodes[0], KEY)], shares, ..blank() };
+        let seen = BTreeMap::from([(name("masterlock"), Fact::Known(server))]);
+        let specs = [spec];
+        let run = |members: &BTreeSet<Name>, wipe: &[&str]| {
+            revocation(&specs, members, &seen, &name("kube1"), &wipe.iter().map(|v| name(v)).collect())
+        };
+        let part = run(&members(), &[]);
+        assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke"]));
+        let part = run(&members(), &["data"]);
+        assert!(part.steps.is_empty() && part.held[0].hint.contains("out of the file"));
+        let part = run(&BTreeSet::new(), &["data", "other"]);
+        assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke", "masterlock/kube1.data/wipe"]));
+        assert!(part.steps.iter().any(|s| s.id.0 == "masterlock/kube1.data/wipe" && s.needs_consent()));
+    }
+}
