@@ -2,46 +2,7 @@
 # The proof of encryption at rest for life, on a lab of two machines: the key is replaced while Secrets are written and read all the time, `up`
 # is killed in every stage, and a cluster whose values are not encrypted is taken in.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH). Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-kubestead=${KUBESTEAD:-kubestead}
-work=$(mktemp -d)
-export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
-passed=0 failed=0
-finish() {
-  status=$?
-  if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
-  else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
-  echo "lab, encryption: $passed passed, $failed failed"
-  [ "$status" = 0 ] && [ "$failed" = 0 ]
-}
-trap finish EXIT
-
-# expect WHAT COMMAND...: the command must succeed.
-expect() {
-  what=$1; shift
-  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-}
-# status N COMMAND...: the command must end with that status.
-status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-on() {
-  machine=$1; shift
-  ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@" || { answer=$?; [ "$answer" = 255 ] || return "$answer"; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
-}
-says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
-# kill_at STEP [SECONDS]: begins `up` and kills it with -9 when the journal says that the step has begun.
-journal=$work/state/kubestead/home.jsonl
-kill_at() {
-  before=$(cat "$journal" 2>/dev/null | wc -l)
-  "$kubestead" up > "$work/killed" 2>&1 & pid=$!
-  until tail -n "+$((before + 1))" "$journal" 2>/dev/null | grep -qF "{\"event\":\"started\",\"step\":\"$1\""; do
-    kill -0 "$pid" 2>/dev/null || { echo "up ended before $1"; tail -n 20 "$work/killed"; return 1; }
-    sleep 0.1
-  done
-  sleep "${2:-0}"
-  kill -9 "$pid"; wait "$pid" 2>/dev/null || true
-}
+. "$(dirname "$0")/lab-lib.sh" "lab, encryption"
 
 echo "== from nothing"
 bundle=$("$kubestead" lab build 2>/dev/null)

@@ -167,32 +167,7 @@ file() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-  set -euo pipefail
-  kubestead=${KUBESTEAD:-kubestead}
-  work=$(mktemp -d)
-  export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
-  passed=0 failed=0
-  finish() {
-    status=$?
-    if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
-    else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
-    echo "lab, keys: $passed passed, $failed failed"
-    [ "$status" = 0 ] && [ "$failed" = 0 ]
-  }
-  trap finish EXIT
-  # expect WHAT COMMAND...: the command must succeed.
-  expect() {
-    what=$1; shift
-    if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-    else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-  }
-  # status N COMMAND...: the command must end with that status.
-  status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-  on() { machine=$1; shift; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
-  # eventually SECONDS COMMAND...: asks again until it succeeds.
-  eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
-  says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
-  fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
+  . "$(dirname "$0")/lab-lib.sh" "lab, keys"
 
   echo "== from nothing"
   mkdir -p "$KUBESTEAD_LAB_DIR/lab"

@@ -1,34 +1,8 @@
 #!/bin/bash
 # The proof of packages as the source of Kubernetes' programs, on a lab of two machines: a signed repository, exact versions, held.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH) and gpg. Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-kubestead=${KUBESTEAD:-kubestead}
-work=$(mktemp -d)
-export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
-passed=0 failed=0
-finish() {
-  status=$?
-  if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
-  else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
-  echo "lab, packages: $passed passed, $failed failed"
-  [ "$status" = 0 ] && [ "$failed" = 0 ]
-}
-trap finish EXIT
+. "$(dirname "$0")/lab-lib.sh" "lab, packages"
 
-# expect WHAT COMMAND...: the command must succeed.
-expect() {
-  what=$1; shift
-  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-}
-# status N COMMAND...: the command must end with that status.
-status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-on() { machine=$1; shift; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
-# eventually SECONDS COMMAND...: asks again until it succeeds.
-eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
-says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
-fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
 ready() { [ "$(on cp1 "kubectl --kubeconfig /etc/kubernetes/admin.conf get node cp1 -o 'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ]; }
 # while_unpacking COMMAND...: begins `up`, waits until dpkg unpacks on the node, carries the command out and kills `up` with -9.
 while_unpacking() {

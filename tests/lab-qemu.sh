@@ -1,28 +1,8 @@
 #!/bin/bash
 # The proof of the second backend: one machine under QEMU, without KVM, on the same root file system and with the same names of disks.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH) and qemu-system-x86. Makes a lab of its own and removes it at the end.
-set -euo pipefail
-kubestead=${KUBESTEAD:-kubestead}
-work=$(mktemp -d)
-export KUBESTEAD_LAB_DIR=$work/labs
-passed=0 failed=0
-finish() {
-  status=$?
-  "$kubestead" lab down --wipe > /dev/null 2>&1 || true; rm -rf "$work"
-  echo "lab, QEMU: $passed passed, $failed failed"
-  [ "$status" = 0 ] && [ "$failed" = 0 ]
-}
-trap finish EXIT
+. "$(dirname "$0")/lab-lib.sh" "lab, QEMU"
 
-# expect WHAT COMMAND...: the command must succeed.
-expect() {
-  what=$1; shift
-  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-}
-# status N COMMAND...: the command must end with that status.
-status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
 on() { ssh -F "$work/labs/lab/ssh_config" -o BatchMode=yes -o ConnectTimeout=30 kube1 "$@"; }
 
 mkdir -p "$work/labs/lab"

@@ -2,35 +2,15 @@
 # The proof that a lab needs no root, and that nothing is left of it, whatever ends it: an ordinary user's machines in a user namespace.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH) and the lab's parts in the cache. Run as root, so that a user of its own can be
 # made: whatever that user has running is what was left. The user and the lab are removed at the end.
-set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "SKIP  a lab of a user made for it: only root can make one; the other tests of the lab run without root here"; exit 0; }
-kubestead=${KUBESTEAD:-$(command -v kubestead)}
+. "$(dirname "$0")/lab-lib.sh" "lab, without root"
 cache=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}
-work=$(mktemp -d)
 user=kubestead$$
-passed=0 failed=0
-finish() {
-  status=$?
+clean_up() {
   as "$work/kubestead" lab down --wipe > /dev/null 2>&1 || true
   left | awk '{print $1}' | xargs -r kill -9 2>/dev/null || true
   userdel "$user" 2>/dev/null || true
-  rm -rf "$work"
-  echo "lab, without root: $passed passed, $failed failed"
-  [ "$status" = 0 ] && [ "$failed" = 0 ]
 }
-trap finish EXIT
-
-# expect WHAT COMMAND...: the command must succeed.
-expect() {
-  what=$1; shift
-  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-}
-# status N COMMAND...: the command must end with that status.
-status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-# eventually SECONDS COMMAND...: asks again until it succeeds.
-eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 0.2; done; }
-fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
 
 # An ordinary user without a range of other user numbers. What it needs lies in its folder: root's home stays closed.
 useradd --no-create-home --home-dir "$work/home" --shell /bin/bash -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$user" 2>/dev/null

@@ -1,54 +1,11 @@
 #!/bin/bash
 # The proof on real machines: own kernels, real dm-crypt, real sshd, real reboots. Nothing here is simulated.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH). Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
-kubestead=${KUBESTEAD:-kubestead}
-work=$(mktemp -d)
-export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
-passed=0 failed=0
-finish() {
-  status=$?
-  if [ "${KEEP:-}" = 1 ]; then echo "kept: KUBESTEAD_LAB_DIR=$KUBESTEAD_LAB_DIR in $work"
-  else "$kubestead" lab down --wipe >/dev/null 2>&1 || true; rm -rf "$work"; fi
-  echo "lab: $passed passed, $failed failed"
-  [ "$status" = 0 ] && [ "$failed" = 0 ]
-}
-trap finish EXIT
-
-# expect WHAT COMMAND...: the command must succeed.
-expect() {
-  what=$1; shift
-  if "$@" > "$work/out" 2>&1; then passed=$((passed + 1)); echo "ok    $what"
-  else failed=$((failed + 1)); echo "FAIL  $what"; sed 's/^/      /' "$work/out" | tail -n 40; fi
-}
-# status N COMMAND...: the command must end with that status.
-status() { want=$1; shift; got=0; "$@" || got=$?; [ "$got" = "$want" ] || { echo "status $got, and $want was expected"; return 1; }; }
-# on MACHINE COMMAND: 255 is ssh's own: the connection was lost, or the command was ended by a signal. It is asked once more.
-on() {
-  machine=$1; shift
-  ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@" || { answer=$?; [ "$answer" = 255 ] || return "$answer"; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
-}
-# eventually SECONDS COMMAND...: asks again until it succeeds.
-eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$end" ] || return 1; sleep 1; done; }
-says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
-fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
+. "$(dirname "$0")/lab-lib.sh" "lab"
 
 kubectl() { on cp1 kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 # ready NODE...: the API calls each of them Ready.
 ready() { for node in "$@"; do [ "$(kubectl get node "$node" -o "'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ] || { echo "$node is not Ready"; return 1; }; done; }
-# kill_at STEP: begins `up` and kills it with -9 when the journal says that the step has begun.
-journal=$work/state/kubestead/home.jsonl
-kill_at() {
-  before=$(cat "$journal" 2>/dev/null | wc -l)
-  "$kubestead" up > "$work/killed" 2>&1 & pid=$!
-  until tail -n "+$((before + 1))" "$journal" 2>/dev/null | grep -qF "{\"event\":\"started\",\"step\":\"$1\""; do
-    kill -0 "$pid" 2>/dev/null || { echo "up ended before $1"; tail -n 20 "$work/killed"; return 1; }
-    sleep 0.2
-  done
-  sleep "${2:-0}"
-  kill -9 "$pid"; wait "$pid" 2>/dev/null || true
-}
 # Without Kubernetes: for what is about disks alone.
 disks_only() { sed -i '/^kubernetes:/d; /^namespace:/d' "$KUBESTEAD_FILE"; }
 
