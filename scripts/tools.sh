@@ -1,7 +1,8 @@
 #!/bin/bash
-# Installs what building and running the lab needs, and only what is missing. Debian and Ubuntu; needs root only if something is missing.
+# tools.sh [PACKAGE...]: installs what building and running the lab needs, and these, and only what is missing. Debian and Ubuntu; needs root only
+# if something is missing.
 set -euo pipefail
-packages="bash bc bison ca-certificates cryptsetup-bin curl debian-archive-keyring dpkg-dev e2fsprogs ethtool flex gcc git gnupg iproute2 kmod libc6-dev libelf-dev make mmdebstrap openssh-client procps python3 qemu-system-x86 uidmap util-linux xz-utils"
+packages="bash bc bison ca-certificates cryptsetup-bin curl debian-archive-keyring dpkg-dev e2fsprogs ethtool flex gcc git gnupg iproute2 kmod libc6-dev libelf-dev make mmdebstrap openssh-client procps python3 qemu-system-x86 uidmap util-linux xz-utils $*"
 missing=""
 for package in $packages; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing="$missing $package"

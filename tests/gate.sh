@@ -10,7 +10,7 @@ step() { echo; echo "== $* ($(date -u +%H:%M:%S))"; }
 timed() { while IFS= read -r line; do case $line in "== "*) printf '%s (%(%H:%M:%S)T)\n' "$line" -1 ;; *) printf '%s\n' "$line" ;; esac; done; }
 
 step "tools"
-bash scripts/tools.sh
+bash scripts/tools.sh libcryptsetup-dev libclang-dev pkg-config # the last three for the feature luks-native
 step "build"
 cargo build --locked -p kubestead-cli
 mkdir -p "$KUBESTEAD_CACHE/bin"
@@ -42,6 +42,9 @@ SOPS=$(tail -n 1 "$sops_log"); export SOPS
 "$SOPS" --version --disable-version-check
 step "tests"
 cargo test --locked --workspace
+step "headers by libcryptsetup and by the program cryptsetup"
+cargo clippy --locked -p kubestead-storage --features luks-native --all-targets -- -D warnings
+cargo test --locked -p kubestead-storage --features luks-native --test luks_native
 step "damaged documents for a minute"
 FUZZ_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_fuzz -- --nocapture
 step "the Python module"

@@ -7,6 +7,8 @@ pub mod apply;
 pub mod check;
 pub mod error;
 pub mod key;
+#[cfg(feature = "luks-native")]
+pub mod luks_native;
 pub mod model;
 pub mod observe;
 pub mod plan;
