@@ -10,6 +10,9 @@ use crate::sops::value::{Kind, Value};
 /// Aliases may not blow a small file up to more nodes than this.
 const MOST_NODES: usize = 200_000;
 
+/// What nobody writes by hand, and what the stack still holds.
+const DEEPEST: usize = 200;
+
 /// Reads a file. The metadata is taken out of the documents.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
     parse_with(text, false)
@@ -33,6 +36,7 @@ pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
         returned: Vec::new(),
         nodes: 0,
         lean,
+        depth: 0,
     };
     let mut parsed = Parsed::default();
     loop {
@@ -117,6 +121,7 @@ struct Reader<'a> {
     returned: Vec<Remark>,
     nodes: usize,
     lean: bool,
+    depth: usize,
 }
 
 /// A comment, and whether it stands behind something on its line.
@@ -275,6 +280,10 @@ impl<'a> Reader<'a> {
 
     fn container(&mut self, start: &Seen<'_>, list: bool, style: StructureStyle, head: Vec<Item>) -> Result<Container, Problem> {
         self.anchor();
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Problem::new(start.span.start, "this YAML is nested too deep"));
+        }
         let flow = style == StructureStyle::Flow;
         let mut container = Container { list, flow, indent: start.column, span: start.span.clone(), items: head };
         let mut trailing = Vec::new();
@@ -297,6 +306,8 @@ impl<'a> Reader<'a> {
             self.child(&mut container)?;
         }
         self.end(&mut container, trailing);
+        self.depth -= 1;
+        container.unique()?;
         Ok(container)
     }
 
@@ -336,9 +347,6 @@ impl<'a> Reader<'a> {
             let key = named.value.as_str().unwrap_or_default().to_owned();
             if named.value.kind() != Kind::Text {
                 return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
-            }
-            if container.children().any(|child| child.key == key) {
-                return Err(Problem::new(seen.span.start, format!("the key {key:?} is there twice")));
             }
             let colon = self.text[seen.span.end..].find(':').map_or(seen.span.end, |colon| seen.span.end + colon + 1);
             (key, Some(seen.span.start), colon)
