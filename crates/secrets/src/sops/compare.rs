@@ -57,6 +57,11 @@ impl Document {
         self.opened.iter().filter(|opened| !opened.spot.is_comment).map(|opened| (&opened.spot.path, &opened.value))
     }
 
+    /// The paths of the values that are encrypted, in the order of the file.
+    pub fn sealed_paths(&self) -> impl Iterator<Item = &KeyPath> {
+        self.opened.iter().filter(|opened| !opened.spot.is_comment && opened.was_sealed).map(|opened| &opened.spot.path)
+    }
+
     /// The document without metadata, with a word in the place of each value that is encrypted. Encrypted comments are decrypted.
     pub fn masked(&self, mask: &dyn Fn(&KeyPath, &Value) -> String) -> Result<String, Error> {
         let mut edits: Vec<_> = self.parsed.meta_regions.iter().map(|region| (region.clone(), String::new())).collect();

@@ -109,9 +109,6 @@ impl Reader<'_> {
                     return Err(Problem::new(from, "this is no JSON: a key in quotes is expected here"));
                 }
                 key = self.string()?;
-                if container.children().any(|child| child.key == key) {
-                    return Err(Problem::new(from, format!("the key {key:?} is there twice")));
-                }
                 self.blanks();
                 self.expect(b':')?;
                 self.blanks();
@@ -122,6 +119,7 @@ impl Reader<'_> {
         }
         self.at += 1;
         container.span = start..self.at;
+        container.unique()?;
         Ok(container)
     }
 

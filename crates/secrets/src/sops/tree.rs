@@ -1,7 +1,9 @@
 //! The tree that all formats are read into. It knows where in the text each value stands; the text stays the master copy, and only
 //! pieces of it are ever replaced. So everything that is not meant stays as it is: order, comments, blank lines, quotes, anchors.
 
+use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::cipher::Sealed;
 use super::meta::Node;
@@ -106,6 +108,18 @@ impl Container {
         })
     }
 
+    /// An error at a key that is there twice.
+    pub(crate) fn unique(&self) -> Result<(), Problem> {
+        if self.list {
+            return Ok(());
+        }
+        // Sorted, because comparing each with each takes minutes in a large file.
+        let mut keys: Vec<(&str, usize)> = self.children().map(|child| (child.key.as_str(), child.span.start)).collect();
+        keys.sort_unstable();
+        let twice = keys.windows(2).filter(|pair| pair[0].0 == pair[1].0).min_by_key(|pair| pair[1].1);
+        twice.map_or(Ok(()), |pair| Err(Problem::new(pair[1].1, format!("the key {:?} is there twice", pair[1].0))))
+    }
+
     /// The child that a step leads to.
     pub(crate) fn child(&self, step: &Step) -> Option<&Child> {
         match step {
@@ -189,7 +203,7 @@ pub(crate) struct Spot {
     /// For a comment in an indented list: the column of the dashes.
     pub(crate) dashes: Option<usize>,
     /// For a comment: the keys beside it, which it may have been encrypted with.
-    pub(crate) beside: Vec<String>,
+    pub(crate) beside: Arc<[String]>,
 }
 
 impl Spot {
@@ -236,14 +250,17 @@ impl Walker<'_> {
     fn container(&mut self, container: &Container, path: &KeyPath) {
         self.comments.push(Vec::new());
         let mut index = 0;
+        // Shared by all comments of the container, and made when there is one.
+        let beside: OnceCell<Arc<[String]>> = OnceCell::new();
+        let keys = || container.children().filter(|_| !container.list).map(|child| child.key.clone()).collect();
         for item in &container.items {
             match item {
-                Item::Comment(leaf) => self.comment(leaf, path, container, false),
+                Item::Comment(leaf) => self.comment(leaf, path, container, beside.get_or_init(keys), false),
                 Item::Child(child) => {
                     if let (true, Tree::Leaf(leaf)) = (child.is_comment_element(container.list), &child.node) {
                         let mut leaf = leaf.clone();
                         leaf.span = child.span.clone();
-                        self.comment(&leaf, path, container, true);
+                        self.comment(&leaf, path, container, beside.get_or_init(keys), true);
                         continue;
                     }
                     let below = if container.list { path.clone().index(index) } else { path.clone().key(&child.key) };
@@ -267,12 +284,12 @@ impl Walker<'_> {
         self.comments.pop();
     }
 
-    fn comment(&mut self, leaf: &Leaf, path: &KeyPath, container: &Container, is_element: bool) {
+    fn comment(&mut self, leaf: &Leaf, path: &KeyPath, container: &Container, beside: &Arc<[String]>, is_element: bool) {
         if let (Some(level), Some(text)) = (self.comments.last_mut(), leaf.value.as_str()) {
             level.push(text.to_owned());
         }
         let selected = self.selector.selects(&self.keys, &self.comments, true);
-        let beside = if container.list { Vec::new() } else { container.children().map(|child| child.key.clone()).collect() };
+        let beside = beside.clone();
         let (path, keys, leaf) = (path.clone(), self.keys.clone(), leaf.clone());
         let dashes = (container.list && !container.flow).then_some(container.indent);
         self.spots.push(Spot { path, keys, is_comment: true, is_element, selected, leaf, dashes, beside });
@@ -281,7 +298,7 @@ impl Walker<'_> {
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
         let (keys, leaf) = (self.keys.clone(), leaf.clone());
-        self.spots.push(Spot { path, keys, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: Vec::new() });
+        self.spots.push(Spot { path, keys, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: Arc::from([]) });
     }
 }
 

@@ -119,7 +119,7 @@ fn one(mut document: Document, policy: &Policy, identities: &Identities, check: 
         document.save().map_err(failure)?;
     }
     if update.rotated {
-        let values: Vec<String> = document.paths().filter(|path| document.is_encrypted((*path).clone())).map(ToString::to_string).collect();
+        let values: Vec<String> = document.sealed_paths().map(ToString::to_string).collect();
         let did = if check { "would get a new key" } else { "has a new key" };
         print::data(&format!(
             "{file}: {did}. Whoever was taken away has read these values, so change them at their source:\n  {}",

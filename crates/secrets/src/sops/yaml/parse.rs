@@ -10,6 +10,9 @@ use crate::sops::value::{Kind, Value};
 /// Aliases may not blow a small file up to more nodes than this.
 const MOST_NODES: usize = 200_000;
 
+/// What nobody writes by hand, and what the stack still holds.
+const DEEPEST: usize = 200;
+
 /// Reads a file. The metadata is taken out of the documents.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
     parse_with(text, false)
@@ -17,16 +20,35 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 
 /// As [`parse`]; `lean` leaves long ciphertexts where they are.
 pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
-    let mut events = Vec::new();
-    for next in Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }) {
+    // Event by event: all of them together would take more memory than the text.
+    let events = Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }).map(|next| {
         let (event, span) = next.map_err(|e| Problem::new(e.marker().byte_offset().unwrap_or(0), format!("this is no YAML: {e}")))?;
         let range = span.byte_range().unwrap_or(0..0);
-        events.push(Seen { event, span: range, column: span.start.col(), tag: span.tag_span().and_then(|tag| tag.byte_range()) });
-    }
-    let mut reader = Reader { text, events: &events, next: 0, cursor: 0, anchors: HashMap::new(), returned: Vec::new(), nodes: 0, lean };
+        Ok(Seen { event, span: range, column: span.start.col(), tag: span.tag_span().and_then(|tag| tag.byte_range()) })
+    });
+    let mut reader = Reader {
+        text,
+        events: Box::new(events),
+        ahead: None,
+        failed: None,
+        cursor: 0,
+        anchors: HashMap::new(),
+        returned: Vec::new(),
+        nodes: 0,
+        lean,
+        depth: 0,
+    };
     let mut parsed = Parsed::default();
-    while let Some(document) = reader.document()? {
-        take_metadata(text, document, &mut parsed)?;
+    loop {
+        let document = reader.document();
+        // What the parser says comes first: the end that it caused is no news.
+        if let Some(problem) = reader.failed.take() {
+            return Err(problem);
+        }
+        match document? {
+            Some(document) => take_metadata(text, document, &mut parsed)?,
+            None => break,
+        }
     }
     if parsed.documents.is_empty() {
         parsed.documents.push(empty(text.len(), Vec::new()));
@@ -87,8 +109,11 @@ struct Seen<'a> {
 
 struct Reader<'a> {
     text: &'a str,
-    events: &'a [Seen<'a>],
-    next: usize,
+    events: Box<dyn Iterator<Item = Result<Seen<'a>, Problem>> + 'a>,
+    /// The next event, once it was looked at.
+    ahead: Option<Seen<'a>>,
+    /// Why there are no more events.
+    failed: Option<Problem>,
     /// The end of the last token that is no comment.
     cursor: usize,
     anchors: HashMap<usize, Tree>,
@@ -96,6 +121,7 @@ struct Reader<'a> {
     returned: Vec<Remark>,
     nodes: usize,
     lean: bool,
+    depth: usize,
 }
 
 /// A comment, and whether it stands behind something on its line.
@@ -106,13 +132,25 @@ struct Remark {
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<&'a Seen<'a>> {
-        self.events.get(self.next)
+    fn peek(&mut self) -> Option<&Seen<'a>> {
+        if self.ahead.is_none() && self.failed.is_none() {
+            match self.events.next() {
+                Some(Ok(seen)) => self.ahead = Some(seen),
+                Some(Err(problem)) => self.failed = Some(problem),
+                None => {}
+            }
+        }
+        self.ahead.as_ref()
     }
 
-    fn take(&mut self) -> Option<&'a Seen<'a>> {
-        let seen = self.events.get(self.next)?;
-        self.next += 1;
+    /// The next event, without moving on in the text.
+    fn skip(&mut self) -> Option<Seen<'a>> {
+        self.peek();
+        self.ahead.take()
+    }
+
+    fn take(&mut self) -> Option<Seen<'a>> {
+        let seen = self.skip()?;
         // Starts and ends that are not written have an empty span, which may lie beyond comments.
         if !seen.span.is_empty() {
             self.cursor = self.cursor.max(seen.span.end);
@@ -120,13 +158,20 @@ impl<'a> Reader<'a> {
         Some(seen)
     }
 
+    /// The end of an anchor that comes next.
+    fn anchor(&mut self) -> Option<usize> {
+        let is_anchor = self.peek().is_some_and(|seen| matches!(seen.event, Event::Anchor(..)));
+        if is_anchor { self.skip().map(|seen| seen.span.end) } else { None }
+    }
+
     /// Comments that come next.
     fn remarks(&mut self) -> Vec<Remark> {
         let mut remarks = std::mem::take(&mut self.returned);
-        while let Some(Seen { event: Event::Comment(text, placement), span, column, .. }) = self.peek() {
-            let leaf = Leaf::new(Value::comment(text), span.clone());
-            remarks.push(Remark { leaf, behind: *placement == Placement::Right, column: *column });
-            self.next += 1;
+        while self.peek().is_some_and(|seen| matches!(seen.event, Event::Comment(..))) {
+            if let Some(Seen { event: Event::Comment(text, placement), span, column, .. }) = self.skip() {
+                let leaf = Leaf::new(Value::comment(&text), span);
+                remarks.push(Remark { leaf, behind: placement == Placement::Right, column });
+            }
         }
         remarks
     }
@@ -135,7 +180,7 @@ impl<'a> Reader<'a> {
         let mut head = Vec::new();
         loop {
             head.extend(self.remarks());
-            match self.take().map(|seen| &seen.event) {
+            match self.take().map(|seen| seen.event) {
                 Some(Event::DocumentStart(..)) => break,
                 Some(_) => {}
                 None => return Ok(None),
@@ -144,19 +189,21 @@ impl<'a> Reader<'a> {
         head.extend(self.remarks());
         let start = self.cursor;
         let items: Vec<Item> = head.into_iter().map(|remark| Item::Comment(remark.leaf)).collect();
-        let mut root = match self.peek() {
-            Some(Seen { event: Event::MappingStart(..), .. }) => match self.node(items, start)? {
+        let at = self.peek().map_or(start, |seen| seen.span.start);
+        let ends = self.peek().map_or(start, |seen| seen.span.end);
+        let mut root = match self.peek().map(|seen| &seen.event) {
+            Some(Event::MappingStart(..)) => match self.node(items, start)? {
                 Tree::Container(root) => root,
                 Tree::Leaf(leaf) => return Err(Problem::new(leaf.span.start, "a document must be a mapping")),
             },
-            Some(Seen { event: Event::Scalar(..), span, .. }) => match self.node(Vec::new(), start)? {
-                Tree::Leaf(leaf) if leaf.value.kind() == Kind::Null => empty(span.end, items),
+            Some(Event::Scalar(..)) => match self.node(Vec::new(), start)? {
+                Tree::Leaf(leaf) if leaf.value.kind() == Kind::Null => empty(ends, items),
                 Tree::Leaf(_) | Tree::Container(_) => {
-                    return Err(Problem::new(span.start, "the document is a single value; sops needs a mapping at the top"));
+                    return Err(Problem::new(at, "the document is a single value; sops needs a mapping at the top"));
                 }
             },
-            Some(Seen { event: Event::SequenceStart(..), span, .. }) => {
-                return Err(Problem::new(span.start, "the document is a list; sops needs a mapping at the top"));
+            Some(Event::SequenceStart(..)) => {
+                return Err(Problem::new(at, "the document is a list; sops needs a mapping at the top"));
             }
             _ => empty(start, items),
         };
@@ -180,9 +227,9 @@ impl<'a> Reader<'a> {
             return Err(Problem::new(seen.span.start, "the aliases of this file make it too large"));
         }
         let (tree, anchor) = match &seen.event {
-            Event::Scalar(text, style, anchor, tag) => (Tree::Leaf(self.scalar(seen, text, *style, tag.as_deref(), from)?), *anchor),
-            Event::MappingStart(style, anchor, _) => (Tree::Container(self.container(seen, false, *style, head)?), *anchor),
-            Event::SequenceStart(style, anchor, _) => (Tree::Container(self.container(seen, true, *style, head)?), *anchor),
+            Event::Scalar(text, style, anchor, tag) => (Tree::Leaf(self.scalar(&seen, text, *style, tag.as_deref(), from)?), *anchor),
+            Event::MappingStart(style, anchor, _) => (Tree::Container(self.container(&seen, false, *style, head)?), *anchor),
+            Event::SequenceStart(style, anchor, _) => (Tree::Container(self.container(&seen, true, *style, head)?), *anchor),
             Event::Alias(id) => {
                 let known = self.anchors.get(id).cloned();
                 let mut tree = known.ok_or_else(|| Problem::new(seen.span.start, "this alias stands inside what it names"))?;
@@ -199,9 +246,8 @@ impl<'a> Reader<'a> {
 
     fn scalar(&mut self, seen: &Seen<'_>, text: &str, style: ScalarStyle, tag: Option<&Tag>, from: usize) -> Result<Leaf, Problem> {
         let mut properties_end = from.max(seen.tag.as_ref().map_or(0, |tag| tag.end));
-        if let Some(Seen { event: Event::Anchor(..), span, .. }) = self.peek() {
-            properties_end = properties_end.max(span.end);
-            self.next += 1;
+        if let Some(end) = self.anchor() {
+            properties_end = properties_end.max(end);
         }
         let quote = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
         let content = seen.span.start + quote..seen.span.end.saturating_sub(quote);
@@ -233,8 +279,10 @@ impl<'a> Reader<'a> {
     }
 
     fn container(&mut self, start: &Seen<'_>, list: bool, style: StructureStyle, head: Vec<Item>) -> Result<Container, Problem> {
-        if let Some(Seen { event: Event::Anchor(..), .. }) = self.peek() {
-            self.next += 1;
+        self.anchor();
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Problem::new(start.span.start, "this YAML is nested too deep"));
         }
         let flow = style == StructureStyle::Flow;
         let mut container = Container { list, flow, indent: start.column, span: start.span.clone(), items: head };
@@ -249,14 +297,17 @@ impl<'a> Reader<'a> {
                     trailing.push(remark);
                 }
             }
-            let seen = self.peek().ok_or_else(|| Problem::new(self.text.len(), "the file ends too early"))?;
-            if matches!(seen.event, Event::MappingEnd | Event::SequenceEnd) {
-                break;
+            match self.peek().map(|seen| &seen.event) {
+                Some(Event::MappingEnd | Event::SequenceEnd) => break,
+                Some(_) => {}
+                None => return Err(Problem::new(self.text.len(), "the file ends too early")),
             }
             container.items.extend(trailing.drain(..).map(|remark| Item::Comment(remark.leaf)));
             self.child(&mut container)?;
         }
         self.end(&mut container, trailing);
+        self.depth -= 1;
+        container.unique()?;
         Ok(container)
     }
 
@@ -290,15 +341,12 @@ impl<'a> Reader<'a> {
                 return Err(Problem::new(seen.span.start, "a key must be a text, not a list, a mapping or an alias"));
             };
             let lean = std::mem::take(&mut self.lean);
-            let named = self.scalar(seen, text, *style, tag.as_deref(), before);
+            let named = self.scalar(&seen, text, *style, tag.as_deref(), before);
             self.lean = lean;
             let named = named?;
             let key = named.value.as_str().unwrap_or_default().to_owned();
             if named.value.kind() != Kind::Text {
                 return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
-            }
-            if container.children().any(|child| child.key == key) {
-                return Err(Problem::new(seen.span.start, format!("the key {key:?} is there twice")));
             }
             let colon = self.text[seen.span.end..].find(':').map_or(seen.span.end, |colon| seen.span.end + colon + 1);
             (key, Some(seen.span.start), colon)
