@@ -47,5 +47,7 @@ step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh
 step "the lab: Kubernetes from packages"
 KUBESTEAD=$kubestead bash tests/lab-packages.sh
+step "the key of encryption at rest is replaced on three API servers"
+KUBESTEAD=$kubestead bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
 step "the lab: encryption at rest"
 KUBESTEAD=$kubestead bash tests/lab-encryption.sh
