@@ -103,7 +103,7 @@ ready() { for _ in $(seq 240); do [ "$(on cp1 "$kube get --raw /readyz" 2>/dev/n
 echo "== the key is replaced: secretbox key1 to key2, and up is killed in every stage"
 old=$(on cp1 "sed -n 's/.*secret: \([^}]*\)}.*/\1/p' /etc/kubernetes/enc/enc.yaml")
 sed -i 's/key: key1/key: key2/' "$KUBESTEAD_FILE"
-expect "the plan shows all stages" says "cp1/encryption/drop" status 3 "$kubestead" plan
+expect "the plan shows all stages" eventually 60 says "cp1/encryption/drop" status 3 "$kubestead" plan
 cat "$work/said"
 expect "and no key" bash -c "! grep -qF '$old' '$work/said'"
 expect "the search can find the old key's values in etcd's file" holds "k8s:enc:secretbox:v1:key1:"
@@ -150,7 +150,7 @@ echo "== values that are not encrypted are taken in, and configmaps with them, u
 on cp1 "sed -i 's/^  providers:/  providers:\n  - identity: {}/' /etc/kubernetes/enc/enc.yaml; for i in \$(seq 90); do sleep 1; $kube -n default create secret generic plain-\$i --from-literal=word=$canary-plain > /dev/null; $etcd get /registry/secrets/default/plain-\$i --print-value-only | grep -qa '$canary-plain' && break; done"
 expect "Secrets are written in the clear" on cp1 "$etcd get /registry/secrets/default/ --prefix --print-value-only | grep -qa $canary-plain"
 sed -i 's/provider: secretbox, key: key2, resources: \[secrets\]/provider: aesgcm, key: gcm1, resources: [secrets, configmaps]/' "$KUBESTEAD_FILE"
-expect "the plan names both" says "write every object of configmaps, secrets anew" status 3 "$kubestead" plan
+expect "the plan names both" eventually 60 says "write every object of configmaps, secrets anew" status 3 "$kubestead" plan
 begin_traffic
 expect "killed while it is promoted" kill_at cp1/encryption/promote 3
 end_traffic

@@ -28,12 +28,21 @@ impl KubeApi {
         if !output.success() {
             return Err(connect(&output.tail()));
         }
-        let kubeconfig = Kubeconfig::from_yaml(&output.text()).map_err(|e| connect(&e))?;
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| connect(&e))?;
+        let config = load(&output.text()).await.map_err(|e| connect(&e))?;
         let port = host.forward(config.cluster_url.port_u16().unwrap_or(6443)).await.map_err(|e| connect(&e))?;
-        config.cluster_url = format!("https://127.0.0.1:{port}").parse().map_err(|e| connect(&e))?;
+        Self::client(config, &format!("https://127.0.0.1:{port}")).map_err(|e| connect(&e))
+    }
+
+    /// Connects to one API server by its own address, with the credentials of a kubeconfig (its text).
+    pub async fn at(kubeconfig: &str, address: &str) -> Result<Self, KubeError> {
+        let config = load(kubeconfig).await.map_err(KubeError::Connect)?;
+        Self::client(config, address).map_err(KubeError::Connect)
+    }
+
+    fn client(mut config: Config, address: &str) -> Result<Self, String> {
+        config.cluster_url = address.parse().map_err(|e| format!("{address}: {e}"))?;
         config.tls_server_name = Some("kubernetes".to_owned()); // a name that kubeadm puts into every API server's certificate
-        Client::try_from(config).map(Self).map_err(|e| connect(&e))
+        Client::try_from(config).map(Self).map_err(|e| e.to_string())
     }
 
     fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
@@ -46,6 +55,11 @@ impl KubeApi {
             Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
         }
     }
+}
+
+async fn load(kubeconfig: &str) -> Result<Config, String> {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| e.to_string())?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| e.to_string())
 }
 
 /// How many objects a page has, and how many requests run at once while objects are written anew.

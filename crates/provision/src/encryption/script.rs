@@ -3,7 +3,7 @@
 use super::spec::FILE;
 
 /// `etcd ARGUMENTS`: etcdctl, to the member on this machine alone.
-pub(super) const ETCD: &str = "etcd() { ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt \
+pub(super) const ETCD: &str = "etcd() { etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt \
      --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key \"$@\"; }\n";
 
 /// `values RESOURCE`: how many values begin in which way, a line each: COUNT and the beginning, `-` for a value as it is. In pages of 500;
@@ -33,15 +33,15 @@ since() { metrics | awk '/^apiserver_encryption_config_controller_automatic_relo
 /// Prints the configuration with a fingerprint in place of each key. What might still hold one is not printed at all.
 pub(super) fn redacted() -> String {
     format!(
-        r#"exec 5< {FILE}; rest=$(cat <&5); out=''; q=$'\047'
+        r#"exec 5< {FILE}; rest=$(< /dev/fd/5); q=$'\047' parts=() keys=()
 re="(secret[\"$q]?[[:space:]]*:[[:space:]]*[\"$q]?)([A-Za-z0-9+/=_-]+)"
 while [[ $rest =~ $re ]]; do
-  whole=${{BASH_REMATCH[0]}} head=${{BASH_REMATCH[1]}} key=${{BASH_REMATCH[2]}}
-  mark=$(printf %s "$key" | base64 -d 2>/dev/null | sha256sum | cut -c1-16)
-  out+="${{rest%%"$whole"*}}$head$mark"; rest=${{rest#*"$whole"}}
+  whole=${{BASH_REMATCH[0]}}
+  parts+=("${{rest%%"$whole"*}}${{BASH_REMATCH[1]}}") keys+=("${{BASH_REMATCH[2]}}"); rest=${{rest#*"$whole"}}
 done
-out+=$rest
-sha256sum < /dev/fd/5 | cut -d' ' -f1
+mapfile -t sums < <(sha256sum < /dev/fd/5; for key in "${{keys[@]}}"; do printf %s "$key" | base64 -d 2>/dev/null | sha256sum; done)
+out=''; for i in "${{!parts[@]}}"; do out+="${{parts[i]}}${{sums[i + 1]:0:16}}"; done; out+=$rest
+echo "${{sums[0]%% *}}"
 if [[ $out =~ [A-Za-z0-9+/]{{22,}}={{1,2}} || $out =~ secret[\"$q]?[[:space:]]*:[[:space:]]*[^[:space:]0-9a-f\"$q] ]]; then echo '@hidden'; else printf '%s\n' "$out"; fi"#
     )
 }

@@ -1,0 +1,15 @@
+#!/bin/bash
+# The proofs in the lab beside tests/lab.sh, one after another; each makes a lab of its own. All are run, whatever became of those before.
+# Needs: a built `kubestead` (KUBESTEAD, else from PATH).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+kubestead=${KUBESTEAD:-kubestead} bad=0
+proof() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; shift; "$@" || bad=1; }
+proof "Kubernetes from packages" bash tests/lab-packages.sh
+proof "encryption at rest" bash tests/lab-encryption.sh
+proof "the key of encryption at rest is replaced on three API servers" bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
+proof "keys" bash tests/lab-keys.sh
+proof "without root, and what ends it" bash tests/lab-rootless.sh
+proof "the parts for QEMU" "$kubestead" lab build --backend qemu-tcg
+proof "QEMU" bash tests/lab-qemu.sh
+exit "$bad"
