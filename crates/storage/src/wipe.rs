@@ -82,7 +82,7 @@ pub(crate) fn procedure(volume: &Volume) -> Procedure {
              if [ -b /dev/mapper/{mapper} ]; then cryptsetup close {mapper} || stop '{mapper} is in use'; fi\n\
              ! findmnt -rn -S /dev/mapper/{mapper} > /dev/null || stop '{mapper} is mounted'\n\
              d=/dev/{group}/{name}; r=$(readlink -f \"$d\")\n\
-             [ -z \"$(ls \"/sys/class/block/${{r##*/}}/holders\")\" ] || stop \"$d is in use\"\n\
+             h=/sys/class/block/${{r##*/}}/holders; [ -d \"$h\" ] && [ -z \"$(ls \"$h\")\" ] || stop \"$d is in use\"\n\
              exec {{lock}}<\"$r\"; flock -n \"$lock\" || stop \"$d is locked by another program\"\n\
              {}\n{}\nrm -f {files}; [ ! -d {folder} ] || rmdir --ignore-fail-on-non-empty {folder}; systemctl daemon-reload\n\
              f=/etc/kubestead/share.d/{name}; if [ -f \"$f\" ]; then shred -n 1 -u \"$f\"; sync /etc/kubestead/share.d; fi\n\

@@ -79,9 +79,12 @@ struct Try {
     expect: Expect,
 }
 
-/// Answers `STATUS BYTES` and the last lines that ssh said. Content goes to wc(1) and nowhere else.
+/// Answers `STATUS BYTES` and the last lines that ssh said. Content goes to wc(1) and nowhere else. A server that is asked by many at
+/// once closes connections before the login (sshd_config(5), MaxStartups): that is no answer, and it is asked again.
 const ASK: &str = "umask 077; t=$(mktemp -d /run/kubestead-doctor.XXXXXX) || exit 70; trap 'rm -rf \"$t\"' EXIT\n\
-    ask() { set -- $(timeout 30 ssh \"$@\" 2>\"$t/said\" < /dev/null | wc -c; echo \"${PIPESTATUS[0]}\"); echo \"$2 $1\"; tail -n 4 \"$t/said\"; }\n";
+    ask() {\nfor round in 1 2 3; do\nr=$(timeout 30 ssh \"$@\" 2>\"$t/said\" < /dev/null | wc -c; echo \"${PIPESTATUS[0]}\")\n\
+    case $(tail -n 1 \"$t/said\") in *'Connection closed by'* | *'Connection reset by'*) sleep $((1 + RANDOM % 4)) ;; *) break ;; esac\ndone\n\
+    set -- $r; echo \"$2 $1\"; tail -n 4 \"$t/said\"\n}\n";
 
 fn tries(spec: &KeyServerSpec, subject: &Subject) -> Vec<Try> {
     let to = format!("-F {CLIENT_PATH} -o ConnectTimeout=5 -p {} {}@{}", spec.port, quote(&spec.user), spec.address);
@@ -94,7 +97,8 @@ fn tries(spec: &KeyServerSpec, subject: &Subject) -> Vec<Try> {
         add(&format!("its own share of {name} comes, 64 bytes"), format!("{ASK}ask {to} 'get {name}'"), Expect::Share);
         let test = |input: &str| {
             format!(
-                "{}\n{{ timeout 30 ssh {to} 'get {name}' < /dev/null 2>/dev/null{input}; }} | cryptsetup open --test-passphrase --key-file - \"$t/header\" > /dev/null 2>&1; \
+                "{}\nget() {{ for round in 1 2 3; do timeout 30 ssh {to} 'get {name}' < /dev/null 2>/dev/null && break; sleep $((1 + RANDOM % 4)); done; }}\n\
+                 {{ get{input}; }} | cryptsetup open --test-passphrase --key-file - \"$t/header\" > /dev/null 2>&1; \
                  echo \"${{PIPESTATUS[1]}} 0\"",
                 copy_header(volume)
             )
