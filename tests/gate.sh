@@ -43,6 +43,8 @@ done
 wait "$builder" || { cat "$log"; echo "the lab could not be built"; exit 1; }
 builder=
 tail -n +$((shown + 1)) "$log"
+step "Secrets on an API server without machines"
+bash tests/api.sh
 step "the lab"
 KUBESTEAD=$kubestead bash tests/lab.sh
 step "the lab: Kubernetes from packages"

@@ -27,12 +27,17 @@ impl KubeApi {
         if !output.success() {
             return Err(connect(&output.tail()));
         }
-        let kubeconfig = Kubeconfig::from_yaml(&output.text()).map_err(|e| connect(&e))?;
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| connect(&e))?;
+        let mut config = configuration(&output.text()).await.map_err(|why| connect(&why))?;
         let port = host.forward(config.cluster_url.port_u16().unwrap_or(6443)).await.map_err(|e| connect(&e))?;
         config.cluster_url = format!("https://127.0.0.1:{port}").parse().map_err(|e| connect(&e))?;
         config.tls_server_name = Some("kubernetes".to_owned()); // a name that kubeadm puts into every API server's certificate
         Client::try_from(config).map(Self).map_err(|e| connect(&e))
+    }
+
+    /// Connects to the server that a kubeconfig names, where that can be reached from here.
+    pub async fn direct(kubeconfig: &str) -> Result<Self, KubeError> {
+        let config = configuration(kubeconfig).await.map_err(KubeError::Connect)?;
+        Client::try_from(config).map(Self).map_err(|e| KubeError::Connect(e.to_string()))
     }
 
     fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
@@ -45,6 +50,11 @@ impl KubeApi {
             Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
         }
     }
+}
+
+async fn configuration(kubeconfig: &str) -> Result<Config, String> {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| e.to_string())?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| e.to_string())
 }
 
 fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
