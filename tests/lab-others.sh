@@ -7,6 +7,7 @@ kubestead=${KUBESTEAD:-kubestead} bad=0
 proof() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; shift; "$@" || bad=1; }
 proof "Kubernetes from packages" bash tests/lab-packages.sh
 proof "encryption at rest" bash tests/lab-encryption.sh
+proof "Secrets on an API server without machines" bash tests/api.sh
 proof "the key of encryption at rest is replaced on three API servers" bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
 proof "keys" bash tests/lab-keys.sh
 proof "without root, and what ends it" bash tests/lab-rootless.sh

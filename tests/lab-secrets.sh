@@ -23,7 +23,7 @@ secret other deep/other.yaml "word: other"
 expect "check reads the folder without a key" env KUBESTEAD_AGE_KEY_FILE=/none "$kubestead" check
 expect "the plan names the values" says "make Secret apps/db from db.yaml, with the values password, user" "$kubestead" plan
 expect "and shows none" shows_no_value
-expect "without an identity up says who could" fails_saying "$recipient" env KUBESTEAD_AGE_KEY_FILE=/none HOME=/none "$kubestead" up
+expect "without an identity up says who could" fails_saying "$recipient" env -u XDG_CONFIG_HOME KUBESTEAD_AGE_KEY_FILE=/none HOME=/none "$kubestead" up
 expect "and where it looked" grep -qF "/none/.config/sops/age/keys.txt (not there)" "$work/said"
 expect "up" "$kubestead" up
 expect "the value is there to the byte" exact

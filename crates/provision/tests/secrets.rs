@@ -81,7 +81,9 @@ impl World {
             bodies.push(table("Type", own.map(|o| (text(o, "/metadata/name"), text(o, "/type"))).collect()));
         }
         let labelled = objects.iter().filter(|o| o["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubestead");
-        bodies.push(json!({"items": labelled.map(|o| json!({"metadata": o["metadata"]})).collect::<Vec<_>>()}).to_string());
+        let items: Vec<Value> = labelled.map(|o| json!({"metadata": o["metadata"]})).collect();
+        let items = if items.is_empty() { Value::Null } else { items.into() };
+        bodies.push(json!({"kind": "PartialObjectMetadataList", "items": items}).to_string());
         bodies.iter().map(|body| format!("{body}\n@@status 200\n")).collect()
     }
 

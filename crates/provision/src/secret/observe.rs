@@ -100,8 +100,9 @@ pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> 
             facts.types.insert(owner(namespace, &name), kind);
         }
     }
-    let list = bodies.last().and_then(|list| list["items"].as_array()).ok_or_else(|| gap("a list without items"))?;
-    for item in list {
+    let list = bodies.last().filter(|list| list["kind"] == "PartialObjectMetadataList").ok_or_else(|| gap("a list of another kind"))?;
+    // An empty list, as an empty table, has null for its items.
+    for item in list["items"].as_array().into_iter().flatten() {
         let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
         if let Some(live) = live(item) {
             facts.ours.insert(owner(text("namespace"), text("name")), live);
@@ -124,7 +125,6 @@ fn rows(table: &Value, column: &str) -> Result<Vec<(String, String)>, Gap> {
     let index = |name: &str| columns.iter().position(|c| c["name"] == name).ok_or_else(|| gap(format!("a table without {name}")));
     let (name, column) = (index("Name")?, index(column)?);
     let text = |row: &Value, index: usize| row["cells"][index].as_str().map(str::to_owned).ok_or_else(|| gap("a cell is missing"));
-    // An empty table has null for its rows.
     let rows = table["rows"].as_array().into_iter().flatten();
     rows.map(|row| Ok((text(row, name)?, text(row, column)?))).collect()
 }
