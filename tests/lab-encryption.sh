@@ -132,8 +132,8 @@ expect "no old revision is left" on cp1 "! $etcd get /registry/secrets/default/s
 expect "no value with the old key is left in etcd's file" lacks "k8s:enc:secretbox:v1:key1:"
 
 echo "== a key that is not the escrow's, or is not in it"
-expect "a file that somebody changed is said" on cp1 "cp -p /etc/kubernetes/enc/enc.yaml /root/enc.yaml && sed -i 's/key2/key9/' /etc/kubernetes/enc/enc.yaml"
-expect "and held: nothing is made anew" says "secretbox key9 of cp1 is not in the escrow" status 4 "$kubestead" plan
+expect "somebody adds a key by hand" on cp1 "cp -p /etc/kubernetes/enc/enc.yaml /root/enc.yaml && printf '  - secretbox: {keys: [{name: key9, secret: %s}]}\n' \$(head -c 32 /dev/urandom | base64) >> /etc/kubernetes/enc/enc.yaml"
+expect "it is held: the escrow does not have it" says "secretbox key9 of cp1 is not in the escrow" status 4 "$kubestead" plan
 on cp1 "mv /root/enc.yaml /etc/kubernetes/enc/enc.yaml"
 mv "$work/secrets/escrow/encryption.key2.age" "$work/away"
 expect "a key that the escrow lost is asked for" says "restore encryption.key2.age" status 4 "$kubestead" up
