@@ -217,6 +217,41 @@ fn differences_are_named_and_values_are_shown_on_request_only() {
 }
 
 #[test]
+fn two_branches_that_change_different_values_are_merged_without_a_conflict() {
+    let repo = Repo::new();
+    repo.registry();
+    let set = |path: &str, value: &str| assert_eq!(repo.run(&["set", "secrets/registry.yaml", path], value).code, 0);
+    set("stringData/user", "admin");
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-qm", "base"]);
+    repo.git(&["branch", "-m", "main"]);
+    repo.git(&["checkout", "-qb", "other"]);
+    set("stringData/user", "root");
+    set("stringData/token", "t");
+    repo.git(&["commit", "-qam", "other"]);
+    repo.git(&["checkout", "-q", "main"]);
+    set("stringData/password", "new");
+    repo.git(&["commit", "-qam", "main"]);
+    let ran = repo.git(&["merge", "-q", "--no-edit", "other"]);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    for (path, value) in [("user", "root"), ("token", "t"), ("password", "new")] {
+        assert_eq!(repo.get("secrets/registry.yaml", &format!("stringData/{path}")), value);
+    }
+    assert_eq!(repo.run(&["check"], "").code, 0);
+    // The same value on both sides is a conflict, and the file stays whole.
+    repo.git(&["checkout", "-q", "main"]);
+    set("stringData/user", "one");
+    repo.git(&["commit", "-qam", "one"]);
+    repo.git(&["checkout", "-qb", "fourth", "HEAD~1"]);
+    set("stringData/user", "two");
+    repo.git(&["commit", "-qam", "two"]);
+    let ran = repo.git(&["merge", "-q", "--no-edit", "main"]);
+    let told = format!("{}{}", ran.out, ran.err);
+    assert!(ran.code == 1 && told.contains(r#"["stringData"]["user"] was changed on both sides"#), "{told}");
+    assert_eq!(repo.get("secrets/registry.yaml", "stringData/user"), "two");
+}
+
+#[test]
 fn an_edit_keeps_what_it_does_not_change_and_its_text_lies_in_memory() {
     let repo = Repo::new();
     repo.registry();

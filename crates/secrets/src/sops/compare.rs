@@ -57,6 +57,11 @@ impl Document {
         self.opened.iter().filter(|opened| !opened.spot.is_comment).map(|opened| (&opened.spot.path, &opened.value))
     }
 
+    /// The comments, decrypted, each with the path of what it stands in.
+    pub fn comments(&self) -> impl Iterator<Item = (&KeyPath, &Value)> {
+        self.opened.iter().filter(|opened| opened.spot.is_comment).map(|opened| (&opened.spot.path, &opened.value))
+    }
+
     /// The paths of the values that are encrypted, in the order of the file.
     pub fn sealed_paths(&self) -> impl Iterator<Item = &KeyPath> {
         self.opened.iter().filter(|opened| !opened.spot.is_comment && opened.was_sealed).map(|opened| &opened.spot.path)

@@ -173,6 +173,18 @@ pub(crate) enum Secret {
         #[arg(long, value_name = "FILE", env = "ANSIBLE_VAULT_PASSWORD_FILE")]
         vault_password_file: Option<PathBuf>,
     },
+    /// Merge two versions of a file, value by value; git calls this.
+    #[command(hide = true)]
+    Merge {
+        /// The version that both come from.
+        base: PathBuf,
+        /// This side; the result is written here.
+        ours: PathBuf,
+        /// The other side.
+        theirs: PathBuf,
+        /// The file's own name.
+        name: PathBuf,
+    },
     /// Find out whether a private namespace is allowed here; `edit` calls this.
     #[command(hide = true)]
     Probe,

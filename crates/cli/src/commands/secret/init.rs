@@ -32,6 +32,8 @@ pub(crate) fn run(dir: &Path, others: &[String], no_git: bool) -> Result<Exit, F
         Some(top) => {
             attributes(&top)?;
             git::run(&top, &["config", &format!("diff.{DRIVER}.textconv"), "kubestead secret diff --textconv"])?;
+            git::run(&top, &["config", &format!("merge.{DRIVER}.name"), "secrets, value by value"])?;
+            git::run(&top, &["config", &format!("merge.{DRIVER}.driver"), "kubestead secret merge %O %A %B %P"])?;
             hook(&top)?;
         }
     }
@@ -130,7 +132,7 @@ fn attributes(top: &Path) -> Result<(), Failure> {
     }
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o644).open(&path)?;
-    file.write_all(format!("{gap}secrets/** diff={DRIVER}\n").as_bytes())?;
+    file.write_all(format!("{gap}secrets/** diff={DRIVER} merge={DRIVER}\nsecrets/escrow/** !diff !merge\n").as_bytes())?;
     if before.is_empty() {
         file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }

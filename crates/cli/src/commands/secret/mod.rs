@@ -12,6 +12,7 @@ mod init;
 mod input;
 mod keys;
 mod list;
+mod merge;
 mod new;
 mod private;
 mod value;
@@ -57,6 +58,7 @@ pub(crate) fn run(command: Secret) -> Result<Exit, Failure> {
         Secret::Updatekeys { paths, check, remove } => keys::update(&paths, check, &remove),
         Secret::Check { staged: true, .. } => check::staged(),
         Secret::Check { paths, .. } => check::paths(&paths),
+        Secret::Merge { base, ours, theirs, name } => merge::run(&base, &ours, &theirs, &name),
         Secret::Import { files, to, vault_password_file } => import::run(&files, &to, vault_password_file.as_deref()),
         Secret::Probe => Ok(Exit::Done),
     }
