@@ -19,10 +19,15 @@ physical_uuid() {
 echo "== from nothing"
 bundle=$("$kubestead" lab build 2>/dev/null)
 expect "lab up" "$kubestead" lab up
+# Every command line of this computer and of two machines from here on, each once.
+sample='while sleep 0.5; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"; done | awk "!seen[\$0]++ { print; fflush() }"'
+setsid bash -c "$sample" > "$work/cmdlines" & sampler=$!
+clean_up() { kill -- "-$sampler" 2>/dev/null || true; "$kubestead" lab down --wipe > /dev/null 2>&1 || true; }
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
 "$kubestead" init "$work" >/dev/null 2>&1
 cluster_file() { sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"; }
 cluster_file
+for machine in cp1 kube1; do on "$machine" "setsid bash -c '$sample' > /run/cmdlines 2>/dev/null < /dev/null &"; done
 expect "a second lab up changes nothing" "$kubestead" lab up
 expect "plan says what it will do" status 3 "$kubestead" plan
 expect "the machines are untouched by plan" on kube1 "! vgs vg01 2>/dev/null"
@@ -80,6 +85,19 @@ expect "a pod that asks for the host is refused: Pod Security" fails_saying "vio
 
 . "$top/tests/lab-secrets.sh"
 
+echo "== what no command line showed"
+# Of a secret value, a recovery key, the key of encryption at rest and the identity that opens all: as they are, and in base64.
+needles() {
+  printf '%s\n' "$value" "$(printf %s "$value" | base64 -w 0)" "$("$kubestead" volume recovery kube1 volkube)" "$(grep -m 1 AGE-SECRET-KEY "$KUBESTEAD_AGE_KEY_FILE")" \
+    "$(on cp1 "grep -o 'secret: *[A-Za-z0-9+/=]*' /etc/kubernetes/enc/enc.yaml" | head -n 1 | sed 's/secret: *//')"
+}
+needles > "$work/needles"
+expect "there are five to look for" [ "$(sort -u "$work/needles" | grep -c '.\{20\}')" = 5 ]
+for machine in cp1 kube1; do on "$machine" "cat /run/cmdlines" > "$work/cmdlines.$machine"; done
+expect "command lines were seen" grep -qx kubeadm "$work/cmdlines.kube1"
+expect "a word of one is found" grep -qaF -e volkube "$work/cmdlines.kube1"
+expect "none shows a secret, nor a token" bash -c "! grep -aF -f $work/needles $work/cmdlines* && ! grep -aE '^[a-z0-9]{6}\.[a-z0-9]{16}\$' $work/cmdlines*"
+
 echo "== what the disk shows"
 canary="canary-$RANDOM-$RANDOM"
 on kube1 "echo $canary-file > /var/lib/kubestead/volumes/pool-s-0001/canary; sync; echo $canary-bare > /root/bare; sync"
@@ -129,6 +147,38 @@ expect "no key of another name" on kube1 "r=0; $fetch get etcd < /dev/null > /de
 expect "no sftp" on kube1 "! sftp -F /etc/kubestead/ssh_config -b /dev/null masterlock@10.77.0.5 > /dev/null 2>&1"
 expect "no forwarding" on kube1 "! timeout 5 ssh -F /etc/kubestead/ssh_config -o ExitOnForwardFailure=yes -W 127.0.0.1:22 masterlock@10.77.0.5 < /dev/null > /dev/null 2>&1"
 expect "the server's share alone opens nothing" on kube1 "! $fetch get volkube < /dev/null | cryptsetup open --test-passphrase --key-file - /dev/vg01/volkube 2>/dev/null"
+
+echo "== what no disk holds after all of this"
+# Only what was written is read of the sparse images.
+in_images() {
+  python3 - "$@" <<'PY'
+import os, sys
+needles = [line.encode() for line in open(sys.argv[1]).read().split("\n") if line]
+found = False
+for path in sys.argv[2:]:
+    with open(path, "rb") as image:
+        at, end, tail = 0, os.fstat(image.fileno()).st_size, b""
+        while at < end:
+            try:
+                at = os.lseek(image.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break
+            hole = os.lseek(image.fileno(), at, os.SEEK_HOLE)
+            tail = b""
+            while at < hole:
+                block = os.pread(image.fileno(), min(1 << 24, hole - at), at)
+                for needle in needles:
+                    if needle in tail + block:
+                        print(f"{path}: needle {needles.index(needle)} before {at + len(block)}")
+                        found = True
+                tail, at = block[-200:], at + len(block)
+sys.exit(0 if found else 1)
+PY
+}
+for machine in $machines; do on "$machine" "sync; ! ls /var/lib/systemd/coredump/* /core* 2>/dev/null && [ -z \"\$(tail -n +2 /proc/swaps)\" ]" || { echo "$machine has a core dump or swap"; failed=$((failed + 1)); }; done
+printf '%s\n' "$canary-bare" > "$work/bare"
+expect "the search can find what lies in the clear" in_images "$work/bare" "$KUBESTEAD_LAB_DIR"/lab/machines/*/*.img
+expect "no secret is on the raw image of any disk" status 1 in_images "$work/needles" "$KUBESTEAD_LAB_DIR"/lab/machines/*/*.img
 
 . "$top/tests/lab-keys.sh"
 keys_of_a_cluster kube1 kube2 volkube

@@ -80,14 +80,19 @@ impl Fleet {
 
     /// Locks every machine that answers; the name of one that another writer has.
     pub async fn lease(&self) -> Result<Result<Vec<Lease>, Name>, HostError> {
+        // The first machine alone, so that of two writers who begin at once one gets all of them.
         let mut leases = Vec::new();
-        for (name, host) in &self.connected {
+        let mut all = self.connected.iter();
+        if let Some((name, host)) = all.next() {
             match host.lease().await? {
                 Some(lease) => leases.push(lease),
                 None => return Ok(Err(name.clone())),
             }
         }
-        Ok(Ok(leases))
+        let asked = all.map(|(name, host)| async move { Ok((name, host.lease().await?)) });
+        let answers: Vec<(&Name, Option<Lease>)> = futures::future::try_join_all(asked).await?;
+        let rest: Result<Vec<Lease>, Name> = answers.into_iter().map(|(name, lease)| lease.ok_or_else(|| name.clone())).collect();
+        Ok(rest.map(|rest| leases.into_iter().chain(rest).collect()))
     }
 
     /// Probes machines side by side, one round trip each, through a wrapper that refuses writes.

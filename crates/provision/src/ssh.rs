@@ -83,9 +83,10 @@ impl SshHost {
     }
 
     /// Takes this host for one writer: a lock that the host's kernel holds for as long as the answer lives, and frees when the
-    /// connection or this program dies. Nothing when another writer has it.
+    /// connection or this program dies. Nothing when another writer has it; one that was killed just now is waited for, as its machine
+    /// may need a moment to notice.
     pub async fn lease(&self) -> Result<Option<Lease>, HostError> {
-        let script = "exec 9>/run/kubestead.lock; flock -n 9 || { echo taken; exit; }; echo held; exec cat";
+        let script = "exec 9>/run/kubestead.lock; flock -w 10 9 || { echo taken; exit; }; echo held; exec cat";
         let line = format!("sh -c {} sh bash -c {}", quote(AS_ROOT), quote(script));
         let mut command = Arc::clone(&self.session).arc_raw_command(line);
         let mut child =
