@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::cipher::Sealed;
 use super::meta::Node;
@@ -45,6 +45,9 @@ pub(crate) struct Leaf {
     pub(crate) sealed: Option<Span>,
 }
 
+/// One for all: a file may have very many leaves.
+static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::text(""));
+
 /// Shorter ciphertexts are copied; the MAC is one of them.
 const LEAN_FROM: usize = 512;
 
@@ -56,7 +59,7 @@ impl Leaf {
     /// A leaf whose long ciphertext is not copied; nothing when it is none. Only for readers that ask for it, as `value` is empty then.
     pub(crate) fn lean(content: &str, at: Span, span: Span) -> Option<Self> {
         let fits = content.len() >= LEAN_FROM && Sealed::parse(content).is_ok() && !Sealed::is_comment(content);
-        fits.then(|| Self { sealed: Some(at), ..Self::new(Value::text(""), span) })
+        fits.then(|| Self { sealed: Some(at), ..Self::new(EMPTY.clone(), span) })
     }
 
     fn is_comment_element(&self) -> bool {
@@ -191,8 +194,6 @@ pub(crate) struct Parsed {
 pub(crate) struct Spot {
     /// With indexes; for a comment that of its container.
     pub(crate) path: KeyPath,
-    /// Only the keys: what the cipher and the selectors see.
-    pub(crate) keys: Vec<String>,
     pub(crate) is_comment: bool,
     /// A comment that sops wrote as an element of a list.
     pub(crate) is_element: bool,
@@ -203,19 +204,26 @@ pub(crate) struct Spot {
     /// For a comment in an indented list: the column of the dashes.
     pub(crate) dashes: Option<usize>,
     /// For a comment: the keys beside it, which it may have been encrypted with.
-    pub(crate) beside: Arc<[String]>,
+    pub(crate) beside: Option<Arc<[String]>>,
 }
 
 impl Spot {
+    /// Only the keys of the path: what the cipher sees.
+    fn keys(&self) -> Vec<&str> {
+        self.path.steps().iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect()
+    }
+
     /// The additional data of the cipher.
     pub(crate) fn aad(&self) -> String {
-        format!("{}:", self.keys.join(":"))
+        format!("{}:", self.keys().join(":"))
     }
 
     /// Other additional data that a comment may have been encrypted with: programs differ in what they think a comment belongs to.
     pub(crate) fn other_aads(&self) -> Vec<String> {
-        let above = (0..self.keys.len()).rev().map(|n| format!("{}:", self.keys[..n].join(":")));
-        let below = self.beside.iter().map(|key| if self.keys.is_empty() { format!("{key}:") } else { format!("{}{key}:", self.aad()) });
+        let keys = self.keys();
+        let above = (0..keys.len()).rev().map(|n| format!("{}:", keys[..n].join(":")));
+        let beside = self.beside.iter().flat_map(|beside| beside.iter());
+        let below = beside.map(|key| if keys.is_empty() { format!("{key}:") } else { format!("{}{key}:", self.aad()) });
         above.chain(below).collect()
     }
 
@@ -289,16 +297,15 @@ impl Walker<'_> {
             level.push(text.to_owned());
         }
         let selected = self.selector.selects(&self.keys, &self.comments, true);
-        let beside = beside.clone();
-        let (path, keys, leaf) = (path.clone(), self.keys.clone(), leaf.clone());
+        let (path, leaf, beside) = (path.clone(), leaf.clone(), Some(beside.clone()));
         let dashes = (container.list && !container.flow).then_some(container.indent);
-        self.spots.push(Spot { path, keys, is_comment: true, is_element, selected, leaf, dashes, beside });
+        self.spots.push(Spot { path, is_comment: true, is_element, selected, leaf, dashes, beside });
     }
 
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
-        let (keys, leaf) = (self.keys.clone(), leaf.clone());
-        self.spots.push(Spot { path, keys, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: Arc::from([]) });
+        let leaf = leaf.clone();
+        self.spots.push(Spot { path, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: None });
     }
 }
 
