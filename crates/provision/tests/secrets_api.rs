@@ -105,7 +105,7 @@ async fn on_a_real_api_server() {
     };
     let world = World::new(kubeconfig).await;
     assert!(world.told().is_empty(), "an empty list is understood");
-    world.seal("db", &format!("stringData: {{password: {:?}, user: admin, empty: ''}}\n", CANARY));
+    world.seal("db", &format!("stringData: {{password: {CANARY:?}, user: admin, empty: ''}}\n"));
     world.seal("other", "stringData: {word: other}\n");
     world.settle().await;
     assert_eq!(world.value("db", "password"), CANARY);

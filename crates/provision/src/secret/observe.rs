@@ -43,7 +43,7 @@ pub struct Live {
     pub others: BTreeMap<String, String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its annotations; without the values of [`LAST_APPLIED`].
+    /// Its annotations; that of `kubectl apply` without its text.
     pub annotations: BTreeMap<String, String>,
     /// Whether the API server refuses changes of it.
     pub immutable: bool,
