@@ -1,25 +1,27 @@
 # A part of tests/lab.sh, read by it while the cluster stands: Secrets from sops files. Uses its functions and variables.
-# Needs: the example `seal` of crates/secrets (SEAL, else where cargo builds it).
-seal=${SEAL:-$CARGO_TARGET_DIR/debug/examples/seal}
 recipient=$(grep -m 1 '^age1' "$work/secrets/escrow/recipients")
 value=value-$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n') # 30 bytes: its base64 is the begin of that of any text that begins with it
+printf '%s\n%s\n' "$value" "$(printf %s "$value" | base64)" > "$work/value" # on no command line: those are looked through
 as_admin="kubectl --kubeconfig /etc/kubernetes/admin.conf -n apps"
-# secret NAME FILE KEY=TEXT...: makes an encrypted file.
+# secret NAME FILE KEY TEXT...: makes an encrypted file.
 secret() {
-  local name=$1 file=$2; shift 2
-  mkdir -p "$(dirname "$work/secrets/$file")"
-  { printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: apps}\nstringData:\n' "$name"; printf '  %s\n' "$@"; } | "$seal" new "$work/secrets/$file" "$recipient"
-}
+  local name=$1 file=$work/secrets/$2; shift 2
+  mkdir -p "$(dirname "$file")"
+  printf %s "$2" | "$kubestead" secret new "$file" --name "$name" --namespace apps --key "$1"
+  shift 2
+  while [ $# -gt 0 ]; do printf %s "$2" | "$kubestead" secret set "$file" "stringData/$1"; shift 2; done
+} > /dev/null 2>&1
+(cd "$work" && "$kubestead" secret init) > /dev/null 2>&1
 # live NAME KEY: the value in the cluster.
 live() { on cp1 "$as_admin get secret $1 -o jsonpath='{.data.$2}'" | base64 -d; }
 version() { on cp1 "$as_admin get secret $1 -o jsonpath='{.metadata.resourceVersion}'"; }
 # The values must be the very bytes: no shell and no template reads them on the way.
 exact() { live db password | cmp - <(printf '%s $HOME ${USER} `id`\n' "$value"); }
-shows_no_value() { "$kubestead" plan --diff > "$work/shown" 2>&1 || true; "$kubestead" plan --output json >> "$work/shown" 2>&1 || true; "$kubestead" status --output json >> "$work/shown" 2>&1 || true; grep -q secret.apps.db "$work/shown" && ! grep -qF -e "$value" -e "$(printf '%s' "$value" | base64)" -e 'ENC[' "$work/shown"; }
+shows_no_value() { "$kubestead" plan --diff > "$work/shown" 2>&1 || true; "$kubestead" plan --output json >> "$work/shown" 2>&1 || true; "$kubestead" status --output json >> "$work/shown" 2>&1 || true; grep -q secret.apps.db "$work/shown" && ! grep -qF -f "$work/value" -e 'ENC[' "$work/shown"; }
 
 echo "== secrets"
-secret db db.yaml "password: \"$value \$HOME \${USER} \`id\`\\n\"" "user: admin"
-secret other deep/other.yaml "word: other"
+secret db db.yaml password "$value \$HOME \${USER} \`id\`"$'\n' user admin
+secret other deep/other.yaml word other
 expect "check reads the folder without a key" env KUBESTEAD_AGE_KEY_FILE=/none "$kubestead" check
 expect "the plan names the values" says "make Secret apps/db from db.yaml, with the values password, user" "$kubestead" plan
 expect "and shows none" shows_no_value
@@ -27,13 +29,13 @@ expect "without an identity up says who could" fails_saying "$recipient" env -u 
 expect "and where it looked" grep -qF "/none/.config/sops/age/keys.txt (not there)" "$work/said"
 expect "up" "$kubestead" up
 expect "the value is there to the byte" exact
-expect "etcd holds it as ciphertext" on cp1 "$etcd get /registry/secrets/apps/db > /run/probe && grep -qa k8s:enc:secretbox:v1:key1 /run/probe && ! grep -qaF $value /run/probe"
+expect "etcd holds it as ciphertext" on cp1 "$etcd get /registry/secrets/apps/db > /run/probe && grep -qa k8s:enc:secretbox:v1:key1 /run/probe && ! grep -qaF -f - /run/probe" < "$work/value"
 expect "no annotation holds it" on cp1 "$as_admin get secret db -o jsonpath='{.metadata.annotations}' > /run/probe; grep -q kubestead.io/digest /run/probe && ! grep -q last-applied /run/probe"
 before=$(version db) kept=$(version other)
 expect "the plan is empty" status 0 "$kubestead" plan
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
 expect "the object is the same" [ "$before" = "$(version db)" ]
-printf 'root' | SOPS_AGE_KEY_FILE=$KUBESTEAD_AGE_KEY_FILE "$seal" set "$work/secrets/db.yaml" user
+printf root | "$kubestead" secret set "$work/secrets/db.yaml" stringData/user > /dev/null 2>&1
 expect "after an edit one is to do" says "1 to do, 0 held" "$kubestead" plan
 expect "up" "$kubestead" up
 expect "it has the new value" [ "$(live db user)" = root ]
@@ -53,7 +55,7 @@ expect "it is taken away" "$kubestead" up
 expect "it is gone" on cp1 "! $as_admin get secret db -o yaml | grep -q last-applied"
 expect "the plan is empty" status 0 "$kubestead" plan
 on cp1 "$as_admin create secret generic theirs --from-literal=word=theirs --from-literal=more=theirs" > /dev/null
-secret theirs theirs.yaml "word: ours"
+secret theirs theirs.yaml word ours
 expect "one that is not ours is told" says "take over Secret apps/theirs, which kubestead did not make" "$kubestead" plan
 expect "up leaves it without consent" status 1 "$kubestead" up
 expect "it is as it was" [ "$(live theirs word)" = theirs ]
@@ -68,7 +70,7 @@ expect "it is gone" on cp1 "! $as_admin get secret theirs"
 printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: clear, namespace: apps}\nstringData: {a: b}\n' > "$work/secrets/clear.yaml"
 expect "a Secret in the clear stops all" fails_saying "clear.yaml:4:17: error: a Secret that is not encrypted" "$kubestead" up
 rm "$work/secrets/clear.yaml"
-secret nowhere nowhere.yaml "a: b"
+secret nowhere nowhere.yaml a b
 sed -i 's/namespace: apps/namespace: nowhere/' "$work/secrets/nowhere.yaml"
 expect "a namespace that is not there is held" says "there is no namespace nowhere" status 4 "$kubestead" plan
 rm "$work/secrets/nowhere.yaml"
@@ -81,6 +83,6 @@ traces() {
 }
 no_traces() { ! traces "$value"; }
 expect "the value left no trace" no_traces
-on cp1 "echo $value > /run/proof"
+on cp1 "cat > /run/proof" < "$work/value"
 expect "the search can find one" traces "$value"
 on cp1 "rm /run/proof"
