@@ -57,7 +57,7 @@ fn merge(base: Option<&Document>, ours: &mut Document, theirs: &Document) -> Res
     let lists: BTreeSet<Vec<Step>> = mine.iter().filter_map(|difference| list(&difference.path)).collect();
     for difference in &wanted {
         let other = mine.iter().find(|other| other.path == difference.path);
-        if other.is_some_and(|other| same(&other.new, &difference.new)) {
+        if other.is_some_and(|other| same(other.new.as_ref(), difference.new.as_ref())) {
             continue;
         }
         let both = list(&difference.path).is_some_and(|place| lists.contains(&place));
@@ -90,7 +90,7 @@ fn list(path: &KeyPath) -> Option<Vec<Step>> {
     steps.iter().position(|step| matches!(step, Step::Index(_))).map(|end| steps[..end].to_vec())
 }
 
-fn same(a: &Option<Value>, b: &Option<Value>) -> bool {
+fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a.kind() == b.kind() && a.bytes().expose() == b.bytes().expose(),
         (None, None) => true,
