@@ -92,7 +92,7 @@ impl Hands {
         all
     }
 
-    /// Until the plan is empty; answers how many runs were cut off.
+    /// Until the plan is empty; answers how many runs it took, those that were cut off and the last.
     async fn settle(&self, spec: &EncryptionSpec) -> usize {
         let escrow: BTreeSet<String> = self.keys.0.keys().map(|k| k.0.clone()).collect();
         for cuts in 0..20 {
@@ -114,7 +114,7 @@ impl Hands {
 }
 
 impl Hands {
-    /// A rotation while Secrets are written and read; answers how many runs were cut off.
+    /// A rotation while Secrets are written and read; answers how many runs it took, those that were cut off and the last.
     fn among_traffic(&self, work: &Path, spec: &EncryptionSpec) -> usize {
         let (stop, count) = (AtomicBool::new(false), AtomicU64::new(0));
         let (cuts, wrong) = std::thread::scope(|scope| {
@@ -124,7 +124,11 @@ impl Hands {
             drop(end);
             (cuts, writer.join().unwrap())
         });
-        println!("{}: {cuts} runs cut off, {} writes, each read through three servers", spec.entry, count.load(Ordering::Relaxed));
+        println!(
+            "{}: {cuts} runs until nothing was left, {} writes, each read through three servers",
+            spec.entry,
+            count.load(Ordering::Relaxed)
+        );
         assert!(count.load(Ordering::Relaxed) > 20 && wrong.is_empty(), "{wrong:#?}");
         cuts
     }
