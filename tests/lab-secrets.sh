@@ -43,7 +43,7 @@ expect "the other was not touched" [ "$kept" = "$(version other)" ]
 on cp1 "$as_admin patch secret db -p '{\"stringData\":{\"user\":\"mallory\"}}'" > /dev/null
 expect "what was changed by hand is told, with who did it" says "user was set by kubectl-patch" "$kubestead" plan
 expect "in the status too" says "1 in sync, 1 changed, 0 missing, 0 orphaned" "$kubestead" status
-expect "up leaves it without consent" status 1 "$kubestead" up
+expect "up leaves it without consent" status 4 "$kubestead" up
 expect "it is as it was set by hand" [ "$(live db user)" = mallory ]
 expect "with consent it is overwritten" "$kubestead" up --yes cluster/secret.apps.db/overwrite
 expect "it is as the file says" [ "$(live db user)" = root ]
@@ -57,13 +57,13 @@ expect "the plan is empty" status 0 "$kubestead" plan
 on cp1 "$as_admin create secret generic theirs --from-literal=word=theirs --from-literal=more=theirs" > /dev/null
 secret theirs theirs.yaml word ours
 expect "one that is not ours is told" says "take over Secret apps/theirs, which kubestead did not make" "$kubestead" plan
-expect "up leaves it without consent" status 1 "$kubestead" up
+expect "up leaves it without consent" status 4 "$kubestead" up
 expect "it is as it was" [ "$(live theirs word)" = theirs ]
 expect "with consent it is taken over" "$kubestead" up --yes cluster/secret.apps.theirs/adopt
 expect "our value is ours, and the other one theirs" [ "$(live theirs word) $(live theirs more)" = "ours theirs" ]
 rm "$work/secrets/theirs.yaml"
 expect "what left the files is told" says "delete Secret apps/theirs, which is in no file any more" "$kubestead" plan
-expect "up leaves it without consent" status 1 "$kubestead" up
+expect "up leaves it without consent" status 4 "$kubestead" up
 expect "it is still there" [ "$(live theirs word)" = ours ]
 expect "with consent it goes" "$kubestead" up --yes cluster/secret.apps.theirs/delete
 expect "it is gone" on cp1 "! $as_admin get secret theirs"
