@@ -33,7 +33,7 @@ keys:
   servers: [{host: masterlock, address: 10.77.0.5}]
 YAML
 expect "the cluster is made" "$kubestead" up
-expect "the plan is empty" status 0 "$kubestead" plan
+expect "the plan is empty" status 0 plan
 expect "status tells the key and its fingerprint, and not the key" says "secrets written with secretbox key1 (" "$kubestead" status
 kube="kubectl --kubeconfig /etc/kubernetes/admin.conf"
 etcd="etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key"
@@ -103,7 +103,7 @@ ready() { for _ in $(seq 240); do [ "$(on cp1 "$kube get --raw /readyz" 2>/dev/n
 echo "== the key is replaced: secretbox key1 to key2, and up is killed in every stage"
 old=$(on cp1 "sed -n 's/.*secret: \([^}]*\)}.*/\1/p' /etc/kubernetes/enc/enc.yaml")
 sed -i 's/key: key1/key: key2/' "$KUBESTEAD_FILE"
-expect "the plan shows all stages" eventually 60 says "cp1/encryption/drop" status 3 "$kubestead" plan
+expect "the plan shows all stages" eventually 60 says "cp1/encryption/drop" status 3 plan
 cat "$work/said"
 expect "and no key" bash -c "! grep -qF '$old' '$work/said'"
 expect "the search can find the old key's values in etcd's file" holds "k8s:enc:secretbox:v1:key1:"
@@ -123,7 +123,7 @@ end_traffic
 expect "no write and no read failed at any moment" no_errors
 expect "no Secret is lost" none_lost
 expect "every Secret in etcd carries the new key" every secrets k8s:enc:secretbox:v1:key2:
-expect "the plan is empty" status 0 "$kubestead" plan
+expect "the plan is empty" status 0 plan
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
 expect "the old key is gone from the machine" on cp1 "! grep -rqF '$old' /etc/kubernetes /etc/kubestead /run/kubestead* && [ \$(grep -c secret: /etc/kubernetes/enc/enc.yaml) = 1 ] && [ \"\$(ls -A /etc/kubernetes/enc)\" = enc.yaml ]"
 expect "and is in the escrow, for old copies" test -s "$work/secrets/escrow/encryption.key1.age"
@@ -133,7 +133,7 @@ expect "no value with the old key is left in etcd's file" lacks "k8s:enc:secretb
 
 echo "== a key that is not the escrow's, or is not in it"
 expect "somebody adds a key by hand" on cp1 "cp -p /etc/kubernetes/enc/enc.yaml /root/enc.yaml && printf '  - secretbox: {keys: [{name: key9, secret: %s}]}\n' \$(head -c 32 /dev/urandom | base64) >> /etc/kubernetes/enc/enc.yaml"
-expect "it is held: the escrow does not have it" says "secretbox key9 of cp1 is not in the escrow" status 4 "$kubestead" plan
+expect "it is held: the escrow does not have it" says "secretbox key9 of cp1 is not in the escrow" status 4 plan
 on cp1 "mv /root/enc.yaml /etc/kubernetes/enc/enc.yaml"
 mv "$work/secrets/escrow/encryption.key2.age" "$work/away"
 expect "a key that the escrow lost is asked for" says "restore encryption.key2.age" status 4 "$kubestead" up
@@ -144,13 +144,13 @@ expect "another key under its name stops before anything is written" says "is an
 expect "the file is as it was" on cp1 "grep -q 'name: key2' /etc/kubernetes/enc/enc.yaml && ! grep -q key3 /etc/kubernetes/enc/enc.yaml"
 mv "$work/away" "$work/secrets/escrow/encryption.key2.age"
 sed -i 's/key: key3/key: key2/' "$KUBESTEAD_FILE"
-expect "the plan is empty again" status 0 "$kubestead" plan
+expect "the plan is empty again" status 0 plan
 
 echo "== values that are not encrypted are taken in, and configmaps with them, under aesgcm"
 on cp1 "sed -i 's/^  providers:/  providers:\n  - identity: {}/' /etc/kubernetes/enc/enc.yaml; for i in \$(seq 90); do sleep 1; $kube -n default create secret generic plain-\$i --from-literal=word=$canary-plain > /dev/null; $etcd get /registry/secrets/default/plain-\$i --print-value-only | grep -qa '$canary-plain' && break; done"
 expect "Secrets are written in the clear" on cp1 "$etcd get /registry/secrets/default/ --prefix --print-value-only | grep -qa $canary-plain"
 sed -i 's/provider: secretbox, key: key2, resources: \[secrets\]/provider: aesgcm, key: gcm1, resources: [secrets, configmaps]/' "$KUBESTEAD_FILE"
-expect "the plan names both" eventually 60 says "write every object of configmaps, secrets anew" status 3 "$kubestead" plan
+expect "the plan names both" eventually 60 says "write every object of configmaps, secrets anew" status 3 plan
 begin_traffic
 expect "killed while it is promoted" kill_at cp1/encryption/promote 3
 end_traffic
@@ -166,7 +166,7 @@ expect "no Secret is lost" none_lost
 expect "every Secret in etcd is encrypted" every secrets k8s:enc:aesgcm:v1:gcm1:
 expect "and every ConfigMap" every configmaps k8s:enc:aesgcm:v1:gcm1:
 expect "nothing in the clear is left in etcd's file" lacks "$canary-plain"
-expect "the plan is empty" status 0 "$kubestead" plan
+expect "the plan is empty" status 0 plan
 
 echo "== reboot"
 expect "reboot" "$kubestead" lab reboot cp1

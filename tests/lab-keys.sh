@@ -47,11 +47,11 @@ assert [c for c in checks if c['host'] == '$node' and 'another address' in c['wh
   expect "it is still out" [ "$(line "$other")" = 0 ]
   expect "with consent it is let in" "$kubestead" up --yes "masterlock/$other/enrol"
   expect "and gets its share" on "$other" "[ \$($fetch get $volume < /dev/null | wc -c) = 64 ]"
-  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "the plan is empty" status 0 plan
 
   echo "== a node with another key"
   on "$other" "mkdir /root/old; mv /etc/kubestead/id_ed25519* /root/old; ssh-keygen -q -t ed25519 -N '' -f /etc/kubestead/id_ed25519"
-  expect "the plan asks" says "needs your consent: --yes masterlock/$other/enrol" "$kubestead" plan
+  expect "the plan asks" says "needs your consent: --yes masterlock/$other/enrol" plan
   enrolled=$(on masterlock "sha256sum /etc/ssh/kubestead_keys")
   expect "without consent it is not let in" status 4 "$kubestead" up
   expect "and nothing was changed on the server" [ "$enrolled" = "$(on masterlock "sha256sum /etc/ssh/kubestead_keys")" ]
@@ -82,9 +82,9 @@ keys_alone() {
   echo "== a node leaves the file"
   "$kubestead" key export masterlock --to "$work/before.age" > /dev/null
   file kube1 masterlock
-  expect "the plan says so" says "~ masterlock/kube2/revoke" status 3 "$kubestead" plan
+  expect "the plan says so" says "~ masterlock/kube2/revoke" status 3 plan
   expect "up shuts it out" "$kubestead" up
-  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "the plan is empty" status 0 plan
   expect "it gets nothing" on kube2 "! ssh -F /etc/kubestead/ssh_config masterlock@10.77.0.5 get data < /dev/null > /dev/null 2>&1"
   expect "its shares stay" on masterlock "[ -s /var/lib/kubestead-keys/kube2/data ]"
   on masterlock "cp -rp /var/lib/kubestead-keys/kube2 /root/kube2"
@@ -103,12 +103,12 @@ keys_alone() {
   expect "it is not replaced" status 2 "$kubestead" key export masterlock --to "$work/server.age"
   "$kubestead" lab kill masterlock
   file "kube1 kube2" spare
-  expect "a new server without the shares is held, and no share is made anew" says "has no share of its key, and a new one would not open it" status 4 "$kubestead" plan
+  expect "a new server without the shares is held, and no share is made anew" says "has no share of its key, and a new one would not open it" status 4 plan
   expect "up does not either" status 4 "$kubestead" up
   expect "restore" says "4 shares of masterlock: put back" "$kubestead" key restore "$work/server.age" spare
   expect "again it changes nothing" says "there already" "$kubestead" key restore "$work/server.age" spare
   expect "up" "$kubestead" up
-  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "the plan is empty" status 0 plan
   expect "reboot, with the new server alone" "$kubestead" lab reboot kube1
   expect "the volumes come back" eventually 60 on kube1 "findmnt -M /data && findmnt -M /keep && grep -q canary /data/file"
   on spare "cp -p /var/lib/kubestead-keys/kube1/data /root/data; chmod u+w /var/lib/kubestead-keys/kube1/data; head -c 64 /dev/zero > /var/lib/kubestead-keys/kube1/data"
@@ -124,7 +124,7 @@ keys_alone() {
   expect "up gives both the same shares" "$kubestead" up
   sums() { on "$1" "cd /var/lib/kubestead-keys && sha256sum */*"; }
   expect "they are" bash -c "[ \"$(sums masterlock)\" = \"$(sums spare)\" ]"
-  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "the plan is empty" status 0 plan
   "$kubestead" lab kill spare
   expect "reboot without the one" "$kubestead" lab reboot kube2
   expect "its volumes come back from the other" eventually 60 on kube2 "findmnt -M /data && findmnt -M /keep"
@@ -135,7 +135,7 @@ keys_alone() {
   expect "and is whole then" "$kubestead" key revoke kube2
   expect "let in again" "$kubestead" up --yes masterlock/kube2/enrol --yes spare/kube2/enrol
   on spare "cp -p /var/lib/kubestead-keys/kube1/data /root/data; chmod u+w /var/lib/kubestead-keys/kube1/data; head -c 64 /dev/zero > /var/lib/kubestead-keys/kube1/data"
-  expect "two that differ are held" says "masterlock and spare have different shares" status 4 "$kubestead" plan
+  expect "two that differ are held" says "masterlock and spare have different shares" status 4 plan
   expect "doctor tells which one opens nothing" says "WRONG     kube1 at spare: the two shares together open data" "$kubestead" key doctor
   on spare "cp -p /root/data /var/lib/kubestead-keys/kube1/data"
 
@@ -191,7 +191,7 @@ JSON
   file "kube1 kube2" masterlock
   expect "up" "$kubestead" up
   for n in kube1 kube2; do on "$n" "echo canary | tee /data/file > /keep/file; sync"; done
-  expect "the plan is empty" status 0 "$kubestead" plan
+  expect "the plan is empty" status 0 plan
   keys_of_a_cluster kube1 kube2 data
   keys_alone
   expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"

@@ -31,6 +31,16 @@ eventually() { end=$((SECONDS + $1)); shift; until "$@"; do [ "$SECONDS" -lt "$e
 # says TEXT COMMAND...: whatever its status.
 says() { text=$1; shift; "$@" 2>&1 | tee "$work/said" >&2 || true; grep -qF -- "$text" "$work/said"; }
 fails_saying() { text=$1; shift; ! "$@" > "$work/said" 2>&1 && { cat "$work/said"; grep -qF -- "$text" "$work/said"; }; }
+# plan OPTION...: `kubestead plan`, and again while the API server does not answer: on a busy computer it is restarted now and then.
+plan() {
+  end=$((SECONDS + 180))
+  while :; do
+    planned=0; "$kubestead" plan "$@" > "$work/plan" 2>&1 || planned=$?
+    grep -q cluster/api/reach "$work/plan" && [ "$SECONDS" -lt "$end" ] || break
+    sleep 2
+  done
+  cat "$work/plan"; return "$planned"
+}
 # on MACHINE COMMAND: 255 is ssh's own: the connection was lost, or the command was ended by a signal. It is asked once more.
 on() {
   machine=$1; shift

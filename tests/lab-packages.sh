@@ -26,14 +26,14 @@ expect "lab up" "$kubestead" lab up
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
 "$kubestead" init "$work" >/dev/null 2>&1
 sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#^  bundle: bundle#  bundle: $bundle#" "$top/examples/packages/cluster.yaml" > "$KUBESTEAD_FILE"
-expect "a keyring that is not there is named" says "kubernetes.asc" status 4 "$kubestead" plan
+expect "a keyring that is not there is named" says "kubernetes.asc" status 4 plan
 repository=http://packages.lab/core:/stable:/v1.37/deb
 expect "the lab serves the repository's key" on cp1 "curl -fs $repository/Release.key"
 cp "$work/out" "$work/kubernetes.asc"
 expect "and nothing beside it" on cp1 "! curl -fs --path-as-is http://packages.lab/../kernel.json && ! curl -fs --path-as-is http://packages.lab/core:/../../bundle.json"
-expect "the plan names the repository" says "the apt repository $repository" status 3 "$kubestead" plan
+expect "the plan names the repository" says "the apt repository $repository" status 3 plan
 sed '/^  bundle:/d' "$KUBESTEAD_FILE" > "$work/alone.yaml"
-expect "without a bundle the machine's containerd is asked for" says "containerd is missing" status 4 "$kubestead" plan -f "$work/alone.yaml"
+expect "without a bundle the machine's containerd is asked for" says "containerd is missing" status 4 plan -f "$work/alone.yaml"
 
 echo "== what is not signed by the key is not taken"
 installed() { on cp1 "dpkg-query -W -f '\${db:Status-Want} \${db:Status-Status} \${Version}\n' kubeadm kubelet kubectl | sort -u"; }
@@ -61,31 +61,31 @@ expect "all three are installed at the version and held" [ "$(installed)" = "hol
 expect "and nothing is left half done" on cp1 "[ -z \"\$(dpkg --audit)\" ] && ! [ -e /var/lib/kubestead/packages-begun ]"
 expect "the packages' own programs and units run" on cp1 "! ls /usr/local/bin/kube* /etc/systemd/system/kubelet.service 2>/dev/null && [ \"\$(readlink /proc/\$(systemctl show -P MainPID kubelet)/exe)\" = /usr/bin/kubelet ]"
 expect "their CNI plugins too" on cp1 "dpkg -S /opt/cni/bin/bridge && dpkg --verify kubernetes-cni kubelet kubeadm kubectl"
-expect "the plan is empty" status 0 "$kubestead" plan
+expect "the plan is empty" status 0 plan
 expect "up changes nothing" says "Nothing to do" "$kubestead" up
 
 echo "== what is other than it should be"
 on cp1 "apt-mark unhold kubelet > /dev/null"
-expect "what is no longer held" says "cp1/packages/install" status 3 "$kubestead" plan
+expect "what is no longer held" says "cp1/packages/install" status 3 plan
 expect "is held again" "$kubestead" up
 expect "all are" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
-expect "another version is held, not changed" says "is there in version 1.37.1-1.1, and the file asks for 1.37.9" status 4 "$kubestead" plan -f "$work/next.yaml"
+expect "another version is held, not changed" says "is there in version 1.37.1-1.1, and the file asks for 1.37.9" status 4 plan -f "$work/next.yaml"
 on cp1 "echo 'deb [signed-by=/root/key.asc] $repository/ /' > /etc/apt/sources.list.d/other.list"
-expect "a second source of the repository" says "/etc/apt/sources.list.d/other.list names the repository" status 4 "$kubestead" plan
+expect "a second source of the repository" says "/etc/apt/sources.list.d/other.list names the repository" status 4 plan
 on cp1 "rm /etc/apt/sources.list.d/other.list; ln -s /bin/true /usr/local/bin/kubelet"
-expect "a program that hides the package's" says "rm /usr/local/bin/kubelet" status 4 "$kubestead" plan
+expect "a program that hides the package's" says "rm /usr/local/bin/kubelet" status 4 plan
 on cp1 "rm /usr/local/bin/kubelet"
-expect "the plan is empty again" status 0 "$kubestead" plan
+expect "the plan is empty again" status 0 plan
 
 echo "== reboot"
 expect "reboot" "$kubestead" lab reboot cp1
 expect "the node is Ready" eventually 240 ready
-expect "the plan is empty" eventually 180 status 0 "$kubestead" plan
+expect "the plan is empty" eventually 180 status 0 plan
 
 echo "== without a bundle, on the containerd and the images that are there"
 expect "up" "$kubestead" up -f "$work/alone.yaml"
 expect "the node is Ready" eventually 120 ready
-expect "the plan is empty" status 0 "$kubestead" plan -f "$work/alone.yaml"
+expect "the plan is empty" status 0 plan -f "$work/alone.yaml"
 
 echo "== reset"
 expect "the cluster goes" "$kubestead" reset --yes-reset home

@@ -29,7 +29,7 @@ cluster_file() { sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#bundle: bundle,#bu
 cluster_file
 for machine in cp1 kube1; do on "$machine" "setsid bash -c '$sample' > /run/cmdlines 2>/dev/null < /dev/null &"; done
 expect "a second lab up changes nothing" "$kubestead" lab up
-expect "plan says what it will do" status 3 "$kubestead" plan
+expect "plan says what it will do" status 3 plan
 expect "the machines are untouched by plan" on kube1 "! vgs vg01 2>/dev/null"
 
 echo "== kill -9 of up at five places, and the power of a node cut in the middle of a step"
@@ -43,7 +43,7 @@ expect "the power of a node is cut" cut_power
 expect "the next up finishes" "$kubestead" up
 mounted() { for pair in cp1:/var/lib/etcd cp1:/etc/kubernetes cp1:/var/lib/kubelet kube1:/var/lib/containerd kube1:/var/lib/kubestead/volumes kube2:/var/lib/kubestead/volumes; do on "${pair%%:*}" "findmnt -M ${pair#*:} -o SOURCE | grep -q /dev/mapper/luks-" || { echo "$pair is not mounted"; return 1; }; done; }
 expect "all volumes are mounted from dm-crypt" mounted
-expect "the plan is empty" status 0 "$kubestead" plan
+expect "the plan is empty" status 0 plan
 # sshd tells of each command at the level VERBOSE; asking for the number is one more.
 machines="cp1 kube1 kube2 masterlock"
 for machine in $machines; do on "$machine" "echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh"; done
@@ -116,11 +116,11 @@ expect "all nodes are Ready" eventually 240 ready cp1 kube1 kube2
 expect "the pod's file is still there" on "$node" "grep -q canary-in-a-pod $file"
 expect "the pod runs again" eventually 120 running
 expect "the file is still there" on kube1 "grep -q $canary-file /var/lib/kubestead/volumes/pool-s-0001/canary"
-expect "the plan is empty after reboots" eventually 180 status 0 "$kubestead" plan
+expect "the plan is empty after reboots" eventually 180 status 0 plan
 
 echo "== power cut"
 "$kubestead" lab kill kube2
-expect "a machine that is off is said" status 5 "$kubestead" plan
+expect "a machine that is off is said" status 5 plan
 expect "power back" "$kubestead" lab start kube2
 expect "its volumes come back" eventually 60 on kube2 "findmnt -M /var/lib/kubestead/volumes"
 
@@ -203,7 +203,7 @@ expect "the file is still there" on "$node" "grep -q canary-in-a-pod $file"
 echo "== what is not ours stays as it is"
 disks_only
 on kube2 "systemctl stop kubelet containerd; umount /var/lib/kubestead/volumes; systemctl stop 'systemd-cryptsetup@luks\x2dvolkube.service'; dd if=/dev/vg01/volkube of=/run/header bs=1M count=1 status=none; printf X | dd of=/dev/vg01/volkube bs=1 seek=4200 conv=notrunc status=none; sync"
-expect "a header with a flipped byte is held and named" says "first copy" status 4 "$kubestead" plan
+expect "a header with a flipped byte is held and named" says "first copy" status 4 plan
 flipped=$(on kube2 "sha256sum /dev/vg01/volkube")
 expect "up leaves it alone" status 4 "$kubestead" up
 expect "not a byte of it was changed" [ "$flipped" = "$(on kube2 "sha256sum /dev/vg01/volkube")" ]
@@ -218,8 +218,8 @@ on cp1 "pvcreate -q -y /dev/disk/by-id/ubd-cp1-data"
 on kube1 "mkfs.ext4 -q -F /dev/disk/by-id/ubd-kube1-data; sync"
 image() { on kube1 sync; sha256sum < "$disk/disk-kube1-data.img"; }
 foreign=$(image)
-expect "a disk with a filesystem is held and named" says "ext4" status 4 "$kubestead" plan
-expect "somebody else's physical volume is held and named" says "cp1/vg01: /dev/disk/by-id/ubd-cp1-data holds a physical volume" "$kubestead" plan
+expect "a disk with a filesystem is held and named" says "ext4" status 4 plan
+expect "somebody else's physical volume is held and named" says "cp1/vg01: /dev/disk/by-id/ubd-cp1-data holds a physical volume" plan
 "$kubestead" up > /dev/null 2>&1 || true
 expect "not a byte of it was changed" [ "$foreign" = "$(image)" ]
 expect "the machine that was cut off was finished" eventually 1 on kube2 "findmnt -M /var/lib/kubestead/volumes"
@@ -228,28 +228,28 @@ echo "== machines that are not as they should be: said, and not touched"
 cluster_file
 "$kubestead" plan --output json > "$work/before" 2>/dev/null || true
 on kube2 "date -s '+1 hour' > /dev/null"
-expect "a clock that is off" says "ahead of ours" status 4 "$kubestead" plan
+expect "a clock that is off" says "ahead of ours" status 4 plan
 on kube2 "date -s '-1 hour' > /dev/null"
 on kube2 "sed 's/VERSION_ID=.*/VERSION_ID=\"9\"/' /etc/os-release > /run/os; mount --bind /run/os /etc/os-release"
-expect "an operating system that is not supported" says "debian 9 is not supported" "$kubestead" plan
+expect "an operating system that is not supported" says "debian 9 is not supported" plan
 on kube2 "umount /etc/os-release; fallocate -l \$(( \$(df --output=avail -B1 / | tail -n 1) - 50000000 )) /root/full"
-expect "a full disk" says "bytes are free on its root file system" "$kubestead" plan
+expect "a full disk" says "bytes are free on its root file system" plan
 on kube2 "rm /root/full; hostname other"
-expect "a hostname that is another" says "its hostname is other" "$kubestead" plan
+expect "a hostname that is another" says "its hostname is other" plan
 on kube2 "hostname kube2; mkdir -p /etc/kubernetes; touch /etc/kubernetes/kubelet.conf"
-expect "a node of a cluster that kubestead did not make" says "that kubestead did not make" "$kubestead" plan
+expect "a node of a cluster that kubestead did not make" says "that kubestead did not make" plan
 on kube2 "echo work > /etc/kubestead/cluster"
-expect "a node of another cluster" says "it belongs to the cluster work" "$kubestead" plan
+expect "a node of another cluster" says "it belongs to the cluster work" plan
 on kube2 "rm -r /etc/kubernetes /etc/kubestead/cluster"
 sed "s/ssh: {config/ssh: {user: ops, config/" "$KUBESTEAD_FILE" > "$work/ops.yaml"
-expect "another login than root, with sudo" status 4 "$kubestead" plan -f "$work/ops.yaml"
+expect "another login than root, with sudo" status 4 plan -f "$work/ops.yaml"
 on kube2 "mv /etc/sudoers.d/ops /root/ops"
-expect "sudo that asks for a password" says "sudo asks for a password" "$kubestead" plan -f "$work/ops.yaml"
+expect "sudo that asks for a password" says "sudo asks for a password" plan -f "$work/ops.yaml"
 on kube2 "mv /root/ops /etc/sudoers.d/ops; mv /root/.ssh/authorized_keys /root/.ssh/away"
-expect "a key that is refused" says "login refused" status 5 "$kubestead" plan
+expect "a key that is refused" says "login refused" status 5 plan
 "$kubestead" lab kill kube2; "$kubestead" lab start kube2
 
 echo "== who is who"
 sed -i "s/^\(kube2,10.77.0.22\) .*/\1 $(ssh-keygen -q -t ed25519 -N '' -f "$work/other" && cut -d' ' -f1,2 "$work/other.pub" | sed 's#/#\\/#g')/" "$KUBESTEAD_LAB_DIR/lab/known_hosts"
-expect "a wrong host key stops everything on that host" says "host key" status 5 "$kubestead" plan
+expect "a wrong host key stops everything on that host" says "host key" status 5 plan
 expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"
