@@ -185,7 +185,7 @@ fn both_ways(real: &Real<'_>, seed: usize) -> bool {
 #[test]
 fn a_changed_byte_of_any_value_or_of_the_mac_is_refused() {
     let keys = Keys::new();
-    for seed in (0..SAMPLES).step_by(17) {
+    for seed in (0..SAMPLES).step_by(29) {
         let sample = Sample::new(seed);
         let path = PathBuf::from(format!("t.{}", sample.end()));
         let document = keys.seal(&path, &sample);
