@@ -79,10 +79,11 @@ pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
 }
 
 const STOP_PODS: &str = "/usr/local/lib/kubestead/stop-pods";
+/// blk-availability is of lvm2: when it stops it unmounts volumes by itself, and must not while containers have them.
 const PODS_UNIT: &str = "# Written by kubestead.
 [Unit]
 Description=Pods end before the volumes that carry them
-After=containerd.service
+After=containerd.service blk-availability.service
 Before=kubelet.service
 
 [Service]
