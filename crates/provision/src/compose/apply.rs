@@ -1,0 +1,83 @@
+//! Hands an action to its domain.
+
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use kubestead_core::host::Hosts;
+use kubestead_core::name::Name;
+use kubestead_core::outcome::{Done, causes};
+use kubestead_core::plan::Step;
+use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
+
+use crate::api::KubeApi;
+use crate::cluster::{self};
+use crate::encryption::{self};
+use crate::engine::Runner;
+use crate::file::Cluster;
+use crate::fleet::Fleet;
+use crate::keyserver::{self};
+use crate::kubeadm::{self};
+use crate::node::{self};
+use crate::secret::{self};
+
+use super::{Action, first};
+
+/// Carries actions out.
+pub struct Hands<'a> {
+    fleet: &'a Fleet,
+    hosts: Hosts,
+    escrow: &'a Escrow,
+    folder: PathBuf,
+    keys: secret::Keys,
+    /// Whose API it is.
+    first: Option<Name>,
+    kube: tokio::sync::OnceCell<KubeApi>,
+}
+
+impl<'a> Hands<'a> {
+    /// Hands on the machines that answer, with the operator's secrets.
+    pub fn new(cluster: &Cluster, fleet: &'a Fleet, escrow: &'a Escrow) -> Self {
+        let (folder, first) = (cluster.secrets.clone(), first(cluster).cloned());
+        Self { fleet, hosts: fleet.hosts(), escrow, folder, keys: secret::Keys::default(), first, kube: tokio::sync::OnceCell::new() }
+    }
+
+    /// The API, connected when the first step asks for it.
+    async fn api(&self) -> Result<&KubeApi, String> {
+        let connect = || async {
+            let name = self.first.as_ref().ok_or("the file asks for no Kubernetes")?;
+            let host = self.fleet.ssh(name).ok_or_else(|| format!("{name} is not connected"))?;
+            KubeApi::through(host).await.map_err(|e| causes(&e))
+        };
+        self.kube.get_or_try_init(connect).await
+    }
+}
+
+impl Runner<Action> for Hands<'_> {
+    fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
+        Box::pin(async move {
+            let host = || {
+                let name = step.target.to_string();
+                self.hosts.get(&name).map(AsRef::as_ref).ok_or_else(|| format!("{name} is not connected"))
+            };
+            match &step.action {
+                Action::Escrow { name } => {
+                    let make = if name.starts_with("encryption.") { encryption_key } else { recovery_key };
+                    match self.escrow.ensure(name, make).map_err(|e| causes(&e))? {
+                        Kept::Made => Ok(Done::Changed),
+                        Kept::Existed => Ok(Done::Already),
+                    }
+                }
+                Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
+                Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
+                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Encryption(encryption::Action::Rewrite { resources }) => {
+                    encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))
+                }
+                Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Secret(action) => secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await,
+            }
+        })
+    }
+}

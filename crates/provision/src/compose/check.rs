@@ -1,0 +1,24 @@
+//! Invariants over a plan of all domains.
+
+use kubestead_core::fact::Fact;
+use kubestead_core::plan::{Plan, Target};
+
+use super::{Action, Seen};
+
+/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`plan`] has none.
+pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
+    let mut found = Vec::new();
+    for step in &plan.steps {
+        let Target::Host(name) = &step.target else { continue };
+        let node = seen.nodes.iter().find(|(n, _)| n.as_str() == name).map(|(_, fact)| fact);
+        match (node, &step.action) {
+            (Some(Fact::Known(node)), Action::Storage(action)) => {
+                let step = step.clone().map(|_| action.clone());
+                found.extend(kubestead_storage::check::steps(&node.storage, [&step]));
+            }
+            (Some(Fact::Unknown(_) | Fact::Absent), _) => found.push(format!("{}: {name} was not seen", step.id)),
+            _ => {}
+        }
+    }
+    found
+}

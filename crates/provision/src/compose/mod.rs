@@ -1,0 +1,96 @@
+//! Puts the domains' parts together: what is seen, one plan, and who carries each action out.
+
+mod apply;
+mod check;
+mod observe;
+mod plan;
+mod spec;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_storage::observe::StorageFacts;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::Bundle;
+use crate::cluster::{self, ApiFacts};
+use crate::encryption::{self, EncryptionFacts};
+use crate::keyserver::{self, NodeFacts, ServerFacts};
+use crate::kubeadm::{self, KubeadmFacts};
+use crate::machine::Machine;
+use crate::node::{self};
+use crate::secret::{self, SecretFacts, Wish};
+
+pub use apply::Hands;
+pub use check::check;
+pub use observe::observe;
+pub use plan::{plan, reset};
+pub use spec::{cluster_spec, first, servers, storage, wish};
+
+/// Everything that can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Makes a key and keeps it, encrypted, beside the cluster file.
+    Escrow {
+        /// Its name.
+        name: String,
+    },
+    /// For the key servers.
+    Keys(keyserver::Action),
+    /// For disks and volumes.
+    Storage(kubestead_storage::plan::Action),
+    /// For a node's kernel and software.
+    Node(node::Action),
+    /// For membership in the cluster.
+    Kubeadm(kubeadm::Action),
+    /// For encryption at rest.
+    Encryption(encryption::Action),
+    /// Through the API.
+    Cluster(cluster::Action),
+    /// For Kubernetes Secrets.
+    Secret(secret::Action),
+}
+
+/// A node as seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSeen {
+    /// The machine.
+    pub machine: Machine,
+    /// Its storage.
+    pub storage: StorageFacts,
+    /// Its set-up; nothing when the file asks for no Kubernetes.
+    pub setup: Option<node::NodeFacts>,
+    /// Its membership.
+    pub kubeadm: Option<KubeadmFacts>,
+    /// Encryption at rest; absent on a node that is no control plane.
+    pub encryption: Fact<EncryptionFacts>,
+}
+
+/// All that was seen. No secret ever enters it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// The nodes.
+    pub nodes: BTreeMap<Name, Fact<NodeSeen>>,
+    /// The nodes' side of the keys.
+    pub keys: BTreeMap<Name, Fact<NodeFacts>>,
+    /// The key servers.
+    pub servers: BTreeMap<Name, Fact<ServerFacts>>,
+    /// The names of the secrets in the escrow.
+    pub escrow: BTreeSet<String>,
+    /// The bundle on this computer; absent when the file names none.
+    pub bundle: Fact<Bundle>,
+    /// The key of the packages' repository; absent when the file names none.
+    pub keyring: Fact<String>,
+    /// What the API has; absent when there is no cluster.
+    pub api: Fact<ApiFacts>,
+    /// What the folder of secrets asks for; nothing when the file asks for no Kubernetes.
+    pub wish: Wish,
+    /// The cluster's Secrets without their values; absent when there is no cluster.
+    pub secrets: Fact<SecretFacts>,
+    /// Machines that did not answer.
+    pub unreachable: BTreeSet<Name>,
+}

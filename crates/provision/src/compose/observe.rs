@@ -1,0 +1,98 @@
+//! What is: one probe a machine, and what lies on this computer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::event::Reporter;
+use kubestead_core::fact::Fact;
+
+use crate::cluster::{self};
+use crate::encryption::{self};
+use crate::file::Cluster;
+use crate::fleet::Fleet;
+use crate::keyserver::{self};
+use crate::kubeadm::{self};
+use crate::machine::{self};
+use crate::node::{self};
+use crate::secret::{self};
+
+use super::spec::{bundle, first, keyring, node_spec, servers, storage, wish};
+use super::{NodeSeen, Seen};
+
+/// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
+pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, now: i64, reporter: &dyn Reporter) -> Seen {
+    let specs = servers(cluster);
+    let (bundle, keyring) = (bundle(cluster), keyring(cluster));
+    let wish = wish(cluster, &cluster.secrets.display().to_string());
+    let mut sections = BTreeMap::new();
+    for node in &cluster.nodes {
+        let mut all = machine::sections();
+        all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
+        all.extend(keyserver::node_sections());
+        if let Some(spec) = node_spec(cluster, &bundle, &keyring, node) {
+            all.extend(node::sections(&spec));
+        }
+        if cluster.kubernetes.is_some() {
+            all.extend(kubeadm::sections());
+        }
+        if let (Some(wanted), true) = (&cluster.kubernetes, node.is_control_plane()) {
+            all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
+        }
+        if Some(&node.name) == first(cluster) {
+            all.push(cluster::section());
+            all.push(secret::section(&wish));
+        }
+        sections.insert(node.name.clone(), all);
+    }
+    for spec in &specs {
+        sections.insert(spec.server.clone(), keyserver::server_sections(spec));
+    }
+    let mut answers = fleet.probe(sections, nonce, reporter).await;
+    let mut seen = Seen {
+        nodes: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        servers: BTreeMap::new(),
+        escrow,
+        bundle,
+        keyring,
+        api: Fact::Absent,
+        wish,
+        secrets: Fact::Absent,
+        unreachable: fleet.failed().keys().cloned().collect(),
+    };
+    for spec in &specs {
+        let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a))));
+        seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
+    }
+    for (name, answers) in answers {
+        if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
+            seen.secrets = match secret::read(answers, &seen.wish) {
+                Ok(Some(facts)) => Fact::Known(facts),
+                Ok(None) => Fact::Absent,
+                Err(gap) => Fact::Unknown(gap),
+            };
+            seen.api = match cluster::read(answers) {
+                Ok(Some(facts)) => Fact::Known(facts),
+                Ok(None) => Fact::Absent,
+                Err(gap) => Fact::Unknown(gap),
+            };
+        }
+        let spec = cluster.nodes.iter().find(|n| n.name == name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
+        let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
+            Ok(NodeSeen {
+                machine: machine::read(a, now)?,
+                storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
+                setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
+                kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
+                encryption: if cluster.kubernetes.is_some() && cluster.control_planes().any(|n| n.name == name) {
+                    Fact::from_result(encryption::read(a))
+                } else {
+                    Fact::Absent
+                },
+            })
+        });
+        let keys = answers.and_then(|a| keyserver::read_node(&a));
+        seen.nodes.insert(name.clone(), Fact::from_result(node));
+        seen.keys.insert(name, Fact::from_result(keys));
+    }
+    seen
+}

@@ -1,0 +1,275 @@
+//! From the file and what was seen to one plan of all domains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
+use kubestead_storage::observe::Header;
+
+use crate::bundle::Bundle;
+use crate::cluster::{self, ObjectsSpec};
+use crate::encryption::{self, Entry, escrow_name};
+use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
+use crate::keyserver::{self};
+use crate::kubeadm::{self, Candidate, ClusterSpec};
+use crate::machine::{self};
+use crate::node::{self};
+use crate::secret::{self};
+
+use super::spec::{cluster_spec, node_spec, servers, storage};
+use super::{Action, NodeSeen, Seen};
+
+/// From the file and what was seen to one plan: pure, total, deterministic.
+pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
+    let mut part: Part<Action> = Part::default();
+    // Without its key server a node can neither make nor open a volume.
+    let spec = cluster_spec(cluster);
+    let keys = seen.servers.values().all(|fact| fact.known().is_some());
+    let own_keys = key_part(cluster, seen, spec.as_ref());
+    let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
+    for node in &cluster.nodes {
+        match seen.nodes.get(&node.name) {
+            Some(Fact::Known(found)) => {
+                let mut own = Part { steps: Vec::new(), held: obstacles(&node.name, found, spec.as_ref()) };
+                if own.held.is_empty() {
+                    escrow(cluster, &node.name, found, seen, &mut own);
+                    own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
+                }
+                // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
+                let about = format!("{}/", node.name);
+                let doubts: Vec<Held> = own_keys.held.iter().filter(|h| h.object.starts_with(&about)).cloned().collect();
+                if !doubts.is_empty() {
+                    own.steps.clear();
+                    own.held.extend(doubts);
+                }
+                // What comes after the volumes must never write below a mount point that waits for its volume.
+                if own.held.is_empty() && (keys || own.steps.is_empty()) {
+                    machines.push((node, found));
+                }
+                if !keys {
+                    own.steps.clear();
+                }
+                part.extend(own);
+            }
+            Some(Fact::Unknown(gap)) => {
+                let mut held = Held::new(node.name.as_str(), gap.to_string(), "nothing is done to a machine that is not seen");
+                held.unreachable = seen.unreachable.contains(&node.name);
+                part.held.push(held);
+            }
+            Some(Fact::Absent) | None => part.held.push(Held::new(node.name.as_str(), "it was not looked at", "observe again")),
+        }
+    }
+    part.extend(own_keys.map(Action::Keys));
+    if let Some(wanted) = &cluster.kubernetes {
+        kubernetes(cluster, wanted, seen, &machines, &mut part);
+    }
+    let digest = serde_json::to_string(seen).map(|text| kubestead_storage::plan::digest(&text)).unwrap_or_default();
+    Plan::new(cluster.digest.clone(), digest, part)
+}
+/// What stands against a machine as a whole.
+fn obstacles(name: &Name, found: &NodeSeen, spec: Option<&ClusterSpec>) -> Vec<Held> {
+    let mut held = machine::held(name, &found.machine);
+    if let (Some(spec), Some(member)) = (spec, &found.kubeadm) {
+        held.extend(kubeadm::stranger(spec, name, member));
+    }
+    held
+}
+
+/// The key servers' part: nodes against which something stands are not let in.
+fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<keyserver::Action> {
+    let (mut ready, mut made) = (BTreeMap::new(), BTreeSet::new());
+    for (name, found) in seen.nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
+        if obstacles(name, found, spec).is_empty() {
+            ready.insert(name.clone(), seen.keys.get(name).cloned().unwrap_or(Fact::Absent));
+        }
+        let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
+        made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
+    }
+    let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
+    let servers = servers(cluster);
+    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made }, &seen.servers, &ready)
+}
+
+/// The plan that ends the cluster and keeps its machines' volumes, software and keys, but for the volumes that are named, as node and
+/// volume: those are wiped.
+pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Plan<Action>, BadPlan> {
+    let mut part: Part<Action> = Part::default();
+    let mut candidates = Vec::new();
+    for node in &cluster.nodes {
+        match seen.nodes.get(&node.name).map(|fact| fact.known().ok_or(fact.gap())) {
+            Some(Ok(NodeSeen { kubeadm: Some(facts), .. })) => {
+                candidates.push(Candidate { name: &node.name, address: &node.address, facts })
+            }
+            Some(Err(gap)) => {
+                let reason = gap.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+                let mut held = Held::new(node.name.as_str(), reason, "reset it when it can be reached");
+                held.unreachable = seen.unreachable.contains(&node.name);
+                part.held.push(held);
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+    if let Some(spec) = cluster_spec(cluster) {
+        part.extend(kubeadm::reset(&spec, &candidates).map(Action::Kubeadm));
+    }
+    for (node, volume) in wipe {
+        let spec = storage(cluster, node);
+        let about = format!("{node}/");
+        let stays = part.held.iter().any(|h| h.object == node.as_str() || h.object.starts_with(&about));
+        let found = seen.nodes.get(node).and_then(Fact::known);
+        if let (false, Some(found), Some(volume)) = (stays, found, spec.volumes.iter().find(|v| v.name == *volume)) {
+            let after = BTreeSet::from([StepId::new(node.as_str(), "kubeadm", "reset")]);
+            part.extend(kubestead_storage::wipe::plan(&spec, &found.storage, volume, after).map(Action::Storage));
+        }
+    }
+    Plan::new(cluster.digest.clone(), String::new(), part)
+}
+/// Software, membership and objects, on machines whose volumes are there or are planned.
+fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
+    let Some(spec) = cluster_spec(cluster) else { return };
+    let bundle = match &seen.bundle {
+        Fact::Known(bundle) if bundle.kubernetes == wanted.version => Some(bundle),
+        Fact::Absent => None,
+        Fact::Known(bundle) => {
+            let reason = format!("the bundle has Kubernetes {}, and the file asks for {}", bundle.kubernetes, wanted.version);
+            return part.held.push(Held::new("cluster/bundle", reason, "name another bundle, or that version"));
+        }
+        Fact::Unknown(gap) => {
+            return part.held.push(Held::new(
+                "cluster/bundle",
+                gap.to_string(),
+                "`kubestead lab build` makes a bundle and prints its folder",
+            ));
+        }
+    };
+    if let Fact::Unknown(gap) = &seen.keyring {
+        let hint = "download Release.key of the repository, and name it in kubernetes.packages.key";
+        return part.held.push(Held::new("cluster/packages", gap.to_string(), hint));
+    }
+    if cluster.control_planes().count() > 1 {
+        let hint = "give the role to one node";
+        return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
+    }
+    let mut candidates = Vec::new();
+    let mut prepared: BTreeMap<Name, BTreeSet<StepId>> = BTreeMap::new();
+    for (node, found) in machines {
+        let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
+        let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
+        let own = node::plan(&own, setup);
+        let ready = own.held.is_empty();
+        part.extend(own.map(Action::Node));
+        if ready {
+            let target = Target::Host(node.name.to_string());
+            prepared.insert(node.name.clone(), part.steps.iter().filter(|s| s.target == target).map(|s| s.id.clone()).collect());
+            candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
+        }
+    }
+    let membership = kubeadm::plan(&spec, &candidates, &prepared);
+    let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
+    if fresh && !membership.steps.is_empty() {
+        encryption_key_step(&spec, seen, part);
+    }
+    let out: BTreeSet<String> = membership.held.iter().map(|h| h.object.clone()).collect();
+    part.extend(membership.map(Action::Kubeadm));
+    let inside = |name: &Name| candidates.iter().any(|c| c.name == name) && !out.contains(&format!("{name}/kubeadm"));
+    if inside(&spec.first) {
+        let api = if fresh { &Fact::Absent } else { &seen.api };
+        let objects = objects(cluster, &spec, bundle, &inside);
+        part.extend(cluster::plan(&objects, api).map(Action::Cluster));
+        let answers = seen.api.known().is_some_and(|api| api.answers);
+        // While the API server does not answer, or is not understood, that is said already.
+        if fresh || answers {
+            let secrets = if fresh { &Fact::Absent } else { &seen.secrets };
+            let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
+            part.extend(secret::plan(&seen.wish, secrets, made, &objects.after).map(Action::Secret));
+        }
+        if answers && !fresh {
+            at_rest(cluster, &spec, seen, part);
+        }
+    }
+}
+
+/// The key of encryption at rest, made when it is asked for the first time.
+fn encryption_key_step(spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>) {
+    if let Entry::Key { name, .. } = &spec.encryption.entry
+        && !seen.escrow.contains(&escrow_name(name))
+    {
+        let name = escrow_name(name);
+        let action = Action::Escrow { name: name.clone() };
+        let why = "make the key that encrypts values in etcd and keep it encrypted";
+        part.push(Step::new(Target::Operator, &name, "escrow", action, why));
+    }
+}
+
+/// Encryption at rest on a cluster that is there: nothing to do, or the stages of a rotation. All control planes must be seen.
+fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>) {
+    let mut servers = Vec::new();
+    for node in cluster.control_planes() {
+        let fact = seen.nodes.get(&node.name).and_then(Fact::known).map(|found| &found.encryption);
+        match fact {
+            Some(Fact::Known(facts)) => servers.push(encryption::Server { name: &node.name, facts }),
+            Some(Fact::Unknown(gap)) => {
+                let hint = "mend the file, or restore it: nothing is done to it before it is understood";
+                return part.held.push(Held::new(format!("{}/encryption", node.name), gap.to_string(), hint));
+            }
+            Some(Fact::Absent) | None => return, // the node itself is held, with its reason
+        }
+    }
+    let rotation = encryption::plan(&spec.encryption, &servers, &seen.escrow);
+    if !rotation.steps.is_empty() {
+        encryption_key_step(spec, seen, part);
+    }
+    part.extend(rotation.map(Action::Encryption));
+}
+
+/// What shall be in the cluster.
+fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, inside: &dyn Fn(&Name) -> bool) -> ObjectsSpec {
+    let image = |part: &str, otherwise: &str| {
+        let own = bundle.and_then(|b| b.files.iter().filter_map(|f| f.image.clone()).find(|i| i.contains(part)));
+        own.unwrap_or_else(|| otherwise.to_owned())
+    };
+    let carriers = cluster.nodes.iter().filter(|n| cluster.volumes_of(&n.name).any(|v| v.path == POOL_ROOT));
+    let mut storage = kubestead_storage::pv::classes(&cluster.pools, &cluster.named);
+    storage.extend(
+        carriers.flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.name.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
+    );
+    let labels = |node: &Node| {
+        let mut labels = node.labels.clone();
+        if node.roles.contains(&Role::Worker) {
+            labels.insert("node-role.kubernetes.io/worker".to_owned(), String::new());
+        }
+        labels
+    };
+    let nodes: BTreeMap<Name, _> = cluster.nodes.iter().filter(|n| inside(&n.name)).map(|n| (n.name.clone(), labels(n))).collect();
+    ObjectsSpec {
+        pods: spec.pods.clone(),
+        images: (image("/flannel:", cluster::IMAGES.0), image("/flannel-cni-plugin:", cluster::IMAGES.1)),
+        storage,
+        namespace: cluster.namespace.clone(),
+        joined: nodes.keys().map(|n| kubeadm::joined(spec, n)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
+        nodes,
+        after: BTreeSet::from([kubeadm::joined(spec, &spec.first), StepId::new(spec.first.as_str(), "kubelet", "start")]),
+    }
+}
+
+/// A recovery key for every volume, before the volume is made.
+fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &mut Part<Action>) {
+    for volume in cluster.volumes_of(node) {
+        let name = format!("recovery.{node}.{}", volume.name);
+        if seen.escrow.contains(&name) {
+            continue;
+        }
+        let facts = found.storage.volumes.get(&volume.name);
+        let made = facts.is_some_and(|f| matches!(f.header, Fact::Known(Header::Ours(_))) && f.logical.known().is_some_and(|l| !l.new));
+        if made {
+            let hint = format!(
+                "restore {name}.age from the repository's history; if it is lost, add another recovery key to slot 6 with cryptsetup luksAddKey"
+            );
+            part.held.push(Held::new(format!("{node}/{}", volume.name), "its recovery key is not in the escrow", hint));
+        } else {
+            let why = format!("make a recovery key for {node}/{} and keep it encrypted", volume.name);
+            part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
+        }
+    }
+}

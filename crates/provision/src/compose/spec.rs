@@ -1,0 +1,131 @@
+//! What the cluster file asks of each domain.
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_core::outcome::causes;
+use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
+
+use crate::bundle::{self, Bundle};
+use crate::file::{Cluster, Node, POOL_ROOT, Role};
+use crate::keyring;
+use crate::keyserver::{self, EnrolledNode, KeyServerSpec};
+use crate::kubeadm::ClusterSpec;
+use crate::node::{self, NodeSpec};
+use crate::secret::{self, Wish};
+
+/// Where a key server keeps its shares.
+const SHARES: &str = "/var/lib/kubestead-keys";
+
+/// The key servers with the nodes that they let in.
+pub fn servers(cluster: &Cluster) -> Vec<KeyServerSpec> {
+    let enrolled = |node: &Node| {
+        let volumes: Vec<Name> = cluster.volumes_of(&node.name).map(|v| v.name.clone()).collect();
+        (!volumes.is_empty()).then(|| EnrolledNode { name: node.name.clone(), address: node.address.clone(), volumes })
+    };
+    let nodes: Vec<EnrolledNode> = cluster.nodes.iter().filter_map(enrolled).collect();
+    let one = |s: &crate::file::KeyServer| KeyServerSpec {
+        cluster: cluster.name.clone(),
+        server: s.name.clone(),
+        address: s.address.clone(),
+        port: s.port,
+        user: s.user.clone(),
+        directory: SHARES.to_owned(),
+        nodes: nodes.clone(),
+    };
+    cluster.servers.iter().map(one).collect()
+}
+
+/// The storage of one node.
+pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
+    let volume = |v: &crate::file::Volume| Volume {
+        name: v.name.clone(),
+        group: v.group.clone(),
+        size: v.size,
+        filesystem: v.filesystem,
+        inodes: v.inodes,
+        path: v.path.clone(),
+        discard: v.discard,
+    };
+    let volumes: Vec<Volume> = cluster.volumes_of(node).map(volume).collect();
+    let groups = cluster.groups.iter().filter_map(|(group, by_node)| Some((group.clone(), by_node.get(node)?.clone()))).collect();
+    let directories = kubestead_storage::pv::directories(POOL_ROOT, &cluster.pools, &cluster.named);
+    let has_root = volumes.iter().any(|v| v.path == POOL_ROOT) && !directories.is_empty();
+    HostStorage {
+        node: node.clone(),
+        groups,
+        volumes,
+        servers: cluster.servers.iter().map(|s| KeyServer { address: s.address.clone(), port: s.port, user: s.user.clone() }).collect(),
+        pool_root: has_root.then(|| PoolRoot { path: POOL_ROOT.to_owned(), directories }),
+        after_keys: keyserver::ready(&servers(cluster), node),
+    }
+}
+/// The control plane that begins the cluster; nothing when the file asks for no Kubernetes.
+pub fn first(cluster: &Cluster) -> Option<&Name> {
+    cluster.kubernetes.as_ref()?;
+    cluster.control_planes().map(|n| &n.name).next()
+}
+
+/// What the folder of secrets asks for; nothing when the file asks for no Kubernetes. `shown` is the folder as messages name it.
+pub fn wish(cluster: &Cluster, shown: &str) -> Wish {
+    if cluster.kubernetes.is_some() { secret::read_folder(&cluster.secrets, shown) } else { Wish::default() }
+}
+
+/// `bundle.json` of the folder that the file names.
+pub(super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
+    match cluster.kubernetes.as_ref().and_then(|k| k.bundle.as_ref()) {
+        Some(dir) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
+        None => Fact::Absent,
+    }
+}
+
+/// The key of the packages' repository that the file names.
+pub(super) fn keyring(cluster: &Cluster) -> Fact<String> {
+    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()) {
+        Some(packages) => Fact::from_result(keyring::load(&packages.key).map_err(|e| causes(&e))),
+        None => Fact::Absent,
+    }
+}
+
+/// A node as it shall be; nothing when the file asks for no Kubernetes, or its software cannot be read.
+pub(super) fn node_spec(cluster: &Cluster, bundle: &Fact<Bundle>, key: &Fact<String>, node: &Node) -> Option<NodeSpec> {
+    let wanted = cluster.kubernetes.as_ref()?;
+    if bundle.gap().is_some() || key.gap().is_some() {
+        return None;
+    }
+    let (bundle, key) = (bundle.known(), key.known());
+    let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
+        version: wanted.version.clone(),
+        repository: packages.repository.clone(),
+        key: key.clone(),
+    });
+    let mut files = bundle.map(|b| b.files_for(node.is_control_plane())).unwrap_or_default();
+    if packages.is_some() {
+        files.retain(|f| !node::packaged(f));
+    }
+    Some(NodeSpec {
+        name: node.name.clone(),
+        bundle: wanted.bundle.clone().unwrap_or_default(),
+        files,
+        packages,
+        pause_image: bundle.and_then(Bundle::pause_image).map(str::to_owned),
+    })
+}
+
+/// The cluster for kubeadm; nothing when the file asks for no Kubernetes.
+pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
+    let wanted = cluster.kubernetes.as_ref()?;
+    let first = cluster.control_planes().next()?;
+    Some(ClusterSpec {
+        name: cluster.name.clone(),
+        version: wanted.version.clone(),
+        endpoint: cluster.endpoint.clone().unwrap_or_else(|| format!("{}:6443", first.address)),
+        first: first.name.clone(),
+        pods: cluster.network.pods.clone(),
+        services: cluster.network.services.clone(),
+        dns_domain: cluster.network.dns_domain.clone(),
+        pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
+        encryption: wanted.encryption.clone(),
+        ignore_preflight: wanted.ignore_preflight.clone(),
+        lab: wanted.lab,
+    })
+}
