@@ -8,10 +8,14 @@ use crate::error::Error;
 use crate::namespaces::Namespaces;
 use crate::spec::LabSpec;
 
-/// Enters the network of the supervisor and carries bytes between standard input and output and the machine.
+/// Enters the network of the supervisor and carries bytes between standard input and output and the machine. The process that ssh ends
+/// is the one that reads from the machine, and it also ends when ssh is gone: a machine whose power was cut never closes its end, and
+/// what waits for it would keep the lab's network.
 fn proxy(supervisor: u32, namespaces: Namespaces) -> String {
     let enter = namespaces.nsenter();
-    format!("nsenter {enter} -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $! 2>/dev/null'")
+    format!(
+        "nsenter {enter} -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p; {{ cat >&3; kill $$ 2>/dev/null; }} <&0 > /dev/null & exec cat <&3'"
+    )
 }
 
 /// The ssh configuration.
