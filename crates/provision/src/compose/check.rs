@@ -5,7 +5,7 @@ use kubestead_core::plan::{Plan, Target};
 
 use super::{Action, Seen};
 
-/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`plan`] has none.
+/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let mut found = Vec::new();
     for step in &plan.steps {
