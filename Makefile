@@ -17,9 +17,9 @@ demo-down: ## Stop the demo's machines and remove their disks
 test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
 
-bench: tools ## A plan that finds nothing to do against plain ssh to the same machines; size, start and memory of the program; documents against sops
+bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops
 	cargo build --release -p kubestead-cli
-	bash benches/plan.sh "$(KUBESTEAD)"
+	bash benches/up.sh "$(KUBESTEAD)"
 	bash benches/size.sh
 	bash benches/secrets.sh "$(KUBESTEAD)"
 

@@ -19,7 +19,7 @@ for m in /dev/mapper/luks-*; do blockdev --getsize64 $m; case $(blkid -p -o valu
 c=/etc/kubernetes/admin.conf
 if [ -s $c ]; then
   pem() { awk -v k="$1:" '$1 == k { print $2 }' $c | base64 -d; }
-  for p in /readyz /api/v1/nodes /apis/apps/v1/namespaces/kube-system/{daemonsets,deployments} /api/v1/{namespaces,persistentvolumes,serviceaccounts,configmaps,limitranges} \
+  for p in /readyz /api/v1/nodes /apis/apps/v1/namespaces/kube-system/{daemonsets,deployments} /api/v1/{namespaces,secrets,persistentvolumes,serviceaccounts,configmaps,limitranges} \
     /apis/rbac.authorization.k8s.io/v1/{roles,rolebindings,clusterroles,clusterrolebindings} /apis/storage.k8s.io/v1/storageclasses /apis/apps/v1/daemonsets; do
     echo "url = https://kubernetes:6443$p?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkubestead"
   done | curl -s --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -K -

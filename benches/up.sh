@@ -1,5 +1,6 @@
 #!/bin/bash
-# up.sh KUBESTEAD: `up` from nothing against benches/by-hand.sh, the same cluster typed into a script, on the same machines made anew for each.
+# up.sh KUBESTEAD: `up` from nothing against benches/by-hand.sh, the same cluster typed into a script, on the same machines made anew for each; its
+# memory; and then a plan of the finished cluster (plan.sh).
 set -euo pipefail
 kubestead=$1
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,6 +18,13 @@ bash "$top/benches/by-hand.sh" "$config" "$bundle" "$work/plan.json" > "$work/by
 hand=$(($(date +%s) - begin))
 fresh
 begin=$(date +%s)
-"$kubestead" up > "$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; exit 1; }
+python3 - "$kubestead" up > "$work/up.log" 2>&1 <<'PY' || { tail -n 20 "$work/up.log"; exit 1; }
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL)
+print("memory", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+sys.exit(status)
+PY
 up=$(($(date +%s) - begin))
 echo "up from nothing $up s; by hand $hand s; ratio $(awk "BEGIN{printf \"%.2f\", $up/$hand}") (limit 1.2)"
+echo "up $(sed -n 's/^memory //p' "$work/up.log") MB of memory at most (limit 60)"
+bash "$top/benches/plan.sh" "$kubestead"
