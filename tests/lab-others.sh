@@ -8,7 +8,7 @@ bad=0
 proof() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; shift; "$@" || bad=1; }
 proof "encryption at rest" bash tests/lab-encryption.sh
 proof "Kubernetes from packages" bash tests/lab-packages.sh
-proof "keys" bash tests/lab-keys.sh
+proof "keys" bash tests/lab-keys.sh alone # the other part is in tests/lab.sh
 proof "without root, and what ends it" bash tests/lab-rootless.sh
 proof "the parts for QEMU" "$KUBESTEAD" lab build --backend qemu-tcg
 proof "QEMU" bash tests/lab-qemu.sh
