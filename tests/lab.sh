@@ -5,7 +5,7 @@
 
 kubectl() { on cp1 kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 # ready NODE...: the API calls each of them Ready.
-ready() { for node in "$@"; do [ "$(kubectl get node "$node" -o "'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ] || { echo "$node is not Ready"; return 1; }; done; }
+ready() { local node; for node in "$@"; do [ "$(kubectl get node "$node" -o "'jsonpath={.status.conditions[?(@.type==\"Ready\")].status}'")" = True ] || { echo "$node is not Ready"; return 1; }; done; }
 # Without Kubernetes: for what is about disks alone.
 disks_only() { sed -i '/^kubernetes:/d; /^namespace:/d' "$KUBESTEAD_FILE"; }
 
