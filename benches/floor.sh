@@ -14,6 +14,7 @@ sha256sum /etc/modules-load.d/kubestead.conf /etc/sysctl.d/zz-kubestead.conf /et
 cat /var/lib/kubestead/installed; stat -c '%s %Y %n' /usr/local/bin/* /opt/cni/bin/*
 systemctl is-active containerd; systemctl is-enabled kubelet; systemctl is-active kubelet; ctr -n k8s.io images ls -q
 cat /etc/kubestead/cluster; ls /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /etc/kubernetes/enc
+sha256sum /etc/kubernetes/enc/enc.yaml; grep mountPath /etc/kubernetes/manifests/kube-apiserver.yaml; command -v etcdctl etcdutl
 openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum; ss -Hltn
 for m in /dev/mapper/luks-*; do blockdev --getsize64 $m; case $(blkid -p -o value -s TYPE $m) in ext4) dumpe2fs -h $m;; xfs) xfs_db -r -c 'sb 0' -c 'p dblocks blocksize' $m;; esac; done
 c=/etc/kubernetes/admin.conf

@@ -63,7 +63,7 @@ impl Answers {
 pub fn command(sections: &[Section], nonce: &str) -> Command {
     let mut script = format!(
         "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         sec() {{ o=$( (eval \"$2\") 2>/dev/null; r=$?; printf x; exit $r); r=$?; o=${{o%x}}; \
+         sec() {{ o=$(trap 'r=$?; printf x; exit $r' EXIT; eval \"$2\" 2>/dev/null); r=$?; o=${{o%x}}; \
          printf '@@{nonce} %s %d %d\\n%s\\n' \"$1\" \"$r\" \"${{#o}}\" \"$o\"; }}\n"
     );
     for section in sections {

@@ -44,7 +44,7 @@ pub fn sections() -> Vec<Section> {
     vec![
         Section::new("machine/system", ". /etc/os-release; echo \"$ID\"; echo \"$VERSION_ID\""),
         Section::new("machine/missing", format!("for p in {programs}; do command -v $p >/dev/null || echo $p; done; true")),
-        Section::new("machine/clock", "date +%s"),
+        Section::new("machine/clock", "printf '%(%s)T\\n' -1"),
         Section::new("machine/free", "df --output=avail -B1 / | tail -n 1"),
     ]
 }

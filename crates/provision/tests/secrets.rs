@@ -16,13 +16,13 @@ use kubestead_core::plan::{Part, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::MemoryKube;
+use kubestead_provision::cluster::{self, LAST_APPLIED};
 use kubestead_provision::secret::{self, Action, Keys, SecretFacts, State, Wish};
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value as SopsValue};
 use serde_json::{Value, json};
 
 const CANARY: &str = "canary $HOME ${USER} 'x'\n";
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 struct World {
     dir: tempfile::TempDir,
@@ -81,16 +81,18 @@ impl World {
             bodies.push(table("Type", own.map(|o| (text(o, "/metadata/name"), text(o, "/type"))).collect()));
         }
         let labelled = objects.iter().filter(|o| o["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubestead");
-        let items: Vec<Value> = labelled.map(|o| json!({"metadata": o["metadata"]})).collect();
-        let items = if items.is_empty() { Value::Null } else { items.into() };
-        bodies.push(json!({"kind": "PartialObjectMetadataList", "items": items}).to_string());
-        bodies.iter().map(|body| format!("{body}\n@@status 200\n")).collect()
+        let object = |o: &Value| json!({"object": {"kind": "PartialObjectMetadata", "metadata": o["metadata"]}});
+        let rows: Vec<Value> = labelled.map(object).collect();
+        bodies.push(json!({"kind": "Table", "rows": if rows.is_empty() { Value::Null } else { rows.into() }}).to_string());
+        // The lists of the cluster's other objects come first.
+        let others = std::iter::repeat_n("{}".to_owned(), cluster::LISTS);
+        others.chain(bodies).map(|body| format!("{body}\n@@status 200\n")).collect()
     }
 
     async fn facts(&self, wish: &Wish) -> SecretFacts {
         let kind = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: String::new(), name: String::new() };
         let objects = self.kube.list(&kind).await.unwrap();
-        secret::read(&Answers::from_pairs([("cluster/secrets", 0, self.answer(&objects, wish))]), wish).unwrap().unwrap()
+        secret::read(&Answers::from_pairs([("cluster/api", 0, self.answer(&objects, wish))]), wish).unwrap().unwrap()
     }
 
     async fn plan(&self) -> Part<Action> {
@@ -369,7 +371,7 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
     let world = World::new();
     world.seal("db.yaml", &plain("db", &[("password", "x")]));
     let wish = world.wish();
-    let read = |text: &str| secret::read(&Answers::from_pairs([("cluster/secrets", 0, text)]), &wish);
+    let read = |text: &str| secret::read(&Answers::from_pairs([("cluster/api", 0, text)]), &wish);
     let whole = world.answer(&[], &wish);
     assert_eq!(read(""), Ok(None));
     assert!(read(&whole).unwrap().is_some());
@@ -381,7 +383,7 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
 
 #[test]
 fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
-    let section = secret::section(&Wish::default());
+    let section = cluster::section(&secret::paths(&Wish::default()));
     let script = section.script.rsplit_once(" | ").unwrap().1.to_owned();
     let copy = format!(r#"{{\"data\":{{\"a\":\"{CANARY}\\\\\"}}}}"#).replace('\n', "\\n");
     for blank in ["", " "] {

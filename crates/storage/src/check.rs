@@ -40,7 +40,7 @@ fn fault(facts: &StorageFacts, action: &Action) -> Option<String> {
             Some(Fact::Known(Header::Ours(_))) => None,
             other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
         },
-        Action::Share { .. } | Action::Files { .. } | Action::Tabs { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
+        Action::Share { .. } | Action::Files { .. } | Action::Boot { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod check;
 pub mod error;
 pub mod key;
+mod luks2;
 #[cfg(feature = "luks-native")]
 pub mod luks_native;
 pub mod model;

@@ -42,8 +42,11 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 known.extend(files.iter().map(|f| (f.path.clone(), digest(&f.text))));
             }
         }
-        Action::Tabs { volume } => {
-            of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (Some(unit::crypttab(volume)), Some(unit::fstab(volume))))
+        Action::Boot { files, volumes } => {
+            facts = model(&Action::Files { files: files.clone() }, facts);
+            for volume in volumes {
+                of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (Some(unit::crypttab(volume)), Some(unit::fstab(volume))));
+            }
         }
         Action::Mount { volume } => {
             of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free))

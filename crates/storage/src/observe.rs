@@ -1,15 +1,18 @@
 //! What is: sections of the host's one probe, and how their answers are read. Nothing here writes to a disk: `isLuks` and `luksDump`
-//! repair damaged headers, so they see a copy in memory only.
+//! repair damaged headers, so they are not used.
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kubestead_core::command::quote;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 
-use crate::report::{LuksMetadata, Lvm, Wipefs, json, number};
+use crate::luks2::{self, Which};
+use crate::report::{Lvm, Wipefs, json, number};
 use crate::spec::{HostStorage, Volume};
 use crate::unit;
 
@@ -189,11 +192,11 @@ fn device_script(device: &str) -> String {
     )
 }
 
-/// Each copy of the LUKS2 header is dumped alone, so that one damaged copy shows.
+/// The two copies of a LUKS2 header come as they are: that one of them is damaged must show.
 fn volume_script(volume: &Volume) -> String {
     let (device, mapper) = (quote(&volume.device()), volume.mapper());
     format!(
-        "[ -d {path} ] && [ -n \"$(ls -A {path})\" ] && echo filled || echo free\n\
+        "shopt -s nullglob dotglob; f=({path}/*); [ ${{#f[@]}} -gt 0 ] && echo filled || echo free\n\
          [ \"$(stat -c %s /etc/kubestead/share.d/{name} 2>/dev/null)\" = 64 ] && echo share || echo none\n\
          m=/dev/mapper/{mapper}; if [ -b $m ]; then t=$(blkid -p -o value -s TYPE $m); case $t in\n\
          ext4) u=$(dumpe2fs -h $m 2>/dev/null | awk -F: '/^Block count/{{c=$2}} /^Block size/{{print c*$2}}');;\n\
@@ -201,13 +204,9 @@ fn volume_script(volume: &Volume) -> String {
          echo \"open $(blockdev --getsize64 $m) ${{u:-0}} $t\"; else echo closed; fi\n\
          d={device}; [ -b $d ] || {{ echo absent; exit 0; }}\n\
          echo present; wipefs -n --json $d || exit 1\necho @@\n\
-         [ \"$(head -c 4 $d)\" = LUKS ] || exit 0\n\
-         n=$((16#$(od -An -tx1 -j8 -N8 $d | tr -d ' \\n'))); [ $n -ge 4096 ] && [ $n -le 4194304 ] || exit 0\n\
-         t=$(mktemp -d /run/kubestead-probe.XXXXXX) || exit 1\n\
-         dd if=$d of=$t/1 bs=$n count=1 status=none; truncate -s 16M $t/1\n\
-         dd if=$d of=$t/2 bs=$n skip=1 seek=1 count=1 status=none; truncate -s 16M $t/2\n\
-         cryptsetup luksDump --dump-json-metadata $t/1 2>/dev/null; echo @@\n\
-         cryptsetup luksDump --dump-json-metadata $t/2 2>/dev/null; rm -rf $t; true",
+         read -r m n < <(od -An -tx8 --endian=big -N16 $d); [ \"$m\" = 4c554b53babe0002 ] || exit 0\n\
+         n=$((16#$n)); [ $n -ge 4096 ] && [ $n -le 4194304 ] || exit 0\n\
+         dd if=$d bs=$n count=2 iflag=fullblock status=none | base64 -w 0",
         path = quote(&volume.path),
         name = volume.name,
     )
@@ -380,8 +379,9 @@ fn read_header(text: &str) -> Result<Header, Gap> {
         return Ok(Header::Foreign(foreign.join(", ")));
     }
     let copies = wipefs.signatures.len();
-    let metadata = |part: Option<&str>| part.and_then(|text| serde_json::from_str::<LuksMetadata>(text).ok());
-    let (first, second) = (metadata(parts.next()), metadata(parts.next()));
+    let both = STANDARD.decode(parts.next().unwrap_or_default()).map_err(|e| Gap::new(format!("the LUKS2 header came broken: {e}")))?;
+    let (first, second) = both.split_at(both.len() / 2);
+    let (first, second) = (luks2::read(first, Which::First), luks2::read(second, Which::Second));
     match (copies, first, second) {
         (0, _, _) => Ok(Header::Blank),
         (2, Some(first), Some(_)) if first.tokens.values().any(|t| t.kind == TOKEN) => {

@@ -50,10 +50,12 @@ pub enum Action {
         /// Which.
         files: Vec<Owned>,
     },
-    /// Sets the volume's lines in crypttab and fstab.
-    Tabs {
-        /// Which.
-        volume: Volume,
+    /// Writes what opens and mounts volumes at boot: units, and lines in crypttab and fstab.
+    Boot {
+        /// The units that are not there yet.
+        files: Vec<Owned>,
+        /// Whose lines are set.
+        volumes: Vec<Volume>,
     },
     /// Opens and mounts as the boot does.
     Mount {
@@ -100,7 +102,14 @@ pub fn physical_uuid(group: &Name, device: &str) -> String {
 
 /// The steps of one host, and what is held.
 pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
-    let mut planner = Planner { spec, facts, part: Part::default(), target: Target::Host(spec.node.to_string()), groups: BTreeSet::new() };
+    let mut planner = Planner {
+        spec,
+        facts,
+        part: Part::default(),
+        target: Target::Host(spec.node.to_string()),
+        groups: BTreeSet::new(),
+        whole: Vec::new(),
+    };
     if spec.volumes.is_empty() && spec.groups.is_empty() {
         return planner.part;
     }
@@ -109,12 +118,12 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
     let mut volumes: Vec<&Volume> = spec.volumes.iter().collect();
     volumes.sort_by_key(|v| v.path.len()); // a mount below another comes after it
     planner.files("keys", "fetch", "the script that fetches keys at boot", unit::common(spec), BTreeSet::new());
-    let mut mounts = BTreeSet::new();
-    for volume in volumes {
+    for volume in &volumes {
         if let Some(facts) = facts.volumes.get(&volume.name) {
-            planner.volume(volume, facts, &mut mounts);
+            planner.volume(volume, facts);
         }
     }
+    let mounts = planner.boot();
     planner.files(
         "services",
         "require-mounts",
@@ -133,9 +142,11 @@ struct Planner<'a> {
     target: Target,
     /// Groups that exist or will.
     groups: BTreeSet<Name>,
+    /// Volumes that can be mounted, in the order of their paths.
+    whole: Vec<(&'a Volume, &'a VolumeFacts)>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn id(&self, object: &str, deed: &str) -> StepId {
         StepId::new(&self.target.to_string(), object, deed)
     }
@@ -229,7 +240,7 @@ impl Planner<'_> {
         self.held(group.as_str(), reason, "make volumes smaller or add a device");
     }
 
-    fn volume(&mut self, volume: &Volume, facts: &VolumeFacts, mounts: &mut BTreeSet<StepId>) {
+    fn volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts) {
         let name = volume.name.as_str();
         if let Some(why) = obstacle(volume, facts) {
             self.held(name, why.0, why.1);
@@ -247,17 +258,17 @@ impl Planner<'_> {
                     format!("make LV {} of {}", volume.device(), volume.size),
                     after_group,
                 );
-                self.new_volume(volume, facts, step, mounts);
+                self.new_volume(volume, facts, step);
             }
             Fact::Known(Logical { new: true, .. }) => {
                 let nothing = self.id(name, "create");
-                self.new_volume(volume, facts, nothing, mounts);
+                self.new_volume(volume, facts, nothing);
             }
-            Fact::Known(logical) => self.old_volume(volume, facts, logical, mounts),
+            Fact::Known(logical) => self.old_volume(volume, facts, logical),
         }
     }
 
-    fn new_volume(&mut self, volume: &Volume, facts: &VolumeFacts, created: StepId, mounts: &mut BTreeSet<StepId>) {
+    fn new_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, created: StepId) {
         let name = volume.name.as_str();
         if !facts.share {
             self.step(name, "share", Action::Share { volume: volume.clone() }, "make this node's share of the key".into(), BTreeSet::new());
@@ -272,11 +283,11 @@ impl Planner<'_> {
         let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone() };
         let formatted = self.step(name, "format", format, "make the LUKS2 header with a machine key and a recovery key".into(), after);
         let why = format!("make the {} filesystem", volume.filesystem.as_str());
-        let made = self.step(name, "mkfs", Action::Mkfs { volume: volume.clone() }, why, BTreeSet::from([formatted]));
-        self.boot(volume, facts, &made, mounts);
+        self.step(name, "mkfs", Action::Mkfs { volume: volume.clone() }, why, BTreeSet::from([formatted]));
+        self.whole.push((volume, facts));
     }
 
-    fn old_volume(&mut self, volume: &Volume, facts: &VolumeFacts, logical: &Logical, mounts: &mut BTreeSet<StepId>) {
+    fn old_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical) {
         let name = volume.name.as_str();
         if !facts.share {
             self.held(
@@ -286,8 +297,7 @@ impl Planner<'_> {
             );
             return;
         }
-        let mkfs = self.id(name, "mkfs");
-        self.boot(volume, facts, &mkfs, mounts);
+        self.whole.push((volume, facts));
         let extent = self.facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
         let wanted = round_up(volume.size.0, extent);
         if wanted < logical.size {
@@ -308,42 +318,49 @@ impl Planner<'_> {
         }
     }
 
-    /// What the boot needs, and the mount.
-    fn boot(&mut self, volume: &Volume, facts: &VolumeFacts, made: &StepId, mounts: &mut BTreeSet<StepId>) {
-        let name = volume.name.as_str();
-        let mut after = BTreeSet::from([made.clone(), self.id("keys", "fetch")]);
-        after.extend(self.spec.after_keys.iter().cloned());
-        self.files(name, "units", "systemd units that open it at boot", unit::units(volume), BTreeSet::from([made.clone()]));
-        after.insert(self.id(name, "units"));
-        if facts.crypttab.as_deref() != Some(&unit::crypttab(volume)) || facts.fstab.as_deref() != Some(&unit::fstab(volume)) {
-            after.insert(self.step(
-                name,
-                "tabs",
-                Action::Tabs { volume: volume.clone() },
-                "lines in crypttab and fstab".into(),
-                BTreeSet::from([made.clone()]),
-            ));
+    /// What the boot needs, of all volumes at once as systemd reads it as a whole; and the mounts.
+    fn boot(&mut self) -> BTreeSet<StepId> {
+        let whole = std::mem::take(&mut self.whole);
+        let units = whole.iter().flat_map(|(volume, _)| unit::units(volume)).collect();
+        let files = self.changed("volumes", units).unwrap_or_default();
+        let lacks =
+            |v: &Volume, f: &VolumeFacts| f.crypttab.as_deref() != Some(&unit::crypttab(v)) || f.fstab.as_deref() != Some(&unit::fstab(v));
+        let volumes: Vec<Volume> = whole.iter().filter(|(v, f)| lacks(v, f)).map(|(v, _)| (*v).clone()).collect();
+        if !files.is_empty() || !volumes.is_empty() {
+            let made = whole.iter().map(|(v, _)| self.id(v.name.as_str(), "mkfs")).collect();
+            let why = "what opens and mounts them at boot: units, lines in crypttab and fstab".to_owned();
+            self.step("volumes", "boot", Action::Boot { files, volumes }, why, made);
         }
-        let id = self.id(name, "mount");
-        if facts.mounted.is_none() {
-            after.extend(mounts.iter().cloned());
-            self.step(name, "mount", Action::Mount { volume: volume.clone() }, format!("open and mount at {}", volume.path), after);
+        let mut mounts = BTreeSet::new();
+        for (volume, facts) in whole {
+            let name = volume.name.as_str();
+            if facts.mounted.is_none() {
+                let mut after = BTreeSet::from([self.id(name, "mkfs"), self.id("keys", "fetch"), self.id("volumes", "boot")]);
+                after.extend(self.spec.after_keys.iter().chain(&mounts).cloned());
+                self.step(name, "mount", Action::Mount { volume: volume.clone() }, format!("open and mount at {}", volume.path), after);
+            }
+            mounts.insert(self.id(name, "mount"));
         }
-        mounts.insert(id);
+        mounts
     }
 
     fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, after: BTreeSet<StepId>) {
-        let known = match &self.facts.files {
-            Fact::Known(known) => known,
-            Fact::Absent => return,
+        let files = self.changed(object, files).unwrap_or_default();
+        if !files.is_empty() {
+            self.step(object, deed, Action::Files { files }, why.to_owned(), after);
+        }
+    }
+
+    /// Those that are not there as they should be; nothing when that was not seen.
+    fn changed(&mut self, object: &str, files: Vec<Owned>) -> Option<Vec<Owned>> {
+        match &self.facts.files {
+            Fact::Known(known) => Some(files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect()),
+            Fact::Absent => None,
             Fact::Unknown(gap) => {
                 let reason = gap.to_string();
-                return self.held(object, reason, "mend this, then plan again");
+                self.held(object, reason, "mend this, then plan again");
+                None
             }
-        };
-        let changed: Vec<Owned> = files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect();
-        if !changed.is_empty() {
-            self.step(object, deed, Action::Files { files: changed }, why.to_owned(), after);
         }
     }
 

@@ -72,7 +72,7 @@ impl Signature {
     }
 }
 
-/// `cryptsetup luksDump --dump-json-metadata`, as far as it is read.
+/// The JSON area of a LUKS2 header, as far as it is read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LuksMetadata {
     pub(crate) keyslots: BTreeMap<String, serde_json::Value>,

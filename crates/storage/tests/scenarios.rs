@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Plan};
@@ -12,6 +14,7 @@ use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Group, Header, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
+use sha2::{Digest, Sha256};
 
 const DISK: &str = "/dev/disk/by-id/ubd-kube1-data";
 
@@ -298,13 +301,31 @@ fn somebody_elses_files_lines_and_mounts_are_left_alone() {
     assert!(held(&part).contains("somebody else"));
 }
 
+/// The two copies of a LUKS2 header with this metadata; one without metadata has no JSON that loads.
+fn header(first: &str, second: &str) -> Vec<u8> {
+    let copy = |magic: &[u8], place: u64, json: &str| {
+        let mut bytes = vec![0; 16384];
+        for (at, field) in
+            [(0, magic), (6, &[0, 2]), (8, &16384u64.to_be_bytes()), (72, b"sha256"), (256, &place.to_be_bytes()), (4096, json.as_bytes())]
+        {
+            bytes[at..at + field.len()].copy_from_slice(field);
+        }
+        let sum = Sha256::digest(&bytes);
+        bytes[448..480].copy_from_slice(&sum);
+        bytes
+    };
+    [copy(b"LUKS\xba\xbe", 0, first), copy(b"SKUL\xba\xbe", 16384, second)].concat()
+}
+
 #[test]
 fn real_answers_are_read() {
     let two = r#"{"signatures": [ {"device":"t1","offset":"0x0","type":"crypto_LUKS","uuid":"e7","label":null},{"device":"t1","offset":"0x4000","type":"crypto_LUKS","uuid":"e7","label":null} ]}"#;
     let metadata =
         r#"{"keyslots":{"0":{},"7":{}},"tokens":{"0":{"type":"kubestead","keyslots":["0"]}},"segments":{},"digests":{},"config":{}}"#;
     let lvm = r#"{"report":[{"vg":[{"vg_name":"vg01","vg_extent_size":"4194304","vg_free":"8518631424","vg_missing_pv_count":"0"}],"pv":[{"pv_name":"/dev/ubdc","vg_name":"vg01"}],"lv":[{"vg_name":"vg01","lv_name":"volkube","lv_size":"67108864","lv_tags":"kubestead:new"}],"pvseg":[{}],"seg":[{}]}]}"#;
-    let text = |first: &str, second: &str| format!("free\nshare\nopen 50331648 50000000 ext4\npresent\n{two}\n@@\n{first}\n@@\n{second}\n");
+    let text = |first: &str, second: &str| {
+        format!("free\nshare\nopen 50331648 50000000 ext4\npresent\n{two}\n@@\n{}", STANDARD.encode(header(first, second)))
+    };
     let answers = |volume: String| {
         Answers::from_pairs([
             ("storage/lvm", 0, lvm.to_owned()),

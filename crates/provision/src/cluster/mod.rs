@@ -8,6 +8,6 @@ mod plan;
 
 pub use apply::apply;
 pub use flannel::IMAGES;
-pub use observe::{ApiFacts, NodeState, read, section};
-pub(crate) use observe::{CREDENTIALS, MANAGED_BY, bodies, request, selector};
+pub use observe::{ApiFacts, LAST_APPLIED, LISTS, NodeState, read, section};
+pub(crate) use observe::{MANAGED_BY, bodies, secrets, selector};
 pub use plan::{Action, ObjectsSpec, plan};

@@ -30,6 +30,12 @@ const KINDS: [(&str, &str, &str); 11] = [
 /// What is read besides: whether nodes and the cluster's own workloads are well.
 const OTHERS: [&str; 4] =
     ["/readyz", "/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/namespaces/kube-system/deployments"];
+/// How many lists the section asks for before those of Secrets.
+pub const LISTS: usize = OTHERS.len() + KINDS.len();
+/// The annotation in which `kubectl apply` keeps what it was given, values too.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
+const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const MARK: &str = "\n@@status ";
 /// What [`request`] needs before it: ends quietly where there is no cluster.
 pub(crate) const CREDENTIALS: &str = "c=/etc/kubernetes/admin.conf; [ -s $c ] || exit 0\n\
@@ -63,28 +69,41 @@ pub struct NodeState {
     pub owned: BTreeSet<String>,
 }
 
-/// Asks the API server for paths in one connection; [`bodies`] takes the answers apart. `kubernetes` is a name in every API server's
-/// certificate, 127.0.0.1 is not. `accept` is the media type; JSON when empty.
-pub(crate) fn request(accept: &str, paths: &[String]) -> String {
-    let header = if accept.is_empty() { String::new() } else { format!("-H 'Accept: {accept}' ") };
-    let urls: Vec<String> = paths.iter().map(|p| format!("'https://kubernetes:6443{p}'")).collect();
-    format!(
-        "curl -s -m 20 {header}--resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -w '\\n@@status %{{http_code}}\\n' {}",
-        urls.join(" ")
-    )
-}
-
 /// The part of a path that asks for our objects alone.
 pub(crate) fn selector() -> String {
     format!("labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"))
 }
 
-/// The section for the first control plane. It says nothing where there is no cluster.
-pub fn section() -> Section {
+/// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the
+/// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads. What `kubectl apply` left of values in an
+/// annotation is cut out before it leaves the machine.
+pub fn section(secrets: &[String]) -> Section {
     let selector = selector();
-    let kinds = KINDS.iter().map(|(_, _, path)| format!("{path}?{selector}"));
-    let paths: Vec<String> = OTHERS.iter().map(|p| (*p).to_owned()).chain(kinds).collect();
-    Section::new("cluster/api", format!("{CREDENTIALS}{}; true", request("", &paths)))
+    let kinds = KINDS.iter().map(|(_, _, path)| format!("{path}?{selector}&includeObject=Object"));
+    let others = OTHERS.iter().map(|p| format!("{p}?includeObject=Object"));
+    let urls = others.chain(kinds).chain(secrets.iter().cloned()).map(|p| format!("'https://kubernetes:6443{p}'"));
+    // A JSON text has its quotes escaped, so that this ends where the text ends.
+    let cut = format!(r##"sed -E 's#("{LAST_APPLIED}": ?)"([^"\\]|\\.)*"#\1""#'"##);
+    let script = format!(
+        "{CREDENTIALS}curl -s -m 20 -H 'Accept: {TABLE}' --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -w '\\n@@status %{{http_code}}\\n' {} | {cut}; true",
+        urls.collect::<Vec<_>>().join(" ")
+    );
+    Section::new("cluster/api", script)
+}
+
+/// The answers for the paths of Secrets, which follow ours; empty when there is no cluster.
+pub(crate) fn secrets(answers: &Answers) -> Result<&str, Gap> {
+    let mut rest = answers.text("cluster/api")?;
+    let whole = rest;
+    for _ in 0..LISTS {
+        let after = rest.split_once(MARK).and_then(|(_, after)| after.split_once('\n'));
+        match after {
+            Some((_, after)) => rest = after,
+            None if whole.is_empty() => return Ok(""),
+            None => return Err(Gap::new("the answers of the API server were cut off")),
+        }
+    }
+    if rest.is_empty() { Err(Gap::new("the answers of the API server were cut off")) } else { Ok(rest) }
 }
 
 /// Each answer with its HTTP status, `000` for none.
@@ -106,7 +125,7 @@ pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
         return Ok(None);
     }
     let mut bodies = Vec::new();
-    for (body, status) in self::bodies(text) {
+    for (body, status) in self::bodies(text).into_iter().take(LISTS) {
         match status {
             "200" => {}
             "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
@@ -117,13 +136,18 @@ pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
         }
         bodies.push(body);
     }
-    if bodies.len() != OTHERS.len() + KINDS.len() {
+    if bodies.len() != LISTS {
         return Err(Gap::new("the answers of the API server were cut off"));
     }
+    // An empty table has null for its rows.
     let items = |index: usize| -> Result<Vec<Value>, Gap> {
-        let mut list: Value =
+        let mut table: Value =
             serde_json::from_str(bodies[index]).map_err(|e| Gap::new(format!("the API server's answer was not understood: {e}")))?;
-        Ok(list["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
+        if table["kind"] != "Table" {
+            return Err(Gap::new(format!("the API server answers with a {} where a table was asked for", table["kind"])));
+        }
+        let rows = table["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        Ok(rows.into_iter().map(|mut row| row["object"].take()).collect())
     };
     let mut objects = Vec::new();
     for (index, (version, kind, _)) in KINDS.iter().enumerate() {
@@ -237,7 +261,7 @@ mod tests {
         assert!(read(&answers("ok\n@@status 200\n")).is_err());
         assert!(!read(&answers("\n@@status 000\n")).unwrap().unwrap().answers);
         assert!(read(&answers("ok\n@@status 403\n")).unwrap_err().to_string().contains("403 to /readyz"));
-        let all = "{\"items\":[]}\n@@status 200\n".repeat(OTHERS.len() + KINDS.len());
+        let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(LISTS);
         assert!(read(&answers(&all)).unwrap().unwrap().nodes.is_empty());
     }
 

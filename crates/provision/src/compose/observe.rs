@@ -38,8 +38,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
             all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
         }
         if Some(&node.name) == first(cluster) {
-            all.push(cluster::section());
-            all.push(secret::section(&wish));
+            all.push(cluster::section(&secret::paths(&wish)));
         }
         sections.insert(node.name.clone(), all);
     }

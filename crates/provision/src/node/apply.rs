@@ -32,11 +32,13 @@ sysctl -q -p {SYSCTL_FILE}"
         Action::Source { files } => write_files(files, "", host).await,
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files } => {
-            let load = "systemctl daemon-reload\nsystemctl -q enable containerd\nsystemctl restart containerd";
+            let load = "systemctl -q enable --no-reload containerd\nsystemctl daemon-reload\nsystemctl restart containerd";
             write_files(files, load, host).await
         }
         Action::Images { bundle, files } => each(files, host, |file| import(bundle, file)).await,
-        Action::Kubelet { files } => write_files(files, "systemctl daemon-reload\nsystemctl -q enable kubelet kubestead-pods", host).await,
+        Action::Kubelet { files } => {
+            write_files(files, "systemctl -q enable --no-reload kubelet kubestead-pods\nsystemctl daemon-reload", host).await
+        }
     }
 }
 

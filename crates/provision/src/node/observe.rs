@@ -64,7 +64,7 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
             "node/installed",
             format!("cat {INSTALLED} 2>/dev/null; echo @@; stat -c '%s %Y %n' {} 2>/dev/null; true", targets.join(" ")),
         ),
-        Section::new("node/containerd", "systemctl is-active containerd; systemctl is-enabled kubelet 2>/dev/null; true"),
+        Section::new("node/containerd", "systemctl show -p ActiveState -p UnitFileState containerd kubelet"),
         Section::new("node/images", "[ ! -S /run/containerd/containerd.sock ] || ctr -n k8s.io images ls -q 2>/dev/null; true"),
     ];
     if let Some(packages) = &spec.packages {
@@ -79,7 +79,9 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
 /// Reads the answers.
 pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let kernel = answers.text("node/kernel")?;
-    let mut services = answers.text("node/containerd")?.lines();
+    // A block of properties a unit, in the order asked.
+    let (containerd, kubelet) = answers.text("node/containerd")?.split_once("\n\n").unwrap_or_default();
+    let says = |block: &str, property: &str| block.lines().any(|line| line == property);
     Ok(NodeFacts {
         hostname: answers.text("node/hostname")?.trim().to_owned(),
         cgroup2: answers.text("node/cgroup")?.trim() == "cgroup2fs",
@@ -89,8 +91,8 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
         installed: installed(answers.text("node/installed")?),
         apt: spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?,
         runtime: if spec.brings_containerd() { None } else { runtime(answers.text("node/runtime")?) },
-        containerd: services.next() == Some("active"),
-        kubelet_enabled: services.next() == Some("enabled"),
+        containerd: says(containerd, "ActiveState=active"),
+        kubelet_enabled: says(kubelet, "UnitFileState=enabled"),
         images: answers.text("node/images")?.lines().map(str::to_owned).collect(),
     })
 }

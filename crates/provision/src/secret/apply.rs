@@ -18,9 +18,9 @@ use super::error::Error;
 use super::identity::{Keys, Opened};
 use super::observe::{Live, live};
 use super::plan::{Action, On, State, judge};
-use super::spec::{DIGEST, LAST_APPLIED, MOST_BYTES, SecretSpec, object, owner};
+use super::spec::{DIGEST, MOST_BYTES, SecretSpec, object, owner};
 use crate::api::FIELD_MANAGER;
-use crate::cluster::MANAGED_BY;
+use crate::cluster::{LAST_APPLIED, MANAGED_BY};
 
 /// The values of a Secret, by key.
 type Values = BTreeMap<String, Secret>;

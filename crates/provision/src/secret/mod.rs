@@ -14,6 +14,6 @@ pub use apply::apply;
 pub use error::Error;
 pub use folder::read as read_folder;
 pub use identity::Keys;
-pub use observe::{Live, SecretFacts, read, section};
+pub use observe::{Live, SecretFacts, paths, read};
 pub use plan::{Action, On, State, plan, states};
 pub use spec::{SecretSpec, Wish};

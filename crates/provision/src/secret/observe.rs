@@ -4,18 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
-use kubestead_core::probe::{Answers, Section};
+use kubestead_core::probe::Answers;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{DIGEST, LAST_APPLIED, Wish, owner};
+use super::spec::{DIGEST, Wish, owner};
 use crate::api::FIELD_MANAGER;
-use crate::cluster;
-
-/// Names and what `kubectl get` shows beside them; rows hold no objects.
-const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
-/// Metadata without the objects.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+use crate::cluster::{self, LAST_APPLIED};
 
 /// The cluster's Secrets, as far as they matter here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,22 +46,12 @@ pub struct Live {
     pub deleting: bool,
 }
 
-/// The section for the first control plane. What `kubectl apply` left of values in an annotation is cut out before it leaves the
-/// machine.
-pub fn section(wish: &Wish) -> Section {
-    let namespaces = namespaces(wish);
-    let lists = namespaces.iter().map(|n| format!("/api/v1/namespaces/{n}/secrets?includeObject=None"));
-    let paths: Vec<String> = std::iter::once("/api/v1/namespaces?includeObject=None".to_owned()).chain(lists).collect();
-    let ours = format!("/api/v1/secrets?{}", cluster::selector());
-    // A JSON text has its quotes escaped, so that this ends where the text ends.
-    let cut = format!(r##"sed -E 's#("{LAST_APPLIED}": ?)"([^"\\]|\\.)*"#\1""#'"##);
-    let script = format!(
-        "{}{}; {} | {cut}; true",
-        cluster::CREDENTIALS,
-        cluster::request(TABLE, &paths),
-        cluster::request(METADATA, std::slice::from_ref(&ours))
-    );
-    Section::new("cluster/secrets", script)
+/// What is asked of the API server, after [`cluster::section`]'s own lists: the namespaces, the Secrets of those that files name without any
+/// object, and ours with their metadata.
+pub fn paths(wish: &Wish) -> Vec<String> {
+    let lists = namespaces(wish).into_iter().map(|n| format!("/api/v1/namespaces/{n}/secrets?includeObject=None"));
+    let ours = format!("/api/v1/secrets?{}&includeObject=Metadata", cluster::selector());
+    std::iter::once("/api/v1/namespaces?includeObject=None".to_owned()).chain(lists).chain([ours]).collect()
 }
 
 fn namespaces(wish: &Wish) -> BTreeSet<&str> {
@@ -75,7 +60,7 @@ fn namespaces(wish: &Wish) -> BTreeSet<&str> {
 
 /// Reads the answer for the same wish; nothing when there is no cluster.
 pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> {
-    let text = answers.text("cluster/secrets")?;
+    let text = cluster::secrets(answers)?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -100,9 +85,12 @@ pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> 
             facts.types.insert(owner(namespace, &name), kind);
         }
     }
-    let list = bodies.last().filter(|list| list["kind"] == "PartialObjectMetadataList").ok_or_else(|| gap("a list of another kind"))?;
-    // An empty list, as an empty table, has null for its items.
-    for item in list["items"].as_array().into_iter().flatten() {
+    // An empty table has null for its rows.
+    for row in bodies[bodies.len() - 1]["rows"].as_array().into_iter().flatten() {
+        let item = &row["object"];
+        if item["kind"] != "PartialObjectMetadata" {
+            return Err(gap("more of an object than was asked for"));
+        }
         let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
         if let Some(live) = live(item) {
             facts.ours.insert(owner(text("namespace"), text("name")), live);

@@ -10,7 +10,8 @@ use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Live, SecretFacts};
-use super::spec::{LAST_APPLIED, SecretSpec, Wish, owner};
+use super::spec::{SecretSpec, Wish, owner};
+use crate::cluster::LAST_APPLIED;
 
 /// What can be done with a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 
 /// Carries the digest of what was applied. Its value comes from ciphertext, so that it tells nothing of a value.
 pub(super) const DIGEST: &str = "kubestead.io/digest";
-/// What `kubectl apply` leaves on an object: a second copy of its values, which anyone who may look at metadata can read.
-pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What Kubernetes takes a Secret for that names no type.
 pub(super) const OPAQUE: &str = "Opaque";
 /// The most bytes that the values of one Secret may have together (`MaxSecretSize` of Kubernetes).
