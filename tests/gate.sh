@@ -21,14 +21,14 @@ step "the lab's parts are built in the background; what is in the cache is not b
 log=$(mktemp)
 # A session of its own, so that what it started ends with it.
 setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
-# The real sops, to test against; built once.
-sops_log=$(mktemp)
-setsid bash scripts/sops.sh > "$sops_log" 2>&1 & sops_builder=$!
+# The real sops and age, to test against; built once.
+go_log=$(mktemp)
+setsid bash -c 'set -e; bash scripts/sops.sh; bash scripts/age.sh' > "$go_log" 2>&1 & go_builder=$!
 finish() {
   [ -z "$builder" ] || kill -- "-$builder" 2>/dev/null || true
-  [ -z "$sops_builder" ] || kill -- "-$sops_builder" 2>/dev/null || true
+  [ -z "$go_builder" ] || kill -- "-$go_builder" 2>/dev/null || true
   [ -z "$others" ] || kill -- "-$others" 2>/dev/null || true
-  rm -f "$kubestead" "$log" "$sops_log" "$others_log"
+  rm -f "$kubestead" "$log" "$go_log" "$others_log"
 }
 others= others_log=
 trap finish EXIT
@@ -37,11 +37,12 @@ step "format"
 cargo fmt --check
 step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
-step "the real sops"
-wait "$sops_builder" || { sops_builder=; cat "$sops_log"; echo "sops could not be built"; exit 1; }
-sops_builder=
-SOPS=$(tail -n 1 "$sops_log"); export SOPS
+step "the real sops and age"
+wait "$go_builder" || { go_builder=; cat "$go_log"; echo "sops or age could not be built"; exit 1; }
+go_builder=
+SOPS=$(bash scripts/sops.sh) AGE=$(bash scripts/age.sh); export SOPS AGE
 "$SOPS" --version --disable-version-check
+"$AGE" --version
 step "tests"
 cargo test --locked --workspace
 step "headers by libcryptsetup and by the program cryptsetup"

@@ -1,9 +1,10 @@
-//! What opens documents: age identities and the program gpg.
+//! What opens documents: age identities and the programs age and gpg.
 
 use std::path::{Path, PathBuf};
 
 use kubestead_core::secret::Secret;
 
+use super::age_program::{self, AgeProgram};
 use super::error::Error;
 use super::pgp::Gpg;
 
@@ -11,6 +12,9 @@ use super::pgp::Gpg;
 #[derive(Default)]
 pub struct Identities {
     pub(crate) age: Vec<Box<dyn age::Identity + Send + Sync>>,
+    /// Post-quantum age identities, as they are written.
+    pub(crate) post_quantum: Vec<Secret>,
+    pub(crate) age_program: Option<AgeProgram>,
     pub(crate) gpg: Option<Gpg>,
     pub(crate) places: Vec<String>,
 }
@@ -27,15 +31,17 @@ impl Identities {
         Self::default()
     }
 
-    /// With the age identities of a text: lines that begin with `AGE-SECRET-KEY-1`. `place` names the text in messages.
+    /// With the age identities of a text: lines that begin with `AGE-SECRET-KEY-1`, or `AGE-SECRET-KEY-PQ-1` for the program age (see
+    /// [`Identities::with_age_program`]). `place` names the text in messages.
     pub fn with_age(mut self, text: &Secret, place: &str) -> Result<Self, Error> {
         let refuse = |why: String| Error::Identity { place: place.to_owned(), why };
         let text = std::str::from_utf8(text.expose())
             .map_err(|_| refuse("it is no text; an encrypted key file must be decrypted first".to_owned()))?;
-        let before = self.age.len();
+        let before = self.age.len() + self.post_quantum.len();
         for word in text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace) {
-            if word.starts_with("AGE-SECRET-KEY-PQ-") {
-                return Err(refuse("it holds a post-quantum key, which is not supported here; decrypt with the sops program".to_owned()));
+            if age_program::is_identity(word) {
+                self.post_quantum.push(Secret::new(word.as_bytes().to_vec()));
+                continue;
             }
             if word.starts_with("AGE-PLUGIN-") {
                 return Err(refuse(
@@ -46,7 +52,7 @@ impl Identities {
                 word.parse().map_err(|why| refuse(format!("a word in it is no age identity ({why}); one begins with AGE-SECRET-KEY-1")))?;
             self.age.push(Box::new(identity));
         }
-        if self.age.len() == before {
+        if self.age.len() + self.post_quantum.len() == before {
             return Err(refuse("it holds no identity (a line that begins with AGE-SECRET-KEY-1)".to_owned()));
         }
         self.places.push(place.to_owned());
@@ -76,6 +82,13 @@ impl Identities {
         Ok(self)
     }
 
+    /// With the program age, for post-quantum recipients (`age1pq1…`).
+    #[must_use]
+    pub fn with_age_program(mut self, program: AgeProgram) -> Self {
+        self.age_program = Some(program);
+        self
+    }
+
     /// With the program gpg, for OpenPGP recipients.
     #[must_use]
     pub fn with_gpg(mut self, gpg: Gpg) -> Self {
@@ -85,7 +98,7 @@ impl Identities {
 
     /// What sops itself would use, from the environment that the caller looks up: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`, `~/.ssh/id_ed25519`
     /// and `~/.ssh/id_rsa` (all three with feature `ssh`), `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `sops/age/keys.txt` in the
-    /// configuration folder, `SOPS_GPG_EXEC`. Files that were not named and are not there, or cannot be used, are passed over.
+    /// configuration folder, `SOPS_GPG_EXEC`; and `KUBESTEAD_AGE_EXEC`, the program age. Files that were not named and are not there, or cannot be used, are passed over.
     pub fn discover(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let var = |name: &str| environment(name).filter(|value| !value.is_empty());
         let mut found = Self::new();
@@ -113,8 +126,9 @@ impl Identities {
         if let Some(path) = config.map(|folder| folder.join("sops/age/keys.txt")).filter(|path| path.exists()) {
             found = found.with_age_file(&path)?;
         }
-        let program = var("SOPS_GPG_EXEC").unwrap_or_else(|| "gpg".to_owned());
-        Ok(found.with_gpg(Gpg::new(program)))
+        let age = var("KUBESTEAD_AGE_EXEC").map_or_else(AgeProgram::default, AgeProgram::new);
+        let gpg = var("SOPS_GPG_EXEC").map_or_else(Gpg::default, Gpg::new);
+        Ok(found.with_age_program(age).with_gpg(gpg))
     }
 }
 

@@ -34,8 +34,10 @@
 //!
 //! # Limits
 //! Recipients of key services (`kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`) are kept as they are and named when they would be
-//! needed; post-quantum age recipients and age plugins likewise. Wiping memory is best effort: parsers keep copies of unencrypted text.
+//! needed; age plugins likewise. Post-quantum age keys need the program age 1.3 or newer. Wiping memory is best effort: parsers keep
+//! copies of unencrypted text.
 
+mod age_program;
 mod check;
 mod cipher;
 mod compare;
@@ -65,6 +67,7 @@ pub(crate) mod value;
 mod wrap;
 pub(crate) mod yaml;
 
+pub use age_program::AgeProgram;
 pub use check::{Finding, Standing, check};
 pub use compare::{Difference, Differs, differences};
 pub use document::{Change, Document, Sops};

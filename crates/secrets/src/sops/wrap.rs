@@ -6,6 +6,7 @@ use std::path::Path;
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use zeroize::Zeroizing;
 
+use super::age_program::{self, AgeProgram};
 use super::cipher::DataKey;
 use super::error::{Error, Tried};
 use super::identities::Identities;
@@ -71,19 +72,30 @@ fn failed(group: usize, entry: &Entry, why: String) -> Tried {
 fn open_age(entry: &Entry, identities: &Identities) -> Result<Share, String> {
     let decryptor = age::Decryptor::new(ArmoredReader::new(entry.sealed().as_bytes())).map_err(|e| format!("it is damaged: {e}"))?;
     let opened = decryptor.decrypt(identities.age.iter().map(|identity| &**identity as &dyn age::Identity));
-    let mut reader = opened.map_err(|e| match e {
-        age::DecryptError::NoMatchingKeys if entry.name().starts_with("age1pq1") => {
-            "a post-quantum recipient, which is not supported here; use the sops program".to_owned()
+    let mut reader = match opened {
+        Ok(reader) => reader,
+        Err(age::DecryptError::NoMatchingKeys) if age_program::is_recipient(&entry.name()) && !identities.post_quantum.is_empty() => {
+            let opened = the_program(identities)?.decrypt(entry.sealed(), &identities.post_quantum)?;
+            return opened.ok_or_else(|| nobody(entry));
         }
-        age::DecryptError::NoMatchingKeys if entry.name().starts_with("ssh-") && !cfg!(feature = "ssh") => {
-            "an ssh key, and this was built without the feature `ssh`".to_owned()
-        }
-        age::DecryptError::NoMatchingKeys => "no identity at hand fits".to_owned(),
-        other => format!("it is damaged: {other}"),
-    })?;
+        Err(age::DecryptError::NoMatchingKeys) => return Err(nobody(entry)),
+        Err(other) => return Err(format!("it is damaged: {other}")),
+    };
     let mut share = Zeroizing::new(Vec::with_capacity(64));
     reader.by_ref().take(64).read_to_end(&mut share).map_err(|e| format!("it is damaged: {e}"))?;
     Ok(share)
+}
+
+fn the_program(identities: &Identities) -> Result<&AgeProgram, String> {
+    identities.age_program.as_ref().ok_or_else(|| "a post-quantum recipient, and the program age was not given".to_owned())
+}
+
+fn nobody(entry: &Entry) -> String {
+    if entry.name().starts_with("ssh-") && !cfg!(feature = "ssh") {
+        "an ssh key, and this was built without the feature `ssh`".to_owned()
+    } else {
+        "no identity at hand fits".to_owned()
+    }
 }
 
 /// The recipients of a document to be.
@@ -123,6 +135,9 @@ pub(crate) fn wrap(path: &Path, key: &DataKey, wanted: &Wanted<'_>, identities: 
 
 fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<Entry, String> {
     match recipient {
+        Recipient::Age(text) if age_program::is_recipient(text) => {
+            the_program(identities)?.encrypt(text, share).map(|sealed| Entry::age(text, sealed))
+        }
         Recipient::Age(text) => seal_age(text, share).map(|sealed| Entry::age(text, sealed)),
         Recipient::Pgp(fingerprint) => {
             let gpg = identities.gpg.as_ref().ok_or("the program gpg was not given")?;
@@ -135,8 +150,6 @@ fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<
 fn seal_age(recipient: &str, share: &[u8]) -> Result<String, String> {
     let boxed: Box<dyn age::Recipient> = if recipient.starts_with("ssh-") {
         ssh_recipient(recipient)?
-    } else if recipient.starts_with("age1pq1") {
-        return Err("a post-quantum recipient, which is not supported here; use the sops program".to_owned());
     } else {
         let parsed: age::x25519::Recipient =
             recipient.parse().map_err(|why| format!("it is no age recipient that is known here ({why})"))?;
