@@ -45,6 +45,8 @@ SOPS=$(bash scripts/sops.sh) AGE=$(bash scripts/age.sh); export SOPS AGE
 "$AGE" --version
 step "tests"
 cargo test --locked --workspace
+step "ssh keys that open secrets"
+cargo test --locked -p kubestead-secrets --features ssh --test sops_commands --test sops_interop ssh
 step "headers by libcryptsetup and by the program cryptsetup"
 cargo clippy --locked -p kubestead-storage --features luks-native --all-targets -- -D warnings
 cargo test --locked -p kubestead-storage --features luks-native --test luks_native

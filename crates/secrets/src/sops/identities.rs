@@ -6,7 +6,12 @@ use kubestead_core::secret::Secret;
 
 use super::age_program::{self, AgeProgram};
 use super::error::Error;
+use super::key_command::{KeyCommand, Take};
 use super::pgp::Gpg;
+
+const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
+#[cfg(feature = "ssh")]
+const SSH_COMMAND: &str = "SOPS_AGE_SSH_PRIVATE_KEY_CMD";
 
 /// The identities at hand, and where they came from.
 #[derive(Default)]
@@ -15,6 +20,8 @@ pub struct Identities {
     /// Post-quantum age identities, as they are written.
     pub(crate) post_quantum: Vec<Secret>,
     pub(crate) age_program: Option<AgeProgram>,
+    /// Asked when no identity at hand fits.
+    pub(crate) commands: Vec<KeyCommand>,
     pub(crate) gpg: Option<Gpg>,
     pub(crate) places: Vec<String>,
 }
@@ -67,19 +74,29 @@ impl Identities {
 
     /// With an ssh private key (ed25519 or RSA, without a passphrase) as an age identity.
     #[cfg(feature = "ssh")]
-    pub fn with_ssh_file(mut self, path: &Path) -> Result<Self, Error> {
-        let place = path.display().to_string();
+    pub fn with_ssh_file(self, path: &Path) -> Result<Self, Error> {
         let text = private_file(path)?;
-        let refuse = |why: String| Error::Identity { place: place.clone(), why };
-        match age::ssh::Identity::from_buffer(text.expose(), Some(place.clone())).map_err(|e| refuse(e.to_string()))? {
+        self.with_ssh(&text, &path.display().to_string())
+    }
+
+    #[cfg(feature = "ssh")]
+    fn with_ssh(mut self, text: &Secret, place: &str) -> Result<Self, Error> {
+        let refuse = |why: String| Error::Identity { place: place.to_owned(), why };
+        match age::ssh::Identity::from_buffer(text.expose(), Some(place.to_owned())).map_err(|e| refuse(e.to_string()))? {
             age::ssh::Identity::Unencrypted(key) => self.age.push(Box::new(age::ssh::Identity::from(key))),
             age::ssh::Identity::Encrypted(_) => return Err(refuse("it has a passphrase; name a key without one".to_owned())),
             age::ssh::Identity::Unsupported(_) => {
                 return Err(refuse("its kind is not supported; age knows ssh-ed25519 and ssh-rsa".to_owned()));
             }
         }
-        self.places.push(place);
+        self.places.push(place.to_owned());
         Ok(self)
+    }
+
+    fn with_command(mut self, variable: &'static str, command: String, take: Take) -> Self {
+        self.commands.push(KeyCommand::new(variable, command, take));
+        self.places.push(variable.to_owned());
+        self
     }
 
     /// With the program age, for post-quantum recipients (`age1pq1…`).
@@ -96,9 +113,11 @@ impl Identities {
         self
     }
 
-    /// What sops itself would use, from the environment that the caller looks up: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`, `~/.ssh/id_ed25519`
-    /// and `~/.ssh/id_rsa` (all three with feature `ssh`), `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `sops/age/keys.txt` in the
-    /// configuration folder, `SOPS_GPG_EXEC`; and `KUBESTEAD_AGE_EXEC`, the program age. Files that were not named and are not there, or cannot be used, are passed over.
+    /// What sops itself would use, from the environment that the caller looks up: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`,
+    /// `SOPS_AGE_SSH_PRIVATE_KEY_CMD`, `~/.ssh/id_ed25519` and `~/.ssh/id_rsa` (all four with feature `ssh`), `SOPS_AGE_KEY`,
+    /// `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`, `sops/age/keys.txt` in the configuration folder, `SOPS_GPG_EXEC`; and
+    /// `KUBESTEAD_AGE_EXEC`, the program age. Files that were not named and are not there, or cannot be used, are passed over. Commands
+    /// are run only when no other identity fits, in this order, with the recipient in `SOPS_AGE_RECIPIENT`.
     pub fn discover(environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let var = |name: &str| environment(name).filter(|value| !value.is_empty());
         let mut found = Self::new();
@@ -106,6 +125,10 @@ impl Identities {
         {
             if let Some(path) = var("SOPS_AGE_SSH_PRIVATE_KEY_FILE") {
                 found = found.with_ssh_file(Path::new(&path))?;
+            }
+            if let Some(command) = var(SSH_COMMAND) {
+                let take = |text: &Secret, place: &str| Self::new().with_ssh(text, place);
+                found = found.with_command(SSH_COMMAND, command, take);
             }
             for name in [".ssh/id_ed25519", ".ssh/id_rsa"] {
                 let path = var("HOME").map(|home| Path::new(&home).join(name)).filter(|path| path.exists());
@@ -121,6 +144,10 @@ impl Identities {
         }
         if let Some(path) = var("SOPS_AGE_KEY_FILE") {
             found = found.with_age_file(Path::new(&path))?;
+        }
+        if let Some(command) = var(KEY_COMMAND) {
+            let take = |text: &Secret, place: &str| Self::new().with_age(text, place);
+            found = found.with_command(KEY_COMMAND, command, take);
         }
         let config = var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| var("HOME").map(|home| Path::new(&home).join(".config")));
         if let Some(path) = config.map(|folder| folder.join("sops/age/keys.txt")).filter(|path| path.exists()) {

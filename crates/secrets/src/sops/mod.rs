@@ -48,6 +48,7 @@ mod flatten;
 mod identities;
 mod ini;
 mod json;
+mod key_command;
 mod look;
 mod meta;
 mod outline;

@@ -70,24 +70,41 @@ fn failed(group: usize, entry: &Entry, why: String) -> Tried {
 }
 
 fn open_age(entry: &Entry, identities: &Identities) -> Result<Share, String> {
-    let decryptor = age::Decryptor::new(ArmoredReader::new(entry.sealed().as_bytes())).map_err(|e| format!("it is damaged: {e}"))?;
+    let program = identities.age_program.as_ref();
+    if let Some(share) = open_age_with(entry, identities, program)? {
+        return Ok(share);
+    }
+    let mut why = nobody(entry);
+    for command in &identities.commands {
+        match command.ask(&entry.name()).and_then(|printed| open_age_with(entry, &printed, program)) {
+            Ok(Some(share)) => return Ok(share),
+            Ok(None) => {}
+            Err(problem) => why = problem,
+        }
+    }
+    Err(why)
+}
+
+/// None when no identity fits.
+fn open_age_with(entry: &Entry, identities: &Identities, program: Option<&AgeProgram>) -> Result<Option<Share>, String> {
+    let damaged = |why: String| format!("it is damaged: {why}");
+    let decryptor = age::Decryptor::new(ArmoredReader::new(entry.sealed().as_bytes())).map_err(|e| damaged(e.to_string()))?;
     let opened = decryptor.decrypt(identities.age.iter().map(|identity| &**identity as &dyn age::Identity));
     let mut reader = match opened {
         Ok(reader) => reader,
         Err(age::DecryptError::NoMatchingKeys) if age_program::is_recipient(&entry.name()) && !identities.post_quantum.is_empty() => {
-            let opened = the_program(identities)?.decrypt(entry.sealed(), &identities.post_quantum)?;
-            return opened.ok_or_else(|| nobody(entry));
+            return given(program)?.decrypt(entry.sealed(), &identities.post_quantum);
         }
-        Err(age::DecryptError::NoMatchingKeys) => return Err(nobody(entry)),
-        Err(other) => return Err(format!("it is damaged: {other}")),
+        Err(age::DecryptError::NoMatchingKeys) => return Ok(None),
+        Err(other) => return Err(damaged(other.to_string())),
     };
     let mut share = Zeroizing::new(Vec::with_capacity(64));
-    reader.by_ref().take(64).read_to_end(&mut share).map_err(|e| format!("it is damaged: {e}"))?;
-    Ok(share)
+    reader.by_ref().take(64).read_to_end(&mut share).map_err(|e| damaged(e.to_string()))?;
+    Ok(Some(share))
 }
 
-fn the_program(identities: &Identities) -> Result<&AgeProgram, String> {
-    identities.age_program.as_ref().ok_or_else(|| "a post-quantum recipient, and the program age was not given".to_owned())
+fn given(program: Option<&AgeProgram>) -> Result<&AgeProgram, String> {
+    program.ok_or_else(|| "a post-quantum recipient, and the program age was not given".to_owned())
 }
 
 fn nobody(entry: &Entry) -> String {
@@ -136,7 +153,7 @@ pub(crate) fn wrap(path: &Path, key: &DataKey, wanted: &Wanted<'_>, identities: 
 fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<Entry, String> {
     match recipient {
         Recipient::Age(text) if age_program::is_recipient(text) => {
-            the_program(identities)?.encrypt(text, share).map(|sealed| Entry::age(text, sealed))
+            given(identities.age_program.as_ref())?.encrypt(text, share).map(|sealed| Entry::age(text, sealed))
         }
         Recipient::Age(text) => seal_age(text, share).map(|sealed| Entry::age(text, sealed)),
         Recipient::Pgp(fingerprint) => {

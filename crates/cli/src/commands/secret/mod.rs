@@ -18,9 +18,7 @@ mod private;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use kubestead_core::secret::Secret as Bytes;
 use kubestead_secrets::sops::{Error, Gpg, Identities, KeyPath, Rules};
 
 use self::args::Secret;
@@ -85,13 +83,6 @@ fn identities() -> Result<Identities, Failure> {
     let mut found = Identities::discover(&variable).map_err(failure)?;
     if let Some(path) = variable("KUBESTEAD_AGE_KEY_FILE").filter(|path| variable("SOPS_AGE_KEY_FILE").as_ref() != Some(path)) {
         found = found.with_age_file(Path::new(&path)).map_err(failure)?;
-    }
-    if let Some(command) = variable("SOPS_AGE_KEY_CMD") {
-        let output = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-        if !output.status.success() {
-            return Err(fail(Exit::Failed, "the program of SOPS_AGE_KEY_CMD failed; its own message stands above"));
-        }
-        found = found.with_age(&Bytes::new(output.stdout), "SOPS_AGE_KEY_CMD").map_err(failure)?;
     }
     let gpg = Gpg::new(variable("SOPS_GPG_EXEC").unwrap_or_else(|| "gpg".to_owned()));
     // An agent that asks needs somebody to ask.
