@@ -1,5 +1,5 @@
 //! A corpus of generated documents in all formats, both ways against the real sops: what it writes is read here and the other way round,
-//! an edit leaves every other ciphertext byte alone, and a changed byte is refused.
+//! and an edit leaves every other ciphertext byte alone.
 //!
 //! The program is named by `SOPS`, or `sops` in `PATH`. Without it the first test says that it skips. `SOPS_CORPUS` is the number of documents.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::format_push_string)] // a test fails by it, and says that it skips
@@ -180,41 +180,4 @@ fn both_ways(real: &Real<'_>, seed: usize) -> bool {
     assert_eq!(a, b, "{sample}\n{}", std::fs::read_to_string(real.dir.join(&ours)).unwrap());
     assert_eq!(a.matches("a new: value #1").count(), usize::from(chosen.is_some()), "{sample}\n{a}");
     chosen.is_some()
-}
-
-#[test]
-fn a_changed_byte_of_any_value_or_of_the_mac_is_refused() {
-    let keys = Keys::new();
-    for seed in (0..SAMPLES).step_by(29) {
-        let sample = Sample::new(seed);
-        let path = PathBuf::from(format!("t.{}", sample.end()));
-        let document = keys.seal(&path, &sample);
-        let good = document.text();
-        let open = |text: &str| Sops::open_text(&path, sample.format, text.as_bytes(), &keys.identities);
-        assert_eq!(values(&open(good).unwrap()), values(&document));
-        // All of the ciphertexts but those of comments, which nothing depends on.
-        let mut dice = Dice::new(seed);
-        for (at, piece) in good.match_indices("ENC[AES256_GCM,") {
-            let end = at + good[at..].find(']').unwrap();
-            if good[at..end].ends_with("comment") {
-                continue;
-            }
-            let step = if good.len() > 4000 { 31 } else { 7 };
-            for index in (at + piece.len() + dice.roll(step)..end - 10).step_by(step) {
-                let old = good.as_bytes()[index];
-                let new = if old == b'A' { 'B' } else { 'A' };
-                let text = format!("{}{new}{}", &good[..index], &good[index + 1..]);
-                assert!(open(&text).is_err(), "byte {index} {:?} -> {new:?}\n{sample}\n{good}", char::from(old));
-            }
-        }
-        // And of the values that are readable, unless the MAC was told to leave them out.
-        if !sample.mac_only_encrypted {
-            for (path, value) in document.values().filter(|(path, _)| !document.is_encrypted((*path).clone())) {
-                let Some(word) = value.as_str().filter(|word| word.len() > 3 && good.matches(*word).count() == 1) else { continue };
-                let last = word.chars().last().unwrap();
-                let text = good.replace(word, &format!("{}{}", word.trim_end_matches(last), if last == '1' { '2' } else { '1' }));
-                assert!(open(&text).is_err(), "{path}\n{sample}");
-            }
-        }
-    }
 }
