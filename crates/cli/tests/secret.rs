@@ -282,6 +282,26 @@ fn an_edit_keeps_what_it_does_not_change_and_its_text_lies_in_memory() {
 }
 
 #[test]
+fn an_editor_shows_the_texts_of_data_and_only_what_changed_is_encrypted_anew() {
+    let repo = Repo::new();
+    assert_eq!(repo.run(&["new", "secrets/a.yaml", "--key", "user", "--base64"], "admin").code, 0);
+    assert_eq!(repo.run(&["set", "secrets/a.yaml", "data/password", "--base64"], "hunter2").code, 0);
+    let before = repo.read("secrets/a.yaml");
+    let editor = repo.script("view.sh", "cp \"$1\" shown; sed -i 's/password: hunter2/password: canary/' \"$1\"");
+    let raw = finish(repo.command("kubestead").env("EDITOR", &editor).args(["secret", "edit", "--raw", "secrets/a.yaml"]), "");
+    assert!(raw.code == 0 && repo.read("shown").contains("data:\n    user: YWRtaW4=\n"), "{}", repo.read("shown"));
+    assert_eq!(repo.read("secrets/a.yaml"), before);
+    assert_eq!(repo.with("EDITOR", &editor, &["edit", "secrets/a.yaml"]).code, 0);
+    assert!(repo.read("shown").contains("stringData:\n    user: admin\n    password: hunter2\n"), "{}", repo.read("shown"));
+    assert_eq!(repo.get("secrets/a.yaml", "data/password"), "Y2FuYXJ5");
+    let lines = changed_lines(&before, &repo.read("secrets/a.yaml"));
+    assert!(lines.contains(&"password".to_owned()) && !lines.contains(&"user".to_owned()), "{lines:?}");
+    let both = repo.script("both.sh", "sed -i 's/stringData:/data:\\n    user: AP8=\\nstringData:/' \"$1\"");
+    let ran = repo.with("EDITOR", &both, &["edit", "secrets/a.yaml"]);
+    assert!(ran.code == 2 && ran.err.contains("stands below data and below stringData"), "{}", ran.err);
+}
+
+#[test]
 fn recipients_follow_the_rules_and_a_surprise_stops() {
     let repo = Repo::new();
     repo.registry();

@@ -65,6 +65,7 @@ mod store;
 mod time;
 pub(crate) mod tree;
 pub(crate) mod value;
+mod view;
 mod wrap;
 pub(crate) mod yaml;
 
@@ -84,3 +85,4 @@ pub use rules::{Matched, Rules};
 pub use select::Selector;
 pub use store::Format;
 pub use value::{Kind, Value};
+pub use view::View;

@@ -48,10 +48,14 @@ pub(crate) enum Secret {
     },
     /// Open a file in $EDITOR. The plain text lies in memory only.
     #[command(after_help = "Example: EDITOR=nano kubestead secret edit secrets/registry.yaml\n\
-        What does not change keeps its very ciphertext; saved without a change, the file stays as it is, byte for byte.")]
+        What does not change keeps its very ciphertext; saved without a change, the file stays as it is, byte for byte.\n\
+        Texts below `data` of a Kubernetes Secret are shown decoded below `stringData`, and go back into `data`.")]
     Edit {
         /// The file.
         file: PathBuf,
+        /// Show `data` as it is, in base64.
+        #[arg(long)]
+        raw: bool,
         #[command(flatten)]
         memory: Memory,
     },

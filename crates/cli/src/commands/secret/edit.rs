@@ -2,21 +2,23 @@
 
 use std::path::Path;
 
-use kubestead_secrets::sops::{Change, Sops};
+use kubestead_secrets::sops::{Change, Sops, View};
 
 use super::private::Private;
 use super::{editor, failure, identities, input, shown};
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
-pub(crate) fn run(file: &Path, place: Option<&Private>) -> Result<Exit, Failure> {
+pub(crate) fn run(file: &Path, raw: bool, place: Option<&Private>) -> Result<Exit, Failure> {
     let place = place.ok_or_else(|| fail(Exit::Failed, "there is no place for the plain text"))?;
     let mut document = Sops::open(file, &identities()?).map_err(failure)?;
-    let mut text = document.plain().map_err(failure)?;
+    let view = if raw { View::raw(&document) } else { View::decoded(&document) }.map_err(failure)?;
+    let mut text = view.text().clone();
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("secret");
     loop {
         text = editor::edit(place, name, &text)?;
-        let done = document.edit(&text).and_then(|change| if change == Change::Changed { document.save() } else { Ok(change) });
+        let edited = view.plain(&text).and_then(|plain| document.edit(&plain));
+        let done = edited.and_then(|change| if change == Change::Changed { document.save() } else { Ok(change) });
         match done {
             Ok(Change::Already) => {
                 print::note(&format!("{} is as it was", shown(file)));

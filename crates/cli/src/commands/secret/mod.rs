@@ -44,7 +44,7 @@ pub(crate) fn run(command: Secret) -> Result<Exit, Failure> {
             let wanted = new::Wanted { name, namespace, kind, key };
             new::run(&file, &wanted, input, place.as_ref())
         }
-        Secret::Edit { file, .. } => edit::run(&file, place.as_ref()),
+        Secret::Edit { file, raw, .. } => edit::run(&file, raw, place.as_ref()),
         Secret::Set { file, path, input, kind, plain } => value::set(&file, &path, input, kind, plain),
         Secret::Unset { file, path } => value::unset(&file, &path),
         Secret::Get { file, path } => value::get(&file, path.as_deref()),

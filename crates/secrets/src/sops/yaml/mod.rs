@@ -3,5 +3,5 @@
 mod parse;
 mod write;
 
-pub(crate) use parse::{parse, parse_with};
+pub(crate) use parse::{line_end, line_start, parse, parse_with};
 pub(crate) use write::{attach, comment, insert, remove, scalar};
