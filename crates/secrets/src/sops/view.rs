@@ -195,7 +195,7 @@ fn decode(path: &Path, text: &str, root: &Container, edits: &mut Vec<(Span, Stri
     };
     match &beside {
         Some(beside) => edits.push((beside.lines().end..beside.lines().end, texts)),
-        None => instead.push_str(&format!("stringData:\n{texts}")),
+        None => instead.extend(["stringData:\n", &texts]),
     }
     edits.push((data.lines(), instead));
     let order = data.entries.iter().map(|entry| entry.child.key.clone()).collect();
