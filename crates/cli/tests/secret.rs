@@ -346,6 +346,88 @@ fn recipients_follow_the_rules_and_a_surprise_stops() {
 }
 
 #[test]
+fn a_doctor_tells_what_is_wrong_and_what_to_do() {
+    let repo = Repo::new();
+    repo.registry();
+    let doctor = || repo.run(&["doctor"], "");
+    let expect = |ran: &Ran, code: i32, words: &[&str]| {
+        for words in words {
+            assert!(ran.code == code && ran.out.contains(words), "{words}: {} {} {}", ran.code, ran.out, ran.err);
+        }
+        assert_eq!(ran.out.lines().filter(|line| line.starts_with("WRONG")).count(), words.len() - 1, "{}", ran.out);
+    };
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    let lost = |rule: usize| format!("WRONG  .sops.yaml: creation rule {rule}: if the key of age {mine} is lost");
+    expect(&doctor(), 1, &[&lost(1), &lost(2), "1 documents, 2 wrong, 0 to know"]);
+    let other = repo.dir.path().join("other.txt");
+    kubestead_secrets::make_identity(&other).unwrap();
+    let second = kubestead_secrets::public_keys(&other).unwrap().remove(0);
+    let rules = repo.read(".sops.yaml").replace(&mine, &format!("{mine},{second}"));
+    repo.write(".sops.yaml", &rules);
+    let stale = "WRONG  secrets/registry.yaml: its recipients are not those of creation rule 1; run `kubestead secret updatekeys secrets/registry.yaml`";
+    expect(&doctor(), 1, &[stale, "1 wrong"]);
+    assert_eq!(repo.run(&["updatekeys"], "").code, 0);
+    expect(&doctor(), 0, &["1 documents, 0 wrong, 0 to know"]);
+    // Settings are not cloned, and a plain file.
+    std::fs::remove_file(repo.path(".git/hooks/pre-commit")).unwrap();
+    repo.git(&["config", "--unset", "merge.kubestead-secret.driver"]);
+    repo.write("secrets/plain.yaml", "kind: Secret\n");
+    let words = [
+        "the hook that refuses plain secrets is not set up",
+        "the driver of `git merge` is not",
+        "secrets/plain.yaml: it is plain text",
+        "3 wrong",
+    ];
+    expect(&doctor(), 1, &words);
+    std::fs::remove_file(repo.path("secrets/plain.yaml")).unwrap();
+    assert_eq!(repo.run(&["init"], "").code, 0);
+    // Nobody's key, and an old one; the time is not looked into without it.
+    let text = repo.read("secrets/registry.yaml");
+    let at = text.find("lastmodified: \"").unwrap() + 15;
+    repo.write("secrets/registry.yaml", &format!("{}2020{}", &text[..at], &text[at + 4..]));
+    let stranger = repo.dir.path().join("stranger.txt");
+    kubestead_secrets::make_identity(&stranger).unwrap();
+    let ran = repo.with("KUBESTEAD_AGE_KEY_FILE", &stranger.display().to_string(), &["doctor"]);
+    let closed = "WRONG  secrets/registry.yaml: no key here opens it; ask one of these";
+    expect(&ran, 1, &[closed, "1 documents, 1 wrong, 1 to know"]);
+    assert!(ran.out.contains(&second) && ran.out.contains("known  secrets/registry.yaml: its key is of 2020-"), "{}", ran.out);
+    let json = repo.with("KUBESTEAD_AGE_KEY_FILE", &stranger.display().to_string(), &["doctor", "-o", "json"]);
+    assert!(json.code == 1 && json.out.contains("\"verdict\": \"wrong\"") && json.out.contains("\"verdict\": \"known\""), "{}", json.out);
+    let bare = Repo::bare();
+    expect(
+        &bare.with("KUBESTEAD_AGE_KEY_FILE", "", &["doctor"]),
+        1,
+        &["WRONG  .sops.yaml: it is not there, nor above; run `kubestead secret init`", "0 documents"],
+    );
+}
+
+#[test]
+fn a_doctor_examines_openpgp_keys() {
+    let repo = Repo::new();
+    let home = repo.dir.path().join("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| finish(repo.command("gpg").args(["--batch", "--quiet"]).args(arguments), "");
+    let make = |name: &str, expires: &str| gpg(&["--passphrase", "", "--quick-gen-key", name, "future-default", "default", expires]);
+    if make("good@example.org", "never").code != 0 || make("short@example.org", "seconds=1").code != 0 {
+        eprintln!("SKIPPED: gpg could not make a key");
+        return;
+    }
+    let primary = |name: &str| {
+        let own = gpg(&["--list-keys", "--with-colons", name]).out;
+        own.lines().find(|line| line.starts_with("fpr:")).and_then(|line| line.split(':').nth(9)).unwrap().to_owned()
+    };
+    let (good, short, nobody) = (primary("good"), primary("short"), "0123456789ABCDEF0123456789ABCDEF01234567");
+    repo.write(".sops.yaml", &format!("creation_rules:\n- pgp: '{good},{short},{nobody}'\n"));
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let ran = repo.run(&["doctor"], "");
+    let _ = finish(repo.command("gpgconf").args(["--kill", "all"]), "");
+    assert!(ran.out.contains(&format!("WRONG  .sops.yaml: pgp {short}: the key has expired; extend it")), "{}", ran.out);
+    assert!(ran.out.contains(&format!("WRONG  .sops.yaml: pgp {nobody}: gpg does not have the public key")), "{}", ran.out);
+    assert!(ran.code == 1 && !ran.out.contains(&good), "{}", ran.out);
+}
+
+#[test]
 fn bad_files_and_keys_say_what_is_wrong_and_what_to_do() {
     let repo = Repo::new();
     repo.registry();

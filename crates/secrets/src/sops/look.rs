@@ -7,7 +7,8 @@ use super::document::{Sops, syntax, text_of};
 use super::error::Error;
 use super::meta::Meta;
 use super::path::KeyPath;
-use super::policy::Recipient;
+use super::policy::{Policy, Recipient, lone_recipient};
+use super::rekey::fits;
 use super::store::Format;
 use super::tree::walk;
 
@@ -19,6 +20,9 @@ pub struct Look {
     pub recipients: Vec<Vec<Recipient>>,
     /// How many key groups are needed to open it.
     pub needed: usize,
+    /// Times in RFC 3339: of the last change, and of when the key was encrypted to OpenPGP recipients. The key was made at the earliest of
+    /// them, or before.
+    pub dates: Vec<String>,
     /// How many values it has that are not empty.
     pub values: usize,
     /// How many of them are encrypted.
@@ -27,6 +31,18 @@ pub struct Look {
     pub plain: Vec<(usize, KeyPath)>,
     /// Values that look encrypted where its rules want none, so that nobody will ever decrypt them.
     pub stray: Vec<(usize, KeyPath)>,
+}
+
+impl Look {
+    /// Whether recipients and their threshold are those of a policy; else `updatekeys` has something to do.
+    pub fn fits(&self, policy: &Policy) -> bool {
+        fits(&self.recipients, self.needed, policy)
+    }
+
+    /// The recipient without whom nobody could open it: if that key is lost, so are the values.
+    pub fn lone_recipient(&self) -> Option<&Recipient> {
+        lone_recipient(&self.recipients, self.needed)
+    }
 }
 
 impl Sops {
@@ -39,7 +55,8 @@ impl Sops {
         meta.check().map_err(refuse)?;
         let selector = format.selector(&meta.selector().map_err(refuse)?);
         let recipients = meta.groups().iter().map(|group| group.iter().map(Recipient::from_entry).collect()).collect();
-        let mut look = Look { recipients, needed: meta.threshold(), values: 0, sealed: 0, plain: Vec::new(), stray: Vec::new() };
+        let dates = meta.dates();
+        let mut look = Look { recipients, needed: meta.threshold(), dates, values: 0, sealed: 0, plain: Vec::new(), stray: Vec::new() };
         for spot in walk(&parsed, &selector).into_iter().filter(|spot| !spot.is_comment && !spot.leaf.value.is_bare()) {
             look.values += 1;
             let sealed = spot.leaf.value.as_str().is_some_and(|content| Sealed::parse(content).is_ok());

@@ -224,6 +224,13 @@ impl Meta {
         Time::parse(self.0.text_at("lastmodified"), false).map(|time| time.render(false)).unwrap_or_default()
     }
 
+    /// Of the last change, and of recipients that have one.
+    pub(crate) fn dates(&self) -> Vec<String> {
+        let groups = self.groups().concat();
+        let made = groups.iter().map(|entry| entry.node.text_at("created_at")).filter(|text| !text.is_empty());
+        made.chain([self.0.text_at("lastmodified")]).map(str::to_owned).collect()
+    }
+
     pub(crate) fn seal(&mut self, mac: String, modified: &str) {
         self.0.put("mac", Node::Text(mac));
         self.0.put("lastmodified", Node::Text(modified.to_owned()));

@@ -53,6 +53,21 @@ impl Gpg {
         self
     }
 
+    /// Whether a key is at hand that can be encrypted to. The error says why not, and what to do.
+    pub fn examine(&self, fingerprint: &str) -> Result<(), String> {
+        let output = self.run(&["--with-colons", "--list-keys", "--", fingerprint.trim_end_matches('!')], &[])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Fields as in GnuPG's doc/DETAILS: the second is the validity, the twelfth what the key can do; `E` is to be encrypted to.
+        let fields: Vec<&str> = text.lines().find(|line| line.starts_with("pub:")).unwrap_or_default().split(':').collect();
+        match (fields.get(1), fields.get(11)) {
+            (Some(&"e"), _) => Err("the key has expired; extend it, or take it from the recipients".to_owned()),
+            (Some(&"r"), _) => Err("the key is revoked; take it from the recipients".to_owned()),
+            (Some(_), Some(can)) if can.contains('E') && !can.contains('D') => Ok(()),
+            (Some(_), _) => Err("the key cannot be encrypted to: it is disabled, or its subkey for that has expired; extend it".to_owned()),
+            (None, _) => Err("gpg does not have the public key; import it with `gpg --import`".to_owned()),
+        }
+    }
+
     /// Encrypts to one key; the message is armored.
     pub(crate) fn encrypt(&self, fingerprint: &str, data: &[u8]) -> Result<String, String> {
         let end = fingerprint.trim_end_matches('!');

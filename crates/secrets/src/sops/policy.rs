@@ -92,7 +92,39 @@ impl Policy {
         self
     }
 
+    /// The recipient without whom nobody could open a document: if that key is lost, so are the values.
+    pub fn lone_recipient(&self) -> Option<&Recipient> {
+        lone_recipient(&self.groups, self.needed())
+    }
+
     pub(crate) fn needed(&self) -> usize {
         self.threshold.filter(|threshold| *threshold > 0).unwrap_or(self.groups.len())
+    }
+}
+
+/// The recipient without whom fewer groups open than are needed.
+pub(crate) fn lone_recipient(groups: &[Vec<Recipient>], needed: usize) -> Option<&Recipient> {
+    let opens_without = |lost: &Recipient| groups.iter().filter(|group| group.iter().any(|recipient| recipient != lost)).count() >= needed;
+    groups.iter().flatten().find(|recipient| !opens_without(recipient))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipient_is_lone_when_its_loss_is_that_of_the_values() {
+        let group = |names: &str| names.chars().map(|name| Recipient::Age(name.to_string())).collect::<Vec<_>>();
+        for (groups, needed, expected) in [
+            (vec!["a"], 1, Some("a")),
+            (vec!["aa"], 1, Some("a")),
+            (vec!["ab"], 1, None),
+            (vec!["ab", "c"], 2, Some("c")),
+            (vec!["ab", "c", "d"], 2, None),
+            (vec!["a", "a", "b"], 2, Some("a")),
+        ] {
+            let policy = Policy::key_groups(groups.iter().map(|names| group(names)).collect(), needed);
+            assert_eq!(policy.lone_recipient().map(Recipient::name), expected, "{groups:?}");
+        }
     }
 }

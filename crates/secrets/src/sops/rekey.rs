@@ -51,7 +51,7 @@ impl Document {
     pub fn update_recipients(&mut self, policy: &Policy, identities: &Identities) -> Result<Update, Error> {
         let (old, new) = (self.recipients(), &policy.groups);
         let threshold = policy.needed();
-        if same_groups(&old, new) && (old.len() == 1 || threshold == self.meta.threshold()) {
+        if fits(&old, self.meta.threshold(), policy) {
             return Ok(Update::default());
         }
         let flat = |groups: &[Vec<Recipient>]| -> Vec<Recipient> { groups.iter().flatten().cloned().collect() };
@@ -72,6 +72,11 @@ impl Document {
         }
         Ok(Update { added, removed, rotated, changed: true })
     }
+}
+
+/// Whether recipients and their threshold are those of a policy.
+pub(super) fn fits(groups: &[Vec<Recipient>], needed: usize, policy: &Policy) -> bool {
+    same_groups(groups, &policy.groups) && (groups.len() == 1 || needed == policy.needed())
 }
 
 /// The same groups in any order within a group.

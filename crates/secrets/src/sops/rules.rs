@@ -83,8 +83,8 @@ impl Rules {
     pub fn matching(&self, file: &Path) -> Result<Option<Matched>, Error> {
         let name = self.name(file).display().to_string();
         for (index, rule) in self.rules.iter().enumerate() {
+            let wrong = |why: String| self.wrong(index + 1, &why);
             let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
-            let wrong = |why: String| Error::Rule { config: self.path.clone(), why: format!("creation rule {}: {why}", index + 1) };
             let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
             if regex.is_match(&name) {
                 let policy = policy_of(rule).map_err(wrong)?;
@@ -92,6 +92,15 @@ impl Rules {
             }
         }
         Ok(None)
+    }
+
+    /// The policies of all rules with their numbers, from 1.
+    pub fn policies(&self) -> impl Iterator<Item = (usize, Result<Policy, Error>)> {
+        self.rules.iter().zip(1..).map(|(rule, number)| (number, policy_of(rule).map_err(|why| self.wrong(number, &why))))
+    }
+
+    fn wrong(&self, number: usize, why: &str) -> Error {
+        Error::Rule { config: self.path.clone(), why: format!("creation rule {number}: {why}") }
     }
 
     fn name(&self, file: &Path) -> PathBuf {

@@ -163,6 +163,16 @@ pub(crate) enum Secret {
         #[arg(default_value = ".")]
         paths: Vec<PathBuf>,
     },
+    /// Examine a repository's secrets: who can open them, keys that are missing or expired, settings of git, and all that `check` finds.
+    #[command(after_help = "Example: kubestead secret doctor --output json\nExit code 1 when anything is wrong.")]
+    Doctor {
+        /// The repository, or a folder of it.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// How answers look.
+        #[arg(short, long, value_enum, default_value_t = Format::Text)]
+        output: Format,
+    },
     /// Write sops files from ansible-vault files, YAML with `!vault` values, plain Kubernetes Secrets, or whole-document sops Secrets.
     #[command(after_help = "Example: kubestead secret import group_vars/all/vault.yml --vault-password-file ~/.vault-password\n\
         What is read stays as it is. Its values are in git's history: change them at their source afterwards.")]

@@ -20,10 +20,12 @@ type Read<'a> = dyn Fn(&Path) -> Result<Option<Vec<u8>>, Failure> + Sync + 'a;
 
 /// What was found in all files.
 #[derive(Default)]
-struct Tally {
-    findings: Vec<(PathBuf, Finding)>,
-    verified: usize,
-    unverified: Vec<PathBuf>,
+pub(super) struct Tally {
+    pub(super) findings: Vec<(PathBuf, Finding)>,
+    /// Documents that were opened.
+    pub(super) verified: Vec<PathBuf>,
+    /// Documents that look whole and that no identity here opens.
+    pub(super) unverified: Vec<PathBuf>,
 }
 
 pub(crate) fn staged() -> Result<Exit, Failure> {
@@ -32,10 +34,15 @@ pub(crate) fn staged() -> Result<Exit, Failure> {
     let staged = git::run(&top, &["diff", "--cached", "--name-only", "-z", "--diff-filter=ACMRT", "--ignore-submodules"])?;
     let files: Vec<PathBuf> = git::paths(&staged).into_iter().map(|path| top.join(path)).collect();
     // What git cannot show is not passed over: then nobody would have looked at it.
-    judge(&files, &|path| git::staged(&top, path.strip_prefix(&top).unwrap_or(path)).map(Some))
+    judge(&files, &|path| git::staged(&top, path.strip_prefix(&top).unwrap_or(path)).map(Some)).map(|tally| report(&tally))
 }
 
 pub(crate) fn paths(paths: &[PathBuf]) -> Result<Exit, Failure> {
+    look_through(paths).map(|tally| report(&tally))
+}
+
+/// Checks files, and folders: in a git work tree what git knows and would add, else all that is in them.
+pub(super) fn look_through(paths: &[PathBuf]) -> Result<Tally, Failure> {
     let mut files = Vec::new();
     for path in paths {
         files.extend(tracked(path).map_or_else(|| below(std::slice::from_ref(path)), Ok)?);
@@ -60,7 +67,7 @@ fn tracked(dir: &Path) -> Option<Vec<PathBuf>> {
     Some(files.collect())
 }
 
-fn judge(files: &[PathBuf], read: &Read<'_>) -> Result<Exit, Failure> {
+fn judge(files: &[PathBuf], read: &Read<'_>) -> Result<Tally, Failure> {
     let (identities, book) = (identities()?, RuleBook::default());
     let tally = Mutex::new(Tally::default());
     let next = AtomicUsize::new(0);
@@ -81,8 +88,9 @@ fn judge(files: &[PathBuf], read: &Read<'_>) -> Result<Exit, Failure> {
     })?;
     let mut tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     tally.findings.sort_by(|a, b| (&a.0, a.1.line).cmp(&(&b.0, b.1.line)));
+    tally.verified.sort();
     tally.unverified.sort();
-    Ok(report(&tally))
+    Ok(tally)
 }
 
 fn one(path: &Path, bytes: &[u8], book: &RuleBook, identities: &Identities, tally: &Mutex<Tally>) -> Result<(), Failure> {
@@ -91,7 +99,7 @@ fn one(path: &Path, bytes: &[u8], book: &RuleBook, identities: &Identities, tall
     let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     match standing {
         Standing::Other | Standing::Refused => {}
-        Standing::Verified => tally.verified += 1,
+        Standing::Verified => tally.verified.push(path.to_owned()),
         Standing::Unverified => tally.unverified.push(path.to_owned()),
     }
     tally.findings.extend(findings.into_iter().map(|finding| (path.to_owned(), finding)));
@@ -99,13 +107,8 @@ fn one(path: &Path, bytes: &[u8], book: &RuleBook, identities: &Identities, tall
 }
 
 fn report(tally: &Tally) -> Exit {
-    let here = std::env::current_dir().unwrap_or_default();
-    let short = |path: &Path| shown(path.strip_prefix(&here).unwrap_or(path));
     for (path, finding) in &tally.findings {
-        let name = short(path);
-        // Messages of documents name their file themselves.
-        let why = finding.why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&finding.why);
-        let place = if finding.line > 0 { format!("{name}:{}", finding.line) } else { name };
+        let (place, why) = told(path, finding);
         print::data(&format!("{place}: {why}"));
     }
     let unverified = match tally.unverified.as_slice() {
@@ -113,6 +116,20 @@ fn report(tally: &Tally) -> Exit {
         [one] => format!(", {} looks whole and no key here opens it", short(one)),
         many => format!(", {} look whole and no key here opens them", many.len()),
     };
-    print::note(&format!("{} documents verified{unverified}, {} findings", tally.verified, tally.findings.len()));
+    print::note(&format!("{} documents verified{unverified}, {} findings", tally.verified.len(), tally.findings.len()));
     if tally.findings.is_empty() { Exit::Done } else { Exit::Usage }
+}
+
+/// The place of a finding, and what is wrong there.
+pub(super) fn told<'a>(path: &Path, finding: &'a Finding) -> (String, &'a str) {
+    let name = short(path);
+    // Messages of documents name their file themselves.
+    let why = finding.why.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&finding.why);
+    (if finding.line > 0 { format!("{name}:{}", finding.line) } else { name }, why)
+}
+
+/// A path as it is best read, from the current folder.
+pub(super) fn short(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    shown(path.strip_prefix(&here).unwrap_or(path))
 }

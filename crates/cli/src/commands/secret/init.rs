@@ -140,12 +140,31 @@ fn attributes(top: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What of the repository's settings is missing here: they are not cloned.
+pub(super) fn missing(top: &Path) -> Result<Vec<&'static str>, Failure> {
+    let is_set = |key: &str| git::line(top, &["config", key]).is_ok_and(|text| text.contains("kubestead secret"));
+    let named = std::fs::read_to_string(top.join(".gitattributes")).unwrap_or_default().contains(&format!("diff={DRIVER}"));
+    let all = [
+        (checks(&hooks(top)?.join("pre-commit")), "the hook that refuses plain secrets"),
+        (named && is_set(&format!("diff.{DRIVER}.textconv")), "the driver of `git diff`"),
+        (named && is_set(&format!("merge.{DRIVER}.driver")), "the driver of `git merge`"),
+    ];
+    Ok(all.into_iter().filter(|(is_there, _)| !is_there).map(|(_, what)| what).collect())
+}
+
+fn hooks(top: &Path) -> Result<PathBuf, Failure> {
+    Ok(top.join(git::line(top, &["rev-parse", "--git-path", "hooks"])?))
+}
+
+fn checks(hook: &Path) -> bool {
+    std::fs::read_to_string(hook).is_ok_and(|text| text.contains("secret check --staged"))
+}
+
 fn hook(top: &Path) -> Result<(), Failure> {
-    let hooks = top.join(git::line(top, &["rev-parse", "--git-path", "hooks"])?);
+    let hooks = hooks(top)?;
     let folder = top.join(git::line(top, &["rev-parse", "--git-common-dir"])?);
     let path: PathBuf = hooks.join("pre-commit");
-    let found = std::fs::read_to_string(&path);
-    if found.as_ref().is_ok_and(|text| text.contains("secret check --staged")) {
+    if checks(&path) {
         print::note(&format!("{} is there and stays as it is", shown(&path)));
     } else if path.exists() || !hooks.starts_with(&folder) && !hooks.starts_with(top) {
         print::note(&format!(

@@ -34,13 +34,12 @@ pub(crate) fn run(dir: &Path, output: Format) -> Result<Exit, Failure> {
     let book = RuleBook::default();
     let mut rows = Vec::new();
     for Seen { path, look } in documents(&[PathBuf::from(dir)])? {
-        let (mut row, groups) = match look {
+        let mut row = match look {
             Ok(look) => {
+                let wanted = book.of(&path).map_err(failure)?.and_then(|rules| rules.matching(&path).ok().flatten());
+                let stale = wanted.is_some_and(|matched| !look.fits(&matched.policy));
                 let recipients = look.recipients.concat().iter().map(|r| format!("{} {}", r.kind(), r.name())).collect();
-                (
-                    Row { file: shown(&path), state: "opens", why: String::new(), values: look.sealed, recipients, stale: false },
-                    look.recipients,
-                )
+                Row { file: shown(&path), state: "opens", why: String::new(), values: look.sealed, recipients, stale }
             }
             Err(error) => {
                 let why = failure(error).message;
@@ -53,8 +52,6 @@ pub(crate) fn run(dir: &Path, output: Format) -> Result<Exit, Failure> {
             Err(Error::NoKey { .. }) => row.state = "no key",
             Err(error) => (row.state, row.why) = ("damaged", failure(error).message),
         }
-        let wanted = book.of(&path).map_err(failure)?.and_then(|rules| rules.matching(&path).ok().flatten());
-        row.stale = wanted.is_some_and(|matched| sorted(&matched.policy.groups) != sorted(&groups));
         rows.push(row);
     }
     match output {
@@ -62,14 +59,6 @@ pub(crate) fn run(dir: &Path, output: Format) -> Result<Exit, Failure> {
         Format::Text => text(&rows),
     }
     Ok(Exit::Done)
-}
-
-fn sorted(groups: &[Vec<kubestead_secrets::sops::Recipient>]) -> Vec<Vec<kubestead_secrets::sops::Recipient>> {
-    let mut groups = groups.to_vec();
-    for group in &mut groups {
-        group.sort();
-    }
-    groups
 }
 
 fn text(rows: &[Row]) {

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod check;
 mod diff;
+mod doctor;
 mod edit;
 mod editor;
 mod files;
@@ -56,6 +57,7 @@ pub(crate) fn run(command: Secret) -> Result<Exit, Failure> {
         Secret::Updatekeys { paths, check, remove } => keys::update(&paths, check, &remove),
         Secret::Check { staged: true, .. } => check::staged(),
         Secret::Check { paths, .. } => check::paths(&paths),
+        Secret::Doctor { dir, output } => doctor::run(&dir, output),
         Secret::Merge { base, ours, theirs, name } => merge::run(&base, &ours, &theirs, &name),
         Secret::Import { files, to, vault_password_file } => import::run(&files, &to, vault_password_file.as_deref()),
         Secret::Probe => Ok(Exit::Done),
@@ -79,19 +81,26 @@ fn failure(error: Error) -> Failure {
 
 /// What opens documents here: `KUBESTEAD_AGE_KEY_FILE`, then what sops itself would use.
 fn identities() -> Result<Identities, Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut found = Identities::discover(&variable).map_err(failure)?;
     if let Some(path) = variable("KUBESTEAD_AGE_KEY_FILE").filter(|path| variable("SOPS_AGE_KEY_FILE").as_ref() != Some(path)) {
         found = found.with_age_file(Path::new(&path)).map_err(failure)?;
     }
-    let gpg = Gpg::new(variable("SOPS_GPG_EXEC").unwrap_or_else(|| "gpg".to_owned()));
-    // An agent that asks needs somebody to ask.
-    let gpg = match input::terminal() {
+    Ok(found.with_gpg(gpg()))
+}
+
+/// The program gpg, which may ask for a passphrase where somebody is.
+fn gpg() -> Gpg {
+    let gpg = variable("SOPS_GPG_EXEC").map_or_else(Gpg::default, Gpg::new);
+    match input::terminal() {
         Some(terminal) => gpg.with_terminal(&terminal),
         None if variable("DISPLAY").or_else(|| variable("WAYLAND_DISPLAY")).is_some() => gpg,
         None => gpg.without_asking(),
-    };
-    Ok(found.with_gpg(gpg))
+    }
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The rules for a file, which must be there.
