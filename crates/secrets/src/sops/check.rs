@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 use super::document::Sops;
 use super::error::Error;
 use super::identities::Identities;
+use super::outline::Outline;
 use super::rules::Rules;
 use super::store::Format;
 use crate::import::kubernetes;
@@ -119,9 +120,9 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
         add(findings, line, CONFLICT);
         return Standing::Refused;
     }
-    let look = match Sops::look(path, Format::of(path), bytes) {
-        Ok(look) => look,
-        Err(Error::NotEncrypted(_)) => {
+    let outline = match Outline::read(path, bytes) {
+        Ok(outline) if outline.is_encrypted() => outline,
+        Ok(_) => {
             add(findings, 0, "it holds encrypted values (`ENC[`) and no sops metadata, so nobody can decrypt them");
             return Standing::Refused;
         }
@@ -134,16 +135,20 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
             return Standing::Refused;
         }
     };
-    for (line, at) in &look.plain {
-        add(findings, *line, format!("{at} is not encrypted, and by the rules of the file it should be"));
+    let mut values = outline.entries().iter().filter(|entry| !entry.written.is_bare()).peekable();
+    let has_values = values.peek().is_some();
+    for entry in values.filter(|entry| entry.selected != entry.is_whole()) {
+        let why = if entry.selected {
+            "is not encrypted, and by the rules of the file it should be"
+        } else {
+            "looks encrypted where the rules of the file want plain values, so nobody will decrypt it"
+        };
+        add(findings, entry.line, format!("{} {why}", entry.path));
     }
-    for (line, at) in &look.stray {
-        add(findings, *line, format!("{at} looks encrypted where the rules of the file want plain values, so nobody will decrypt it"));
-    }
-    if look.sealed == 0 && look.values > 0 {
+    if outline.sealed() == 0 && has_values {
         add(findings, 0, "not one of its values is encrypted; its selector matches nothing");
     }
-    surprise(path, rules, &look.recipients.concat(), findings);
+    surprise(path, rules, &outline.recipients().concat(), findings);
     match identities.map(|identities| Sops::open_text(path, Format::of(path), bytes, identities)) {
         None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
         Some(Err(error)) => {

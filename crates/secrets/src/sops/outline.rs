@@ -1,4 +1,4 @@
-//! A file read without a key: what it names, what is encrypted in it, and how long that is.
+//! A file read without a key: who can open it, what it names, what is encrypted in it, and how long that is.
 
 use std::path::Path;
 
@@ -10,6 +10,8 @@ use super::document::{syntax, text_of};
 use super::error::Error;
 use super::meta::Meta;
 use super::path::KeyPath;
+use super::policy::{Policy, Recipient, lone_recipient};
+use super::rekey::fits;
 use super::select::Selector;
 use super::store::Format;
 use super::tree::walk;
@@ -20,6 +22,9 @@ use super::value::{Kind, Value};
 pub struct Outline {
     encrypted: bool,
     clear_is_covered: bool,
+    recipients: Vec<Vec<Recipient>>,
+    needed: usize,
+    dates: Vec<String>,
     entries: Vec<Entry>,
 }
 
@@ -32,6 +37,8 @@ pub struct Entry {
     pub line: usize,
     /// From 1, in bytes.
     pub column: usize,
+    /// The rules of the file want it encrypted; never so in a file that is not encrypted.
+    pub selected: bool,
     /// What is written there: the text `ENC[…]` for an encrypted value. `Debug` does not show it.
     pub written: Value,
 }
@@ -50,18 +57,15 @@ impl Outline {
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let (text, format) = (text_of(path, bytes)?, Format::of(path));
         let parsed = format.parse(&text).map_err(|problem| syntax(path, &text, problem))?;
-        let mut clear_is_covered = parsed.meta.is_some();
-        let selector = match &parsed.meta {
-            None => Selector::default(),
-            Some(node) => {
-                let refuse = |why: String| Error::Metadata { path: path.to_owned(), why };
-                let meta = Meta(node.clone());
-                meta.check().map_err(refuse)?;
-                meta.mac().ok_or_else(|| refuse("the MAC is missing, so nothing protects it against changes".to_owned()))?;
-                clear_is_covered = !meta.mac_only_encrypted();
-                format.selector(&meta.selector().map_err(refuse)?)
-            }
-        };
+        let meta = parsed.meta.clone().map(Meta);
+        let refuse = |why: String| Error::Metadata { path: path.to_owned(), why };
+        let mut selector = Selector::default();
+        if let Some(meta) = &meta {
+            meta.check().map_err(refuse)?;
+            selector = format.selector(&meta.selector().map_err(refuse)?);
+            let why = || "the MAC is missing, so nothing protects it against changes".to_owned();
+            meta.mac().ok_or_else(|| Error::Mac { path: path.to_owned(), why: why() })?;
+        }
         // One walk forward: counting the lines of each value from the top would be quadratic.
         let (mut at, mut line, mut begin) = (0, 1, 0);
         let mut entries = Vec::new();
@@ -74,9 +78,18 @@ impl Outline {
                 (line, begin) = (line + 1, at + offset + 1);
             }
             at = start;
-            entries.push(Entry { path: spot.path, line, column: start - begin + 1, written: spot.leaf.value });
+            let selected = meta.is_some() && spot.selected;
+            entries.push(Entry { path: spot.path, line, column: start - begin + 1, selected, written: spot.leaf.value });
         }
-        Ok(Self { encrypted: parsed.meta.is_some(), clear_is_covered, entries })
+        let groups = meta.as_ref().map(Meta::groups).unwrap_or_default();
+        Ok(Self {
+            encrypted: meta.is_some(),
+            clear_is_covered: meta.as_ref().is_some_and(|meta| !meta.mac_only_encrypted()),
+            recipients: groups.iter().map(|group| group.iter().map(Recipient::from_entry).collect()).collect(),
+            needed: meta.as_ref().map(Meta::threshold).unwrap_or_default(),
+            dates: meta.as_ref().map(Meta::dates).unwrap_or_default(),
+            entries,
+        })
     }
 
     /// Whether it has metadata of sops.
@@ -87,6 +100,32 @@ impl Outline {
     /// Whether the MAC covers what stands in the clear too; not so with `mac_only_encrypted`, and in a file that is not encrypted.
     pub fn covers_clear(&self) -> bool {
         self.clear_is_covered
+    }
+
+    /// The recipients, a list for each key group.
+    pub fn recipients(&self) -> &[Vec<Recipient>] {
+        &self.recipients
+    }
+
+    /// Whether recipients and their threshold are those of a policy; else `updatekeys` has something to do.
+    pub fn fits(&self, policy: &Policy) -> bool {
+        fits(&self.recipients, self.needed, policy)
+    }
+
+    /// The recipient without whom nobody could open it: if that key is lost, so are the values.
+    pub fn lone_recipient(&self) -> Option<&Recipient> {
+        lone_recipient(&self.recipients, self.needed)
+    }
+
+    /// Times in RFC 3339: of the last change, and of when the key was encrypted to OpenPGP recipients. The key was made at the earliest of
+    /// them, or before.
+    pub fn dates(&self) -> &[String] {
+        &self.dates
+    }
+
+    /// How many values are encrypted, as its rules want it.
+    pub fn sealed(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.selected && entry.is_whole()).count()
     }
 
     /// All values in the order of the file; comments are left out.
@@ -103,6 +142,11 @@ impl Entry {
         // The cipher does not change the length.
         let length = STANDARD.decode(sealed.data).ok()?.len();
         Some(SealedValue { kind, length })
+    }
+
+    /// Whether it is written as an encrypted value, whole, of the known cipher.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.written.as_str().is_some_and(|text| Sealed::parse(text).is_ok())
     }
 
     /// Whether it begins as an encrypted value does, also when it is cut short or of another cipher.

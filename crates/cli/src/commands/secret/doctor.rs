@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use kubestead_secrets::sops::{self, Look, Matched, Recipient, Rules, Sops};
+use kubestead_secrets::sops::{Matched, Outline, Recipient, Rules};
 use serde::Serialize;
 
 use super::check::{look_through, short, told};
@@ -105,16 +105,16 @@ impl Report {
 
     fn document(&mut self, path: &Path, matched: Option<&Matched>, is_closed: bool) -> Result<(), Failure> {
         let place = short(path);
-        let look = Sops::look(path, sops::Format::of(path), &std::fs::read(path)?).map_err(failure)?;
-        self.note(&place, &look.recipients);
+        let outline = Outline::read(path, &std::fs::read(path)?).map_err(failure)?;
+        self.note(&place, outline.recipients());
         if is_closed {
-            let people: Vec<String> = look.recipients.concat().iter().map(name).collect();
+            let people: Vec<String> = outline.recipients().concat().iter().map(name).collect();
             let what =
                 format!("no key here opens it; ask one of these to add you with `kubestead secret updatekeys`: {}", people.join(", "));
             self.wrong(&place, what);
         }
         match matched {
-            Some(matched) if !look.fits(&matched.policy) => {
+            Some(matched) if !outline.fits(&matched.policy) => {
                 let what =
                     format!("its recipients are not those of creation rule {}; run `kubestead secret updatekeys {place}`", matched.number);
                 self.wrong(&place, what);
@@ -122,12 +122,12 @@ impl Report {
             // The rule was told already.
             Some(_) => {}
             None => {
-                if let Some(lone) = look.lone_recipient() {
+                if let Some(lone) = outline.lone_recipient() {
                     self.wrong(&place, format!("{}, and no creation rule matches it; add a rule with another recipient", lost(lone)));
                 }
             }
         }
-        if let Some(since) = old(&look, Timestamp::now()) {
+        if let Some(since) = old(&outline, Timestamp::now()) {
             let day = since.strftime("%Y-%m-%d");
             let what = format!("its key is of {day} or older; `kubestead secret rotate {place}` makes a new one");
             self.lines.push(Line { verdict: Verdict::Known, place, what });
@@ -169,7 +169,7 @@ fn lost(lone: &Recipient) -> String {
 }
 
 /// When the key of a document was made at the latest, if that is long ago.
-fn old(look: &Look, now: Timestamp) -> Option<Timestamp> {
-    let made = look.dates.iter().filter_map(|text| text.parse::<Timestamp>().ok()).min()?;
+fn old(outline: &Outline, now: Timestamp) -> Option<Timestamp> {
+    let made = outline.dates().iter().filter_map(|text| text.parse::<Timestamp>().ok()).min()?;
     (now.duration_since(made).as_hours() / 24 >= OLD_DAYS).then_some(made)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use kubestead_secrets::sops::{Error, Format, Look, Rules, Sops};
+use kubestead_secrets::sops::{Error, Format, Outline, Rules};
 
 use super::failure;
 use crate::exit::{Exit, Failure, fail};
@@ -42,7 +42,7 @@ fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
 /// A document among the files, seen from outside.
 pub(crate) struct Seen {
     pub(crate) path: PathBuf,
-    pub(crate) look: Result<Look, Error>,
+    pub(crate) outline: Result<Outline, Error>,
 }
 
 /// The documents of sops among files. A file that was named, and not only found in a folder, must be one.
@@ -52,12 +52,12 @@ pub(crate) fn documents(paths: &[PathBuf]) -> Result<Vec<Seen>, Failure> {
         let bytes = std::fs::read(&path).map_err(|e| fail(Exit::Failed, format!("cannot read {}: {e}", path.display())))?;
         let is_named = paths.contains(&path);
         if is_named || might_be(&bytes) {
-            match Sops::look(&path, Format::of(&path), &bytes) {
-                Err(error @ Error::NotEncrypted(_)) if is_named => return Err(failure(error)),
-                Err(Error::NotEncrypted(_)) => {}
+            match Outline::read(&path, &bytes) {
+                Ok(outline) if !outline.is_encrypted() && is_named => return Err(failure(Error::NotEncrypted(path))),
+                Ok(outline) if !outline.is_encrypted() => {}
                 // Of any name, and not in the format of that name: a text that tells of sops.
                 Err(Error::Syntax { .. }) if !is_named && Format::of(&path) == Format::Binary => {}
-                look => seen.push(Seen { path, look }),
+                outline => seen.push(Seen { path, outline }),
             }
         }
     }

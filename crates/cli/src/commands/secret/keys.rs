@@ -16,7 +16,7 @@ fn name(recipient: &Recipient) -> String {
 /// The files that hold documents; a damaged one stops everything before something is changed.
 fn whole(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let found: Vec<PathBuf> =
-        documents(paths)?.into_iter().map(|Seen { path, look }| look.map(|_| path).map_err(failure)).collect::<Result<_, _>>()?;
+        documents(paths)?.into_iter().map(|Seen { path, outline }| outline.map(|_| path).map_err(failure)).collect::<Result<_, _>>()?;
     if found.is_empty() { Err(fail(Exit::Usage, "no file encrypted with sops is there")) } else { Ok(found) }
 }
 

@@ -33,13 +33,13 @@ pub(crate) fn run(dir: &Path, output: Format) -> Result<Exit, Failure> {
     let identities = identities()?;
     let book = RuleBook::default();
     let mut rows = Vec::new();
-    for Seen { path, look } in documents(&[PathBuf::from(dir)])? {
-        let mut row = match look {
-            Ok(look) => {
+    for Seen { path, outline } in documents(&[PathBuf::from(dir)])? {
+        let mut row = match outline {
+            Ok(outline) => {
                 let wanted = book.of(&path).map_err(failure)?.and_then(|rules| rules.matching(&path).ok().flatten());
-                let stale = wanted.is_some_and(|matched| !look.fits(&matched.policy));
-                let recipients = look.recipients.concat().iter().map(|r| format!("{} {}", r.kind(), r.name())).collect();
-                Row { file: shown(&path), state: "opens", why: String::new(), values: look.sealed, recipients, stale }
+                let stale = wanted.is_some_and(|matched| !outline.fits(&matched.policy));
+                let recipients = outline.recipients().concat().iter().map(|r| format!("{} {}", r.kind(), r.name())).collect();
+                Row { file: shown(&path), state: "opens", why: String::new(), values: outline.sealed(), recipients, stale }
             }
             Err(error) => {
                 let why = failure(error).message;
