@@ -39,18 +39,17 @@ pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result
 fn written(files: &[Owned], load: &str) -> Procedure {
     let each = |line: &dyn Fn(&Owned) -> String| files.iter().map(line).collect::<String>();
     let texts = each(&|f| f.text.clone());
+    let paths = each(&|f| format!(" {}", quote(&f.path)));
     let puts = each(&|f| format!("put {} {:o} {}\n", quote(&f.path), f.mode, f.text.len()));
     Procedure::new(
-        each(&|f| {
-            format!(
-                "p={}; if [ -L \"$p\" ] || {{ [ -e \"$p\" ] && [ ! -f \"$p\" ]; }}; then refuse \"$p is not a regular file\"; fi\n",
-                quote(&f.path)
-            )
-        }),
         format!(
-            "mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\nparts=() paths=() folders=()\ntrap 'rm -f \"${{parts[@]}}\"' EXIT\n\
+            "paths=({paths})\nfor p in \"${{paths[@]}}\"; do\n\
+             if [ -L \"$p\" ] || {{ [ -e \"$p\" ] && [ ! -f \"$p\" ]; }}; then refuse \"$p is not a regular file\"; fi\ndone"
+        ),
+        format!(
+            "mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\nparts=() folders=()\ntrap 'rm -f \"${{parts[@]}}\"' EXIT\n\
              put() {{\nlocal d=${{1%/*}} t; mkdir -p -m 0755 \"$d\"; t=$(umask 077; mktemp \"$d/.kubestead.XXXXXX\")\n\
-             parts+=(\"$t\"); paths+=(\"$1\"); folders+=(\"$d\"); chmod \"$2\" \"$t\"; head -c \"$3\" > \"$t\"\n\
+             parts+=(\"$t\"); folders+=(\"$d\"); chmod \"$2\" \"$t\"; head -c \"$3\" > \"$t\"\n\
              [ \"$(stat -c %s \"$t\")\" = \"$3\" ] || refuse \"what $1 shall hold was cut off\"\n}}\n{puts}\
              [ \"${{#parts[@]}}\" = 0 ] || sync \"${{parts[@]}}\"\n\
              for i in \"${{!parts[@]}}\"; do mv -fT \"${{parts[i]}}\" \"${{paths[i]}}\"; done\n\
@@ -246,6 +245,11 @@ fn tabs(volumes: &[Volume]) -> String {
         script += &edit("/etc/crypttab", &of(&Volume::mapper), &of(&unit::crypttab));
         script += &edit("/etc/fstab", &of(&|v| format!("/dev/mapper/{}", v.mapper())), &of(&unit::fstab));
     }
+    for (file, text) in [("/etc/crypttab", &unit::crypttab as &dyn Fn(&Volume) -> String), ("/etc/fstab", &unit::fstab)] {
+        script.extend(
+            volumes.iter().map(|v| format!("grep -qxF {} {file} || unverified '{file} lacks the line of {}'\n", quote(&text(v)), v.name)),
+        );
+    }
     script + "systemctl -q enable --no-reload remote-cryptsetup.target\nsystemctl daemon-reload"
 }
 
@@ -339,6 +343,47 @@ mod tests {
             let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&command.argv[2]).status().unwrap();
             assert!(status.success(), "{}", command.argv[2]);
         }
+    }
+
+    /// The real script on files of a folder, without systemd.
+    #[test]
+    fn what_the_boot_needs_is_written_whole_and_lines_of_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_str().unwrap();
+        for folder in ["etc", "run"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        let read = |path: &str| std::fs::read_to_string(dir.path().join(path)).unwrap();
+        let volume = volume();
+        std::fs::write(
+            dir.path().join("etc/fstab"),
+            "# theirs\n\n/dev/vda / ext4 defaults 0 1\n/dev/mapper/luks-data /old ext4 nofail 0 2\n",
+        )
+        .unwrap();
+        let command = written(&unit::units(&volume), &tabs(std::slice::from_ref(&volume))).command();
+        let script = command.argv[2]
+            .replace("/etc/", &format!("{root}/etc/"))
+            .replace("sync /etc\n", "")
+            .replace("/run/kubestead.act", &format!("{root}/run/act"));
+        let script = script.lines().filter(|line| !line.starts_with("systemctl ")).collect::<Vec<_>>().join("\n");
+        let run = |stdin: &[u8]| {
+            let mut child = std::process::Command::new("bash").args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin).unwrap();
+            child.wait().unwrap().code()
+        };
+        for _ in 0..2 {
+            assert_eq!(run(command.stdin.bytes()), Some(0));
+            for unit in unit::units(&volume) {
+                assert_eq!(read(&unit.path[1..]), unit.text);
+            }
+            assert_eq!(read("etc/crypttab"), format!("{}\n", unit::crypttab(&volume)));
+            assert_eq!(read("etc/fstab"), format!("# theirs\n\n/dev/vda / ext4 defaults 0 1\n{}\n", unit::fstab(&volume)));
+            assert!(!dir.path().join("etc/kubestead/reload-pending").exists());
+        }
+        let before = read("etc/fstab");
+        assert_ne!(run(&command.stdin.bytes()[..40]), Some(0), "a cut is noticed");
+        assert!(dir.path().join("etc/kubestead/reload-pending").exists() && read("etc/fstab") == before, "and seen by the next look");
+        assert_eq!(read(&unit::units(&volume)[0].path[1..]), unit::units(&volume)[0].text, "what stood there stays");
     }
 
     #[test]

@@ -322,7 +322,7 @@ impl<'a> Planner<'a> {
     fn boot(&mut self) -> BTreeSet<StepId> {
         let whole = std::mem::take(&mut self.whole);
         let units = whole.iter().flat_map(|(volume, _)| unit::units(volume)).collect();
-        let files = self.changed("volumes", units).unwrap_or_default();
+        let files = self.changed("volumes", units);
         let lacks =
             |v: &Volume, f: &VolumeFacts| f.crypttab.as_deref() != Some(&unit::crypttab(v)) || f.fstab.as_deref() != Some(&unit::fstab(v));
         let volumes: Vec<Volume> = whole.iter().filter(|(v, f)| lacks(v, f)).map(|(v, _)| (*v).clone()).collect();
@@ -345,21 +345,21 @@ impl<'a> Planner<'a> {
     }
 
     fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, after: BTreeSet<StepId>) {
-        let files = self.changed(object, files).unwrap_or_default();
+        let files = self.changed(object, files);
         if !files.is_empty() {
             self.step(object, deed, Action::Files { files }, why.to_owned(), after);
         }
     }
 
-    /// Those that are not there as they should be; nothing when that was not seen.
-    fn changed(&mut self, object: &str, files: Vec<Owned>) -> Option<Vec<Owned>> {
+    /// Those that are not there as they should be; none when that was not seen, which is held.
+    fn changed(&mut self, object: &str, files: Vec<Owned>) -> Vec<Owned> {
         match &self.facts.files {
-            Fact::Known(known) => Some(files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect()),
-            Fact::Absent => None,
+            Fact::Known(known) => files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect(),
+            Fact::Absent => Vec::new(),
             Fact::Unknown(gap) => {
                 let reason = gap.to_string();
                 self.held(object, reason, "mend this, then plan again");
-                None
+                Vec::new()
             }
         }
     }

@@ -9,5 +9,5 @@ mod plan;
 pub use apply::apply;
 pub use flannel::IMAGES;
 pub use observe::{ApiFacts, LAST_APPLIED, LISTS, NodeState, read, section};
-pub(crate) use observe::{MANAGED_BY, bodies, secrets, selector};
+pub(crate) use observe::{MANAGED_BY, bodies, selector};
 pub use plan::{Action, ObjectsSpec, plan};

@@ -38,7 +38,7 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const MARK: &str = "\n@@status ";
 /// What [`request`] needs before it: ends quietly where there is no cluster.
-pub(crate) const CREDENTIALS: &str = "c=/etc/kubernetes/admin.conf; [ -s $c ] || exit 0\n\
+const CREDENTIALS: &str = "c=/etc/kubernetes/admin.conf; [ -s $c ] || exit 0\n\
     pem() { awk -v k=\"$1:\" '$1 == k { print $2 }' $c | base64 -d; }\n";
 
 /// The cluster as its API tells.
@@ -76,7 +76,8 @@ pub(crate) fn selector() -> String {
 
 /// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the
 /// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads. What `kubectl apply` left of values in an
-/// annotation is cut out before it leaves the machine.
+/// annotation is cut out before it leaves the machine. `kubernetes` is a name in every API server's certificate, 127.0.0.1 is not. It says
+/// nothing where there is no cluster.
 pub fn section(secrets: &[String]) -> Section {
     let selector = selector();
     let kinds = KINDS.iter().map(|(_, _, path)| format!("{path}?{selector}&includeObject=Object"));
@@ -89,21 +90,6 @@ pub fn section(secrets: &[String]) -> Section {
         urls.collect::<Vec<_>>().join(" ")
     );
     Section::new("cluster/api", script)
-}
-
-/// The answers for the paths of Secrets, which follow ours; empty when there is no cluster.
-pub(crate) fn secrets(answers: &Answers) -> Result<&str, Gap> {
-    let mut rest = answers.text("cluster/api")?;
-    let whole = rest;
-    for _ in 0..LISTS {
-        let after = rest.split_once(MARK).and_then(|(_, after)| after.split_once('\n'));
-        match after {
-            Some((_, after)) => rest = after,
-            None if whole.is_empty() => return Ok(""),
-            None => return Err(Gap::new("the answers of the API server were cut off")),
-        }
-    }
-    if rest.is_empty() { Err(Gap::new("the answers of the API server were cut off")) } else { Ok(rest) }
 }
 
 /// Each answer with its HTTP status, `000` for none.

@@ -60,12 +60,12 @@ fn namespaces(wish: &Wish) -> BTreeSet<&str> {
 
 /// Reads the answer for the same wish; nothing when there is no cluster.
 pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> {
-    let text = cluster::secrets(answers)?;
+    let text = answers.text("cluster/api")?;
     if text.is_empty() {
         return Ok(None);
     }
     let mut bodies = Vec::new();
-    for (body, status) in cluster::bodies(text) {
+    for (body, status) in cluster::bodies(text).into_iter().skip(cluster::LISTS) {
         match status {
             "200" => bodies.push(parse(body)?),
             "000" | "500" | "503" => return Err(Gap::new("the API server does not answer")),
