@@ -22,15 +22,27 @@ pub enum Stdin {
     Plain(Vec<u8>),
     /// Secret bytes.
     Secret(Secret),
-    /// The content of a file of the operator's computer, streamed: it may be larger than what memory should hold.
-    File(PathBuf),
+    /// The contents of files of the operator's computer, one after the other, streamed: they may be larger than what memory should hold.
+    Files(Vec<Source>),
+}
+
+/// A file of the operator's computer. A host is sent the last of it only when all of it was what it should be: so whoever counts the
+/// bytes that come need not compare them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Where.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Hex.
+    pub sha256: String,
 }
 
 impl Stdin {
-    /// The bytes that are in memory; none of a file's.
+    /// The bytes that are in memory; none of files.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Empty | Self::File(_) => &[],
+            Self::Empty | Self::Files(_) => &[],
             Self::Plain(bytes) => bytes,
             Self::Secret(secret) => secret.expose(),
         }

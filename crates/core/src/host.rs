@@ -1,14 +1,12 @@
 //! A machine that runs commands.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::command::{Command, Effect, Output, Stdin};
-use crate::outcome::Done;
-use crate::procedure::{Procedure, ProcedureError};
-use crate::secret::Secret;
+use crate::command::{Command, Effect, Output};
 
 /// A machine. Commands run as root; a backend whose login is another user goes through `sudo -n`.
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -59,6 +57,14 @@ pub enum HostError {
         /// The host.
         host: String,
     },
+    /// A file that was to be sent is not what it was said to be: the host got too little of it to use it.
+    #[error("{} is not the file that was planned: {why}", path.display())]
+    Source {
+        /// The file, on the operator's computer.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The command may change something and the host was opened for looking only.
     #[error("{host}: refused while observing: {command}")]
     ReadOnly {
@@ -90,76 +96,8 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => true,
-            Self::HostKey { .. } | Self::Auth { .. } | Self::Sudo { .. } | Self::ReadOnly { .. } => false,
+            Self::HostKey { .. } | Self::Auth { .. } | Self::Sudo { .. } | Self::Source { .. } | Self::ReadOnly { .. } => false,
         }
-    }
-}
-
-/// A file to be written whole.
-#[derive(Clone, Debug)]
-pub struct FilePut {
-    /// Absolute path. Missing parent directories are made, 0755.
-    pub path: String,
-    /// What it shall hold.
-    pub content: Content,
-    /// Permission bits, such as 0o644.
-    pub mode: u32,
-    /// `user:group`.
-    pub owner: String,
-}
-
-/// The content of a file.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// Text that may be shown in a diff.
-    Plain(String),
-    /// Text that may not.
-    Secret(Secret),
-}
-
-impl FilePut {
-    /// A root-owned file that everybody may read.
-    pub fn plain(path: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { path: path.into(), content: Content::Plain(content.into()), mode: 0o644, owner: "root:root".into() }
-    }
-
-    /// A root-owned file that only root may read.
-    pub fn secret(path: impl Into<String>, content: Secret) -> Self {
-        Self { path: path.into(), content: Content::Secret(content), mode: 0o600, owner: "root:root".into() }
-    }
-
-    /// The same file with other permission bits.
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    /// Writes it: a temporary file beside it with its final owner and mode, synced, then renamed. `Already` when content, mode and
-    /// owner are so.
-    pub async fn write(&self, host: &dyn Host) -> Result<Done, ProcedureError> {
-        self.procedure().run(host).await
-    }
-
-    /// The write, as guard, act and verify. The content travels on standard input.
-    pub fn procedure(&self) -> Procedure {
-        let path = crate::command::quote(&self.path);
-        let (mode, owner) = (format!("{:o}", self.mode), crate::command::quote(&self.owner));
-        let stdin = match &self.content {
-            Content::Plain(text) => Stdin::Plain(text.clone().into_bytes()),
-            Content::Secret(secret) => Stdin::Secret(secret.clone()),
-        };
-        Procedure::new(
-            format!("p={path}\nif [ -L \"$p\" ] || {{ [ -e \"$p\" ] && [ ! -f \"$p\" ]; }}; then refuse \"$p is not a regular file\"; fi"),
-            format!(
-                "mkdir -p -m 0755 \"$(dirname \"$p\")\"\numask 077\nt=$(mktemp \"$(dirname \"$p\")/.kubestead.XXXXXX\")\ntrap 'rm -f \"$t\"' EXIT\n\
-                 chown {owner} \"$t\"\nchmod {mode} \"$t\"\ncat > \"$t\"\n\
-                 if [ -f \"$p\" ] && cmp -s \"$t\" \"$p\" && [ \"$(stat -c '%a %U:%G' \"$p\")\" = \"$(stat -c '%a %U:%G' \"$t\")\" ]; then already; fi\n\
-                 s=$(sha256sum < \"$t\")\nsync \"$t\"\nmv -fT \"$t\" \"$p\"\nsync \"$(dirname \"$p\")\""
-            ),
-            "[ \"$(sha256sum < \"$p\")\" = \"$s\" ] || unverified \"$p does not hold what was written\"",
-        )
-        .stdin(stdin)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod plan;
 pub mod probe;
 pub mod procedure;
+pub mod put;
 pub mod secret;
 pub mod size;
 pub mod twin;

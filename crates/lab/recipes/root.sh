@@ -31,6 +31,11 @@ echo "ops:x:1000:" >> etc/group
 echo "ops:*:19000:0:99999:7:::" >> etc/shadow
 install -d -m 755 -o 1000 -g 1000 home/ops
 printf 'ops ALL=(ALL) NOPASSWD: ALL\n' > etc/sudoers.d/ops; chmod 440 etc/sudoers.d/ops
+# A page that a program touches first costs a User Mode Linux guest some 20 microseconds: malloc(3) keeps what it has.
+malloc="MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=33554432"
+mkdir -p etc/systemd/system.conf.d
+printf '[Manager]\nDefaultEnvironment=%s\n' "$malloc" > etc/systemd/system.conf.d/lab.conf
+tr ' ' '\n' <<< "$malloc" >> etc/environment
 find var/cache/apt var/lib/apt/lists -type f -delete
 truncate -s 12G "$out/root.img"
 mke2fs -q -t ext4 -L lab-root -E lazy_itable_init=1,lazy_journal_init=1 -d "$work/root" "$out/root.img"

@@ -19,3 +19,4 @@ pub mod releases;
 pub mod secret;
 pub mod session;
 pub mod ssh;
+mod stream;

@@ -16,6 +16,8 @@ use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBu
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
+use crate::stream;
+
 /// sshd's MaxSessions is 10 by default; two are left to people.
 const CHANNELS: usize = 8;
 const CONNECT: Duration = Duration::from_secs(20);
@@ -102,26 +104,27 @@ impl SshHost {
         HostError::Lost { host: self.name.clone(), detail: causes(error) }
     }
 
-    async fn channel(&self, command: &Command) -> Result<Output, Error> {
-        let file = match &command.stdin {
-            Stdin::File(path) => Some(tokio::fs::File::open(path).await.map_err(Error::ChildIo)?),
-            Stdin::Empty | Stdin::Plain(_) | Stdin::Secret(_) => None,
-        };
+    async fn channel(&self, command: &Command) -> Result<Output, HostError> {
         let line = format!("sh -c {} sh {}", quote(AS_ROOT), command.render());
-        let mut child = self.session.raw_command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().await?;
+        let lost = |error: Error| self.lost(&error);
+        let mut remote = self.session.raw_command(line);
+        remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = remote.spawn().await.map_err(lost)?;
         let stdin = child.stdin().take();
         let write = async {
-            if let Some(mut pipe) = stdin {
-                // A command that ends without reading its input closes the pipe: its status tells the story, not this error.
-                let _ = match file {
-                    Some(mut file) => tokio::io::copy(&mut file, &mut pipe).await.map(drop),
-                    None => pipe.write_all(command.stdin.bytes()).await,
-                };
-                let _ = pipe.shutdown().await;
-            }
+            let Some(mut pipe) = stdin else { return Ok(()) };
+            // A command that ends without reading its input closes the pipe: its status tells the story, not this error.
+            let _ = pipe.write_all(command.stdin.bytes()).await;
+            let sent = match &command.stdin {
+                Stdin::Files(sources) => stream::send(sources, &mut pipe).await,
+                Stdin::Empty | Stdin::Plain(_) | Stdin::Secret(_) => Ok(()),
+            };
+            let _ = pipe.shutdown().await;
+            sent
         };
-        let ((), output) = tokio::join!(write, child.wait_with_output());
-        let output = output?;
+        let (sent, output) = tokio::join!(write, child.wait_with_output());
+        sent?;
+        let output = output.map_err(lost)?;
         Ok(Output { status: status(output.status), stdout: output.stdout, stderr: output.stderr })
     }
 }
@@ -134,7 +137,7 @@ impl Host for SshHost {
 
     async fn run(&self, command: &Command) -> Result<Output, HostError> {
         let _permit = self.channels.acquire().await.map_err(|e| self.lost(&e))?;
-        let output = self.channel(command).await.map_err(|error| self.lost(&error))?;
+        let output = self.channel(command).await?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         if output.status == 1 && stderr.trim_start().starts_with("sudo: ") && stderr.contains("password") {
             return Err(HostError::Sudo { host: self.name.clone() });

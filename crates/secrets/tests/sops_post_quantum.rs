@@ -10,7 +10,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{AgeProgram, Change, Identities, Policy, Recipient, Sops, Value};
+use kubestead_secrets::sops::{AgeProgram, Change, Identities, Policy, Recipient, Sops, Value, own_recipients};
 
 /// A program that a variable names.
 fn program(variable: &str) -> Option<PathBuf> {
@@ -113,4 +113,23 @@ fn without_a_program_that_can_the_error_says_which() {
     let (_, stranger) = keygen(&age);
     let stranger = Identities::new().with_age(&held(&stranger), "stranger").unwrap().with_age_program(AgeProgram::new(&age));
     assert!(Sops::open(&path, &stranger).unwrap_err().to_string().contains("no identity at hand fits"));
+}
+
+#[test]
+fn the_recipients_of_a_key_file_are_those_that_it_opens() {
+    let Some(age) = program("AGE") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.txt");
+    let recipients = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        own_recipients(&path, &AgeProgram::new(&age)).map_err(|e| e.to_string())
+    };
+    let ((own, identity), (other, _)) = (keygen(&age), keygen(&age));
+    assert_eq!(recipients(&format!("# public key: {own}\n{identity}\n")).unwrap(), [own.clone()]);
+    let classic = age::x25519::Identity::generate();
+    let both = format!("# of a colleague: {other}\n# public key: {own}\n{identity}\n{}\n", classic.to_string().expose_secret());
+    assert_eq!(recipients(&both).unwrap(), [classic.to_public().to_string(), own], "another's, in a comment, is not taken for ours");
+    let error = recipients(&format!("# public key: {other}\n{identity}\n")).unwrap_err();
+    assert!(error.contains("age-keygen -y") && !error.contains("SECRET-KEY-PQ"), "{error}");
 }

@@ -6,13 +6,14 @@ use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::put::{Owned, put_texts};
 use kubestead_core::secret::Secret;
 
 use crate::error::Error;
 use crate::observe::{FORMATTING, MKFS, NEW, PENDING, TOKEN, VOLUME};
-use crate::plan::{Action, digest, physical_uuid};
+use crate::plan::{Action, physical_uuid};
 use crate::spec::{Filesystem, Volume};
-use crate::unit::{self, FETCH, Owned};
+use crate::unit::{self, FETCH};
 
 /// Carries an action out on its host.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
@@ -35,32 +36,11 @@ pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result
     written(files, load).run(host).await
 }
 
-/// One command for all files, whose texts follow each other on standard input. Each is whole beside its place before any takes it.
+/// A mark stands from before the first file until all are loaded.
 fn written(files: &[Owned], load: &str) -> Procedure {
-    let each = |line: &dyn Fn(&Owned) -> String| files.iter().map(line).collect::<String>();
-    let texts = each(&|f| f.text.clone());
-    let paths = each(&|f| format!(" {}", quote(&f.path)));
-    let puts = each(&|f| format!("put {} {:o} {}\n", quote(&f.path), f.mode, f.text.len()));
-    Procedure::new(
-        format!(
-            "paths=({paths})\nfor p in \"${{paths[@]}}\"; do\n\
-             if [ -L \"$p\" ] || {{ [ -e \"$p\" ] && [ ! -f \"$p\" ]; }}; then refuse \"$p is not a regular file\"; fi\ndone"
-        ),
-        format!(
-            "mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\nparts=() folders=()\ntrap 'rm -f \"${{parts[@]}}\"' EXIT\n\
-             put() {{\nlocal d=${{1%/*}} t; mkdir -p -m 0755 \"$d\"; t=$(umask 077; mktemp \"$d/.kubestead.XXXXXX\")\n\
-             parts+=(\"$t\"); folders+=(\"$d\"); chmod \"$2\" \"$t\"; head -c \"$3\" > \"$t\"\n\
-             [ \"$(stat -c %s \"$t\")\" = \"$3\" ] || refuse \"what $1 shall hold was cut off\"\n}}\n{puts}\
-             [ \"${{#parts[@]}}\" = 0 ] || sync \"${{parts[@]}}\"\n\
-             for i in \"${{!parts[@]}}\"; do mv -fT \"${{parts[i]}}\" \"${{paths[i]}}\"; done\n\
-             [ \"${{#parts[@]}}\" = 0 ] || sync \"${{folders[@]}}\"\n{load}\nrm {PENDING}"
-        ),
-        format!(
-            "[ \"$(cat /dev/null \"${{paths[@]}}\" | sha256sum)\" = '{}  -' ] || unverified 'a file does not hold what was written'",
-            digest(&texts)
-        ),
-    )
-    .stdin(Stdin::Plain(texts.into_bytes()))
+    let mut procedure = put_texts(files);
+    procedure.act = format!("mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\n{}\n{load}\nrm {PENDING}", procedure.act);
+    procedure
 }
 
 fn describe(action: &Action, host: &str) -> String {

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Step, StepId, Target};
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::observe::{Device, Folder, Header, Logical, StorageFacts, VolumeFacts};
 use crate::spec::{HostStorage, PoolRoot, Volume};
-use crate::unit::{self, Owned};
+use crate::unit;
 
 /// What can be done to a host's storage. Each carries all that it needs; the last guard runs on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 //! `_netdev` hangs the unlocking off remote-cryptsetup.target; `nofail` in both files keeps logins possible while the key server is
 //! away; the device time-out of 0 and the retry loop in `fetch` let a node heal by itself, however long it takes.
 
+use kubestead_core::put::Owned;
+
 use crate::spec::{HostStorage, Volume};
 
 /// The script that fetches keys.
@@ -11,17 +13,6 @@ pub const FETCH: &str = "/usr/local/lib/kubestead/fetch";
 pub const FETCH_TEXT: &str = include_str!("fetch.sh");
 /// The key servers, a line each: user, address, port.
 pub const SERVERS: &str = "/etc/kubestead/servers";
-
-/// A file that is ours alone.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Owned {
-    /// Where.
-    pub path: String,
-    /// What it holds.
-    pub text: String,
-    /// Permission bits.
-    pub mode: u32,
-}
 
 fn owned(path: impl Into<String>, text: impl Into<String>, mode: u32) -> Owned {
     Owned { path: path.into(), text: text.into(), mode }

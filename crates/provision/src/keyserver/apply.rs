@@ -1,10 +1,11 @@
 //! One action of the key server's domain.
 
 use kubestead_core::command::{Command, Stdin, quote};
-use kubestead_core::host::{FilePut, Host, HostError, Hosts};
+use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::put;
 use kubestead_core::secret::Secret;
 use kubestead_storage::apply::write_files;
 
@@ -48,14 +49,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
         Action::Setup { spec } => setup(spec, host).await.map_err(failed(format!("{}: set the key server up", host.name()))),
         Action::KeyPair => key_pair().run(host).await.map_err(failed(format!("{}: make its key pair", host.name()))),
         Action::Client { files } => {
-            let mut done = Done::Already;
-            for file in files {
-                let put = FilePut::plain(&file.path, &file.text).mode(file.mode).write(host).await;
-                if put.map_err(failed(format!("{}: write {}", host.name(), file.path)))? == Done::Changed {
-                    done = Done::Changed;
-                }
-            }
-            Ok(done)
+            put::write(files, host).await.map_err(failed(format!("{}: write its ssh configuration for key servers", host.name())))
         }
         Action::Enrol { spec, node, key, replaces, revoked } => {
             enrol(&Enrolment { spec, node, key: key.as_deref(), replaces: replaces.as_ref(), revoked: *revoked }, host, hosts).await

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::put::Owned;
 use kubestead_storage::plan::digest;
-use kubestead_storage::unit::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::line::{self, Entry, Line};

@@ -1,7 +1,7 @@
 //! What a key server shall be.
 
 use kubestead_core::name::Name;
-use kubestead_storage::unit::Owned;
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 /// Where sshd looks for the nodes' keys: owned by root, not in the user's home.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use kubestead_core::command::{Command, Stdin};
-use kubestead_core::host::{FilePut, Host, HostError, Hosts};
+use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::{KeyError, KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::put;
 use kubestead_core::secret::Secret;
 
 use super::config;
@@ -79,9 +80,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
 }
 
 async fn prepare(spec: &ClusterSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
-    FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await?;
-    let admission = spec.admission();
-    FilePut::plain(&admission.path, &admission.text).write(host).await?;
+    put::write(&[spec.record(), spec.admission()], host).await?;
     key_file().stdin(Stdin::Secret(encryption)).run(host).await
 }
 
@@ -135,7 +134,7 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     }
     let text = config::join(spec, node.as_str(), address, &ca, &[])
         .map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
-    FilePut::plain(RECORD, format!("{}\n", spec.name)).write(host).await.map_err(failed(what.clone()))?;
+    put::write(&[spec.record()], host).await.map_err(failed(what.clone()))?;
     // A token that a run which was cut off has left goes first.
     let create = Command::write_script(format!(
         "set -euo pipefail; d='kubestead join {node}'\n\

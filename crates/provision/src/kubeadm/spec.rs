@@ -1,7 +1,7 @@
 //! What the cluster shall be, as far as kubeadm is concerned, and the files that lie ready before it runs.
 
 use kubestead_core::name::Name;
-use kubestead_storage::unit::Owned;
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::EncryptionSpec;
@@ -45,6 +45,11 @@ pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
 
 impl ClusterSpec {
     /// Pod Security by default: baseline enforced, restricted warned of (KEP-2579), pinned to the minor version.
+    /// The file that names the cluster that a machine belongs to.
+    pub(super) fn record(&self) -> Owned {
+        Owned { path: RECORD.to_owned(), text: format!("{}\n", self.name), mode: 0o644 }
+    }
+
     pub(super) fn admission(&self) -> Owned {
         let minor = self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor);
         let text = format!(

@@ -10,7 +10,7 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::procedure::Procedure;
-use kubestead_storage::unit::Owned;
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{BundleFile, Kind};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::put::Owned;
 use kubestead_storage::plan::digest;
-use kubestead_storage::unit::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::apt;

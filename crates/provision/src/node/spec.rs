@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kubestead_core::name::Name;
-use kubestead_storage::unit::Owned;
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::apt::Packages;

@@ -159,6 +159,35 @@ impl Identities {
     }
 }
 
+/// The recipients that an age key file opens: those of its ordinary identities, and of the post-quantum ones those that stand in its
+/// comments (`# public key: age1pq1…`, as age-keygen writes them), once the program age has opened with them what it encrypted to them.
+pub fn own_recipients(path: &Path, program: &AgeProgram) -> Result<Vec<String>, Error> {
+    let text = private_file(path)?;
+    let place = path.display().to_string();
+    let refuse = |why: String| Error::Identity { place: place.clone(), why };
+    let Identities { post_quantum, .. } = Identities::new().with_age(&text, &place)?;
+    let text = std::str::from_utf8(text.expose()).unwrap_or_default();
+    let ordinary = text.lines().filter_map(|line| line.trim().parse::<age::x25519::Identity>().ok());
+    let mut found: Vec<String> = ordinary.map(|identity| identity.to_public().to_string()).collect();
+    if post_quantum.is_empty() {
+        return Ok(found);
+    }
+    let comments = text.lines().filter_map(|line| line.trim().strip_prefix('#')).flat_map(str::split_whitespace);
+    for recipient in comments.filter(|word| age_program::is_recipient(word)) {
+        let mut probe = [0; 32];
+        getrandom::fill(&mut probe).map_err(|e| refuse(format!("the operating system gave no random bytes: {e}")))?;
+        let message = program.encrypt(recipient, &probe).map_err(refuse)?;
+        if program.decrypt(&message, &post_quantum).map_err(refuse)?.is_some_and(|opened| *opened == probe) {
+            found.push(recipient.to_owned());
+        }
+    }
+    if found.is_empty() {
+        let why = "it holds post-quantum identities, and no comment `# public key: age1pq1…` that belongs to one: add what `age-keygen -y` prints";
+        return Err(refuse(why.to_owned()));
+    }
+    Ok(found)
+}
+
 fn private_file(path: &Path) -> Result<Secret, Error> {
     use std::os::unix::fs::PermissionsExt;
     let failed = |source| Error::File { what: "read", path: path.to_owned(), source };

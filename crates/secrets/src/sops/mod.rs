@@ -73,7 +73,7 @@ pub use check::{Finding, Standing, check};
 pub use compare::{Difference, Differs, differences};
 pub use document::{Change, Document, Sops};
 pub use error::{Error, Tried};
-pub use identities::Identities;
+pub use identities::{Identities, own_recipients};
 pub use outline::{Entry, Outline, SealedValue};
 pub use path::{BadPath, KeyPath, Step};
 pub use pgp::Gpg;

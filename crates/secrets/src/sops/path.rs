@@ -29,6 +29,8 @@ impl KeyPath {
     /// One step further, into a mapping.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
+        // Not the room for four that a vector takes at once: a file may have very many paths.
+        self.steps.reserve_exact(1);
         self.steps.push(Step::Key(key.into()));
         self
     }

@@ -11,7 +11,7 @@ use super::meta::Meta;
 use super::path::KeyPath;
 use super::select::Selector;
 use super::store::Format;
-use super::tree::{Parsed, Problem, Span, Spot, line_of, splice, walk};
+use super::tree::{Parsed, Problem, Span, Spot, line_of, splice, walk, walk_each};
 use super::value::{Kind, Value};
 
 /// What a MAC over encrypted values only begins with, so that it never equals one over all values.
@@ -39,7 +39,16 @@ pub(crate) struct Failure {
 
 /// Decrypts all that is encrypted.
 pub(crate) fn open(text: &str, parsed: &Parsed, selector: &Selector, key: &DataKey) -> Result<Vec<Opened>, Failure> {
-    walk(parsed, selector).into_iter().map(|spot| open_spot(text, spot, key)).collect()
+    let (mut opened, mut failed) = (Vec::new(), None);
+    walk_each(parsed, selector, &mut |spot| {
+        if failed.is_none() {
+            match open_spot(text, spot, key) {
+                Ok(open) => opened.push(open),
+                Err(failure) => failed = Some(failure),
+            }
+        }
+    });
+    failed.map_or(Ok(opened), Err)
 }
 
 fn open_spot(text: &str, spot: Spot, key: &DataKey) -> Result<Opened, Failure> {

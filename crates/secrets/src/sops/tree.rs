@@ -240,16 +240,22 @@ pub(crate) fn line_of(text: &str, at: usize) -> usize {
 
 /// All scalars and comments in the order of the file, which is the order of the MAC.
 pub(crate) fn walk(parsed: &Parsed, selector: &Selector) -> Vec<Spot> {
-    let mut walker = Walker { selector, spots: Vec::new(), keys: Vec::new(), comments: Vec::new() };
+    let mut spots = Vec::new();
+    walk_each(parsed, selector, &mut |spot| spots.push(spot));
+    spots
+}
+
+/// As [`walk`], one by one: all of them together are a good part of what a large file takes.
+pub(crate) fn walk_each(parsed: &Parsed, selector: &Selector, each: &mut dyn FnMut(Spot)) {
+    let mut walker = Walker { selector, each, keys: Vec::new(), comments: Vec::new() };
     for (number, document) in parsed.documents.iter().enumerate() {
         walker.container(document, &KeyPath::default().in_document(number));
     }
-    walker.spots
 }
 
 struct Walker<'a> {
     selector: &'a Selector,
-    spots: Vec<Spot>,
+    each: &'a mut dyn FnMut(Spot),
     keys: Vec<String>,
     comments: Vec<Vec<String>>,
 }
@@ -299,13 +305,13 @@ impl Walker<'_> {
         let selected = self.selector.selects(&self.keys, &self.comments, true);
         let (path, leaf, beside) = (path.clone(), leaf.clone(), Some(beside.clone()));
         let dashes = (container.list && !container.flow).then_some(container.indent);
-        self.spots.push(Spot { path, is_comment: true, is_element, selected, leaf, dashes, beside });
+        (self.each)(Spot { path, is_comment: true, is_element, selected, leaf, dashes, beside });
     }
 
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
         let leaf = leaf.clone();
-        self.spots.push(Spot { path, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: None });
+        (self.each)(Spot { path, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: None });
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use kubestead_secrets::{make_identity, public_keys};
+use kubestead_secrets::make_identity;
+use kubestead_secrets::sops::{AgeProgram, own_recipients};
 
-use super::{git, shown};
+use super::{failure, git, shown, variable};
 use crate::commands::init::identity;
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
@@ -64,7 +65,8 @@ fn own_key() -> Result<Vec<String>, Failure> {
         make_identity(&path)?;
         print::data(&format!("wrote {}, your key; keep a copy of it off this computer", path.display()));
     }
-    Ok(public_keys(&path)?)
+    let program = variable("KUBESTEAD_AGE_EXEC").map_or_else(AgeProgram::default, AgeProgram::new);
+    own_recipients(&path, &program).map_err(failure)
 }
 
 fn rules(dir: &Path, mine: &[String], others: &[(&str, String)]) -> Result<(), Failure> {
