@@ -14,8 +14,8 @@ use super::spec::SYSCTL_FILE;
 use super::{INSTALLED, apt};
 use crate::bundle::BundleFile;
 
-/// Where an image archive lies while it is imported.
-const SPOOL: &str = "/var/lib/containerd/.kubestead.image";
+/// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
+const SPOOL: &str = "/var/lib/kubestead/image";
 
 /// Carries an action out on its host. An error's cause names the object.
 pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureError> {
@@ -81,8 +81,8 @@ fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
     procedure.stdin(sources(bundle, files))
 }
 
-/// An archive lies whole beside containerd's content before it is imported, and is read from there in large pieces: from a pipe ctr hands on
-/// what it gets at once, a message for each 32 KiB.
+/// An archive lies whole in a file before it is imported, and is read from there in large pieces: from a pipe ctr hands on what it gets at
+/// once, a message for each 32 KiB.
 fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {
     let references: Vec<String> = files.iter().map(|f| quote(f.image.as_deref().unwrap_or_default())).collect();
     let imports: String = files.iter().zip(&references).map(|(f, i)| format!("import {i} {} {}\n", f.size, quote(&f.path))).collect();
@@ -90,12 +90,11 @@ fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {
         format!(
             "ctr='ctr -n k8s.io images' images=({}) spool={SPOOL}\n\
              missing() {{ comm -23 <(printf '%s\\n' \"${{images[@]}}\" | sort -u) <($ctr ls -q | sort); }}\n\
-             [ -d \"${{spool%/*}}\" ] || refuse \"${{spool%/*}} is not there: containerd has not run\"\n\
              there=$($ctr ls -q)\n[ -n \"$(missing)\" ] || already",
             references.join(" ")
         ),
         format!(
-            "trap 'rm -f \"$spool\"' EXIT\numask 077\nimport() {{\nhead -c \"$2\" > \"$spool\"\n\
+            "mkdir -p \"${{spool%/*}}\"; trap 'rm -f \"$spool\"' EXIT\numask 077\nimport() {{\nhead -c \"$2\" > \"$spool\"\n\
              [ \"$(stat -c %s \"$spool\")\" = \"$2\" ] || {{ echo \"$3 was cut off\" >&2; exit 1; }}\n\
              if ! grep -qxF -- \"$1\" <<< \"$there\"; then $ctr import --local --sync-fs --label io.cri-containerd.pinned=pinned \"$spool\" > /dev/null; fi\n}}\n{imports}"
         ),
