@@ -10,6 +10,8 @@ pub const FILE: &str = "/etc/kubernetes/enc/enc.yaml";
 pub(super) const FOLDER: &str = "/etc/kubernetes/enc";
 /// There while the file was written and the API server is not known to have loaded it.
 pub(super) const UNLOADED: &str = "/etc/kubernetes/enc/unloaded";
+/// How the API server runs on a control plane.
+pub(crate) const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// Where etcd lies, and its snapshots with it: what protects the one protects the others.
 pub(super) const ETCD: &str = "/var/lib/etcd";
 
@@ -94,12 +96,17 @@ impl Entry {
         }
     }
 
-    /// The folder that the API server must have mounted for it.
-    pub fn socket_folder(&self) -> Option<&str> {
+    /// The socket of its plugin.
+    pub fn socket(&self) -> Option<&str> {
         match self {
             Self::Identity | Self::Key { .. } => None,
-            Self::Kms { endpoint, .. } => endpoint.strip_prefix("unix://")?.rsplit_once('/').map(|(folder, _)| folder),
+            Self::Kms { endpoint, .. } => endpoint.strip_prefix("unix://"),
         }
+    }
+
+    /// The folder that the API server must have mounted for it.
+    pub fn socket_folder(&self) -> Option<&str> {
+        self.socket()?.rsplit_once('/').map(|(folder, _)| folder)
     }
 }
 
@@ -155,6 +162,11 @@ impl Layout {
     /// Every entry once.
     pub fn all(&self) -> BTreeSet<&Entry> {
         self.0.values().flatten().collect()
+    }
+
+    /// The sockets of its plugins.
+    pub fn sockets(&self) -> BTreeSet<&str> {
+        self.all().into_iter().filter_map(Entry::socket).collect()
     }
 
     /// The same without kinds that are only written as they are: to name them says nothing.
