@@ -191,7 +191,7 @@ end_traffic
 expect "no write and no read failed at any moment" no_errors
 expect "no Secret is lost" none_lost
 expect "every Secret in etcd is encrypted" every secrets k8s:enc:kms:v2:vault:
-expect "and every ConfigMap" every configmaps k8s:enc:kms:v2:vault:
+expect "and every ConfigMap" every configmaps k8s:enc:kms:v2:vault-configmaps:
 expect "nothing in the clear is left in etcd's file" lacks "$canary-plain"
 expect "the plan is empty" status 0 plan
 

@@ -227,6 +227,21 @@ fn a_folder_is_mounted_beside_those_that_are_and_only_where_it_is_missing() {
     assert!(steps.iter().any(|s| s.id.0 == "cp1/encryption/mount") && !steps.iter().any(|s| s.id.0 == "cp2/encryption/mount"));
 }
 
+/// An API server takes no file in which one plugin's name stands in two lists.
+#[test]
+fn each_kind_has_a_name_of_its_own_with_a_plugin() {
+    let both = spec(vault(), &["configmaps", "secrets"]);
+    assert_eq!(both.target("secrets"), vault());
+    assert_eq!(both.target("configmaps").prefix(), "k8s:enc:kms:v2:vault-configmaps:");
+    assert_eq!(both.layout().clash(), None);
+    let more = planned(&both, &world(1, &layout(&[vault()])), &escrow());
+    assert!(more.held.is_empty() && more.steps.iter().any(|s| s.why == "write every object of configmaps anew"));
+    // A file as others write it: to go on kind by kind would break it, all at once does not.
+    let shared = Layout(["configmaps", "secrets"].map(|kind| (kind.to_owned(), vec![vault()])).into());
+    assert!(held(&both, &world(1, &shared), &escrow()).contains("the plugin vault would stand in two lists"));
+    assert_eq!(ids(&spec(secretbox("key2"), &["configmaps", "secrets"]), &world(1, &shared)).len(), 9);
+}
+
 #[test]
 fn a_plugin_that_does_not_answer_is_told_before_anything_is_begun_and_also_when_nothing_is_to_do() {
     for (wanted, file, hint) in [(vault(), secretbox("key1"), "nothing is begun before it answers"), (vault(), vault(), "start the plugin")]
@@ -292,6 +307,15 @@ fn a_promotion_that_does_not_wait_is_noticed() {
         world.write(&name("cp1"), "secrets", 0);
     }
     assert_eq!(world.unreadable().len(), 1);
+}
+
+/// And so is a file with a plugin on a server that has not mounted its folder.
+#[test]
+fn an_addition_that_does_not_wait_for_the_mount_is_noticed() {
+    let before = world(2, &layout(&[secretbox("key1")]));
+    let part = planned(&spec(vault(), &["secrets"]), &before, &escrow());
+    let add = part.steps.iter().find(|s| s.id.0 == "cp1/encryption/add").unwrap();
+    assert!(model(add, before).unwrap_err().contains("cp1: it cannot reach its plugin"));
 }
 
 /// What a step that is killed in its middle leaves behind.

@@ -397,6 +397,14 @@ async fn three_servers_rotate_while_secrets_move() {
     assert!(hands.kills.lock().unwrap().is_empty());
     hands.kills.lock().unwrap().extend([("cp2/encryption/promote", 1.0), ("cp2/encryption/drop", 1.0)]);
     assert!(hands.among_traffic(&work, &third) >= 2);
+    for (kind, name) in [("secrets", "vault"), ("configmaps", "vault-configmaps")] {
+        let get = format!(
+            "etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
+             --key /etc/kubernetes/pki/etcd/server.key get /registry/{kind}/ --prefix --write-out json > /run/values; \
+             [ \"$(grep -o '\"value\":\"[^\"]*' /run/values | cut -d '\"' -f 4 | while read -r v; do base64 -d <<< \"$v\" | head -c 60 | grep -aoE '^k8s:enc:[a-z]+:v[12]:[a-z0-9-]+:' || echo none; done | sort -u)\" = k8s:enc:kms:v2:{name}: ]"
+        );
+        assert!(hands.on("cp2", &get).await, "{kind}");
+    }
     hands.a_plugin_that_went_is_told_and_nothing_is_lost(&work, &third).await;
 
     // And back.
@@ -407,8 +415,8 @@ async fn three_servers_rotate_while_secrets_move() {
     // What etcd holds, asked of every member, and what is left of the old keys.
     for (name, host) in &hands.hosts {
         let get = "etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt \
-                   --key /etc/kubernetes/pki/etcd/server.key get /registry/secrets/ --prefix --print-value-only > /run/values; grep -ao 'k8s:enc:[a-z]*:v[12]:[a-z0-9]*:' /run/values | sort -u; \
-                   grep -aoh 'k8s:enc:[a-z]*:v[12]:[a-z0-9]*:' /var/lib/etcd/member/snap/db | sort -u; grep -ac canary /var/lib/etcd/member/snap/db; grep -o 'name: [a-z0-9]*' /etc/kubernetes/enc/enc.yaml; ls -A /etc/kubernetes/enc";
+                   --key /etc/kubernetes/pki/etcd/server.key get /registry/secrets/ --prefix --print-value-only > /run/values; grep -ao 'k8s:enc:[a-z]*:v[12]:[a-z0-9-]*:' /run/values | sort -u; \
+                   grep -aoh 'k8s:enc:[a-z]*:v[12]:[a-z0-9-]*:' /var/lib/etcd/member/snap/db | sort -u; grep -ac canary /var/lib/etcd/member/snap/db; grep -o 'name: [a-z0-9]*' /etc/kubernetes/enc/enc.yaml; ls -A /etc/kubernetes/enc";
         let found = host.run(&Command::read_script(get)).await.unwrap().text();
         assert_eq!(found, "k8s:enc:secretbox:v1:key2:\nk8s:enc:secretbox:v1:key2:\n0\nname: key2\nenc.yaml\n", "{name}");
     }

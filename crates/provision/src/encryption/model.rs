@@ -44,7 +44,13 @@ impl Server {
     }
 
     fn reaches(&self) -> bool {
-        self.file.all().into_iter().filter_map(super::spec::Entry::socket_folder).all(|folder| self.mounts.iter().any(|m| m == folder))
+        self.file.clash().is_none()
+            && self
+                .file
+                .all()
+                .into_iter()
+                .filter_map(super::spec::Entry::socket_folder)
+                .all(|folder| self.mounts.iter().any(|m| m == folder))
     }
 }
 

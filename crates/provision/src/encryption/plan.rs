@@ -108,6 +108,13 @@ pub fn plan(spec: &EncryptionSpec, servers: &[Server<'_>], escrow: &BTreeSet<Str
     if part.held.is_empty() {
         Rotation { spec, servers, files: &files, changing }.steps(&mut part);
     }
+    let written = part.steps.iter().filter_map(|s| if let Action::Write { layout, .. } = &s.action { layout.clash() } else { None });
+    if let Some(name) = written.map(str::to_owned).next() {
+        let reason = format!("the plugin {name} would stand in two lists of the file, which no API server takes");
+        let hint = "move all kinds to another provider, such as secretbox, in one edit; from there every way is open";
+        part.steps.clear();
+        part.held.push(Held::new("cluster/encryption", reason, hint));
+    }
     part
 }
 
@@ -342,7 +349,8 @@ fn held(
                     ),
                 );
             }
-            if entry.word() == spec.entry.word() && *entry != spec.entry && *entry != Entry::Identity {
+            let targets: BTreeSet<Entry> = spec.resources.iter().map(|kind| spec.target(kind)).collect();
+            if *entry != Entry::Identity && !targets.contains(entry) && targets.iter().any(|t| t.word() == entry.word()) {
                 hold(
                     format!("{} is the name of {entry} on {server} already, with other settings", entry.word()),
                     "a name stands for one key for ever: give the new one a name that was never used".into(),
