@@ -29,8 +29,13 @@ mounted() { local pid; pid=$(apiserver); [ -z "$pid" ] || awk '{ print $5 }' "/p
 "#;
 
 /// `listens SOCKET`: whether somebody answers there. A plugin speaks gRPC and nothing else, so any answer to curl will do, but for a connection
-/// that nobody takes.
-pub(crate) const LISTENS: &str = r#"listens() { local said=0; [ -S "$1" ] || return 1; curl -s -o /dev/null -m 3 --unix-socket "$1" http://kms/ || said=$?; [ "$said" != 7 ]; }
+/// that nobody takes, twice.
+pub(crate) const LISTENS: &str = r#"listens() {
+  local said
+  [ -S "$1" ] || return 1
+  for _ in 1 2; do said=0; curl -s -o /dev/null -m 3 --unix-socket "$1" http://kms/ || said=$?; [ "$said" = 7 ] || return 0; done
+  return 1
+}
 "#;
 
 /// `local_api PATH`: asks the API server on this machine, with the administrator's certificate that lies there.
