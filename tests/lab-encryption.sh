@@ -1,8 +1,10 @@
 #!/bin/bash
 # The proof of encryption at rest for life, on a lab of two machines: the key is replaced while Secrets are written and read all the time, `up`
-# is killed in every stage, and a cluster whose values are not encrypted is taken in.
-# Needs: a built `kubestead` (KUBESTEAD, else from PATH). Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
+# is killed in every stage, and a cluster whose values are not encrypted is taken in, by a KMS plugin that the API server must mount first.
+# Needs: a built `kubestead` (KUBESTEAD, else from PATH), and the plugin (KMS_PLUGIN, else it is built). Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
 . "$(dirname "$0")/lab-lib.sh" "lab, encryption"
+
+plugin=${KMS_PLUGIN:-$(bash "$top/scripts/kms-plugin.sh")}
 
 echo "== from nothing"
 bundle=$("$kubestead" lab build 2>/dev/null)
@@ -146,11 +148,36 @@ mv "$work/away" "$work/secrets/escrow/encryption.key2.age"
 sed -i 's/key: key3/key: key2/' "$KUBESTEAD_FILE"
 expect "the plan is empty again" status 0 plan
 
-echo "== values that are not encrypted are taken in, and configmaps with them, under aesgcm"
+echo "== values that are not encrypted are taken in, and configmaps with them, under a KMS plugin"
 on cp1 "sed -i 's/^  providers:/  providers:\n  - identity: {}/' /etc/kubernetes/enc/enc.yaml; for i in \$(seq 90); do sleep 1; $kube -n default create secret generic plain-\$i --from-literal=word=$canary-plain > /dev/null; $etcd get /registry/secrets/default/plain-\$i --print-value-only | grep -qa '$canary-plain' && break; done"
 expect "Secrets are written in the clear" on cp1 "$etcd get /registry/secrets/default/ --prefix --print-value-only | grep -qa $canary-plain"
-sed -i 's/provider: secretbox, key: key2, resources: \[secrets\]/provider: aesgcm, key: gcm1, resources: [secrets, configmaps]/' "$KUBESTEAD_FILE"
-expect "the plan names both" eventually 60 says "write every object of configmaps, secrets anew" status 3 plan
+sed -i 's#provider: secretbox, key: key2, resources: \[secrets\]#provider: kms, kms: {name: vault, endpoint: "unix:///run/kms/plugin.sock"}, resources: [secrets, configmaps]#' "$KUBESTEAD_FILE"
+expect "a plugin that does not answer is told, and nothing is begun" eventually 60 says "no KMS plugin answers at /run/kms/plugin.sock" status 4 plan
+# The operator's part: a service whose folder outlives it, started before the kubelet.
+install_plugin() {
+  on cp1 "cat > /usr/local/bin/kms-plugin && chmod 755 /usr/local/bin/kms-plugin" < "$plugin" &&
+    on cp1 "umask 077; head -c 32 /dev/urandom > /etc/kms-plugin.key; cat > /etc/systemd/system/kms-plugin.service; systemctl enable -q --now kms-plugin && sync" <<'UNIT'
+[Unit]
+Before=kubelet.service
+[Service]
+ExecStart=/usr/local/bin/kms-plugin -socket /run/kms/plugin.sock -key /etc/kms-plugin.key
+RuntimeDirectory=kms
+RuntimeDirectoryPreserve=yes
+Restart=always
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+expect "the operator installs the plugin" install_plugin
+expect "the plan names both kinds, and the restart" eventually 60 says "write every object of configmaps, secrets anew" status 3 plan
+expect "which is a step of its own" grep -q "^ *~.*cp1/encryption/mount" "$work/said"
+manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
+expect "killed while the API server restarts" kill_at cp1/encryption/mount 4
+mounted() { on cp1 "grep -q ' /run/kms ' /proc/\$(pgrep -x kube-apiserver)/mountinfo && [ ! -e /run/kubestead-mount ]"; }
+expect "what was begun goes on: it runs with the plugin's folder" eventually 300 mounted
+expect "the API server comes back" ready
+expect "the startup probe is as long as at the beginning, and kubeadm knows the mount for its next manifest" on cp1 "grep -A9 startupProbe: $manifest | grep -q 'failureThreshold: 60' && $kube -n kube-system get configmap kubeadm-config -o yaml | grep -q 'mountPath: /run/kms'"
+expect "nothing is left of it" on cp1 "! ls -A /run/kubestead-mount /etc/kubernetes/tmp 2> /dev/null | grep . && [ \"\$(cd /etc/kubernetes/manifests && ls -A | tr '\n' ' ')\" = 'etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml ' ]"
 begin_traffic
 expect "killed while it is promoted" kill_at cp1/encryption/promote 3
 end_traffic
@@ -163,13 +190,20 @@ expect "the next up finishes" "$kubestead" up
 end_traffic
 expect "no write and no read failed at any moment" no_errors
 expect "no Secret is lost" none_lost
-expect "every Secret in etcd is encrypted" every secrets k8s:enc:aesgcm:v1:gcm1:
-expect "and every ConfigMap" every configmaps k8s:enc:aesgcm:v1:gcm1:
+expect "every Secret in etcd is encrypted" every secrets k8s:enc:kms:v2:vault:
+expect "and every ConfigMap" every configmaps k8s:enc:kms:v2:vault-configmaps:
 expect "nothing in the clear is left in etcd's file" lacks "$canary-plain"
 expect "the plan is empty" status 0 plan
 
 echo "== reboot"
 expect "reboot" "$kubestead" lab reboot cp1
-expect "the API server comes back with the new key" ready
+expect "the API server comes back, and its plugin before it" ready
 expect "and reads what was there" on cp1 "[ \"\$($kube -n default get secret still-600 -o jsonpath={.data.word} | base64 -d)\" = $canary ]"
+expect "the plan is empty" status 0 plan
+expect "the plugin stops" on cp1 "systemctl stop kms-plugin"
+expect "status tells it, and the next step" says "no KMS plugin answers at /run/kms/plugin.sock (start the plugin on that machine" status 4 "$kubestead" status
+start_plugin() { on cp1 "systemctl start kms-plugin" && ready; }
+expect "it starts again, and the API server is ready again" start_plugin
+expect "and reads what was there" on cp1 "[ \"\$($kube -n default get secret still-1 -o jsonpath={.data.word} | base64 -d)\" = $canary ]"
+expect "the plan is empty again" status 0 plan
 expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"

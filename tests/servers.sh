@@ -1,18 +1,20 @@
 #!/bin/bash
 # servers.sh COMMAND...: three real API servers and the three members of their etcd, each in namespaces of its own on this computer, without
-# machines; then the command, a test program that rotates the key of encryption at rest on them. Needs: the lab's parts (`kubestead lab build`).
+# machines; then the command, a test program that rotates the key of encryption at rest on them. Needs: the lab's parts (`kubestead lab build`)
+# and the KMS plugin (`scripts/kms-plugin.sh`, or KMS_PLUGIN).
 set -euo pipefail
 if [ "${INSIDE:-}" != 1 ]; then
-  export INSIDE=1 BUNDLE=${BUNDLE:-$("${KUBESTEAD:-kubestead}" lab build 2>/dev/null)}
+  export INSIDE=1 BUNDLE=${BUNDLE:-$("${KUBESTEAD:-kubestead}" lab build 2>/dev/null)} KMS_PLUGIN=${KMS_PLUGIN:-$(bash "$(dirname "$0")/../scripts/kms-plugin.sh")}
   exec unshare --map-root-user --mount --net --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 export PATH=$BUNDLE/bin:$PATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin"
 for image in etcd kube-apiserver; do # their programs, out of the images
   mkdir "$work/$image"; tar -xf "$BUNDLE"/images/$image-*.tar -C "$work/$image"
   for layer in $(grep -o 'blobs/sha256/[0-9a-f]*\|[^"]*\.tar' "$work/$image/manifest.json"); do tar -xf "$work/$image/$layer" -C "$work/$image" 2>/dev/null || true; done
-  found=$(find "$work/$image" -type f -name "$image" | head -n 1); mv "$found" "$work/run-$image"; rm -r "${work:?}/$image"
+  found=$(find "$work/$image" -type f -name "$image" | head -n 1); mv "$found" "$work/bin/$image"; rm -r "${work:?}/$image"
 done
 mkdir -p "$work/pki"
 cat > "$work/kubeadm.yaml" <<YAML
@@ -42,14 +44,22 @@ for n in 1 2 3; do
 mkdir -p /etc/kubernetes /var/lib/etcd; mount --bind $home/kubernetes /etc/kubernetes; mount --bind $home/etcd /var/lib/etcd; mount -t tmpfs run /run; mount --bind $BUNDLE/bin /usr/local/bin
 ip link set lo up; pki=/etc/kubernetes/pki
 while [ ! -e $home/wired ]; do sleep 0.1; done
-$work/run-etcd --name cp$n --data-dir /var/lib/etcd --listen-client-urls https://127.0.0.1:2379 --advertise-client-urls https://127.0.0.1:2379 \
+$work/bin/etcd --name cp$n --data-dir /var/lib/etcd --listen-client-urls https://127.0.0.1:2379 --advertise-client-urls https://127.0.0.1:2379 \
   --cert-file \$pki/etcd/server.crt --key-file \$pki/etcd/server.key --client-cert-auth --trusted-ca-file \$pki/etcd/ca.crt \
   --listen-peer-urls http://10.9.0.$n:2380 --initial-advertise-peer-urls http://10.9.0.$n:2380 --initial-cluster $cluster > $home/etcd.log 2>&1 &
-$work/run-kube-apiserver --advertise-address 10.9.0.$n --etcd-servers https://127.0.0.1:2379 --etcd-cafile \$pki/etcd/ca.crt \
+# The kubelet's part: the API server sees of /run what its manifest mounts, and starts again when that is something else, or when it ended.
+folders() { sed -n 's#^ *- mountPath: \(/run/.*\)#\1#p' /etc/kubernetes/manifests/kube-apiserver.yaml 2> /dev/null; }
+while :; do
+  now=\$(folders)
+  unshare --mount bash -c 'for f in \$0; do mkdir -p $home/kept\$f; mount --bind \$f $home/kept\$f; done; mount -t tmpfs run /run; for f in \$0; do mkdir -p \$f; mount --bind $home/kept\$f \$f; done; exec "\$@"' \
+    "\$now" $work/bin/kube-apiserver --advertise-address 10.9.0.$n --etcd-servers https://127.0.0.1:2379 --etcd-cafile \$pki/etcd/ca.crt \
   --etcd-certfile \$pki/apiserver-etcd-client.crt --etcd-keyfile \$pki/apiserver-etcd-client.key --client-ca-file \$pki/ca.crt \
   --tls-cert-file \$pki/apiserver.crt --tls-private-key-file \$pki/apiserver.key --authorization-mode RBAC --service-cluster-ip-range 10.96.0.0/16 \
   --service-account-issuer https://kubernetes.default.svc --service-account-key-file \$pki/sa.pub --service-account-signing-key-file \$pki/sa.key \
-  --encryption-provider-config /etc/kubernetes/enc/enc.yaml --encryption-provider-config-automatic-reload=true > $home/apiserver.log 2>&1
+  --encryption-provider-config /etc/kubernetes/enc/enc.yaml --encryption-provider-config-automatic-reload=true >> $home/apiserver.log 2>&1 &
+  while kill -0 \$! 2> /dev/null && [ "\$(folders)" = "\$now" ]; do sleep 0.3; done
+  kill \$! 2> /dev/null; wait \$!
+done
 SH
   unshare --mount --net bash "$home/start" & echo $! > "$home/pid"
   until [ "$(readlink "/proc/$(cat "$home/pid")/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done

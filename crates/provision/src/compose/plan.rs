@@ -184,8 +184,8 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
             part.extend(secret::plan(&seen.wish, secrets, made, &objects.after).map(Action::Secret));
         }
-        if answers && !fresh {
-            at_rest(cluster, &spec, seen, part);
+        if !fresh {
+            at_rest(cluster, &spec, seen, answers, part);
         }
     }
 }
@@ -202,8 +202,9 @@ fn encryption_key_step(spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>)
     }
 }
 
-/// Encryption at rest on a cluster that is there: nothing to do, or the stages of a rotation. All control planes must be seen.
-fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>) {
+/// Encryption at rest on a cluster that is there: nothing to do, or the stages of a rotation. All control planes must be seen. An API server
+/// that does not answer may be one whose KMS plugin does not: that is said.
+fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, answers: bool, part: &mut Part<Action>) {
     let mut servers = Vec::new();
     for node in cluster.control_planes() {
         let fact = seen.nodes.get(&node.name).and_then(Fact::known).map(|found| &found.encryption);
@@ -216,11 +217,34 @@ fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, part: &mut Part<A
             Some(Fact::Absent) | None => return, // the node itself is held, with its reason
         }
     }
+    if !answers {
+        return part.held.extend(encryption::silent(&servers));
+    }
     let rotation = encryption::plan(&spec.encryption, &servers, &seen.escrow);
     if !rotation.steps.is_empty() {
         encryption_key_step(spec, seen, part);
     }
-    part.extend(rotation.map(Action::Encryption));
+    // What is asked of an API server that restarts may fail: the mounts wait for it. Not for workloads, which may never be ready.
+    let waiting = |action: &Action| matches!(action, Action::Cluster(cluster::Action::Wait { .. } | cluster::Action::Reach));
+    let asked: Vec<StepId> =
+        part.steps.iter().filter(|s| s.target == Target::Cluster && !waiting(&s.action)).map(|s| s.id.clone()).collect();
+    for step in rotation.steps {
+        let mounts = matches!(step.action, encryption::Action::Mount { .. });
+        let step = step.map(|action| at_home(cluster, spec, action));
+        part.push(if mounts { step.after(asked.iter().cloned()) } else { step });
+    }
+    part.held.extend(rotation.held);
+}
+
+/// An API server's mounts are in the manifest that kubeadm makes.
+fn at_home(cluster: &Cluster, spec: &ClusterSpec, action: encryption::Action) -> Action {
+    match action {
+        encryption::Action::Mount { node, before, folders, sockets } => {
+            let address = cluster.nodes.iter().find(|n| n.name == node).map(|n| n.address.clone()).unwrap_or_default();
+            Action::Kubeadm(kubeadm::Action::Mount { spec: spec.clone(), node, address, before, folders, sockets })
+        }
+        other => Action::Encryption(other),
+    }
 }
 
 /// What shall be in the cluster.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::file::{Keys, render};
 use super::plan::{Action, Expected, escrow_name};
-use super::script::{ETCD, METRICS, VALUES};
+use super::script::{ETCD, LISTENS, LOCAL, METRICS, VALUES};
 use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, FOLDER, Layout, RESOURCES, UNLOADED};
 use crate::api::KubeApi;
 
@@ -33,7 +33,7 @@ pub async fn rewrite(resources: &BTreeSet<String>, api: &KubeApi) -> Result<Done
     Ok(Done::Changed)
 }
 
-/// Carries an action out on its host; [`Action::Rewrite`] is for [`rewrite`].
+/// Carries an action out on its host; [`Action::Rewrite`] is for [`rewrite`], and [`Action::Mount`] is kubeadm's to do.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let (what, procedure) = match action {
         Action::Snapshot { name } => (format!("copy etcd into {ETCD_FOLDER}/kubestead/{name}.db"), snapshot(name)),
@@ -49,7 +49,7 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
         Action::Check { prefixes } => ("count the values in etcd".to_owned(), check(prefixes)),
         Action::Compact => ("compact etcd".to_owned(), compact()),
         Action::Defragment => ("defragment etcd".to_owned(), defragment()),
-        Action::Rewrite { .. } => return Ok(Done::Already),
+        Action::Rewrite { .. } | Action::Mount { .. } => return Err(Error::Elsewhere),
     };
     procedure.run(host).await.map_err(|source| Error::Procedure { what: format!("{}: {what}", host.name()), source })
 }
@@ -91,28 +91,14 @@ fn snapshot(name: &str) -> Procedure {
 /// `wait_loaded SHA256`, and then the mark goes.
 fn waiting() -> String {
     format!(
-        "{METRICS}wait_loaded() {{ local end=$((SECONDS + {LOAD}))\n\
+        "{LOCAL}{METRICS}wait_loaded() {{ local end=$((SECONDS + {LOAD}))\n\
          until [ \"$(loaded)\" = \"$1\" ]; do [ $SECONDS -lt $end ] || unverified \"the API server has not loaded {FILE} within {LOAD} s: see its log\"; sleep 2; done\n\
          rm -f {UNLOADED}; sync {FOLDER}; }}"
     )
 }
 
 fn write(layout: &Layout, before: &str, after: &str) -> Procedure {
-    let sockets: Vec<&str> = layout
-        .all()
-        .into_iter()
-        .filter_map(|e| match e {
-            Entry::Kms { endpoint, .. } => endpoint.strip_prefix("unix://"),
-            Entry::Identity | Entry::Key { .. } => None,
-        })
-        .collect();
-    let plugins: String = sockets
-        .iter()
-        .map(|s| {
-            let socket = quote(s);
-            format!("[ -S {socket} ] || refuse 'no KMS plugin listens at '{socket}\n")
-        })
-        .collect();
+    let plugins = answering(&layout.sockets());
     Procedure::new(
         // What a power cut left of an earlier writing holds keys: it goes first.
         format!(
@@ -127,6 +113,15 @@ fn write(layout: &Layout, before: &str, after: &str) -> Procedure {
         ),
         format!("[ \"$(stat -c '%a %U' \"$f\")\" = '600 root' ] || unverified \"$f is open to others\"\nwait_loaded {after}"),
     )
+}
+
+/// Refuses when no plugin answers at a socket.
+pub(crate) fn answering(sockets: &BTreeSet<&str>) -> String {
+    let one = |socket: &&str| {
+        let socket = quote(socket);
+        format!("listens {socket} || refuse 'no KMS plugin answers at '{socket}': start it on this machine'\n")
+    };
+    if sockets.is_empty() { String::new() } else { format!("{LISTENS}{}", sockets.iter().map(one).collect::<String>()) }
 }
 
 fn load(sha256: &str) -> Procedure {
@@ -154,7 +149,7 @@ fn check(prefixes: &BTreeMap<String, String>) -> Procedure {
         .collect();
     Procedure::new(
         format!(
-            "{ETCD}{VALUES}{METRICS}end=$(( $(since) + {REQUEST} )); until [ \"$(date +%s)\" -ge $end ]; do sleep 1; done\netcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"
+            "{ETCD}{VALUES}{LOCAL}{METRICS}end=$(( $(since) + {REQUEST} )); until [ \"$(date +%s)\" -ge $end ]; do sleep 1; done\netcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"
         ),
         "",
         counts,

@@ -42,6 +42,9 @@ pub enum Error {
         /// The fingerprint of the host's.
         theirs: String,
     },
+    /// An action that is not for a host alone.
+    #[error("this is done elsewhere")]
+    Elsewhere,
     /// A layout asks for a key that it was not given.
     #[error("{0} was not given")]
     Missing(String),

@@ -19,6 +19,39 @@ pub struct Server {
     pub loaded: Layout,
     /// Whether the file is marked as not yet loaded.
     pub marked: bool,
+    /// The folders of KMS plugins that its manifest mounts.
+    pub manifest: Vec<String>,
+    /// Those that it has mounted: what its manifest said when it started.
+    pub mounts: Vec<String>,
+}
+
+impl Server {
+    /// One that was begun with this file.
+    pub fn new(file: Layout) -> Self {
+        let folders: BTreeSet<&str> = file.all().into_iter().filter_map(super::spec::Entry::socket_folder).collect();
+        let mounts: Vec<String> = folders.into_iter().map(str::to_owned).collect();
+        Self { loaded: file.clone(), file, marked: false, manifest: mounts.clone(), mounts }
+    }
+
+    /// It starts again, as its manifest says, or only looks at its file. One that names a plugin which it cannot reach is not loaded.
+    pub fn looks(&mut self, restarts: bool) {
+        if restarts {
+            self.mounts.clone_from(&self.manifest);
+        }
+        if self.reaches() {
+            self.loaded = self.file.clone();
+        }
+    }
+
+    fn reaches(&self) -> bool {
+        self.file.clash().is_none()
+            && self
+                .file
+                .all()
+                .into_iter()
+                .filter_map(super::spec::Entry::socket_folder)
+                .all(|folder| self.mounts.iter().any(|m| m == folder))
+    }
 }
 
 /// All of them, and etcd.
@@ -51,7 +84,9 @@ impl World {
         Some(EncryptionFacts {
             file: Some(Enc { layout: server.file.clone(), fingerprints: keys, sha256: digest(&server.file), unloaded: server.marked }),
             tools: true,
-            mounts: Vec::new(),
+            mounts: server.mounts.iter().filter(|m| server.manifest.contains(m)).cloned().collect(),
+            plugins: server.manifest.clone(),
+            silent: BTreeSet::new(),
             values: (first && !one).then_some(counts),
         })
     }
@@ -85,6 +120,12 @@ pub(super) fn digest(layout: &Layout) -> String {
     kubestead_storage::plan::digest(&serde_json::to_string(layout).unwrap_or_default())
 }
 
+fn load(host: &Name, server: &mut Server) -> Result<(), String> {
+    server.looks(false);
+    server.marked = server.loaded != server.file;
+    if server.marked { Err(format!("{host}: it cannot reach its plugin")) } else { Ok(()) }
+}
+
 /// The world after a step that succeeded, or why it would have refused.
 pub fn model(step: &Step<Action>, mut world: World) -> Result<World, String> {
     let host = match &step.target {
@@ -93,6 +134,14 @@ pub fn model(step: &Step<Action>, mut world: World) -> Result<World, String> {
     };
     match &step.action {
         Action::Snapshot { .. } => world.snapshots += 1,
+        Action::Mount { before, folders, .. } => {
+            let server = world.servers.get_mut(&host).ok_or("no such server")?;
+            if server.manifest != *before && server.manifest != *folders {
+                return Err(format!("{host}: its manifest is another"));
+            }
+            server.manifest.clone_from(folders);
+            server.looks(true);
+        }
         Action::Write { layout, expected, .. } => {
             let server = world.servers.get_mut(&host).ok_or("no such server")?;
             let fits = match expected {
@@ -102,14 +151,15 @@ pub fn model(step: &Step<Action>, mut world: World) -> Result<World, String> {
             if !fits && server.file != *layout {
                 return Err(format!("{host}: its file is another"));
             }
-            (server.file, server.loaded, server.marked) = (layout.clone(), layout.clone(), false);
+            server.file = layout.clone();
+            load(&host, server)?;
         }
         Action::Load { sha256 } => {
             let server = world.servers.get_mut(&host).ok_or("no such server")?;
             if digest(&server.file) != *sha256 {
                 return Err(format!("{host}: its file is another"));
             }
-            (server.loaded, server.marked) = (server.file.clone(), false);
+            load(&host, server)?;
         }
         Action::Rewrite { resources } => {
             for kind in resources {

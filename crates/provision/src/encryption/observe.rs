@@ -1,14 +1,14 @@
 //! What the API servers read and write with. Keys never leave the machine: their fingerprints do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 
 use super::file::expand;
-use super::script::{ETCD, VALUES, redacted};
-use super::spec::{EncryptionSpec, FILE, Layout, UNLOADED};
+use super::script::{ETCD, LISTENS, MOUNTED, VALUES, redacted};
+use super::spec::{EncryptionSpec, FILE, Layout, MANIFEST, UNLOADED};
 
 /// Encryption at rest on a control plane as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +18,12 @@ pub struct EncryptionFacts {
     pub file: Option<Enc>,
     /// Whether etcdctl and etcdutl are there.
     pub tools: bool,
-    /// Folders that the API server has mounted.
-    pub mounts: Vec<String>,
+    /// Folders that the API server has mounted: the one that runs, and the one that would start next.
+    pub mounts: BTreeSet<String>,
+    /// Folders of KMS plugins that its manifest mounts, in the manifest's order.
+    pub plugins: Vec<String>,
+    /// The sockets of KMS plugins, of its file and of those that are asked for, at which nobody answers.
+    pub silent: BTreeSet<String>,
     /// For each kind how many values in etcd begin in which way; looked at only while the file has more than one way to read values.
     pub values: Option<BTreeMap<String, BTreeMap<String, u64>>>,
 }
@@ -41,9 +45,7 @@ pub struct Enc {
 /// The sections of the probe. Values are counted on one control plane: etcd has the same on all.
 pub fn sections(spec: &EncryptionSpec, count: bool) -> Vec<Section> {
     let file = format!("[ -s {FILE} ] || exit 0\n[ -e {UNLOADED} ] && echo unloaded || echo loaded\n{}", redacted());
-    let tools = "command -v etcdctl etcdutl > /dev/null && echo yes || echo no\n\
-                 sed -n 's/.*mountPath: *//p' /etc/kubernetes/manifests/kube-apiserver.yaml 2>/dev/null; true";
-    let mut all = vec![Section::new("encryption/file", file), Section::new("encryption/server", tools)];
+    let mut all = vec![Section::new("encryption/file", file), Section::new("encryption/server", server(spec))];
     if count {
         let kinds = spec.resources.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         // Two ways to read values, or values as they are, or a file that was just written: only then is it worth a look into etcd.
@@ -58,16 +60,34 @@ pub fn sections(spec: &EncryptionSpec, count: bool) -> Vec<Section> {
     all
 }
 
+/// `tools yes`; `manifest FOLDER` and `running FOLDER` for each mount of the API server; `plugin FOLDER` for those that have kubestead's name;
+/// `silent SOCKET`. A plugin that is written down nowhere is asked nothing.
+fn server(spec: &EncryptionSpec) -> String {
+    let wanted = spec.entry.socket().unwrap_or_default();
+    format!(
+        "{MOUNTED}{LISTENS}command -v etcdctl etcdutl > /dev/null && echo 'tools yes'\n\
+         awk '$2 == \"mountPath:\" {{ path = $3; print \"manifest\", path; next }} $1 == \"mountPath:\" {{ print \"manifest\", $2 }} \
+         $1 == \"name:\" {{ if (path != \"\" && $2 ~ /^kms(-[0-9]+)?$/) print \"plugin\", path; path = \"\" }}' {MANIFEST} 2> /dev/null\n\
+         mounted | sed 's/^/running /'\n\
+         for s in {wanted} $(grep -o 'unix://[A-Za-z0-9._/-]*' {FILE} 2> /dev/null | sed 's#^unix://##'); do listens \"$s\" || echo \"silent $s\"; done; true"
+    )
+}
+
 /// Reads the answers.
 pub fn read(answers: &Answers) -> Result<EncryptionFacts, Gap> {
     let text = answers.text("encryption/file")?;
     let file = if text.is_empty() { None } else { Some(file(text)?) };
-    let mut server = answers.text("encryption/server")?.lines();
-    let tools = server.next() == Some("yes");
-    let mounts = server.map(|l| l.trim().trim_matches('"').to_owned()).collect();
+    let server = answers.text("encryption/server")?;
+    let all = |word: &str| -> Vec<String> {
+        let words = server.lines().filter_map(|l| l.split_once(' ').filter(|(first, _)| *first == word));
+        words.map(|(_, rest)| rest.trim().trim_matches('"').to_owned()).collect()
+    };
+    let running = all("running");
+    let mounts = all("manifest").into_iter().filter(|folder| running.contains(folder)).collect();
     // That etcd does not answer just now stands against nothing: it is asked again before anything relies on it.
     let values = answers.text("encryption/values").ok().and_then(values);
-    Ok(EncryptionFacts { file, tools, mounts, values })
+    let (tools, plugins, silent) = (!all("tools").is_empty(), all("plugin"), all("silent").into_iter().collect());
+    Ok(EncryptionFacts { file, tools, mounts, plugins, silent, values })
 }
 
 fn file(text: &str) -> Result<Enc, Gap> {
@@ -148,6 +168,31 @@ mod tests {
             assert!(!text.contains(&KEY[..12]), "{text}");
             assert!(file(&format!("loaded\n{text}")).unwrap_err().to_string().contains("not understood"));
         }
+    }
+
+    /// The manifest is one that kubeadm 1.37 writes, shortened; a second machine has it as somebody ordered it by hand.
+    #[test]
+    fn a_folder_counts_as_mounted_when_it_is_in_the_manifest_and_in_the_running_server() {
+        let manifest = "spec:\n  containers:\n  - name: kube-apiserver\n    volumeMounts:\n    - mountPath: /etc/kubernetes/enc\n      name: enc\n      \
+                        readOnly: true\n    - mountPath: /run/kms\n      name: kms\n    - mountPath: /run/other\n      name: kms-2\n    \
+                        - name: own\n      mountPath: \"/run/own\"\n  volumes:\n  - hostPath:\n      path: /run/kms\n    name: kms\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (path, socket) = (folder.path().join("manifest"), folder.path().join("plugin.sock"));
+        std::fs::write(&path, manifest).unwrap();
+        std::fs::write(folder.path().join("enc"), "- kms: {name: a, endpoint: \"unix:///nowhere/old.sock\"}\n").unwrap();
+        let plugin = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        // As a plugin does: it reads what is no gRPC, and hangs up.
+        let plugin = std::thread::spawn(move || std::io::Read::read(&mut plugin.accept().unwrap().0, &mut [0; 64]).unwrap());
+        let kms = |socket: &str| Entry::Kms { name: "vault".into(), endpoint: format!("unix://{socket}"), timeout: "3s".into() };
+        let spec = EncryptionSpec { entry: kms(socket.to_str().unwrap()), ..EncryptionSpec::default() };
+        let script = server(&spec).replace(MANIFEST, path.to_str().unwrap()).replace(FILE, folder.path().join("enc").to_str().unwrap());
+        let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        assert!(plugin.join().unwrap() > 0);
+        let said = String::from_utf8(out.stdout).unwrap() + "running /run/kms\nrunning /run/own\nrunning /\n";
+        let facts = read(&Answers::from_pairs([("encryption/file", 0, ""), ("encryption/server", 0, &said)])).unwrap();
+        assert_eq!(facts.mounts, ["/run/kms", "/run/own"].map(str::to_owned).into(), "{said}");
+        assert_eq!(facts.plugins, ["/run/kms", "/run/other"], "{said}");
+        assert_eq!(facts.silent, ["/nowhere/old.sock".to_owned()].into(), "{said}");
     }
 
     #[test]

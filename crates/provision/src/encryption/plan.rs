@@ -3,6 +3,7 @@
 //! | stage | on every control plane | rule that holds from then on |
 //! |---|---|---|
 //! | `snapshot` | a copy of etcd, checked | what comes can be undone |
+//! | `mount`, only for a KMS plugin | its socket's folder is in the API server, which restarts for it | every server can reach the plugin |
 //! | `add` | the new way to read stands last, and is loaded | every server can read what any server will write |
 //! | `promote` | it stands first, and is loaded | every server writes with it |
 //! | `rewrite`, `check` | every value carries it, counted in etcd | the old way reads nothing any more |
@@ -41,6 +42,17 @@ pub enum Action {
     Snapshot {
         /// Without folder and ending.
         name: String,
+    },
+    /// Has the API server on this machine mount the folders of KMS plugins, for which it restarts.
+    Mount {
+        /// The machine.
+        node: Name,
+        /// The folders that its manifest mounts for plugins now.
+        before: Vec<String>,
+        /// Those that it shall mount.
+        folders: Vec<String>,
+        /// At these sockets a plugin must answer before.
+        sockets: BTreeSet<String>,
     },
     /// Replaces the file, and waits until the API server on this machine has loaded it.
     Write {
@@ -95,6 +107,13 @@ pub fn plan(spec: &EncryptionSpec, servers: &[Server<'_>], escrow: &BTreeSet<Str
     part.held = held(spec, servers, &files, &changing, escrow);
     if part.held.is_empty() {
         Rotation { spec, servers, files: &files, changing }.steps(&mut part);
+    }
+    let written = part.steps.iter().filter_map(|s| if let Action::Write { layout, .. } = &s.action { layout.clash() } else { None });
+    if let Some(name) = written.map(str::to_owned).next() {
+        let reason = format!("the plugin {name} would stand in two lists of the file, which no API server takes");
+        let hint = "move all kinds to another provider, such as secretbox, in one edit; from there every way is open";
+        part.steps.clear();
+        part.held.push(Held::new("cluster/encryption", reason, hint));
     }
     part
 }
@@ -161,6 +180,11 @@ impl Rotation<'_> {
             let why = "copy etcd before its values are written with another key, and check the copy";
             part.push(Step::new(target(first), "encryption", "snapshot", action, why))
         });
+        let mut ready: BTreeSet<StepId> = snapshot.into_iter().collect();
+        for mount in self.servers.iter().zip(self.files).filter_map(|(server, (_, file))| self.mount(server, file)) {
+            let step = mount.after(ready.clone());
+            ready = BTreeSet::from([part.push(step)]);
+        }
         let mut readable = BTreeSet::new();
         for (name, file) in self.files {
             let (layout, plain) = (self.added(file), file.layout.clone().plain());
@@ -175,7 +199,7 @@ impl Rotation<'_> {
                 Entry::Key { name, .. } => Some(StepId::new("operator", &escrow_name(name), "escrow")),
                 Entry::Identity | Entry::Kms { .. } => None,
             };
-            readable.insert(part.push(step.after(snapshot.clone()).after(escrowed)));
+            readable.insert(part.push(step.after(ready.clone()).after(escrowed)));
         }
         let mut first_written = readable.clone();
         for (name, file) in self.files {
@@ -189,6 +213,25 @@ impl Rotation<'_> {
             }
         }
         self.values(&first_written, part);
+    }
+
+    /// What a server needs before it can ask the plugins of its next file. One server after the other restarts for it.
+    fn mount(&self, Server { name, facts }: &Server<'_>, file: &Enc) -> Option<Step<Action>> {
+        let layout = self.added(file);
+        let missing = |e: &&Entry| e.socket_folder().is_some_and(|folder| !facts.mounts.contains(folder));
+        let wanted: Vec<&Entry> = layout.all().into_iter().filter(missing).collect();
+        let mut folders = facts.plugins.clone();
+        for folder in wanted.iter().filter_map(|e| e.socket_folder()) {
+            if !folders.iter().any(|f| f == folder) {
+                folders.push(folder.to_owned());
+            }
+        }
+        let new = wanted.iter().filter_map(|e| e.socket_folder()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+        let sockets = wanted.iter().filter_map(|e| e.socket()).map(str::to_owned).collect();
+        let action = Action::Mount { node: (*name).clone(), before: facts.plugins.clone(), folders, sockets };
+        let why = format!("restart the API server with {new} mounted, where its KMS plugin answers");
+        let step = Step::new(Target::Host(name.to_string()), "encryption", "mount", action, why).risk(Risk::Disrupts);
+        (!wanted.is_empty()).then_some(step)
     }
 
     /// From the moment when every server writes as it shall.
@@ -306,7 +349,8 @@ fn held(
                     ),
                 );
             }
-            if entry.word() == spec.entry.word() && *entry != spec.entry && *entry != Entry::Identity {
+            let targets: BTreeSet<Entry> = spec.resources.iter().map(|kind| spec.target(kind)).collect();
+            if *entry != Entry::Identity && !targets.contains(entry) && targets.iter().any(|t| t.word() == entry.word()) {
                 hold(
                     format!("{} is the name of {entry} on {server} already, with other settings", entry.word()),
                     "a name stands for one key for ever: give the new one a name that was never used".into(),
@@ -322,31 +366,32 @@ fn held(
             hold(format!("etcd holds {kind} that are {what}, which no API server can read"), hint.into());
         }
     }
-    if !changing.is_empty() {
-        against(spec, servers, &mut found);
+    for Server { name, .. } in servers.iter().filter(|s| !changing.is_empty() && !s.facts.tools) {
+        let reason = "etcdctl and etcdutl are missing: values cannot be counted without them";
+        let hint = "put them into /usr/local/bin in the version of etcd, or name a bundle in the file";
+        found.push(Held::new(format!("{name}/encryption"), reason, hint));
     }
+    found.extend(silent(servers));
     found.sort();
     found.dedup();
     found
 }
 
-/// What a rotation needs besides.
-fn against(spec: &EncryptionSpec, servers: &[Server<'_>], found: &mut Vec<Held>) {
+/// KMS plugins that do not answer: without its plugin an API server reads nothing of what is encrypted with it, loads no file that names it,
+/// and says that it is not ready.
+pub fn silent(servers: &[Server<'_>]) -> Vec<Held> {
+    let mut found = Vec::new();
     for Server { name, facts } in servers {
-        if !facts.tools {
-            let hint = "put them into /usr/local/bin in the version of etcd, or name a bundle in the file";
-            found.push(Held::new(
-                format!("{name}/encryption"),
-                "etcdctl and etcdutl are missing: values cannot be counted without them",
-                hint,
-            ));
-        }
-        if let Some(folder) = spec.entry.socket_folder()
-            && !facts.mounts.iter().any(|m| m == folder)
-        {
-            let reason = format!("the API server has not mounted {folder}, where the socket of {} is", spec.entry);
-            let hint = "it is mounted when the cluster is begun with it; mounting it later is not supported yet";
+        for socket in &facts.silent {
+            let reason = format!("no KMS plugin answers at {socket}");
+            let used = facts.file.as_ref().is_some_and(|file| file.layout.sockets().contains(socket.as_str()));
+            let hint = if used {
+                "start the plugin on that machine: until then its API server cannot read what is encrypted with it"
+            } else {
+                "install and start the plugin on every control plane; nothing is begun before it answers"
+            };
             found.push(Held::new(format!("{name}/encryption"), reason, hint));
         }
     }
+    found
 }

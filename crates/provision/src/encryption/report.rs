@@ -30,6 +30,9 @@ pub fn lines(spec: &EncryptionSpec, servers: &[(&Name, &EncryptionFacts)]) -> Ve
                 words.first().map_or("", String::as_str)
             ));
         }
+        for socket in &facts.silent {
+            lines.push(format!("{name:<10} {:<14} no KMS plugin answers at {socket}", "encryption"));
+        }
         for (kind, left) in left(spec, facts).into_iter().filter(|(_, left)| *left > 0) {
             lines.push(format!("{:<10} {:<14} {left} {kind} not yet written with {}", "cluster", "encryption", spec.entry));
         }
@@ -48,6 +51,8 @@ fn left(spec: &EncryptionSpec, facts: &EncryptionFacts) -> BTreeMap<String, u64>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::file::expand;
     use super::super::observe::Enc;
     use super::*;
@@ -60,13 +65,15 @@ mod tests {
         let values =
             BTreeMap::from([("secrets".to_owned(), BTreeMap::from([(String::new(), 7), ("k8s:enc:secretbox:v1:key1:".to_owned(), 2)]))]);
         let file = Some(Enc { layout, fingerprints, sha256: String::new(), unloaded: true });
-        let facts = EncryptionFacts { file, tools: true, mounts: vec![], values: Some(values) };
+        let silent = BTreeSet::from(["/run/kms/vault.sock".to_owned()]);
+        let facts = EncryptionFacts { file, tools: true, mounts: BTreeSet::new(), plugins: vec![], silent, values: Some(values) };
         let name = Name::new("cp1").unwrap();
         let lines = lines(&EncryptionSpec::default(), &[(&name, &facts)]);
         assert!(
             lines[0].ends_with("secrets written with no encryption; reads secretbox key1 (0123456789abcdef) too; not yet loaded"),
             "{lines:?}"
         );
-        assert!(lines[1].ends_with("7 secrets not yet written with secretbox key1"));
+        assert!(lines[1].ends_with("no KMS plugin answers at /run/kms/vault.sock"));
+        assert!(lines[2].ends_with("7 secrets not yet written with secretbox key1"));
     }
 }

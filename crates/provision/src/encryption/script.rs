@@ -22,10 +22,30 @@ pub(super) const VALUES: &str = r#"values() {
 }
 "#;
 
-/// `metrics`: those of the API server on this machine. `loaded`: the sha256 of the configuration that it has loaded. `since`: when it last
-/// loaded another one, in seconds since 1970; 0 when it has not since it started.
-pub(super) const METRICS: &str = r#"pem() { awk -v k="$1:" '$1 == k { print $2 }' /etc/kubernetes/admin.conf | base64 -d; }
-metrics() { curl -s -f -m 30 --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) https://kubernetes:6443/metrics | grep '^apiserver_encryption_config_controller_' || true; }
+/// `apiserver`: the process of the API server on this machine, nothing when none listens. `mounted`: the folders that it sees as mounts,
+/// asked of the kernel: what its manifest says may not run yet.
+pub(crate) const MOUNTED: &str = r#"apiserver() { ss -Hltnp 'sport = :6443' | sed -n 's/.*("kube-apiserver",pid=\([0-9]*\),.*/\1/p'; }
+mounted() { local pid; pid=$(apiserver); [ -z "$pid" ] || awk '{ print $5 }' "/proc/${pid%%[!0-9]*}/mountinfo" 2> /dev/null || true; }
+"#;
+
+/// `listens SOCKET`: whether somebody answers there. A plugin speaks gRPC and nothing else, so any answer to curl will do, but for a connection
+/// that nobody takes, twice.
+pub(crate) const LISTENS: &str = r#"listens() {
+  local said
+  [ -S "$1" ] || return 1
+  for _ in 1 2; do said=0; curl -s -o /dev/null -m 3 --unix-socket "$1" http://kms/ || said=$?; [ "$said" = 7 ] || return 0; done
+  return 1
+}
+"#;
+
+/// `local_api PATH`: asks the API server on this machine, with the administrator's certificate that lies there.
+pub(crate) const LOCAL: &str = r#"pem() { awk -v k="$1:" '$1 == k { print $2 }' /etc/kubernetes/admin.conf | base64 -d; }
+local_api() { curl -s -f -m 30 --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) "https://kubernetes:6443$1"; }
+"#;
+
+/// After [`LOCAL`]. `metrics`: those of the API server on this machine. `loaded`: the sha256 of the configuration that it has loaded.
+/// `since`: when it last loaded another one, in seconds since 1970; 0 when it has not since it started.
+pub(super) const METRICS: &str = r#"metrics() { local_api /metrics | grep '^apiserver_encryption_config_controller_' || true; }
 loaded() { metrics | sed -n 's/^apiserver_encryption_config_controller_last_config_info{.*hash="sha256:\([0-9a-f]\{64\}\)".*/\1/p'; }
 since() { metrics | awk '/^apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds\{.*status="success"/ { s = sprintf("%.0f", $2) } END { print s + 0 }'; }
 "#;

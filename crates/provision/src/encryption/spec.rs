@@ -10,6 +10,8 @@ pub const FILE: &str = "/etc/kubernetes/enc/enc.yaml";
 pub(super) const FOLDER: &str = "/etc/kubernetes/enc";
 /// There while the file was written and the API server is not known to have loaded it.
 pub(super) const UNLOADED: &str = "/etc/kubernetes/enc/unloaded";
+/// How the API server runs on a control plane.
+pub(crate) const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// Where etcd lies, and its snapshots with it: what protects the one protects the others.
 pub(super) const ETCD: &str = "/var/lib/etcd";
 
@@ -94,12 +96,17 @@ impl Entry {
         }
     }
 
-    /// The folder that the API server must have mounted for it.
-    pub fn socket_folder(&self) -> Option<&str> {
+    /// The socket of its plugin.
+    pub fn socket(&self) -> Option<&str> {
         match self {
             Self::Identity | Self::Key { .. } => None,
-            Self::Kms { endpoint, .. } => endpoint.strip_prefix("unix://")?.rsplit_once('/').map(|(folder, _)| folder),
+            Self::Kms { endpoint, .. } => endpoint.strip_prefix("unix://"),
         }
+    }
+
+    /// The folder that the API server must have mounted for it.
+    pub fn socket_folder(&self) -> Option<&str> {
+        self.socket()?.rsplit_once('/').map(|(folder, _)| folder)
     }
 }
 
@@ -133,12 +140,19 @@ impl Default for EncryptionSpec {
 impl EncryptionSpec {
     /// The file of an API server that is as the cluster file says.
     pub fn layout(&self) -> Layout {
-        Layout(self.resources.iter().map(|r| (r.clone(), vec![self.entry.clone()])).collect())
+        Layout(self.resources.iter().map(|r| (r.clone(), vec![self.target(r)])).collect())
     }
 
-    /// How the values of a kind shall be written.
+    /// How the values of a kind shall be written. A plugin has another name for each further kind: an API server takes no file in which one
+    /// name stands in two lists, and while kinds come and go their lists differ.
     pub fn target(&self, resource: &str) -> Entry {
-        if self.resources.contains(resource) { self.entry.clone() } else { Entry::Identity }
+        match &self.entry {
+            _ if !self.resources.contains(resource) => Entry::Identity,
+            Entry::Kms { name, endpoint, timeout } if resource != "secrets" => {
+                Entry::Kms { name: format!("{name}-{resource}"), endpoint: endpoint.clone(), timeout: timeout.clone() }
+            }
+            entry => entry.clone(),
+        }
     }
 }
 
@@ -155,6 +169,18 @@ impl Layout {
     /// Every entry once.
     pub fn all(&self) -> BTreeSet<&Entry> {
         self.0.values().flatten().collect()
+    }
+
+    /// The sockets of its plugins.
+    pub fn sockets(&self) -> BTreeSet<&str> {
+        self.all().into_iter().filter_map(Entry::socket).collect()
+    }
+
+    /// A plugin's name that stands in two lists: no API server takes such a file.
+    pub fn clash(&self) -> Option<&str> {
+        let mut found: BTreeMap<&str, &Vec<Entry>> = BTreeMap::new();
+        let mut names = self.0.values().flat_map(|list| list.iter().filter(|e| e.socket().is_some()).map(move |e| (e.word(), list)));
+        names.find_map(|(name, list)| (*found.entry(name).or_insert(list) != list).then_some(name))
     }
 
     /// The same without kinds that are only written as they are: to name them says nothing.

@@ -1,8 +1,8 @@
 //! One action: guard, act, verify. Tokens and keys travel on standard input and lie in memory-backed files only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::command::{Command, Stdin};
+use kubestead_core::command::{Command, Stdin, quote};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::{KeyError, KeyRef, KeySource};
 use kubestead_core::name::Name;
@@ -14,7 +14,7 @@ use kubestead_core::secret::Secret;
 use super::config;
 use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
-use crate::encryption::{self, Entry, escrow_name};
+use crate::encryption::{self, Entry, MANIFEST, escrow_name};
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +66,21 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
         }
         Action::Init { spec, address } => {
             let text = config::init(spec, address, &[]).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })?;
-            init().stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(failed(format!("{on}: kubeadm init")))
+            init(&spec.encryption.entry)
+                .stdin(Stdin::Plain(text.into_bytes()))
+                .run(host)
+                .await
+                .map_err(failed(format!("{on}: kubeadm init")))
         }
         Action::Join { spec, node, address } => join(spec, node, address, host, hosts).await,
+        Action::Mount { spec, node, address, before, folders, sockets } => {
+            let describe = |plugins: &[String]| {
+                config::control_plane(spec, node, address, plugins).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })
+            };
+            let text = format!("{}{AFTER}\n{}", describe(before)?, describe(folders)?);
+            let what = format!("{on}: mount {} in the API server", folders.join(", "));
+            mount(folders, sockets).stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(failed(what))
+        }
         Action::Reset { spec } => reset(spec).run(host).await.map_err(failed(format!("{on}: take it out of the cluster"))),
         Action::StartKubelet => {
             Procedure::new("", "systemctl start kubelet", "systemctl is-active -q kubelet || unverified 'it is not active'")
@@ -103,10 +115,11 @@ const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernete
     Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380";
 
 /// kubeadm syncs nothing: what it wrote goes to the disk before the marker goes, or a power cut leaves empty files that look done.
-fn init() -> Procedure {
+fn init(entry: &Entry) -> Procedure {
+    let plugin = encryption::answering(&entry.socket().into_iter().collect());
     Procedure::new(
         format!(
-            "[ -s {ENCRYPTION} ] || refuse '{ENCRYPTION} is not there'\ntraces=''\n\
+            "[ -s {ENCRYPTION} ] || refuse '{ENCRYPTION} is not there'\n{plugin}traces=''\n\
              if [ -e {BEGUN} ]; then traces=--ignore-preflight-errors={OWN_TRACES}\n\
              elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then\n\
              grep -qF -- '--encryption-provider-config={ENCRYPTION}' /etc/kubernetes/manifests/kube-apiserver.yaml && already\n\
@@ -121,6 +134,54 @@ fn init() -> Procedure {
         format!(
             "k='kubectl --kubeconfig /etc/kubernetes/admin.conf'\n[ \"$($k get --raw /readyz)\" = ok ] || unverified 'the API server is not ready'\n\
              $k -n kube-system get daemonset kube-proxy > /dev/null || unverified 'kube-proxy is not there'\nsync; rm {BEGUN}; sync /etc/kubestead"
+        ),
+    )
+}
+
+/// Between two descriptions of a control plane: as it is, and as it shall be.
+const AFTER: &str = "@AFTER@";
+/// How long an API server may take to come back with another manifest, in seconds: as long as kubeadm waits for one on a slow machine.
+const RESTART: u32 = 600;
+
+/// kubeadm makes the manifest and the record of it in the cluster twice, without the folders and with them. What runs must be the former to
+/// the byte: kubeadm writes both deterministically, so any difference is somebody's own, or another version's, and would be lost.
+/// It renders into a folder in memory and not onto the manifest: it does not replace files atomically, and half a manifest is no API server.
+/// The record goes first: once the API server runs with the folders, nothing is left to do.
+fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
+    let list = folders.iter().map(|f| quote(f)).collect::<Vec<_>>().join(" ");
+    let sockets = encryption::answering(&sockets.iter().map(String::as_str).collect());
+    let render = format!(
+        "umask 077; mkdir \"$w\"; trap 'rm -rf \"$w\" \"$d\"/.kubestead.*' EXIT\n\
+         config=$(cat); printf '%s\\n' \"${{config%%{AFTER}*}}\" > \"$w/before.yaml\"; printf '%s\\n' \"${{config#*{AFTER}}}\" > \"$w/after.yaml\"\n\
+         for c in before after; do\n\
+         mkdir \"$w/$c\"; KUBEADM_INIT_DRYRUN_DIR=$w/$c kubeadm init phase control-plane apiserver --config \"$w/$c.yaml\" --dry-run > /dev/null\n\
+         find \"$w/$c\" -name kube-apiserver.yaml -exec mv {{}} \"$w/$c.manifest\" ';'\n\
+         kubeadm config migrate --old-config \"$w/$c.yaml\" --new-config \"$w/$c.all\" > /dev/null; record < \"$w/$c.all\" > \"$w/$c.record\"\n\
+         [ -s \"$w/$c.manifest\" ] && [ -s \"$w/$c.record\" ] || refuse 'kubeadm did not describe the API server'\ndone"
+    );
+    let by_hand = format!(
+        "nothing is lost by leaving it: add to it by hand a volume with hostPath and a volumeMount with mountPath, writable, of {list}, \
+         and the same to apiServer.extraVolumes of ClusterConfiguration in kube-system/kubeadm-config; then run up again"
+    );
+    Procedure::new(
+        format!(
+            "{}{}{sockets}f={MANIFEST}; d=${{f%/*}}; w=/run/kubestead-mount\n\
+             named() {{ local one; for one in {list}; do grep -qE \"mountPath: \\\"?$one\\\"?$\" \"$f\" || return 1; done; }}\n\
+             live() {{ local one all; all=$(mounted); for one in {list}; do grep -qxF -- \"$one\" <<< \"$all\" || return 1; done; [ \"$(local_api /readyz)\" = ok ]; }}\n\
+             record() {{ awk '/^---$/ {{ doc = \"\"; hit = 0; next }} {{ doc = doc $0 \"\\n\" }} $0 == \"kind: ClusterConfiguration\" {{ hit = 1 }} {{ if (hit) all = doc }} END {{ printf \"%s\", all }}'; }}\n\
+             first() {{ diff \"$1\" \"$2\" | sed -n 's/^[<>] */: /p' | head -n 1 || true; }}\n\
+             rm -rf \"$w\" \"$d\"/.kubestead.*\n\
+             if named; then ! live || already\nelse\n{render}\n\
+             cmp -s \"$f\" \"$w/before.manifest\" || refuse \"$f is not what kubeadm makes for this cluster$(first \"$f\" \"$w/before.manifest\"); {by_hand}\"\n\
+             kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=60s -n kube-system get configmap kubeadm-config -o 'jsonpath={{.data.ClusterConfiguration}}' > \"$w/record\" || refuse 'the API server does not answer'\n\
+             cmp -s \"$w/record\" \"$w/before.record\" || cmp -s \"$w/record\" \"$w/after.record\" || refuse \"ClusterConfiguration in kube-system/kubeadm-config is not that of this cluster$(first \"$w/record\" \"$w/before.record\"); {by_hand}\"\nfi",
+            encryption::LOCAL,
+            encryption::MOUNTED,
+        ),
+        "if ! named; then\nkubeadm init phase upload-config kubeadm --config \"$w/after.yaml\" > /dev/null\n\
+         t=$(mktemp \"$d/.kubestead.XXXXXX\"); cat \"$w/after.manifest\" > \"$t\"; sync \"$t\"; mv -fT \"$t\" \"$f\"; sync \"$d\"; rm -rf \"$w\"\nfi",
+        format!(
+            "end=$((SECONDS + {RESTART})); until live; do [ $SECONDS -lt $end ] || unverified \"the API server does not run with {list} mounted after {RESTART} s: see journalctl -u kubelet\"; sleep 1; done"
         ),
     )
 }
@@ -263,7 +324,10 @@ mod tests {
     #[test]
     fn every_script_is_one_that_bash_can_read() {
         let spec = spec();
-        for procedure in [key_file(), init(), join_procedure("ab"), reset(&spec)] {
+        let kms = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
+        let mounts = mount(&["/run/kms".to_owned(), "/run/new".to_owned()], &BTreeSet::from(["/run/kms/vault.sock".to_owned()]));
+        let init = [init(&spec.encryption.entry), init(&kms)];
+        for procedure in [key_file(), mounts, join_procedure("ab"), reset(&spec)].into_iter().chain(init) {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
             assert!(status.success(), "{}", command.argv[2]);

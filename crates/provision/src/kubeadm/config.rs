@@ -1,6 +1,7 @@
 //! kubeadm's configuration, `kubeadm.k8s.io/v1beta4`, and the kubelet's and kube-proxy's that go with it, as types. JSON is YAML, so
 //! the documents are written as JSON. Source: the published reference of the three API groups.
 
+use kubestead_core::name::Name;
 use serde::Serialize;
 
 use super::spec::{ADMISSION, ClusterSpec, ENCRYPTION};
@@ -15,6 +16,7 @@ struct InitConfiguration {
     kind: &'static str,
     #[serde(rename = "localAPIEndpoint")]
     local_api_endpoint: Endpoint,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     bootstrap_tokens: Vec<Token>,
     node_registration: Registration,
     timeouts: Option<Timeouts>,
@@ -105,11 +107,17 @@ struct Component {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Mount {
-    name: &'static str,
+    name: String,
     host_path: String,
     mount_path: String,
     read_only: bool,
     path_type: &'static str,
+}
+
+impl Mount {
+    fn new(name: String, path: &str, read_only: bool, path_type: &'static str) -> Self {
+        Self { name, host_path: path.to_owned(), mount_path: path.to_owned(), read_only, path_type }
+    }
 }
 
 #[derive(Serialize)]
@@ -197,28 +205,45 @@ fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) 
 
 /// The documents of `kubeadm init`. `@TOKEN@` is replaced on the node, so that its token never leaves it.
 pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+    let plugins: Vec<String> = spec.encryption.entry.socket_folder().map(str::to_owned).into_iter().collect();
+    let token = Token { token: "@TOKEN@".into(), ttl: "15m0s", description: "kubestead init" };
+    documents(spec, spec.first.as_str(), address, ignore, &plugins, vec![token])
+}
+
+/// The documents that make a control plane's API server what it is: the same as at its beginning, without a token, and with these folders of
+/// KMS plugins.
+pub fn control_plane(spec: &ClusterSpec, node: &Name, address: &str, plugins: &[String]) -> Result<String, serde_json::Error> {
+    documents(spec, node.as_str(), address, &[], plugins, Vec::new())
+}
+
+fn documents(
+    spec: &ClusterSpec,
+    node: &str,
+    address: &str,
+    ignore: &[&str],
+    plugins: &[String],
+    bootstrap_tokens: Vec<Token>,
+) -> Result<String, serde_json::Error> {
     // Leader election restarts controllers on a machine that stalls; a rehearsal has one of each anyway.
     let leader = || Component {
         extra_args: spec.lab.then(|| Argument { name: "leader-elect", value: "false".into() }).into_iter().collect(),
         ..Component::default()
     };
-    let mount = |name, path: &str, read_only| Mount {
-        name,
-        host_path: path.to_owned(),
-        mount_path: path.to_owned(),
-        read_only,
-        path_type: "Directory",
-    };
-    let mut extra_volumes = vec![mount("enc", "/etc/kubernetes/enc", true), mount("adm", "/etc/kubernetes/adm", true)];
-    // To speak to a socket is to write to it.
-    extra_volumes.extend(spec.encryption.entry.socket_folder().map(|folder| mount("kms", folder, false)));
+    let own = |name: &str, path: &str| Mount::new(name.to_owned(), path, true, "Directory");
+    let mut extra_volumes = vec![own("enc", "/etc/kubernetes/enc"), own("adm", "/etc/kubernetes/adm")];
+    extra_volumes.extend(plugins.iter().enumerate().map(|(index, folder)| {
+        let name = if index == 0 { "kms".to_owned() } else { format!("kms-{}", index + 1) };
+        // To speak to a socket is to write to it. A folder below /run is gone after a boot, and its plugin perhaps for ever: an API server
+        // that did not start for want of it would be a high price for a mount that nobody took away.
+        Mount::new(name, folder, false, "DirectoryOrCreate")
+    }));
     let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host);
     let init = InitConfiguration {
         api_version: KUBEADM,
         kind: "InitConfiguration",
         local_api_endpoint: Endpoint { advertise_address: address.to_owned(), bind_port: 6443 },
-        bootstrap_tokens: vec![Token { token: "@TOKEN@".into(), ttl: "15m0s", description: "kubestead init" }],
-        node_registration: registration(spec, spec.first.as_str(), address, ignore),
+        bootstrap_tokens,
+        node_registration: registration(spec, node, address, ignore),
         timeouts: timeouts(spec.lab),
     };
     let cluster = ClusterConfiguration {
@@ -291,7 +316,6 @@ pub(super) fn join(spec: &ClusterSpec, node: &str, address: &str, ca: &str, igno
 
 #[cfg(test)]
 mod tests {
-    use kubestead_core::name::Name;
     use serde_json::Value;
 
     use super::*;
@@ -335,6 +359,24 @@ mod tests {
         let found = documents(&init(&ClusterSpec { encryption, ..spec(false) }, "10.0.0.11", &[]).unwrap());
         let mounts = found[1]["apiServer"]["extraVolumes"].as_array().unwrap();
         assert_eq!((mounts.len(), &mounts[2]["mountPath"], &mounts[2]["readOnly"]), (3, &Value::from("/run/kms"), &Value::from(false)));
+    }
+
+    /// Else kubeadm would make another manifest of them than the one that runs, and nothing could be mounted later.
+    #[test]
+    fn a_control_plane_is_described_as_at_its_beginning_but_for_the_token() {
+        let cp = Name::new("cp1").unwrap();
+        let entry = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
+        let begun = ClusterSpec { encryption: EncryptionSpec { entry, ..EncryptionSpec::default() }, ..spec(true) };
+        for (begun, plugins) in [(spec(true), vec![]), (spec(false), vec![]), (begun, vec!["/run/kms".to_owned()])] {
+            let mut first = documents(&init(&begun, "10.0.0.11", &[]).unwrap());
+            let later = control_plane(&begun, &cp, "10.0.0.11", &plugins).unwrap();
+            first[0].as_object_mut().unwrap().remove("bootstrapTokens").unwrap();
+            assert!(first == documents(&later) && !later.contains("TOKEN"));
+        }
+        let two = control_plane(&spec(true), &cp, "10.0.0.11", &["/run/kms".to_owned(), "/run/new".to_owned()]).unwrap();
+        let mounts = documents(&two)[1]["apiServer"]["extraVolumes"].clone();
+        assert_eq!((&mounts[2]["name"], &mounts[3]["name"], &mounts[3]["hostPath"]), (&"kms".into(), &"kms-2".into(), &"/run/new".into()));
+        assert_eq!((&mounts[0]["pathType"], &mounts[3]["pathType"]), (&"Directory".into(), &"DirectoryOrCreate".into()));
     }
 
     #[test]

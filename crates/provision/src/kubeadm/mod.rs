@@ -8,6 +8,7 @@ mod plan;
 mod spec;
 
 pub use apply::apply;
+pub use config::control_plane;
 pub use observe::{KubeadmFacts, State, read, sections};
 pub use plan::{Action, Candidate, joined, plan, reset, stranger};
 pub use spec::ClusterSpec;

@@ -35,6 +35,21 @@ pub enum Action {
         /// Its address.
         address: String,
     },
+    /// Has the API server mount folders of KMS plugins, which restarts it; [`crate::encryption`] says when.
+    Mount {
+        /// The cluster.
+        spec: ClusterSpec,
+        /// The node.
+        node: Name,
+        /// Its address.
+        address: String,
+        /// The folders that its manifest mounts for plugins now.
+        before: Vec<String>,
+        /// Those that it shall mount.
+        folders: Vec<String>,
+        /// At these sockets a plugin must answer before.
+        sockets: BTreeSet<String>,
+    },
     /// Starts a kubelet that is stopped.
     StartKubelet,
     /// Takes a node out of the cluster; its volumes stay.
