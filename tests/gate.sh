@@ -17,6 +17,7 @@ mkdir -p "$KUBESTEAD_CACHE/bin"
 # A copy: cargo may replace its own while the lab's supervisor runs.
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")
 cp "$CARGO_TARGET_DIR/debug/kubestead" "$kubestead"; chmod 755 "$kubestead"
+export KUBESTEAD=$kubestead
 step "the lab's parts are built in the background; what is in the cache is not built again"
 log=$(mktemp)
 # A session of its own, so that what it started ends with it.
@@ -24,13 +25,14 @@ setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
 # The real sops and age and a KMS plugin, to test against; built once.
 go_log=$(mktemp)
 setsid bash -c 'set -e; bash scripts/sops.sh; bash scripts/age.sh; bash scripts/kms-plugin.sh' > "$go_log" 2>&1 & go_builder=$!
+# row NAME COMMAND...: a command beside the others, in a session of its own, and what it says in a file.
+declare -A rows=()
+rows_log=$(mktemp -d)
+row() { local name=$1; shift; setsid "$@" > "$rows_log/$name" 2>&1 & rows[$name]=$!; }
 finish() {
-  [ -z "$builder" ] || kill -- "-$builder" 2>/dev/null || true
-  [ -z "$go_builder" ] || kill -- "-$go_builder" 2>/dev/null || true
-  [ -z "$others" ] || kill -- "-$others" 2>/dev/null || true
-  rm -f "$kubestead" "$log" "$go_log" "$others_log"
+  for pid in $builder $go_builder "${rows[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+  rm -rf "$kubestead" "$log" "$go_log" "$rows_log"
 }
-others= others_log=
 trap finish EXIT
 
 step "format"
@@ -73,13 +75,15 @@ done
 wait "$builder" || { cat "$log"; echo "the lab could not be built"; exit 1; }
 builder=
 tail -n +$((shown + 1)) "$log"
-step "the lab: two proofs side by side, as each of them waits for boots most of the time"
-others_log=$(mktemp)
-KUBESTEAD=$kubestead setsid bash tests/lab-others.sh > "$others_log" 2>&1 & others=$!
+step "the lab: proofs side by side, as each of them waits for boots or for API servers most of the time"
+row machines bash tests/lab-others.sh
+row servers bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
 result=0
-KUBESTEAD=$kubestead bash tests/lab.sh | timed || result=1
-step "the lab: the others"
-wait "$others" || result=1
-others=
-cat "$others_log"
+bash tests/lab.sh | timed || result=1
+for name in machines servers; do
+  step "beside it: $name"
+  wait "${rows[$name]}" || result=1
+  unset "rows[$name]"
+  cat "$rows_log/$name"
+done
 exit "$result"

@@ -13,5 +13,4 @@ proof "without root, and what ends it" bash tests/lab-rootless.sh
 proof "the parts for QEMU" "$KUBESTEAD" lab build --backend qemu-tcg
 proof "QEMU" bash tests/lab-qemu.sh
 proof "Secrets on an API server without machines" bash tests/api.sh
-proof "the key of encryption at rest is replaced on three API servers" bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
 exit "$bad"
