@@ -199,11 +199,11 @@ echo "== reboot"
 expect "reboot" "$kubestead" lab reboot cp1
 expect "the API server comes back, and its plugin before it" ready
 expect "and reads what was there" on cp1 "[ \"\$($kube -n default get secret still-600 -o jsonpath={.data.word} | base64 -d)\" = $canary ]"
-expect "the plan is empty" status 0 plan
+expect "the plan is empty" eventually 180 status 0 plan
 expect "the plugin stops" on cp1 "systemctl stop kms-plugin"
 expect "status tells it, and the next step" says "no KMS plugin answers at /run/kms/plugin.sock (start the plugin on that machine" status 4 "$kubestead" status
 start_plugin() { on cp1 "systemctl start kms-plugin" && ready; }
 expect "it starts again, and the API server is ready again" start_plugin
 expect "and reads what was there" on cp1 "[ \"\$($kube -n default get secret still-1 -o jsonpath={.data.word} | base64 -d)\" = $canary ]"
-expect "the plan is empty again" status 0 plan
+expect "the plan is empty again" eventually 180 status 0 plan
 expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"

@@ -201,10 +201,13 @@ impl Hands {
     /// is back.
     async fn a_plugin_that_went_is_told_and_nothing_is_lost(&self, work: &Path, spec: &EncryptionSpec) {
         assert!(Self::reads(work, "cp3", "moving-1", 1).await);
-        let restart = "server() { ss -Hltnp 'sport = :6443' | sed -n 's/.*(\"kube-apiserver\",pid=\\([0-9]*\\),.*/\\1/p'; }; old=$(server); kill $(cat /run/kms.pid) $old; \
+        assert!(self.on("cp3", "kill $(cat /run/kms.pid); until [ ! -S /run/kms/plugin.sock ]; do sleep 0.1; done").await);
+        assert!(Self::reads(work, "cp3", "moving-1", 1).await, "what it has opened before");
+        let restart = "server() { ss -Hltnp 'sport = :6443' | sed -n 's/.*(\"kube-apiserver\",pid=\\([0-9]*\\),.*/\\1/p'; }; old=$(server); kill $old; \
                        until new=$(server); [ -n \"$new\" ] && [ \"$new\" != \"$old\" ] && curl -skf -o /dev/null https://127.0.0.1:6443/livez; do sleep 0.2; done";
         assert!(self.on("cp3", restart).await);
         assert!(!Self::reads(work, "cp3", "moving-1", 3).await, "it can tell");
+        assert!(self.on("cp3", "[ \"$(curl -sk https://127.0.0.1:6443/readyz)\" != ok ]").await, "it says so itself");
         assert!(Self::reads(work, "cp1", "moving-1", 1).await, "the others have theirs");
         let held = self.planned(spec).await.held;
         assert!(held.len() == 1 && held[0].object == "cp3/encryption" && held[0].hint.contains("start the plugin"), "{held:?}");
