@@ -126,7 +126,7 @@ fn the_recipients_of_a_key_file_are_those_that_it_opens() {
         own_recipients(&path, &AgeProgram::new(&age)).map_err(|e| e.to_string())
     };
     let ((own, identity), (other, _)) = (keygen(&age), keygen(&age));
-    assert_eq!(recipients(&format!("# public key: {own}\n{identity}\n")).unwrap(), [own.clone()]);
+    assert_eq!(recipients(&format!("# public key: {own}\n{identity}\n")).unwrap(), std::slice::from_ref(&own));
     let classic = age::x25519::Identity::generate();
     let both = format!("# of a colleague: {other}\n# public key: {own}\n{identity}\n{}\n", classic.to_string().expose_secret());
     assert_eq!(recipients(&both).unwrap(), [classic.to_public().to_string(), own], "another's, in a comment, is not taken for ours");
