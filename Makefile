@@ -2,6 +2,8 @@
 export KUBESTEAD_CACHE ?= $(HOME)/.cache/kubestead
 export CARGO_TARGET_DIR ?= $(KUBESTEAD_CACHE)/target
 KUBESTEAD = $(CARGO_TARGET_DIR)/release/kubestead
+# What is shipped, and so what is measured.
+SHIPPED = $(CARGO_TARGET_DIR)/dist/kubestead
 # The demo's cluster file and keys; they stay when `make demo-down` removes the machines.
 DEMO = $(KUBESTEAD_CACHE)/demo
 
@@ -18,10 +20,10 @@ test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
 
 bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops
-	cargo build --release -p kubestead-cli
-	bash benches/up.sh "$(KUBESTEAD)"
-	bash benches/size.sh
-	bash benches/secrets.sh "$(KUBESTEAD)"
+	cargo build --locked --profile dist -p kubestead-cli
+	bash benches/up.sh "$(SHIPPED)"
+	bash benches/size.sh "$(SHIPPED)"
+	bash benches/secrets.sh "$(SHIPPED)"
 
 docs: ## The crates' documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace

@@ -1,8 +1,7 @@
 #!/bin/bash
-# size.sh: the released program: its size, and how long --help takes.
+# size.sh KUBESTEAD: the program: its size, and how long --help takes.
 set -euo pipefail
-cargo build --locked --profile dist -p kubestead-cli --quiet
-program=${CARGO_TARGET_DIR:-target}/dist/kubestead
+program=$1
 echo "size $(($(stat -c %s "$program") / 1000000)) MB (limit 20)"
 times=$(for _ in $(seq 21); do begin=$(date +%s%N); "$program" --help > /dev/null; end=$(date +%s%N); echo $(((end - begin) / 1000)); done | sort -n)
 none=$(for _ in $(seq 21); do begin=$(date +%s%N); /bin/true; end=$(date +%s%N); echo $(((end - begin) / 1000)); done | sort -n)
