@@ -1,16 +1,27 @@
 #!/bin/bash
-# The proofs beside tests/lab.sh, one after another; each makes what it needs. All are run, whatever became of others.
+# lab-others.sh NAME...: the proofs beside tests/lab.sh, one after another; each makes what it needs. All are run, whatever became of others.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBESTEAD=${KUBESTEAD:-kubestead}
 bad=0
 proof() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; shift; "$@" || bad=1; }
-proof "encryption at rest" bash tests/lab-encryption.sh
-proof "Kubernetes from packages" bash tests/lab-packages.sh
-proof "keys" bash tests/lab-keys.sh alone # the other part is in tests/lab.sh
-proof "without root, and what ends it" bash tests/lab-rootless.sh
-proof "the parts for QEMU" "$KUBESTEAD" lab build --backend qemu-tcg
-proof "QEMU" bash tests/lab-qemu.sh
-proof "Secrets on an API server without machines" bash tests/api.sh
+for name in "$@"; do
+  case $name in
+    encryption) proof "encryption at rest" bash tests/lab-encryption.sh ;;
+    packages) proof "Kubernetes from packages" bash tests/lab-packages.sh ;;
+    keys) proof "keys" bash tests/lab-keys.sh alone ;; # the other part is in tests/lab.sh
+    rootless) proof "without root, and what ends it" bash tests/lab-rootless.sh ;;
+    qemu)
+      proof "the parts for QEMU" "$KUBESTEAD" lab build --backend qemu-tcg
+      proof "QEMU" bash tests/lab-qemu.sh
+      ;;
+    api) proof "Secrets on an API server without machines" bash tests/api.sh ;;
+    servers)
+      proof "the key of encryption at rest is replaced on three API servers" \
+        bash tests/servers.sh cargo test --locked --offline -p kubestead-provision --test encryption_servers -- --nocapture
+      ;;
+    *) echo "no proof is called $name"; exit 2 ;;
+  esac
+done
 exit "$bad"
