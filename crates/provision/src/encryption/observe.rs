@@ -61,11 +61,12 @@ pub fn sections(spec: &EncryptionSpec, count: bool) -> Vec<Section> {
 }
 
 /// `tools yes`; `manifest FOLDER` and `running FOLDER` for each mount of the API server; `plugin FOLDER` for those that have kubestead's name;
-/// `silent SOCKET`. A plugin that is written down nowhere is asked nothing.
+/// `silent SOCKET`. Without a plugin in the file or in the wish there is only the first: ss looks through all processes for its answer.
 fn server(spec: &EncryptionSpec) -> String {
     let wanted = spec.entry.socket().unwrap_or_default();
+    let used = if wanted.is_empty() { format!("grep -qs unix:// {FILE} || exit 0\n") } else { String::new() };
     format!(
-        "{MOUNTED}{LISTENS}command -v etcdctl etcdutl > /dev/null && echo 'tools yes'\n\
+        "{MOUNTED}{LISTENS}command -v etcdctl etcdutl > /dev/null && echo 'tools yes'\n{used}\
          awk '$2 == \"mountPath:\" {{ path = $3; print \"manifest\", path; next }} $1 == \"mountPath:\" {{ print \"manifest\", $2 }} \
          $1 == \"name:\" {{ if (path != \"\" && $2 ~ /^kms(-[0-9]+)?$/) print \"plugin\", path; path = \"\" }}' {MANIFEST} 2> /dev/null\n\
          mounted | sed 's/^/running /'\n\
