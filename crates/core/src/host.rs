@@ -58,7 +58,7 @@ pub enum HostError {
         host: String,
     },
     /// A file that was to be sent is not what it was said to be: the host got too little of it to use it.
-    #[error("{} is not the file that was planned: {why}", path.display())]
+    #[error("{} is not the file that was planned: {why}. Restore it (`kubestead bundle check` looks at all of a bundle), or plan again", path.display())]
     Source {
         /// The file, on the operator's computer.
         path: PathBuf,

@@ -42,8 +42,8 @@ pub enum Error {
         /// The fingerprint of the host's.
         theirs: String,
     },
-    /// An action that is not for a host alone.
-    #[error("this is done elsewhere")]
+    /// An action that a host cannot do alone.
+    #[error("objects are written anew through the API, and an API server's mounts are made by kubeadm: not by this host alone")]
     Elsewhere,
     /// A layout asks for a key that it was not given.
     #[error("{0} was not given")]
