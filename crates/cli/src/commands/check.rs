@@ -51,7 +51,8 @@ fn refuse(common: &Common, found: &[Diagnostic]) -> Failure {
             print::note(&diagnostic.to_string());
         }
     }
-    fail(Exit::Usage, format!("{}: {} mistakes; nothing was touched", common.file.display(), found.len()))
+    let many = if found.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", found.len()) };
+    fail(Exit::Usage, format!("{}: {many}; nothing was touched", common.file.display()))
 }
 
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
