@@ -34,9 +34,13 @@ pub struct Put {
 
 impl From<&Owned> for Put {
     fn from(file: &Owned) -> Self {
-        let sha256 = Sha256::digest(file.text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        Self { path: file.path.clone(), mode: file.mode, size: file.text.len() as u64, sha256 }
+        Self { path: file.path.clone(), mode: file.mode, size: file.text.len() as u64, sha256: digest(&file.text) }
     }
+}
+
+/// sha256 of a text, hex.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// [`puts`] for files whose texts are at hand.

@@ -6,6 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Step, StepId, Target};
 use kubestead_core::put::Owned;
+pub use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -78,11 +79,6 @@ pub enum Action {
         /// Which.
         volume: Volume,
     },
-}
-
-/// sha256 of a text, hex.
-pub fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The UUID that we give to a physical volume (32 letters and digits, in LVM's groups): a run that was cut off between pvcreate and

@@ -73,11 +73,10 @@ fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
          sync \"$r\"; mv -fT \"$r\" {INSTALLED}\n}}\nif fits; then record; already; fi",
         procedure.guard
     );
-    procedure.act.push_str("\nrecord");
     // Their sums were compared where they were sent from: to read them again here takes seconds.
     let sizes: String = programs.iter().map(|f| format!("{:o} {}\n", f.mode, f.size)).collect();
     procedure.verify =
-        format!("[ \"$(stat -c '%a %s' \"${{paths[@]}}\")\" = '{}' ] || unverified 'a program is not there'", sizes.trim_end());
+        format!("[ \"$(stat -c '%a %s' \"${{paths[@]}}\")\" = '{}' ] || unverified 'a program is not there'\nrecord", sizes.trim_end());
     procedure.stdin(sources(bundle, files))
 }
 
