@@ -234,14 +234,16 @@ fn tabs(volumes: &[Volume]) -> String {
 }
 
 /// The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the volume fails instead of filling `/`.
-/// A machine that is just booting mounts it by itself at any instant. The bare mount point is therefore closed in a view of its own,
-/// where nothing is mounted on it: else the volume's own folder might be the one that is closed.
+/// A machine that is just booting mounts it by itself at any instant. The guard therefore judges one look at what is mounted, and asks
+/// again before it calls files the bare mount point's; and the bare mount point is closed in a view of its own, where nothing is mounted
+/// on it: else the volume's own folder might be the one that is closed.
 fn mount(volume: &Volume) -> Procedure {
     let (path, mapper, unit) = (&volume.path, volume.mapper(), unit::cryptsetup_unit(volume));
     Procedure::new(
         format!(
-            "mounted() {{ [ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ]; }}\nif mounted; then already; fi\ns=$(findmnt -rn -M {path} -o SOURCE || true)\n[ -z \"$s\" ] || refuse \"$s is mounted at {path}\"\n\
-             [ ! -d {path} ] || [ -z \"$(ls -A {path})\" ] || refuse '{path} holds files'"
+            "mounted() {{ [ \"$(findmnt -rn -M {path} -o SOURCE)\" = /dev/mapper/{mapper} ]; }}\ns=$(findmnt -rn -M {path} -o SOURCE || true)\n\
+             case $s in '') ;; /dev/mapper/{mapper}) already ;; *) refuse \"$s is mounted at {path}\" ;; esac\n\
+             [ ! -d {path} ] || [ -z \"$(ls -A {path})\" ] || mounted || refuse '{path} holds files'"
         ),
         format!(
             "mkdir -p {path}\n\
@@ -364,6 +366,30 @@ mod tests {
         assert_ne!(run(&command.stdin.bytes()[..40]), Some(0), "a cut is noticed");
         assert!(dir.path().join("etc/kubestead/reload-pending").exists() && read("etc/fstab") == before, "and seen by the next look");
         assert_eq!(read(&unit::units(&volume)[0].path[1..]), unit::units(&volume)[0].text, "what stood there stays");
+    }
+
+    /// The real guard, with what findmnt(8) says each time (a descriptor's place is shared with the subshells that ask): the machine's
+    /// own boot may mount the volume between any two looks.
+    #[test]
+    fn a_volume_that_its_boot_mounts_meanwhile_is_not_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut volume = volume();
+        volume.path = dir.path().to_str().unwrap().to_owned();
+        let guard = mount(&volume).guard;
+        let run = |answers: &[&str]| {
+            std::fs::write(dir.path().join("answers"), answers.join("\n") + "\n").unwrap();
+            let script = format!(
+                "set -eu; exec 3< {}/answers; findmnt() {{ read -r a <&3; echo \"$a\"; [ -n \"$a\" ]; }}\n\
+                 already() {{ exit 91; }}; refuse() {{ exit 90; }}\n{}\n",
+                volume.path, guard
+            );
+            std::process::Command::new("bash").args(["-c", &script]).status().unwrap().code()
+        };
+        let ours = "/dev/mapper/luks-data";
+        assert_eq!(run(&[ours]), Some(91), "mounted before");
+        assert_eq!(run(&["", ours]), Some(0), "mounted since: its files are no reason");
+        assert_eq!(run(&["", ""]), Some(90), "files on the bare mount point");
+        assert_eq!(run(&["/dev/sdb1"]), Some(90), "another device");
     }
 
     #[test]
