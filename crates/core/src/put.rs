@@ -38,9 +38,9 @@ impl From<&Owned> for Put {
     }
 }
 
-/// sha256 of a text, hex.
-pub fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+/// sha256 of a text or of bytes, hex.
+pub fn digest(content: impl AsRef<[u8]>) -> String {
+    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// [`puts`] for files whose texts are at hand.

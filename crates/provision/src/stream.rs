@@ -61,7 +61,7 @@ mod tests {
     fn source(dir: &std::path::Path, name: &str, content: &[u8]) -> Source {
         let path = dir.join(name);
         std::fs::write(&path, content).unwrap();
-        let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = kubestead_core::put::digest(content);
         Source { path, size: content.len() as u64, sha256 }
     }
 

@@ -1,9 +1,10 @@
 //! What each action does to the facts: for tests, and to see ahead.
 
 use kubestead_core::fact::Fact;
+use kubestead_core::put::digest;
 
 use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
-use crate::plan::{Action, EXTENT, capacity, digest, round_up};
+use crate::plan::{Action, EXTENT, capacity, round_up};
 use crate::spec::Volume;
 use crate::unit;
 

@@ -6,7 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Step, StepId, Target};
 use kubestead_core::put::Owned;
-pub use kubestead_core::put::digest;
+use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

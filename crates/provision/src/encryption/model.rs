@@ -117,7 +117,7 @@ impl World {
 
 /// Stands for the sha256 of a file.
 pub(super) fn digest(layout: &Layout) -> String {
-    kubestead_storage::plan::digest(&serde_json::to_string(layout).unwrap_or_default())
+    kubestead_core::put::digest(serde_json::to_string(layout).unwrap_or_default())
 }
 
 fn load(host: &Name, server: &mut Server) -> Result<(), String> {

@@ -220,7 +220,7 @@ pub fn load(file: &str, text: &str, dir: &Path) -> Result<Cluster, Vec<Diagnosti
     if out.0.iter().any(|d| d.severity == Severity::Error) {
         return Err(out.0);
     }
-    let digest = super::rules::sha256(text);
+    let digest = kubestead_core::put::digest(text);
     Ok(Cluster { digest, ..cluster })
 }
 

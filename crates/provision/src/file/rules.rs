@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use kubestead_core::name::Name;
 use kubestead_storage::spec::Filesystem;
-use sha2::{Digest, Sha256};
 
 use super::cluster::{Cluster, Draft, POOL_ROOT, Role, VolumeDecl};
 use super::decode::{At, Findings, parsed, text};
@@ -17,11 +16,6 @@ const MINORS: [u64; 3] = [35, 36, 37];
 /// Stands where a name was wrong, so that the other rules can still be told; never leaves this module's caller.
 pub(super) fn stand_in() -> Name {
     Name::new("x").unwrap_or_else(|_| unreachable!("x is a label"))
-}
-
-/// sha256 of a text, hex.
-pub(super) fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 pub(super) fn version(found: &At<String>, out: &mut Findings) {

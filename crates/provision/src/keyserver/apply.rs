@@ -6,6 +6,7 @@ use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::put;
+use kubestead_core::put::digest;
 use kubestead_core::secret::Secret;
 use kubestead_storage::apply::write_files;
 
@@ -68,7 +69,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
             if status != 0 {
                 return Err(failed(what)(ProcedureError::Exit { status, tail }));
             }
-            let found = super::sha256(value.expose());
+            let found = digest(value.expose());
             if value.expose().len() != 64 || sha256.as_ref().is_some_and(|sum| *sum != found) {
                 return Err(failed(what)(ProcedureError::Refused(format!("{from} gives another share than when this was planned"))));
             }

@@ -17,8 +17,8 @@ use kubestead_core::secret::Secret;
 use zeroize::Zeroizing;
 
 use super::line::{self, Entry};
-use super::sha256;
 use super::spec::{KEYS, KeyServerSpec};
+use kubestead_core::put::digest;
 
 const TITLE: &str = "kubestead key server, format 1";
 
@@ -175,7 +175,7 @@ impl Archive {
 
 fn row(path: &str, value: &Secret) -> Zeroizing<String> {
     let encoded = Zeroizing::new(STANDARD.encode(value.expose()));
-    Zeroizing::new(format!("share {path} {} {}", sha256(value.expose()), encoded.as_str()))
+    Zeroizing::new(format!("share {path} {} {}", digest(value.expose()), encoded.as_str()))
 }
 
 /// `NODE/VOLUME SHA256 BASE64`; nothing when it is not so.
@@ -186,7 +186,7 @@ fn share(rest: &str) -> Option<Result<(String, Secret), BadArchive>> {
     Name::new(node).ok()?;
     Name::new(volume).ok()?;
     let value = Secret::new(STANDARD.decode(encoded).ok()?);
-    if value.expose().len() != 64 || sha256(value.expose()) != sum || words.next().is_some() {
+    if value.expose().len() != 64 || digest(value.expose()) != sum || words.next().is_some() {
         return Some(Err(BadArchive::Share(path.to_owned())));
     }
     Some(Ok((path.to_owned(), value)))

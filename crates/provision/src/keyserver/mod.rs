@@ -22,9 +22,3 @@ pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server,
 pub use plan::{Action, Replaced, Wanted, plan, ready};
 pub use revocation::revocation;
 pub use spec::{EnrolledNode, KeyServerSpec};
-
-/// sha256 of bytes, hex.
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}

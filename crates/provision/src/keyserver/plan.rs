@@ -6,7 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
-use kubestead_storage::plan::digest;
+use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
 use super::line::{self, Entry, Line};

@@ -2,7 +2,7 @@
 
 use kubestead_core::command::quote;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_storage::plan::digest;
+use kubestead_core::put::digest;
 
 use super::line::{self, Entry};
 use super::observe::{self, ServerFacts};

@@ -140,7 +140,7 @@ mod tests {
             kind,
             name: name.into(),
             version: "1".into(),
-            sha256: kubestead_storage::plan::digest(text),
+            sha256: kubestead_core::put::digest(text),
             size: text.len() as u64,
             roles: vec![],
             image: None,

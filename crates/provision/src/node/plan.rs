@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
-use kubestead_storage::plan::digest;
+use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
 use super::apt;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::kube::ObjectRef;
+use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Carries the digest of what was applied. Its value comes from ciphertext, so that it tells nothing of a value.
 pub(super) const DIGEST: &str = "kubestead.io/digest";
@@ -56,8 +56,7 @@ impl SecretSpec {
     pub(super) fn digest_of(&self, sealed: &BTreeMap<String, (&str, &str)>) -> String {
         let Self { file: _, namespace, name, kind, immutable, labels, annotations, keys: _, digest: _ } = self;
         let all = serde_json::json!(["v1", namespace, name, kind, immutable, labels, annotations, sealed]);
-        let sum: String = Sha256::digest(all.to_string()).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{sum}")
+        format!("sha256:{}", digest(all.to_string()))
     }
 }
 
