@@ -16,5 +16,6 @@ pub mod plan;
 pub mod pv;
 mod report;
 pub mod spec;
+mod superblock;
 pub mod unit;
 pub mod wipe;

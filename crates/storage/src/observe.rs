@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::luks2::{self, Which};
 use crate::report::{Lvm, Wipefs, json, number};
-use crate::spec::{HostStorage, Volume};
+use crate::spec::{Filesystem, HostStorage, Volume};
+use crate::superblock::{self, LENGTH};
 use crate::unit;
 
 /// Set on an LV when we make it, dropped when its filesystem is made: it proves that the LV never held data.
@@ -160,7 +161,6 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     }
     let mut found = vec![
         Section::new("storage/lvm", LVM),
-        Section::new("storage/mounts", "findmnt -rn -o TARGET,SOURCE"),
         Section::new("storage/tabs", "cat /etc/crypttab 2>/dev/null; echo @@; cat /etc/fstab"),
         // Files that systemd has perhaps not read yet count as not written.
         Section::new("storage/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files(spec).join(" "))),
@@ -169,6 +169,9 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
         found.push(Section::new(format!("storage/device:{device}"), device_script(device)));
     }
     found.extend(spec.volumes.iter().map(|v| Section::new(format!("storage/volume:{}", v.name), volume_script(v))));
+    // After the look into the mount points: a boot may mount at any instant, and files are the bare mount point's only if nothing is
+    // mounted there even then.
+    found.push(Section::new("storage/mounts", "findmnt -rn -o TARGET,SOURCE"));
     if let Some(root) = &spec.pool_root {
         found.push(Section::new(
             "storage/directories",
@@ -198,10 +201,7 @@ fn volume_script(volume: &Volume) -> String {
     format!(
         "shopt -s nullglob dotglob; f=({path}/*); [ ${{#f[@]}} -gt 0 ] && echo filled || echo free\n\
          [ \"$(stat -c %s /etc/kubestead/share.d/{name} 2>/dev/null)\" = 64 ] && echo share || echo none\n\
-         m=/dev/mapper/{mapper}; if [ -b $m ]; then t=$(blkid -p -o value -s TYPE $m); case $t in\n\
-         ext4) u=$(dumpe2fs -h $m 2>/dev/null | awk -F: '/^Block count/{{c=$2}} /^Block size/{{print c*$2}}');;\n\
-         xfs) u=$(xfs_db -r -c 'sb 0' -c 'p dblocks blocksize' $m 2>/dev/null | awk '{{n=n?n*$3:$3}} END{{print n}}');; *) u=0;; esac\n\
-         echo \"open $(blockdev --getsize64 $m) ${{u:-0}} $t\"; else echo closed; fi\n\
+         m=/dev/mapper/{mapper}; if [ -b $m ]; then echo \"open $(blockdev --getsize64 $m) $(blkid -p -o value -s TYPE $m)\"; od -An -v -tx1 -w{LENGTH} -N{LENGTH} $m; else printf 'closed\\n\\n'; fi\n\
          d={device}; [ -b $d ] || {{ echo absent; exit 0; }}\n\
          echo present; wipefs -n --json $d || exit 1\necho @@\n\
          read -r m n < <(od -An -tx8 --endian=big -N16 $d); [ \"$m\" = 4c554b53babe0002 ] || exit 0\n\
@@ -324,11 +324,12 @@ fn read_volume(volume: &Volume, answers: &Answers, lvm: &Result<Lvm, Gap>) -> Vo
     };
     match answers.text(&format!("storage/volume:{}", volume.name)) {
         Ok(text) => {
-            let mut lines = text.splitn(5, '\n');
+            let mut lines = text.splitn(6, '\n');
             let mut next = || lines.next().unwrap_or_default();
             facts.folder = if next() == "filled" { Folder::Filled } else { Folder::Free };
             facts.share = next() == "share";
-            facts.opened = next().strip_prefix("open ").and_then(read_opened);
+            let (open, start) = (next(), next());
+            facts.opened = open.strip_prefix("open ").and_then(|text| read_opened(text, start, volume.filesystem));
             if next() == "present" {
                 facts.header = Fact::from_result(read_header(next()));
             } else if facts.logical != Fact::Absent {
@@ -357,10 +358,10 @@ fn read_volume(volume: &Volume, answers: &Answers, lvm: &Result<Lvm, Gap>) -> Vo
     facts
 }
 
-fn read_opened(text: &str) -> Option<Opened> {
-    let mut words = text.splitn(3, ' ');
-    let (size, used) = (words.next()?.parse().ok()?, words.next()?.parse().unwrap_or(0));
-    Some(Opened { size, used, filesystem: words.next().unwrap_or_default().trim().to_owned() })
+fn read_opened(text: &str, start: &str, wanted: Filesystem) -> Option<Opened> {
+    let (size, filesystem) = text.split_once(' ')?;
+    let used = superblock::size(start, wanted).unwrap_or(0);
+    Some(Opened { size: size.parse().ok()?, used, filesystem: filesystem.trim().to_owned() })
 }
 
 fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<String> {

@@ -324,7 +324,12 @@ fn real_answers_are_read() {
         r#"{"keyslots":{"0":{},"7":{}},"tokens":{"0":{"type":"kubestead","keyslots":["0"]}},"segments":{},"digests":{},"config":{}}"#;
     let lvm = r#"{"report":[{"vg":[{"vg_name":"vg01","vg_extent_size":"4194304","vg_free":"8518631424","vg_missing_pv_count":"0"}],"pv":[{"pv_name":"/dev/ubdc","vg_name":"vg01"}],"lv":[{"vg_name":"vg01","lv_name":"volkube","lv_size":"67108864","lv_tags":"kubestead:new"}],"pvseg":[{}],"seg":[{}]}]}"#;
     let text = |first: &str, second: &str| {
-        format!("free\nshare\nopen 50331648 50000000 ext4\npresent\n{two}\n@@\n{}", STANDARD.encode(header(first, second)))
+        // An ext4 superblock: 12207 blocks of 4 KiB.
+        let mut start = [0u8; 2048];
+        start[1024..][..64][0x4..0x8].copy_from_slice(&12_207u32.to_le_bytes());
+        (start[1024 + 0x18], start[1024 + 0x38], start[1024 + 0x39]) = (2, 0x53, 0xef);
+        let start: String = start.iter().map(|byte| format!(" {byte:02x}")).collect();
+        format!("free\nshare\nopen 50331648 ext4\n{start}\npresent\n{two}\n@@\n{}", STANDARD.encode(header(first, second)))
     };
     let answers = |volume: String| {
         Answers::from_pairs([
@@ -343,7 +348,7 @@ fn real_answers_are_read() {
     let found = &facts.volumes[&name("volkube")];
     assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
     assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true, formatting: false, mkfs: false }));
-    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 50_000_000 };
+    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096 };
     assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
     assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours));
     assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");

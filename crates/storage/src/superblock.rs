@@ -1,0 +1,78 @@
+//! How large a filesystem says that it is: the first bytes of its device, as `od -An -v -tx1` prints them.
+//!
+//! ext4: the superblock stands at byte 1024, little-endian (kernel documentation, filesystems/ext4/super). xfs: at byte 0, big-endian
+//! (XFS Algorithms & Data Structures, "Superblocks").
+
+use crate::spec::Filesystem;
+
+/// How many bytes are read.
+pub(crate) const LENGTH: usize = 2048;
+
+const EXT4: usize = 1024;
+
+/// Bytes of the filesystem; nothing when no such filesystem is there.
+pub(crate) fn size(text: &str, filesystem: Filesystem) -> Option<u64> {
+    let bytes: Vec<u8> = text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
+    if bytes.len() != LENGTH {
+        return None;
+    }
+    let four = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+    match filesystem {
+        Filesystem::Ext4 => {
+            let word = |at: usize| u64::from(u32::from_le_bytes(four(EXT4 + at)));
+            // The upper half of the count means something only with the feature `64bit`.
+            let upper = if word(0x60) & 0x80 != 0 { word(0x150) } else { 0 };
+            let magic = word(0x38) & 0xffff == 0xef53;
+            (magic && word(0x18) < 7).then(|| (upper << 32 | word(0x4)) << (10 + word(0x18)))
+        }
+        Filesystem::Xfs => {
+            let word = |at: usize| u64::from(u32::from_be_bytes(four(at)));
+            (&four(0) == b"XFSB").then(|| (word(8) << 32 | word(12)).checked_mul(word(4))).flatten()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!(" {byte:02x}")).collect()
+    }
+
+    #[test]
+    fn mkfs_and_we_agree() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for block in ["1024", "4096"] {
+            file.as_file().set_len(2198 * 4096).unwrap();
+            let made = std::process::Command::new("mkfs.ext4").args(["-q", "-F", "-b", block]).arg(file.path()).status().unwrap();
+            assert!(made.success());
+            let text = std::process::Command::new("od").args(["-An", "-v", "-tx1", "-w2048", "-N2048"]).arg(file.path()).output().unwrap();
+            let text = String::from_utf8(text.stdout).unwrap();
+            assert_eq!(text.lines().count(), 1);
+            assert_eq!(size(&text, Filesystem::Ext4), Some(2198 * 4096), "{block}");
+            assert_eq!(size(&text, Filesystem::Xfs), None);
+        }
+    }
+
+    #[test]
+    fn xfs_counts_in_blocks_of_its_size() {
+        let mut bytes = vec![0; LENGTH];
+        bytes[..16].copy_from_slice(b"XFSB\0\0\x10\0\0\0\0\x01\0\0\0\x02");
+        assert_eq!(size(&hex(&bytes), Filesystem::Xfs), Some(((1 << 32) + 2) * 4096));
+        assert_eq!(size(&hex(&bytes[..100]), Filesystem::Xfs), None, "cut");
+        assert_eq!(size(&hex(&bytes), Filesystem::Ext4), None);
+        assert_eq!(size("", Filesystem::Ext4), None);
+    }
+
+    #[test]
+    fn ext4_beyond_sixteen_tebibytes() {
+        let mut bytes = vec![0; LENGTH];
+        for (at, word) in [(0x4, 5u32), (0x18, 2), (0x38, 0xef53), (0x60, 0x80), (0x150, 1)] {
+            bytes[EXT4 + at..EXT4 + at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        assert_eq!(size(&hex(&bytes), Filesystem::Ext4), Some(((1 << 32) + 5) * 4096));
+        bytes[EXT4 + 0x60] = 0;
+        assert_eq!(size(&hex(&bytes), Filesystem::Ext4), Some(5 * 4096));
+    }
+}
