@@ -13,6 +13,8 @@ use super::plan::Action;
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(500);
+/// How long an API server may refuse after its start: it serves before it has read who may what, and before etcd has a leader.
+const SETTLES: Duration = Duration::from_secs(120);
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,7 @@ async fn wait(nodes: Option<&[Name]>, kube: &dyn Kube) -> Result<(), Error> {
             Ok(what) if what.is_empty() => return Ok(()),
             Ok(what) => what.join("; "),
             Err(KubeError::Connect(why)) => why,
+            Err(error @ KubeError::Refused { code: 403 | 429 | 500..600, .. }) if begin.elapsed() < SETTLES => error.to_string(),
             Err(error) => return Err(error.into()),
         };
         if begin.elapsed() > READY {
@@ -97,6 +100,7 @@ async fn unready(nodes: &[Name], kube: &dyn Kube) -> Result<Vec<String>, KubeErr
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::kube::MockKube;
     use kubestead_core::twin::MemoryKube;
     use serde_json::json;
 
@@ -111,5 +115,17 @@ mod tests {
         let names = ["a", "b"].map(|n| Name::new(n).unwrap());
         let found = unready(&names, &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_has_just_started_may_refuse_and_another_may_not() {
+        let refused = |code| Err(KubeError::Refused { object: "Node".into(), reason: "forbidden".into(), code });
+        let mut kube = MockKube::new();
+        let mut answers = [refused(403), refused(503), Ok(Vec::new())].into_iter();
+        kube.expect_list().times(3).returning(move |_| answers.next().unwrap());
+        assert_eq!(apply(&Action::Reach, &kube).await.unwrap(), Done::Changed);
+        let mut kube = MockKube::new();
+        kube.expect_list().times(1).returning(move |_| refused(401));
+        assert!(matches!(apply(&Action::Reach, &kube).await, Err(Error::Kube(KubeError::Refused { code: 401, .. }))));
     }
 }

@@ -8,15 +8,16 @@ use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::Procedure;
+use kubestead_core::put::digest;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::fingerprint;
-use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::file::{Keys, render};
 use super::plan::{Action, Expected, escrow_name};
-use super::script::{ETCD, LISTENS, LOCAL, METRICS, VALUES};
+use super::script::{ETCD, LISTENS, METRICS, VALUES};
 use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, FOLDER, Layout, RESOURCES, UNLOADED};
+use crate::api::ADMIN;
 use crate::api::KubeApi;
 
 /// How long an API server may take to load its file, in seconds. It looks once a minute; a KMS plugin may need a while.
@@ -41,9 +42,9 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
             let text = text(layout, fingerprints, host.name(), keys).await?;
             let before = match expected {
                 Expected::Seen(sha256) => sha256.clone(),
-                Expected::Written(layout) => sha256(&self::text(layout, fingerprints, host.name(), keys).await?),
+                Expected::Written(layout) => digest(self::text(layout, fingerprints, host.name(), keys).await?.expose()),
             };
-            ("replace the key file of the API server".to_owned(), write(layout, &before, &sha256(&text)).stdin(Stdin::Secret(text)))
+            ("replace the key file of the API server".to_owned(), write(layout, &before, &digest(text.expose())).stdin(Stdin::Secret(text)))
         }
         Action::Load { sha256 } => ("wait until the API server has loaded its key file".to_owned(), load(sha256)),
         Action::Check { prefixes } => ("count the values in etcd".to_owned(), check(prefixes)),
@@ -70,10 +71,6 @@ async fn text(layout: &Layout, known: &BTreeMap<String, String>, host: &str, sou
     render(layout, &keys)
 }
 
-fn sha256(text: &Secret) -> String {
-    Sha256::digest(text.expose()).iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// A file that is whole or not there, and that etcdutl has read through.
 fn snapshot(name: &str) -> Procedure {
     Procedure::new(
@@ -91,7 +88,7 @@ fn snapshot(name: &str) -> Procedure {
 /// `wait_loaded SHA256`, and then the mark goes.
 fn waiting() -> String {
     format!(
-        "{LOCAL}{METRICS}wait_loaded() {{ local end=$((SECONDS + {LOAD}))\n\
+        "{ADMIN}{METRICS}wait_loaded() {{ local end=$((SECONDS + {LOAD}))\n\
          until [ \"$(loaded)\" = \"$1\" ]; do [ $SECONDS -lt $end ] || unverified \"the API server has not loaded {FILE} within {LOAD} s: see its log\"; sleep 2; done\n\
          rm -f {UNLOADED}; sync {FOLDER}; }}"
     )
@@ -149,7 +146,7 @@ fn check(prefixes: &BTreeMap<String, String>) -> Procedure {
         .collect();
     Procedure::new(
         format!(
-            "{ETCD}{VALUES}{LOCAL}{METRICS}end=$(( $(since) + {REQUEST} )); until [ \"$(date +%s)\" -ge $end ]; do sleep 1; done\netcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"
+            "{ETCD}{VALUES}{ADMIN}{METRICS}end=$(( $(since) + {REQUEST} )); until [ \"$(date +%s)\" -ge $end ]; do sleep 1; done\netcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"
         ),
         "",
         counts,

@@ -22,6 +22,6 @@ pub use model::{Server as ModelServer, World, model};
 pub use observe::{Enc, EncryptionFacts, read, sections};
 pub use plan::{Action, Expected, Server, escrow_name, plan, silent};
 pub use report::lines;
-pub(crate) use script::{LOCAL, MOUNTED};
+pub(crate) use script::MOUNTED;
 pub(crate) use spec::MANIFEST;
 pub use spec::{Cipher, EncryptionSpec, Entry, FILE, Layout, RESOURCES, Resource};

@@ -51,8 +51,8 @@ pub fn sections(spec: &EncryptionSpec, count: bool) -> Vec<Section> {
         // Two ways to read values, or values as they are, or a file that was just written: only then is it worth a look into etcd.
         let values = format!(
             "[ -s {FILE} ] && command -v etcdctl > /dev/null || exit 0\n\
-             n=$(grep -oE 'identity.?:|secret.?[[:space:]]*:|kms.?:' {FILE} | wc -l)\n\
-             [ \"$n\" -gt 1 ] || grep -q identity {FILE} || [ -e {UNLOADED} ] || exit 0\nset -o pipefail\n{ETCD}{VALUES}\
+             text=$(< {FILE}) re='(identity.?:|secret.?[[:space:]]*:|kms.?:)(.*)'\n\
+             [[ -e {UNLOADED} || $text == *identity* || ( $text =~ $re && ${{BASH_REMATCH[2]}} =~ $re ) ]] || exit 0\nset -o pipefail\n{ETCD}{VALUES}\
              for kind in {kinds}; do echo \"@ $kind\"; values \"$kind\" || exit 1; done"
         );
         all.push(Section::new("encryption/values", values));

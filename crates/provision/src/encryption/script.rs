@@ -38,14 +38,9 @@ pub(crate) const LISTENS: &str = r#"listens() {
 }
 "#;
 
-/// `local_api PATH`: asks the API server on this machine, with the administrator's certificate that lies there.
-pub(crate) const LOCAL: &str = r#"pem() { awk -v k="$1:" '$1 == k { print $2 }' /etc/kubernetes/admin.conf | base64 -d; }
-local_api() { curl -s -f -m 30 --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) "https://kubernetes:6443$1"; }
-"#;
-
-/// After [`LOCAL`]. `metrics`: those of the API server on this machine. `loaded`: the sha256 of the configuration that it has loaded.
+/// After [`ADMIN`](crate::api::ADMIN). `metrics`: those of the API server on this machine. `loaded`: the sha256 of the configuration that it has loaded.
 /// `since`: when it last loaded another one, in seconds since 1970; 0 when it has not since it started.
-pub(super) const METRICS: &str = r#"metrics() { local_api /metrics | grep '^apiserver_encryption_config_controller_' || true; }
+pub(super) const METRICS: &str = r#"metrics() { as_admin -f -m 30 https://kubernetes:6443/metrics | grep '^apiserver_encryption_config_controller_' || true; }
 loaded() { metrics | sed -n 's/^apiserver_encryption_config_controller_last_config_info{.*hash="sha256:\([0-9a-f]\{64\}\)".*/\1/p'; }
 since() { metrics | awk '/^apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds\{.*status="success"/ { s = sprintf("%.0f", $2) } END { print s + 0 }'; }
 "#;

@@ -14,6 +14,7 @@ use kubestead_core::secret::Secret;
 use super::config;
 use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
+use crate::api::ADMIN;
 use crate::encryption::{self, Entry, MANIFEST, escrow_name};
 
 /// An action that failed.
@@ -167,7 +168,7 @@ fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
         format!(
             "{}{}{sockets}f={MANIFEST}; d=${{f%/*}}; w=/run/kubestead-mount\n\
              named() {{ local one; for one in {list}; do grep -qE \"mountPath: \\\"?$one\\\"?$\" \"$f\" || return 1; done; }}\n\
-             live() {{ local one all; all=$(mounted); for one in {list}; do grep -qxF -- \"$one\" <<< \"$all\" || return 1; done; [ \"$(local_api /readyz)\" = ok ]; }}\n\
+             live() {{ local one all; all=$(mounted); for one in {list}; do grep -qxF -- \"$one\" <<< \"$all\" || return 1; done; [ \"$(as_admin -f -m 30 https://kubernetes:6443/readyz)\" = ok ]; }}\n\
              record() {{ awk '/^---$/ {{ doc = \"\"; hit = 0; next }} {{ doc = doc $0 \"\\n\" }} $0 == \"kind: ClusterConfiguration\" {{ hit = 1 }} {{ if (hit) all = doc }} END {{ printf \"%s\", all }}'; }}\n\
              first() {{ diff \"$1\" \"$2\" | sed -n 's/^[<>] */: /p' | head -n 1 || true; }}\n\
              rm -rf \"$w\" \"$d\"/.kubestead.*\n\
@@ -175,7 +176,7 @@ fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
              cmp -s \"$f\" \"$w/before.manifest\" || refuse \"$f is not what kubeadm makes for this cluster$(first \"$f\" \"$w/before.manifest\"); {by_hand}\"\n\
              kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=60s -n kube-system get configmap kubeadm-config -o 'jsonpath={{.data.ClusterConfiguration}}' > \"$w/record\" || refuse 'the API server does not answer'\n\
              cmp -s \"$w/record\" \"$w/before.record\" || cmp -s \"$w/record\" \"$w/after.record\" || refuse \"ClusterConfiguration in kube-system/kubeadm-config is not that of this cluster$(first \"$w/record\" \"$w/before.record\"); {by_hand}\"\nfi",
-            encryption::LOCAL,
+            ADMIN,
             encryption::MOUNTED,
         ),
         "if ! named; then\nkubeadm init phase upload-config kubeadm --config \"$w/after.yaml\" > /dev/null\n\

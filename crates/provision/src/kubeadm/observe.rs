@@ -1,7 +1,12 @@
 //! How far kubeadm has come on a node.
 
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
+use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
 use super::spec::{BEGUN, ENCRYPTION, RECORD};
@@ -38,7 +43,7 @@ pub enum State {
     Worker,
 }
 
-/// The sections of the probe. `openssl` reads the CA as kubeadm's own documentation does.
+/// The sections of the probe.
 pub fn sections() -> Vec<Section> {
     vec![
         Section::new("kubeadm/record", format!("cat {RECORD} 2>/dev/null; true")),
@@ -50,13 +55,10 @@ pub fn sections() -> Vec<Section> {
                  [ -s {ENCRYPTION} ] && echo encrypted || echo plain\nsystemctl is-active kubelet; true"
             ),
         ),
-        Section::new(
-            "kubeadm/ca",
-            "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1",
-        ),
+        Section::new("kubeadm/ca", "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt"),
         Section::new(
             "kubeadm/ports",
-            "ss -Hltn 'sport = :6443 or sport = :2379 or sport = :2380 or sport = :10250 or sport = :10257 or sport = :10259' | awk '{n=split($4,a,\":\"); print a[n]}' | sort -un",
+            "ss -Hltn 'sport = :6443 or sport = :2379 or sport = :2380 or sport = :10250 or sport = :10257 or sport = :10259'",
         ),
     ]
 }
@@ -77,7 +79,42 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
         encryption: lines.next() == Some("encrypted"),
         kubelet: lines.next() == Some("active"),
         cluster: some(answers.text("kubeadm/record")?),
-        ca: some(answers.text("kubeadm/ca")?).filter(|ca| ca.len() == 64 && ca.chars().all(|c| c.is_ascii_hexdigit())),
-        ports: answers.text("kubeadm/ports")?.lines().filter_map(|l| l.trim().parse().ok()).collect(),
+        ca: spki(answers.text("kubeadm/ca")?),
+        ports: ports(answers.text("kubeadm/ports")?),
     })
+}
+
+/// The sha256 of a public key as kubeadm pins it: of what stands in the PEM block (RFC 7468, section 13).
+fn spki(pem: &str) -> Option<String> {
+    let body = pem.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
+    let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
+    Some(digest(der))
+}
+
+/// The ports of the local addresses that ss(8) prints in its fourth column, in order.
+fn ports(text: &str) -> Vec<u16> {
+    let found = text.lines().filter_map(|line| line.split_whitespace().nth(3)?.rsplit_once(':')?.1.parse().ok());
+    found.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pin_is_that_of_openssl() {
+        // openssl genpkey -algorithm ed25519 | openssl pkey -pubout; then … | openssl pkey -pubin -outform DER | sha256sum
+        let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA4QJSizkRanvq33EyA2k7wNmvQOBoJPQ4SkbOgNSmnps=\n-----END PUBLIC KEY-----\n";
+        assert_eq!(spki(pem).as_deref(), Some("69e1eaa01403c93ac43e528195ca0c2fec65b8e378ff34243b2d979f0621529a"));
+        assert_eq!(spki(""), None);
+        assert_eq!(spki(&pem[..60]), None, "cut");
+    }
+
+    #[test]
+    fn ports_are_those_of_every_family_once() {
+        let text = "LISTEN 0      4096      10.0.0.1:2379      0.0.0.0:*\nLISTEN 0      4096             *:6443            *:*\n\
+                    LISTEN 0      4096          [::]:6443         [::]:*\n";
+        assert_eq!(ports(text), [2379, 6443]);
+        assert!(ports("").is_empty());
+    }
 }
