@@ -64,7 +64,7 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     if let Some(wanted) = &cluster.kubernetes {
         kubernetes(cluster, wanted, seen, &machines, &mut part);
     }
-    let digest = serde_json::to_string(seen).map(|text| kubestead_storage::plan::digest(&text)).unwrap_or_default();
+    let digest = serde_json::to_string(seen).map(|text| kubestead_core::put::digest(&text)).unwrap_or_default();
     Plan::new(cluster.digest.clone(), digest, part)
 }
 /// What stands against a machine as a whole.
@@ -156,8 +156,13 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     for (node, found) in machines {
         let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
         let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
-        let own = node::plan(&own, setup);
+        let mut own = node::plan(&own, setup);
         let ready = own.held.is_empty();
+        // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
+        if node.name != spec.first {
+            let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
+            images.for_each(|step| _ = step.after.insert(StepId::new(spec.first.as_str(), "images", "import")));
+        }
         part.extend(own.map(Action::Node));
         if ready {
             let target = Target::Host(node.name.to_string());

@@ -1,0 +1,189 @@
+//! All domains together: what is seen of machines that hold nothing, and the one plan of examples/three-nodes for them.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Plan, StepId};
+use kubestead_core::probe::Answers;
+use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
+use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
+use kubestead_provision::file::{self, Cluster};
+use kubestead_provision::keyserver::{self, ServerFacts};
+use kubestead_provision::kubeadm::{KubeadmFacts, State};
+use kubestead_provision::machine::Machine;
+use kubestead_provision::node;
+use kubestead_provision::secret::Wish;
+
+const FILE: &str = include_str!("../../../examples/three-nodes/cluster.yaml");
+
+fn cluster() -> Cluster {
+    file::load("cluster.yaml", FILE, Path::new("/x")).unwrap()
+}
+
+fn bundle() -> Bundle {
+    let file = |kind, name: &str, roles: &[&str]| BundleFile {
+        path: name.into(),
+        kind,
+        name: name.into(),
+        version: "1".into(),
+        sha256: "ab".repeat(32),
+        size: 1,
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        image: (kind == Kind::Image).then(|| format!("registry.k8s.io/{name}:1")),
+    };
+    let all = ["control-plane", "worker"];
+    let mut files: Vec<BundleFile> =
+        ["containerd", "runc", "kubeadm", "kubelet", "kubectl"].map(|name| file(Kind::Binary, name, &all)).into();
+    files.extend([file(Kind::Cni, "bridge", &all), file(Kind::Image, "pause", &all), file(Kind::Image, "etcd", &all[..1])]);
+    Bundle { format_version: 1, kubernetes: "1.37.1".into(), source: "built".into(), files }
+}
+
+/// A machine with one blank disk.
+fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
+    let spec = compose::storage(cluster, node);
+    let mut answers = vec![
+        ("storage/lvm".to_owned(), 0, "{\"report\": []}".to_owned()),
+        ("storage/mounts".to_owned(), 0, String::new()),
+        ("storage/tabs".to_owned(), 0, "@@\n".to_owned()),
+        ("storage/files".to_owned(), 0, String::new()),
+    ];
+    for device in spec.groups.values().flatten() {
+        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592\n\n{\"signatures\": []}\n".to_owned()));
+    }
+    for volume in &spec.volumes {
+        answers.push((format!("storage/volume:{}", volume.name), 0, "free\nnone\nclosed\n\nabsent\n".to_owned()));
+    }
+    NodeSeen {
+        machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
+        storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
+        setup: Some(node::NodeFacts {
+            hostname: node.to_string(),
+            cgroup2: true,
+            swap: vec![],
+            kernel: false,
+            files: BTreeMap::new(),
+            installed: BTreeMap::new(),
+            apt: None,
+            runtime: None,
+            containerd: false,
+            images: BTreeSet::new(),
+            kubelet_enabled: false,
+        }),
+        kubeadm: Some(KubeadmFacts { state: State::Fresh, cluster: None, ca: None, encryption: false, kubelet: false, ports: vec![] }),
+        encryption: Fact::Absent,
+    }
+}
+
+fn seen(cluster: &Cluster) -> Seen {
+    let nodes = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(blank(cluster, &n.name)))).collect();
+    let keys = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(keyserver::NodeFacts { key: None, files: BTreeMap::new() })));
+    let server =
+        ServerFacts { host_key: "ssh-ed25519 AAAA".into(), user: false, files: BTreeMap::new(), lines: vec![], shares: BTreeMap::new() };
+    Seen {
+        nodes,
+        keys: keys.collect(),
+        servers: BTreeMap::from([(Name::new("masterlock").unwrap(), Fact::Known(server))]),
+        escrow: BTreeSet::new(),
+        bundle: Fact::Known(bundle()),
+        keyring: Fact::Absent,
+        api: Fact::Absent,
+        wish: Wish::default(),
+        secrets: Fact::Absent,
+        unreachable: BTreeSet::new(),
+    }
+}
+
+fn planned(change: impl FnOnce(&Cluster, &mut Seen)) -> Plan<Action> {
+    let cluster = cluster();
+    let mut seen = seen(&cluster);
+    change(&cluster, &mut seen);
+    let plan = compose::plan(&cluster, &seen).unwrap();
+    assert_eq!(compose::plan(&cluster, &seen).unwrap(), plan, "the same facts, the same plan");
+    plan
+}
+
+/// The deeds about a target, in order.
+fn of(plan: &Plan<Action>, target: &str) -> Vec<String> {
+    let all = plan.steps.iter().filter_map(|step| step.id.0.strip_prefix(target)?.strip_prefix('/'));
+    all.map(str::to_owned).collect()
+}
+
+/// Everything that a step waits for, at first or at last: other steps of its host come before it too.
+fn waits(plan: &Plan<Action>, step: &str) -> BTreeSet<StepId> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![StepId(step.to_owned())];
+    while let Some(id) = open.pop() {
+        let place = plan.steps.iter().position(|s| s.id == id).unwrap_or_else(|| panic!("no step {id}"));
+        let before = plan.steps[..place].iter().filter(|s| s.target == plan.steps[place].target).map(|s| s.id.clone());
+        for id in before.chain(plan.steps[place].after.iter().cloned()) {
+            if found.insert(id.clone()) {
+                open.push(id);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn from_nothing_all_is_done_in_an_order_that_cannot_lose_anything() {
+    let plan = planned(|_, _| ());
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    let text = plan.steps.iter().fold(String::new(), |mut text, step| {
+        let _ = writeln!(text, "{}", step.id);
+        text
+    });
+    let id = |text: &str| StepId(text.to_owned());
+    let before = |step: &str, first: &str| assert!(waits(&plan, step).contains(&id(first)), "{step} does not wait for {first}:\n{text}");
+    // A key is kept before a header is made with it, and a node can fetch it before it relies on it.
+    before("kube1/volkube/format", "operator/recovery.kube1.volkube/escrow");
+    before("kube1/volkube/format", "masterlock/kube1.volkube/share");
+    before("kube1/volkube/format", "masterlock/kube1/enrol");
+    // Nothing is written below a mount point before the volume is there, and no service starts on one.
+    for path in ["kubelet", "containerd", "volkube"] {
+        before("kube1/software/install", &format!("kube1/{path}/mount"));
+    }
+    before("kube1/containerd/run", "kube1/services/require-mounts");
+    before("cp1/kubeadm/prepare", "operator/encryption.key1/escrow");
+    // A worker needs a cluster to join, and objects need an API.
+    before("kube1/kubeadm/join", "cp1/kubeadm/init");
+    before("cluster/storage/apply", "cp1/kubeadm/init");
+    before("cluster/nodes/ready", "kube2/kubeadm/join");
+    // The one that all wait for gets its images first.
+    before("kube1/images/import", "cp1/images/import");
+    assert!(!waits(&plan, "cp1/images/import").iter().any(|id| id.0.starts_with("kube")), "and waits for no other node");
+    assert!(plan.steps.iter().all(|step| !step.needs_consent()), "nothing that is there is destroyed");
+}
+
+#[test]
+fn a_machine_that_is_not_seen_is_left_alone_and_the_others_are_not() {
+    let plan = planned(|cluster, seen| {
+        seen.nodes.insert(cluster.nodes[1].name.clone(), Fact::Unknown(Gap::new("no route to host")));
+    });
+    assert!(of(&plan, "kube1").is_empty() && plan.held.iter().any(|held| held.object == "kube1" && held.reason == "no route to host"));
+    assert!(of(&plan, "kube2").contains(&"kubeadm/join".to_owned()));
+}
+
+#[test]
+fn without_its_key_server_a_machine_makes_no_volume_and_nothing_on_a_bare_mount_point() {
+    let plan = planned(|_, seen| {
+        seen.servers.values_mut().for_each(|server| *server = Fact::Unknown(Gap::new("no route to host")));
+    });
+    for node in ["cp1", "kube1", "kube2"] {
+        assert!(of(&plan, node).is_empty(), "{:?}", of(&plan, node));
+    }
+    assert!(of(&plan, "cluster").is_empty() && !plan.held.is_empty());
+}
+
+#[test]
+fn another_version_than_the_bundles_is_held_before_any_node_is_set_up() {
+    let plan = planned(|_, seen| {
+        seen.bundle = Fact::Known(Bundle { kubernetes: "1.36.0".into(), ..bundle() });
+    });
+    assert!(plan.held.iter().any(|held| held.object == "cluster/bundle" && held.reason.contains("1.36.0")));
+    assert!(of(&plan, "cp1").iter().all(|deed| !deed.contains("kubeadm") && !deed.contains("software")));
+    assert!(of(&plan, "cp1").contains(&"etcd/mount".to_owned()), "volumes are made all the same");
+}
