@@ -10,15 +10,21 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::{Plan, StepId};
 use kubestead_core::probe::Answers;
 use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
+use kubestead_provision::cluster::ApiFacts;
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
+use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, World};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::keyserver::{self, ServerFacts};
-use kubestead_provision::kubeadm::{KubeadmFacts, State};
+use kubestead_provision::kubeadm::{self, KubeadmFacts, State};
 use kubestead_provision::machine::Machine;
 use kubestead_provision::node;
 use kubestead_provision::secret::Wish;
 
 const FILE: &str = include_str!("../../../examples/three-nodes/cluster.yaml");
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
 
 fn cluster() -> Cluster {
     file::load("cluster.yaml", FILE, Path::new("/x")).unwrap()
@@ -86,7 +92,7 @@ fn seen(cluster: &Cluster) -> Seen {
     Seen {
         nodes,
         keys: keys.collect(),
-        servers: BTreeMap::from([(Name::new("masterlock").unwrap(), Fact::Known(server))]),
+        servers: BTreeMap::from([(name("masterlock"), Fact::Known(server))]),
         escrow: BTreeSet::new(),
         bundle: Fact::Known(bundle()),
         keyring: Fact::Absent,
@@ -101,8 +107,12 @@ fn planned(change: impl FnOnce(&Cluster, &mut Seen)) -> Plan<Action> {
     let cluster = cluster();
     let mut seen = seen(&cluster);
     change(&cluster, &mut seen);
-    let plan = compose::plan(&cluster, &seen).unwrap();
-    assert_eq!(compose::plan(&cluster, &seen).unwrap(), plan, "the same facts, the same plan");
+    plan_of(&cluster, &seen)
+}
+
+fn plan_of(cluster: &Cluster, seen: &Seen) -> Plan<Action> {
+    let plan = compose::plan(cluster, seen).unwrap();
+    assert_eq!(compose::plan(cluster, seen).unwrap(), plan, "the same facts, the same plan");
     plan
 }
 
@@ -186,4 +196,31 @@ fn another_version_than_the_bundles_is_held_before_any_node_is_set_up() {
     assert!(plan.held.iter().any(|held| held.object == "cluster/bundle" && held.reason.contains("1.36.0")));
     assert!(of(&plan, "cp1").iter().all(|deed| !deed.contains("kubeadm") && !deed.contains("software")));
     assert!(of(&plan, "cp1").contains(&"etcd/mount".to_owned()), "volumes are made all the same");
+}
+
+/// What the API server mounts stands in the manifest that kubeadm makes, and it restarts with it: what the plan asks of the API comes before.
+#[test]
+fn a_plugins_folder_is_mounted_by_kubeadm_after_the_api_was_asked_for_all_else() {
+    let text =
+        FILE.replace("lab: true}", "lab: true, encryption: {provider: kms, kms: {name: vault, endpoint: \"unix:///run/kms/vault.sock\"}}}");
+    let cluster = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let mut seen = seen(&cluster);
+    let Fact::Known(first) = seen.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    let member = first.kubeadm.as_mut().unwrap();
+    (member.state, member.cluster, member.ca) = (State::ControlPlane, Some("home".into()), Some("a".repeat(64)));
+    (member.encryption, member.kubelet) = (true, true);
+    let key1 = Entry::Key { cipher: Cipher::Secretbox, name: "key1".into() };
+    let server = ModelServer::new(Layout(BTreeMap::from([("secrets".to_owned(), vec![key1])])));
+    let world = World { servers: BTreeMap::from([(name("cp1"), server)]), ..World::default() };
+    first.encryption = Fact::Known(world.facts(&name("cp1")).unwrap());
+    seen.escrow.insert(encryption::escrow_name("key1"));
+    seen.api = Fact::Known(ApiFacts { answers: true, objects: vec![], nodes: BTreeMap::new(), unready: vec![] });
+    let plan = plan_of(&cluster, &seen);
+    let step = plan.steps.iter().find(|step| step.id.0 == "cp1/encryption/mount").unwrap_or_else(|| panic!("{:?}", plan.held));
+    let Action::Kubeadm(kubeadm::Action::Mount { address, before, folders, .. }) = &step.action else { panic!("{:?}", step.action) };
+    assert_eq!((address.as_str(), before.len(), folders.as_slice()), ("10.77.0.11", 0, ["/run/kms".to_owned()].as_slice()));
+    for asked in ["network", "storage", "namespace", "labels"] {
+        assert!(step.after.contains(&StepId::new("cluster", asked, "apply")), "{:?}", step.after);
+    }
+    assert!(waits(&plan, "cp1/encryption/promote").contains(&step.id));
 }
