@@ -44,6 +44,8 @@ impl std::fmt::Display for ObjectRef {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Kube: Send + Sync {
+    /// Whether the API server says of itself that it is ready (`/readyz`); a refusal with its words when it does not.
+    async fn ready(&self) -> Result<(), KubeError>;
     /// The object, or `None` when the server says that there is none.
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError>;
     /// All objects of a kind, in one namespace or, when that is empty, in all.

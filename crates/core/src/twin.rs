@@ -153,6 +153,10 @@ impl Guarded for MemoryKube {
 
 #[async_trait]
 impl Kube for MemoryKube {
+    async fn ready(&self) -> Result<(), KubeError> {
+        Ok(())
+    }
+
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
         Ok(lock(&self.0).get(object).cloned())
     }

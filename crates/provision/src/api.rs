@@ -142,6 +142,12 @@ fn plain<T: serde::Serialize>(object: &ObjectRef, value: &T) -> Result<Value, Ku
 
 #[async_trait]
 impl Kube for KubeApi {
+    async fn ready(&self) -> Result<(), KubeError> {
+        let object = ObjectRef { api_version: String::new(), kind: "/readyz".into(), namespace: String::new(), name: String::new() };
+        let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| KubeError::Connect(e.to_string()))?;
+        self.0.request_text(request).await.map(|_| ()).map_err(|error| refused(&object, &error))
+    }
+
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
         match self.objects(object).get_opt(&object.name).await {
             Ok(found) => found.map(|value| plain(object, &value)).transpose(),

@@ -188,6 +188,31 @@ fn without_its_key_server_a_machine_makes_no_volume_and_nothing_on_a_bare_mount_
     assert!(of(&plan, "cluster").is_empty() && !plan.held.is_empty());
 }
 
+/// Just after its boot a machine looks as if it had never been a node: all that says so is on its volumes.
+#[test]
+fn a_volume_that_was_made_before_is_mounted_and_nothing_is_concluded_from_its_absence() {
+    use kubestead_storage::model::model;
+    use kubestead_storage::plan::Action as Storage;
+    let plan = planned(|cluster, seen| {
+        let first = name("cp1");
+        let Fact::Known(found) = seen.nodes.get_mut(&first).unwrap() else { panic!("it is seen") };
+        let made = kubestead_storage::plan::plan(&compose::storage(cluster, &first), &found.storage);
+        let own = made.steps.iter().filter(|step| !matches!(step.action, Storage::Mount { .. }));
+        found.storage = own.fold(found.storage.clone(), |facts, step| model(&step.action, facts));
+        let Fact::Known(server) = seen.servers.get_mut(&name("masterlock")).unwrap() else { panic!("it is seen") };
+        for volume in ["etcd", "kubernetes", "containerd", "kubelet"] {
+            seen.escrow.insert(format!("recovery.cp1.{volume}"));
+            server.shares.insert(format!("cp1/{volume}"), "ab".repeat(32));
+        }
+    });
+    let (mounts, rest): (Vec<String>, Vec<String>) = of(&plan, "cp1").into_iter().partition(|deed| deed.ends_with("/mount"));
+    assert_eq!(mounts.len(), 4, "{mounts:?} {:?}", plan.held);
+    assert!(rest.iter().all(|deed| deed.starts_with("keypair/") || deed.starts_with("keys/")), "{rest:?}");
+    assert!(of(&plan, "cluster").is_empty(), "{:?}", of(&plan, "cluster"));
+    assert!(plan.steps.iter().any(|step| step.why == "open and mount at /var/lib/etcd; what is on it shows then"));
+    assert!(of(&plan, "kube1").iter().all(|deed| deed != "kubeadm/join"), "there is no cluster to be seen");
+}
+
 #[test]
 fn another_version_than_the_bundles_is_held_before_any_node_is_set_up() {
     let plan = planned(|_, seen| {

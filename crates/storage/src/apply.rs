@@ -36,8 +36,8 @@ pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result
     written(files, load).run(host).await
 }
 
-/// A mark stands from before the first file until all are loaded.
-fn written(files: &[Owned], load: &str) -> Procedure {
+/// Such a command, for a caller that adds to it. A mark stands from before the first file until all are loaded.
+pub fn written(files: &[Owned], load: &str) -> Procedure {
     let mut procedure = put_texts(files);
     procedure.act = format!("mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\n{}\n{load}\nrm {PENDING}", procedure.act);
     procedure

@@ -334,7 +334,9 @@ impl<'a> Planner<'a> {
             if facts.mounted.is_none() {
                 let mut after = BTreeSet::from([self.id(name, "mkfs"), self.id("keys", "fetch"), self.id("volumes", "boot")]);
                 after.extend(self.spec.after_keys.iter().chain(&mounts).cloned());
-                self.step(name, "mount", Action::Mount { volume: volume.clone() }, format!("open and mount at {}", volume.path), after);
+                let fresh = facts.logical.known().is_none_or(|logical| logical.new);
+                let why = format!("open and mount at {}{}", volume.path, if fresh { "" } else { "; what is on it shows then" });
+                self.step(name, "mount", Action::Mount { volume: volume.clone() }, why, after);
             }
             mounts.insert(self.id(name, "mount"));
         }

@@ -13,7 +13,7 @@ use super::plan::Action;
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(500);
-/// How long an API server may refuse after its start: it serves before it has read who may what, and before etcd has a leader.
+/// How long an API server may let nobody in after its start: it serves before it has read who may what.
 const SETTLES: Duration = Duration::from_secs(120);
 
 /// An action that failed.
@@ -59,13 +59,15 @@ async fn wait(nodes: Option<&[Name]>, kube: &dyn Kube) -> Result<(), Error> {
         // An API server that restarts is one of the things that are waited for.
         let look = match nodes {
             Some(nodes) => unready(nodes, kube).await,
-            None => kube.list(&kind("v1", "Node", "")).await.map(|_| Vec::new()),
+            // What the next look asks it too.
+            None => kube.ready().await.map(|()| Vec::new()),
         };
         let what = match look {
             Ok(what) if what.is_empty() => return Ok(()),
             Ok(what) => what.join("; "),
             Err(KubeError::Connect(why)) => why,
-            Err(error @ KubeError::Refused { code: 403 | 429 | 500..600, .. }) if begin.elapsed() < SETTLES => error.to_string(),
+            Err(error @ KubeError::Refused { code: 429 | 500..600, .. }) => error.to_string(),
+            Err(error @ KubeError::Refused { code: 403, .. }) if begin.elapsed() < SETTLES => error.to_string(),
             Err(error) => return Err(error.into()),
         };
         if begin.elapsed() > READY {
@@ -121,11 +123,11 @@ mod tests {
     async fn an_api_server_that_has_just_started_may_refuse_and_another_may_not() {
         let refused = |code| Err(KubeError::Refused { object: "Node".into(), reason: "forbidden".into(), code });
         let mut kube = MockKube::new();
-        let mut answers = [refused(403), refused(503), Ok(Vec::new())].into_iter();
-        kube.expect_list().times(3).returning(move |_| answers.next().unwrap());
+        let mut answers = [refused(403), refused(500), Ok(())].into_iter();
+        kube.expect_ready().times(3).returning(move || answers.next().unwrap());
         assert_eq!(apply(&Action::Reach, &kube).await.unwrap(), Done::Changed);
         let mut kube = MockKube::new();
-        kube.expect_list().times(1).returning(move |_| refused(401));
+        kube.expect_ready().times(1).returning(move || refused(401));
         assert!(matches!(apply(&Action::Reach, &kube).await, Err(Error::Kube(KubeError::Refused { code: 401, .. }))));
     }
 }

@@ -6,6 +6,8 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_storage::observe::Header;
+use kubestead_storage::plan as storage_plan;
+use kubestead_storage::spec::Volume;
 
 use crate::bundle::Bundle;
 use crate::cluster::{self, ObjectsSpec};
@@ -43,8 +45,9 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
                     own.steps.clear();
                     own.held.extend(doubts);
                 }
-                // What comes after the volumes must never write below a mount point that waits for its volume.
-                if own.held.is_empty() && (keys || own.steps.is_empty()) {
+                // What comes after the volumes must never write below a mount point that waits for its volume. What a volume holds that is
+                // made and not mounted shows when it is.
+                if own.held.is_empty() && (keys || own.steps.is_empty()) && !hidden(&own) {
                     machines.push((node, found));
                 }
                 if !keys {
@@ -67,6 +70,20 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let digest = serde_json::to_string(seen).map(|text| kubestead_core::put::digest(&text)).unwrap_or_default();
     Plan::new(cluster.digest.clone(), digest, part)
 }
+/// Whether a volume is to be mounted that was made before: files of a node and of a cluster may be on it.
+fn hidden(own: &Part<Action>) -> bool {
+    let of = |deed: fn(&storage_plan::Action) -> Option<&Volume>| -> BTreeSet<&Name> {
+        own.steps
+            .iter()
+            .filter_map(|step| if let Action::Storage(action) = &step.action { deed(action) } else { None })
+            .map(|v| &v.name)
+            .collect()
+    };
+    let made = of(|action| if let storage_plan::Action::Mkfs { volume } = action { Some(volume) } else { None });
+    let mounted = of(|action| if let storage_plan::Action::Mount { volume } = action { Some(volume) } else { None });
+    !mounted.is_subset(&made)
+}
+
 /// What stands against a machine as a whole.
 fn obstacles(name: &Name, found: &NodeSeen, spec: Option<&ClusterSpec>) -> Vec<Held> {
     let mut held = machine::held(name, &found.machine);

@@ -7,7 +7,8 @@ use kubestead_core::host::Host;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::put::{Put, puts};
-use kubestead_storage::apply::write_files;
+use kubestead_storage::apply::{write_files, written};
+use kubestead_storage::observe::PENDING;
 
 use super::plan::Action;
 use super::spec::SYSCTL_FILE;
@@ -37,7 +38,11 @@ sysctl -q -p {SYSCTL_FILE}"
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files } => {
             let load = "systemctl -q enable --no-reload containerd\nsystemctl daemon-reload\nsystemctl restart containerd";
-            write_files(files, load, host).await
+            let mut procedure = written(files, load);
+            // On a machine that was just booting when it was looked at, it has come up by itself since.
+            let runs = format!("if fits && [ ! -e {PENDING} ] && systemctl -q is-active containerd; then already; fi");
+            procedure.guard = format!("{}\n{runs}", procedure.guard);
+            procedure.run(host).await
         }
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
         Action::Kubelet { files } => {
