@@ -85,7 +85,7 @@ expect "the plan is empty" eventually 180 status 0 plan
 echo "== without a bundle, on the containerd and the images that are there"
 expect "up" "$kubestead" up -f "$work/alone.yaml"
 expect "the node is Ready" eventually 120 ready
-expect "the plan is empty" status 0 plan -f "$work/alone.yaml"
+expect "the plan is empty" eventually 180 status 0 plan -f "$work/alone.yaml"
 
 echo "== reset"
 expect "the cluster goes" "$kubestead" reset --yes-reset home
