@@ -31,6 +31,9 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
     }
 }
 
+/// How long, in seconds, a device may be busy with its own boot: a filesystem that was not unmounted is checked first.
+const BOOTS: u32 = 300;
+
 /// Writes files and has them loaded; a cut between the two is seen by the next observation.
 pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result<Done, ProcedureError> {
     written(files, load).run(host).await
@@ -236,7 +239,8 @@ fn tabs(volumes: &[Volume]) -> String {
 /// The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the volume fails instead of filling `/`.
 /// A machine that is just booting mounts it by itself at any instant. The guard therefore judges one look at what is mounted, and asks
 /// again before it calls files the bare mount point's; and the bare mount point is closed in a view of its own, where nothing is mounted
-/// on it: else the volume's own folder might be the one that is closed.
+/// on it: else the volume's own folder might be the one that is closed. While the boot checks the filesystem or mounts it, the device is
+/// busy: that ends with its being mounted.
 fn mount(volume: &Volume) -> Procedure {
     let (path, mapper, unit) = (&volume.path, volume.mapper(), unit::cryptsetup_unit(volume));
     Procedure::new(
@@ -248,7 +252,10 @@ fn mount(volume: &Volume) -> Procedure {
         format!(
             "mkdir -p {path}\n\
              unshare --mount bash -ec 'findmnt -M {path} > /dev/null && umount -l {path}; chattr -i {path}; chmod 0000 {path}; chattr +i {path}'\n\
-             systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nmounted || mount {path} || mounted\n[ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
+             systemctl start kubestead-key-{}.socket {}\n[ -b /dev/mapper/{mapper} ] || refuse 'it did not open'\nend=$((SECONDS + {BOOTS})) why=''\n\
+             until mounted || why=$(mount {path} 2>&1); do\n\
+             case $why in *busy*) [ $SECONDS -lt $end ] || {{ echo \"$why\" >&2; exit 1; }}; sleep 0.2 ;; *) echo \"$why\" >&2; exit 1 ;; esac\ndone\n\
+             [ ! -d {path}/lost+found ] || rmdir --ignore-fail-on-non-empty {path}/lost+found",
             volume.name,
             quote(&unit)
         ),
