@@ -52,7 +52,7 @@ const EMPTY: &str = r#"{"report": []}"#;
 
 /// The answers of a machine with one blank disk.
 fn blank() -> Answers {
-    let absent = "free\nnone\nclosed\nabsent\n";
+    let absent = "free\nnone\nclosed\n\nabsent\n";
     Answers::from_pairs([
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
