@@ -7,7 +7,7 @@
 //! ```text
 //! build   recipes -> artifacts, cached by content        (build, recipe, cache)
 //! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, packages by HTTP, one kernel process a machine
-//! run     a backend says what to run                      (runner: uml, qemu)
+//! run     a backend says what to run                      (runner: uml, qemu), on which CPU of this computer (cpus)
 //! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
 //! ```
 
@@ -15,6 +15,7 @@ pub mod access;
 pub mod build;
 pub mod cache;
 mod control;
+mod cpus;
 mod disk;
 mod dns;
 mod error;

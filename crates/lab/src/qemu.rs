@@ -55,6 +55,10 @@ impl Runner for Qemu {
         option("device", format!("virtio-net-pci,netdev=n,mac={},romfile=", mac(index)));
         words
     }
+
+    fn takes_turns(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

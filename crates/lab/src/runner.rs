@@ -18,6 +18,9 @@ pub(crate) trait Runner: Send + Sync {
 
     /// The program that is the machine, with its arguments. It writes its console to standard output. `dir` is the machine's folder.
     fn command(&self, dir: &Path, machine: &Machine, index: usize) -> Vec<String>;
+
+    /// Whether a machine is at its best on one CPU of this computer.
+    fn takes_turns(&self) -> bool;
 }
 
 /// The backend's runner; `kernel` is the folder that its kernel's recipe made.

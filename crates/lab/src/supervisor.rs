@@ -20,11 +20,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::control::{Answer, Ask};
+use crate::cpus::Cpus;
 use crate::error::Error;
 use crate::files::Files;
 use crate::lab::{START, WAIT};
 use crate::runner::{Runner, boot, cut, network, runner};
-use crate::spec::{GATEWAY, LabSpec, PACKAGES};
+use crate::spec::{GATEWAY, LabSpec, Machine, PACKAGES};
 use crate::{dns, http};
 
 struct Supervisor {
@@ -36,6 +37,7 @@ struct Supervisor {
     /// Told to go on alone.
     kept: AtomicBool,
     running: Mutex<BTreeMap<String, Child>>,
+    cpus: std::sync::Mutex<Cpus>,
     end: Notify,
 }
 
@@ -58,10 +60,14 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(Error::file("cannot listen at", &socket))?;
     let kept = AtomicBool::new(false);
-    let supervisor = Arc::new(Supervisor { files, runner, spec, alive, kept, running: Mutex::default(), end: Notify::new() });
+    let cpus = std::sync::Mutex::new(Cpus::new());
+    let supervisor = Arc::new(Supervisor { files, runner, spec, alive, kept, running: Mutex::default(), cpus, end: Notify::new() });
     // Without a pipe nobody waits for it: it was started by hand.
     if let Ok(starter) = starter {
         tokio::spawn(Arc::clone(&supervisor).end_with(starter));
+    }
+    if supervisor.runner.takes_turns() {
+        tokio::spawn(Arc::clone(&supervisor).balance());
     }
     loop {
         tokio::select! {
@@ -100,6 +106,19 @@ impl Supervisor {
         if !self.kept.load(Ordering::SeqCst) {
             self.end.notify_one();
         }
+    }
+
+    /// Once a second.
+    async fn balance(self: Arc<Self>) {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let own = Arc::clone(&self);
+            let _ = tokio::task::spawn_blocking(move || own.cpus().balance()).await;
+        }
+    }
+
+    fn cpus(&self) -> std::sync::MutexGuard<'_, Cpus> {
+        self.cpus.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn cut_all(&self) {
@@ -166,7 +185,13 @@ impl Supervisor {
         running.retain(|_, child| matches!(child.try_wait(), Ok(None)));
         if !running.contains_key(name) {
             let alive = self.alive.try_clone().map_err(Error::file("cannot hold", self.files.dir()))?;
-            running.insert(name.to_owned(), boot(&*self.runner, self.files.dir(), machine, index, alive)?);
+            let child = boot(&*self.runner, self.files.dir(), machine, index, alive)?;
+            let begun = child.id();
+            running.insert(name.to_owned(), child);
+            if let (Some(begun), true) = (begun, self.runner.takes_turns()) {
+                let memory = |m: &Machine| Some((running.get(&m.name)?.id()?, m.memory));
+                self.cpus().place(begun, &self.spec.machines.iter().filter_map(memory).collect());
+            }
         }
         Ok(Answer::Done)
     }

@@ -45,6 +45,10 @@ impl Runner for Uml {
         words.extend(parameters(machine, "vec0", "/dev/ubdb"));
         words
     }
+
+    fn takes_turns(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
