@@ -239,7 +239,7 @@ fn a_plugins_folder_is_mounted_by_kubeadm_after_the_api_was_asked_for_all_else()
     let world = World { servers: BTreeMap::from([(name("cp1"), server)]), ..World::default() };
     first.encryption = Fact::Known(world.facts(&name("cp1")).unwrap());
     seen.escrow.insert(encryption::escrow_name("key1"));
-    seen.api = Fact::Known(ApiFacts { answers: true, objects: vec![], nodes: BTreeMap::new(), unready: vec![] });
+    seen.api = Fact::Known(ApiFacts { answers: true, ..ApiFacts::default() });
     let plan = plan_of(&cluster, &seen);
     let step = plan.steps.iter().find(|step| step.id.0 == "cp1/encryption/mount").unwrap_or_else(|| panic!("{:?}", plan.held));
     let Action::Kubeadm(kubeadm::Action::Mount { address, before, folders, .. }) = &step.action else { panic!("{:?}", step.action) };

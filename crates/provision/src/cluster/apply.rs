@@ -1,19 +1,21 @@
 //! One action, through the API.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kubestead_core::kube::{Kube, KubeError, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
-use serde_json::Value;
 
-use super::observe::{node, shortfall};
+use super::health::{shortfall, shortfalls};
+use super::observe::node;
 use super::plan::Action;
 
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(500);
-/// How long an API server may let nobody in after its start: it serves before it has read who may what.
+/// How long an API server may let nobody in after its start: it serves before it has read who may what. And how long it may tell of what is
+/// gone; the look that follows decides.
 const SETTLES: Duration = Duration::from_secs(120);
 
 /// An action that failed.
@@ -47,18 +49,19 @@ pub async fn apply(action: &Action, kube: &dyn Kube) -> Result<Done, Error> {
             }
         }
         Action::Reach => wait(None, kube).await?,
-        Action::Wait { nodes } => wait(Some(nodes), kube).await?,
+        Action::Wait { nodes, gone } => wait(Some((nodes, gone)), kube).await?,
     }
     Ok(Done::Changed)
 }
 
 /// Waits for the API, or for nodes and workloads.
-async fn wait(nodes: Option<&[Name]>, kube: &dyn Kube) -> Result<(), Error> {
+async fn wait(wanted: Option<(&[Name], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
     let begin = Instant::now();
+    let none = BTreeSet::new();
     loop {
         // An API server that restarts is one of the things that are waited for.
-        let look = match nodes {
-            Some(nodes) => unready(nodes, kube).await,
+        let look = match wanted {
+            Some((nodes, gone)) => unready(nodes, if begin.elapsed() < SETTLES { gone } else { &none }, kube).await,
             // What the next look asks it too.
             None => kube.ready().await.map(|()| Vec::new()),
         };
@@ -81,9 +84,9 @@ fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
     ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: String::new() }
 }
 
-async fn unready(nodes: &[Name], kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
+async fn unready(nodes: &[Name], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
     let live = kube.list(&kind("v1", "Node", "")).await?;
-    let state = |name: &Name| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(node);
+    let state = |name: &Name| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(|n| node(n, gone));
     let mut found: Vec<String> = nodes
         .iter()
         .filter_map(|name| match state(name) {
@@ -92,10 +95,16 @@ async fn unready(nodes: &[Name], kube: &dyn Kube) -> Result<Vec<String>, KubeErr
             None => Some(format!("{name}: the API does not know it")),
         })
         .collect();
-    let sets = [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")];
-    for (workload, namespace) in sets {
-        let live: Vec<Value> = kube.list(&kind("apps/v1", workload, namespace)).await?;
-        found.extend(live.iter().filter_map(shortfall));
+    let mut workloads = Vec::new();
+    for (workload, namespace) in [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")] {
+        workloads.extend(kube.list(&kind("apps/v1", workload, namespace)).await?);
+    }
+    found.extend(workloads.iter().filter_map(|w| shortfall(w, None)));
+    // Pods are many: they are asked for at last.
+    if found.is_empty() {
+        let mut pods = kube.list(&kind("v1", "Pod", "kube-system")).await?;
+        pods.extend(kube.list(&kind("v1", "Pod", "kube-flannel")).await?);
+        found = shortfalls(&workloads, &pods, gone);
     }
     Ok(found)
 }
@@ -115,7 +124,7 @@ mod tests {
         let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": {"conditions": conditions}});
         apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
         let names = ["a", "b"].map(|n| Name::new(n).unwrap());
-        let found = unready(&names, &kube).await.unwrap();
+        let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
     }
 

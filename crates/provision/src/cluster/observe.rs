@@ -8,6 +8,7 @@ use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::health::{Alive, boot, gone, shortfalls};
 use crate::api::{ADMIN, FIELD_MANAGER};
 
 /// Every object of ours carries it.
@@ -28,8 +29,14 @@ const KINDS: [(&str, &str, &str); 11] = [
     ("apps/v1", "DaemonSet", "/apis/apps/v1/daemonsets"),
 ];
 /// What is read besides: whether nodes and the cluster's own workloads are well.
-const OTHERS: [&str; 4] =
-    ["/readyz", "/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/apis/apps/v1/namespaces/kube-system/deployments"];
+const OTHERS: [&str; 6] = [
+    "/readyz",
+    "/api/v1/nodes",
+    "/apis/apps/v1/namespaces/kube-system/daemonsets",
+    "/apis/apps/v1/namespaces/kube-system/deployments",
+    "/api/v1/namespaces/kube-system/pods",
+    "/api/v1/namespaces/kube-flannel/pods",
+];
 /// How many lists the section asks for before those of Secrets.
 pub const LISTS: usize = OTHERS.len() + KINDS.len();
 /// The annotation in which `kubectl apply` keeps what it was given, values too.
@@ -39,7 +46,7 @@ const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const MARK: &str = "\n@@status ";
 
 /// The cluster as its API tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiFacts {
     /// Whether the API server answers at all; the rest is empty where not.
@@ -50,13 +57,15 @@ pub struct ApiFacts {
     pub nodes: BTreeMap<String, NodeState>,
     /// Workloads of the cluster itself that are not all ready, each with its numbers.
     pub unready: Vec<String>,
+    /// The ids of boots and containers that the API tells of and that are no more: it has not heard from their machines since they came up.
+    pub gone: BTreeSet<String>,
 }
 
 /// A node as the API tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeState {
-    /// Whether its condition Ready is True.
+    /// Whether its condition Ready is True, and said since the machine came up.
     pub ready: bool,
     /// Why not, in the kubelet's words.
     pub message: String,
@@ -100,8 +109,8 @@ pub(crate) fn bodies(text: &str) -> Vec<(&str, &str)> {
     bodies
 }
 
-/// Reads the answer; nothing when there is no cluster.
-pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
+/// Reads the answer; nothing when there is no cluster. `machines` are the nodes that were seen.
+pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>) -> Result<Option<ApiFacts>, Gap> {
     let text = answers.text("cluster/api")?;
     if text.is_empty() {
         return Ok(None);
@@ -141,17 +150,20 @@ pub fn read(answers: &Answers) -> Result<Option<ApiFacts>, Gap> {
             objects.push(item);
         }
     }
-    let workloads = [items(2)?, items(3)?].concat().into_iter().chain(objects.iter().filter(|o| o["kind"] == "DaemonSet").cloned());
-    let unready = workloads.filter_map(|w| shortfall(&w)).collect();
+    let mut workloads = [items(2)?, items(3)?].concat();
+    workloads.extend(objects.iter().filter(|o| o["kind"] == "DaemonSet").cloned());
+    let (nodes, pods) = (items(1)?, [items(4)?, items(5)?].concat());
+    let gone = gone(&nodes, &pods, machines);
+    let unready = shortfalls(&workloads, &pods, &gone);
     objects.iter_mut().for_each(plain);
-    let nodes = items(1)?.iter().map(|n| (n["metadata"]["name"].as_str().unwrap_or_default().to_owned(), node(n))).collect();
-    Ok(Some(ApiFacts { answers: true, objects, nodes, unready }))
+    let nodes = nodes.iter().map(|n| (n["metadata"]["name"].as_str().unwrap_or_default().to_owned(), node(n, &gone))).collect();
+    Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone }))
 }
 
 impl ApiFacts {
     /// An API server that does not answer, or says itself that it is not ready.
     fn silent() -> Self {
-        Self { answers: false, objects: Vec::new(), nodes: BTreeMap::new(), unready: Vec::new() }
+        Self { answers: false, ..Self::default() }
     }
 }
 
@@ -174,31 +186,22 @@ fn plain(object: &mut Value) {
     }
 }
 
-/// A DaemonSet or Deployment that has not rolled out, with its numbers.
-pub(super) fn shortfall(workload: &Value) -> Option<String> {
-    let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_u64);
-    let (wanted, ready) = match number("/spec/replicas") {
-        Some(replicas) => (Some(replicas), number("/status/readyReplicas").unwrap_or(0)),
-        None => (number("/status/desiredNumberScheduled"), number("/status/numberReady").unwrap_or(0)),
-    };
-    let seen = number("/status/observedGeneration") >= number("/metadata/generation");
-    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
-    match wanted {
-        Some(wanted) if seen && ready >= wanted => None,
-        Some(wanted) => Some(format!("{name}: {ready} of {wanted} ready")),
-        None => Some(format!("{name}: not seen by its controller yet")),
-    }
-}
-
-pub(super) fn node(object: &Value) -> NodeState {
+/// A node, unless it is `gone` what the API tells of.
+pub(super) fn node(object: &Value, gone: &BTreeSet<String>) -> NodeState {
+    let old = boot(object).is_some_and(|boot| gone.contains(boot));
     let conditions = object["status"]["conditions"].as_array();
     let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
     let labels = object["metadata"]["labels"].as_object();
     let fields = object["metadata"]["managedFields"].as_array();
     let own = fields.into_iter().flatten().filter(|m| m["manager"] == FIELD_MANAGER);
     NodeState {
-        ready: ready.is_some_and(|c| c["status"] == "True"),
-        message: ready.and_then(|c| c["message"].as_str()).unwrap_or("it has not said that it is ready").to_owned(),
+        ready: !old && ready.is_some_and(|c| c["status"] == "True"),
+        message: match ready.and_then(|c| c["message"].as_str()) {
+            _ if old => "its kubelet has told nothing since the machine came up",
+            Some(message) => message,
+            None => "it has not said that it is ready",
+        }
+        .to_owned(),
         labels: labels.into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
         owned: own
             .filter_map(|m| m.pointer("/fieldsV1/f:metadata/f:labels")?.as_object())
@@ -240,14 +243,15 @@ mod tests {
 
     #[test]
     fn a_cut_answer_or_a_refusal_is_a_gap_and_no_cluster_is_none() {
+        let none = BTreeMap::new();
         let answers = |text: &str| Answers::from_pairs([("cluster/api", 0, text)]);
-        assert_eq!(read(&answers("")), Ok(None));
-        assert!(read(&answers("ok\n@@status 200\n")).is_err());
-        assert!(!read(&answers("\n@@status 000\n")).unwrap().unwrap().answers);
-        assert!(!read(&answers("forbidden\n@@status 403\n")).unwrap().unwrap().answers, "it has not read who may what");
-        assert!(read(&answers("ok\n@@status 200\n\n@@status 403\n")).unwrap_err().to_string().contains("403 to /api/v1/nodes"));
+        assert_eq!(read(&answers(""), &none), Ok(None));
+        assert!(read(&answers("ok\n@@status 200\n"), &none).is_err());
+        assert!(!read(&answers("\n@@status 000\n"), &none).unwrap().unwrap().answers);
+        assert!(!read(&answers("forbidden\n@@status 403\n"), &none).unwrap().unwrap().answers, "it has not read who may what");
+        assert!(read(&answers("ok\n@@status 200\n\n@@status 403\n"), &none).unwrap_err().to_string().contains("403 to /api/v1/nodes"));
         let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(LISTS);
-        assert!(read(&answers(&all)).unwrap().unwrap().nodes.is_empty());
+        assert!(read(&answers(&all), &none).unwrap().unwrap().nodes.is_empty());
     }
 
     #[test]
@@ -256,13 +260,5 @@ mod tests {
         assert!(says(&json!({"spec": {"a": 1, "b": 2, "list": [{"x": 1, "y": 2}]}}), &wanted));
         assert!(!says(&json!({"spec": {"a": 2, "list": [{"x": 1}]}}), &wanted));
         assert!(!says(&json!({"spec": {"a": 1, "list": [{"x": 1}, {"x": 3}]}}), &wanted));
-    }
-
-    #[test]
-    fn a_workload_counts_when_its_controller_has_seen_it() {
-        let set = |generation: u64, ready: u64| json!({"metadata": {"name": "ds", "generation": generation}, "status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberReady": ready}});
-        assert_eq!(shortfall(&set(1, 2)), None);
-        assert!(shortfall(&set(1, 1)).unwrap().contains("1 of 2"));
-        assert!(shortfall(&set(2, 2)).is_some());
     }
 }

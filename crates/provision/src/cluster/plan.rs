@@ -34,6 +34,8 @@ pub enum Action {
     Wait {
         /// The nodes.
         nodes: Vec<Name>,
+        /// What the API tells of and is no more: the ids of boots and containers.
+        gone: BTreeSet<String>,
     },
 }
 
@@ -59,7 +61,7 @@ pub struct ObjectsSpec {
 /// The steps, and what is held.
 pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
     let mut part = Part::default();
-    let none = ApiFacts { answers: true, objects: Vec::new(), nodes: BTreeMap::new(), unready: vec!["the cluster is not made yet".into()] };
+    let none = ApiFacts { answers: true, unready: vec!["the cluster is not made yet".into()], ..ApiFacts::default() };
     let facts = match facts {
         Fact::Known(facts) => facts,
         Fact::Absent => &none,
@@ -123,7 +125,7 @@ fn ready(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
         spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(Name::to_string).collect();
     let what = [waiting, facts.unready.clone()].concat();
     if !what.is_empty() {
-        let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect() };
+        let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect(), gone: facts.gone.clone() };
         let step = Step::new(Target::Cluster, "nodes", "ready", action, format!("wait until all is ready: {}", what.join(", ")));
         let network = StepId::new("cluster", "network", "apply");
         part.push(step.after(spec.joined.clone()).after([network]));
@@ -200,7 +202,7 @@ mod tests {
         let objects: Vec<Value> = manifests.flatten().filter(|m| m["kind"] != "Node").collect();
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("other".to_owned(), "b".to_owned())]);
         let node = NodeState { ready: true, message: String::new(), labels, owned: BTreeSet::from(["zone".to_owned()]) };
-        ApiFacts { answers: true, objects, nodes: BTreeMap::from([("cp1".to_owned(), node)]), unready: vec![] }
+        ApiFacts { answers: true, objects, nodes: BTreeMap::from([("cp1".to_owned(), node)]), ..ApiFacts::default() }
     }
 
     #[test]
@@ -228,8 +230,7 @@ mod tests {
 
     #[test]
     fn an_api_that_does_not_answer_is_waited_for_and_a_refusal_is_held() {
-        let silent = ApiFacts { answers: false, objects: vec![], nodes: BTreeMap::new(), unready: vec![] };
-        let part = plan(&spec(), &Fact::Known(silent));
+        let part = plan(&spec(), &Fact::Known(ApiFacts::default()));
         assert!(matches!(part.steps.as_slice(), [Step { action: Action::Reach, .. }]));
         let part = plan(&spec(), &Fact::Unknown(kubestead_core::fact::Gap::new("the API server answers 403")));
         assert!(part.steps.is_empty() && part.held[0].reason.contains("403"));

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::event::Reporter;
-use kubestead_core::fact::Fact;
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
+use kubestead_core::probe::Answers;
 
 use crate::cluster::{self};
 use crate::encryption::{self};
@@ -33,6 +35,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         }
         if cluster.kubernetes.is_some() {
             all.extend(kubeadm::sections());
+            all.push(cluster::alive_section());
         }
         if let (Some(wanted), true) = (&cluster.kubernetes, node.is_control_plane()) {
             all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
@@ -62,6 +65,9 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a))));
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
+    let alive =
+        |(name, answers): (&Name, &Result<Answers, Gap>)| Some((name.to_string(), cluster::read_alive(answers.as_ref().ok()?).ok()?));
+    let machines = answers.iter().filter_map(alive).collect();
     for (name, answers) in answers {
         if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
             seen.secrets = match secret::read(answers, &seen.wish) {
@@ -69,7 +75,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),
             };
-            seen.api = match cluster::read(answers) {
+            seen.api = match cluster::read(answers, &machines) {
                 Ok(Some(facts)) => Fact::Known(facts),
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),
