@@ -75,6 +75,17 @@ disks: {vg01: {devices: {kube1: [/dev/disk/by-id/ubd-kube1-data]}}}
 volumes: {volkube: {on: [all], group: vg01, size: 512MiB, path: /var/lib/kubestead/volumes}}
 keys: {servers: [{host: masterlock, address: 10.77.0.5}], recovery: age}
 YAML
+# Programs read the clock without the kernel; perl asks the kernel, before and after.
+same_time() {
+  on kube1 perl - <<'PL'
+sub kernel { my $time = "\0" x 16; syscall(228, 0, $time); my ($s, $ns) = unpack("qq", $time); $s * 1000000000 + $ns }
+for (1 .. 20) { my $before = kernel(); my $read = 0 + `date +%s%N`; my $after = kernel(); die "$before $read $after\n" if $read < $before || $read > $after }
+PL
+}
+expect "a program's clock is the kernel's" same_time
+expect "when it was set, too" on kube1 "date -s '+1 hour' > /dev/null"
+expect "it is still" same_time
+expect "and set back" on kube1 "date -s '-1 hour' > /dev/null"
 expect "init" as "$work/kubestead" init "$work"
 expect "up makes an encrypted volume" as "$work/kubestead" up
 file=/var/lib/kubestead/volumes/file

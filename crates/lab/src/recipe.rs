@@ -23,6 +23,9 @@ embedded!(
     "guard.sh",
     "kernel.options",
     "kernel.sh",
+    "clock.h",
+    "clock-user.c",
+    "clock-kernel.c",
     "cloud.sh",
     "cloud-start",
     "kubernetes.sh",
@@ -53,7 +56,7 @@ pub(crate) struct Recipe {
 
 /// All recipes, the longest first, so that they begin first.
 pub(crate) const RECIPES: &[Recipe] = &[
-    Recipe { name: "kernel", uses: &["apt.sh", "kernel.options"], after: &[] },
+    Recipe { name: "kernel", uses: &["apt.sh", "kernel.options", "clock.h", "clock-user.c", "clock-kernel.c"], after: &[] },
     Recipe { name: "kubernetes", uses: &["go.sh"], after: &[] },
     Recipe { name: "containerd", uses: &["go.sh"], after: &[] },
     Recipe { name: "flannel", uses: &["go.sh"], after: &[] },
