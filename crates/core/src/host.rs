@@ -32,7 +32,7 @@ pub enum HostError {
     Connect {
         /// The host.
         host: String,
-        /// What ssh said.
+        /// What ssh said, and what to try by hand.
         detail: String,
     },
     /// The host's key is not the one that is known.
@@ -40,7 +40,7 @@ pub enum HostError {
     HostKey {
         /// The host.
         host: String,
-        /// What ssh said.
+        /// What ssh said, and what to try by hand.
         detail: String,
     },
     /// The host refused the login.
@@ -48,7 +48,7 @@ pub enum HostError {
     Auth {
         /// The host.
         host: String,
-        /// What ssh said.
+        /// What ssh said, and what to try by hand.
         detail: String,
     },
     /// sudo asks for a password.

@@ -41,6 +41,18 @@ pub struct Login {
     pub config: Option<PathBuf>,
 }
 
+impl Login {
+    /// The same login, as a command to type.
+    fn by_hand(&self) -> String {
+        let mut words = vec!["ssh".to_owned()];
+        words.extend(self.config.iter().flat_map(|config| ["-F".to_owned(), quote(&config.display().to_string())]));
+        words.extend(self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
+        words.extend(self.user.iter().flat_map(|user| ["-l".to_owned(), quote(user)]));
+        words.push(quote(&self.destination));
+        words.join(" ")
+    }
+}
+
 /// A host's lock.
 pub struct Lease {
     _child: openssh::Child<Arc<Session>>,
@@ -72,7 +84,7 @@ impl SshHost {
         if let Some(config) = &login.config {
             builder.config_file(config);
         }
-        let session = builder.connect_mux(&login.destination).await.map_err(|error| connect_error(&login.name, &error))?;
+        let session = builder.connect_mux(&login.destination).await.map_err(|error| connect_error(login, &causes(&error)))?;
         Ok(Self { name: login.name.clone(), session: Arc::new(session), channels: Semaphore::new(CHANNELS) })
     }
 
@@ -157,17 +169,36 @@ fn control_directory() -> PathBuf {
     run.unwrap_or_else(|| Path::new("/tmp").to_owned())
 }
 
-fn connect_error(host: &str, error: &Error) -> HostError {
-    let detail = causes(error).replace(['\r', '\n'], " ");
-    let host = host.to_owned();
-    if detail.contains("Host key verification failed")
-        || detail.contains("IDENTIFICATION HAS CHANGED")
-        || detail.contains("host key is known")
-    {
+/// What ssh said, and what to try by hand.
+fn connect_error(login: &Login, said: &str) -> HostError {
+    let detail = format!("{}; try it: {}", said.replace(['\r', '\n'], " "), login.by_hand());
+    let host = login.name.clone();
+    let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if any(&["Host key verification failed", "IDENTIFICATION HAS CHANGED", "host key is known"]) {
         HostError::HostKey { host, detail }
-    } else if detail.contains("Permission denied") || detail.contains("Too many authentication failures") {
+    } else if any(&["Permission denied", "Too many authentication failures"]) {
         HostError::Auth { host, detail }
     } else {
         HostError::Connect { host, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_said_is_told_apart_and_what_to_type_is_named() {
+        let here = Login { name: "kube1".into(), destination: "10.0.0.1".into(), user: None, port: None, config: None };
+        let said = |login: &Login, text: &str| connect_error(login, text).to_string();
+        assert_eq!(said(&here, "timed\r\nout"), "kube1: no connection: timed  out; try it: ssh 10.0.0.1");
+        let there = Login { user: Some("ops".into()), port: Some(2222), config: Some("/my files/ssh".into()), ..here.clone() };
+        assert_eq!(
+            said(&there, "root: Permission denied (publickey)."),
+            "kube1: login refused: root: Permission denied (publickey).; try it: ssh -F '/my files/ssh' -p 2222 -l ops 10.0.0.1"
+        );
+        assert!(matches!(connect_error(&here, "Host key verification failed."), HostError::HostKey { .. }));
+        let misleading = Login { destination: "Permission denied".into(), ..here };
+        assert!(matches!(connect_error(&misleading, "no route"), HostError::Connect { .. }));
     }
 }
