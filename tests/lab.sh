@@ -20,7 +20,7 @@ echo "== from nothing"
 bundle=$("$kubestead" lab build 2>/dev/null)
 expect "lab up" "$kubestead" lab up
 # Every command line of this computer and of two machines from here on, each once.
-sample='while sleep 0.5; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"; done | awk "!seen[\$0]++ { print; fflush() }"'
+sample='while sleep 1; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"; done | awk "!seen[\$0]++ { print; fflush() }"'
 setsid bash -c "$sample" > "$work/cmdlines" & sampler=$!
 clean_up() { kill -- "-$sampler" 2>/dev/null || true; "$kubestead" lab down --wipe > /dev/null 2>&1 || true; }
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
