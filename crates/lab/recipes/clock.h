@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Added by the lab to User Mode Linux: programs read the clock themselves. A system call passes from the program to the kernel's process and
  * back, some ten microseconds, and Go programs ask for the time more often than for anything else.

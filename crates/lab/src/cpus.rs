@@ -2,7 +2,7 @@
 //! here that take turns at every system call: a turn that passes from one CPU to another costs twice as much as one that stays. Machines are
 //! moved when a CPU is idle while another has more than it can do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -49,8 +49,10 @@ impl Cpus {
         }
     }
 
-    /// Looks at what was used since the last look, and moves a machine when that helps.
-    pub(crate) fn balance(&mut self) {
+    /// Looks at what the machines that run used since the last look, and moves one when that helps. The number of one that has ended may be
+    /// another's by now.
+    pub(crate) fn balance(&mut self, running: &BTreeSet<u32>) {
+        self.placed.retain(|pid, _| running.contains(pid));
         let now = Used::read();
         if let Some(before) = self.before.take() {
             let busy = self.allowed.iter().filter_map(|cpu| Some((*cpu, now.busy(*cpu, &before)?))).collect();
@@ -194,8 +196,9 @@ mod tests {
         cpus.place(machine, &BTreeMap::from([(machine, 1)]));
         let at = cpus.placed[&machine].to_string();
         assert!(begun().into_iter().all(|pid| allowed(pid) == at), "{at}");
-        cpus.balance();
-        cpus.balance();
+        cpus.balance(&BTreeSet::from([machine]));
+        cpus.balance(&BTreeSet::new());
+        assert!(cpus.placed.is_empty(), "one that has ended is left alone");
         // The shell ends with its group; both are ended here.
         for pid in begun() {
             Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();

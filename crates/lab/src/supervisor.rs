@@ -112,8 +112,9 @@ impl Supervisor {
     async fn balance(self: Arc<Self>) {
         loop {
             sleep(Duration::from_secs(1)).await;
+            let running = self.running.lock().await.values().filter_map(Child::id).collect();
             let own = Arc::clone(&self);
-            let _ = tokio::task::spawn_blocking(move || own.cpus().balance()).await;
+            let _ = tokio::task::spawn_blocking(move || own.cpus().balance(&running)).await;
         }
     }
 

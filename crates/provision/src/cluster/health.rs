@@ -25,7 +25,7 @@ pub struct Alive {
 pub fn alive_section() -> Section {
     let script = format!(
         "read -r boot < /proc/sys/kernel/random/boot_id; TZ=UTC0 printf '%s\\n%(%FT%TZ)T\\n' \"$boot\" -1\n\
-         for task in {TASKS}/*; do echo \"${{task##*/}}\"; done"
+         for task in {TASKS}/*; do [ ! -d \"$task\" ] || echo \"${{task##*/}}\"; done"
     );
     Section::new("cluster/alive", script)
 }
@@ -39,14 +39,16 @@ pub fn read_alive(answers: &Answers) -> Result<Alive, Gap> {
     }
 }
 
-/// What the API tells of and is no more: the ids of boots and of containers. A machine that was not seen is not doubted.
+/// What the API tells of and is no more: the ids of boots and of containers. A machine that was not seen is not doubted, nor is one that
+/// tells of no container at all: it came up just now, which its boot says, or keeps them elsewhere.
 pub(super) fn gone(nodes: &[Value], pods: &[Value], machines: &BTreeMap<String, Alive>) -> BTreeSet<String> {
     let machine = |value: &Value| value.as_str().and_then(|name| machines.get(name));
     let boots = nodes.iter().filter_map(|node| {
         let boot = boot(node)?;
         machine(&node["metadata"]["name"]).filter(|alive| alive.boot != boot).map(|_| boot)
     });
-    let containers = pods.iter().filter_map(|pod| Some((machine(&pod["spec"]["nodeName"])?, pod))).flat_map(|(alive, pod)| {
+    let telling = |pod: &Value| machine(&pod["spec"]["nodeName"]).filter(|alive| !alive.containers.is_empty());
+    let containers = pods.iter().filter_map(|pod| Some((telling(pod)?, pod))).flat_map(|(alive, pod)| {
         containers(pod).filter(|(id, started)| *started < alive.at.as_str() && !alive.containers.contains(*id)).map(|(id, _)| id)
     });
     boots.chain(containers).map(str::to_owned).collect()
@@ -170,9 +172,10 @@ mod tests {
             pod("DaemonSet", "ds", "runs", "2026-11-26T20:30:00Z"),
             pod("DaemonSet", "ds", "new", "2026-11-26T20:30:15Z"),
         ];
-        let all = gone(std::slice::from_ref(&node), &pods, &machine("b2", &["runs", "*"]));
+        let all = gone(std::slice::from_ref(&node), &pods, &machine("b2", &["runs"]));
         assert_eq!(all.into_iter().collect::<Vec<_>>(), ["b1", "old"]);
-        assert!(gone(&[node], &pods, &BTreeMap::new()).is_empty(), "a machine that was not seen");
+        assert!(gone(std::slice::from_ref(&node), &pods, &BTreeMap::new()).is_empty(), "a machine that was not seen");
+        assert!(gone(&[node], &pods, &machine("b1", &[])).is_empty(), "a runtime that keeps its containers elsewhere");
     }
 
     #[test]

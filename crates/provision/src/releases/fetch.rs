@@ -56,6 +56,7 @@ pub async fn fetch(lock: &Path, to: &Path, mirror: Option<&str>, progress: &mut 
     if turn.try_lock().is_err() {
         return Err(Error::Taken { path: part, what: "is being filled by another run".into() });
     }
+    let _turn = Turn(turn);
     let mut files = Vec::new();
     for (number, download) in lock.downloads.iter().enumerate() {
         progress(Progress::Started(download.url.clone(), number + 1, lock.downloads.len()));
@@ -74,6 +75,15 @@ pub async fn fetch(lock: &Path, to: &Path, mirror: Option<&str>, progress: &mut 
     std::fs::remove_file(part.join("turn")).map_err(Error::file("cannot remove", part.join("turn")))?;
     std::fs::rename(&part, to).map_err(Error::file("cannot rename", &part))?;
     Ok(Fetched::Made(bundle))
+}
+
+/// The lock of a folder, given back by name: a program that another thread just begins holds a copy of the file until it runs.
+struct Turn(std::fs::File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// The bundle that is there, when it was made from this lock file.
