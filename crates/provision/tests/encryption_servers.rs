@@ -372,7 +372,8 @@ async fn three_servers_rotate_while_secrets_move() {
     let secrets = |entry| EncryptionSpec { entry, ..EncryptionSpec::default() };
     let second = secrets(Entry::Key { cipher: Cipher::Aesgcm, name: "gcm1".into() });
     let cuts = hands.among_traffic(&work, &second);
-    assert!(cuts >= 6 && hands.kills.lock().unwrap().is_empty(), "{cuts} {:?}", hands.kills.lock().unwrap());
+    // One cut may end the steps of several servers, and what is short may be over before it: adding, promoting, checking and dropping are not.
+    assert!(cuts >= 4 && hands.kills.lock().unwrap().is_empty(), "{cuts} {:?}", hands.kills.lock().unwrap());
 
     // Values that are not encrypted: as somebody leaves a cluster who begins to encrypt it, or wants to stop.
     for host in hands.hosts.values() {
