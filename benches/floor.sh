@@ -13,6 +13,7 @@ cat /proc/sys/kernel/hostname /proc/swaps; stat -fc %T /sys/fs/cgroup; cat /proc
 sha256sum /etc/modules-load.d/kubestead.conf /etc/sysctl.d/zz-kubestead.conf /etc/containerd/config.toml /etc/systemd/system/containerd.service /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/10-kubeadm.conf
 cat /var/lib/kubestead/installed; stat -c '%s %Y %n' /usr/local/bin/* /opt/cni/bin/*
 systemctl is-active containerd; systemctl is-enabled kubelet; systemctl is-active kubelet; ctr -n k8s.io images ls -q
+cat /proc/sys/kernel/random/boot_id; ls /run/containerd/io.containerd.runtime.v2.task/k8s.io
 cat /etc/kubestead/cluster; ls /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /etc/kubernetes/enc
 sha256sum /etc/kubernetes/enc/enc.yaml; grep mountPath /etc/kubernetes/manifests/kube-apiserver.yaml; command -v etcdctl etcdutl
 openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum; ss -Hltn
@@ -20,7 +21,8 @@ for m in /dev/mapper/luks-*; do blockdev --getsize64 $m; case $(blkid -p -o valu
 c=/etc/kubernetes/admin.conf
 if [ -s $c ]; then
   pem() { awk -v k="$1:" '$1 == k { print $2 }' $c | base64 -d; }
-  for p in /readyz /api/v1/nodes /apis/apps/v1/namespaces/kube-system/{daemonsets,deployments} /api/v1/{namespaces,secrets,persistentvolumes,serviceaccounts,configmaps,limitranges} \
+  for p in /readyz /api/v1/nodes /apis/apps/v1/namespaces/kube-system/{daemonsets,deployments} /api/v1/namespaces/kube-{system,flannel}/pods \
+    /api/v1/{namespaces,secrets,persistentvolumes,serviceaccounts,configmaps,limitranges} \
     /apis/rbac.authorization.k8s.io/v1/{roles,rolebindings,clusterroles,clusterrolebindings} /apis/storage.k8s.io/v1/storageclasses /apis/apps/v1/daemonsets; do
     echo "url = https://kubernetes:6443$p?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkubestead"
   done | curl -s --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) -K -
