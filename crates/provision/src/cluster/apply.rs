@@ -129,6 +129,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_node_that_the_api_knows_from_before_its_boot_is_waited_for() {
+        let kube = MemoryKube::default();
+        let status = json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]});
+        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status});
+        apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
+        let names = [Name::new("a").unwrap()];
+        let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
+        assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
+        assert!(unready(&names, &BTreeSet::new(), &kube).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn an_api_server_that_has_just_started_may_refuse_and_another_may_not() {
         let refused = |code| Err(KubeError::Refused { object: "Node".into(), reason: "forbidden".into(), code });
         let mut kube = MockKube::new();
