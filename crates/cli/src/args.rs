@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Kubeconfig {
         #[command(flatten)]
         common: Common,
-        /// Write the contexts into the first file of KUBECONFIG or ~/.kube/config; other entries stay.
+        /// Write the contexts into the files of KUBECONFIG or ~/.kube/config, where kubectl would; all else in them stays as it is.
         #[arg(long)]
         merge: bool,
     },

@@ -354,7 +354,7 @@ async fn three_servers_rotate_while_secrets_move() {
     let mut keys: BTreeMap<KeyRef, Secret> = ["gcm1", "key2"].map(|n| (KeyRef(escrow_name(n)), encryption_key().unwrap())).into();
     keys.insert(KeyRef(escrow_name("key1")), first);
     let kubeconfig = std::fs::read_to_string(work.join("super-admin.conf")).unwrap();
-    let api = KubeApi::at(&kubeconfig, "https://10.9.0.1:6443").await.unwrap();
+    let api = KubeApi::at(&kubeconfig, "https://10.9.0.1:6443").unwrap();
     let kills = [
         ("cp1/encryption/snapshot", 0.1),
         ("cp2/encryption/add", 0.3),
