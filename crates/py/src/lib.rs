@@ -11,6 +11,7 @@ use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::causes;
 use kubestead_core::plan::StepId;
+use kubestead_core::visible::visible;
 use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::file::{self, Cluster};
@@ -54,7 +55,7 @@ fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
 }
 
 fn load(path: &Path) -> PyResult<Cluster> {
-    read(path)?.map_err(|found| PyValueError::new_err(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    read(path)?.map_err(|found| PyValueError::new_err(found.iter().map(|f| shown(&f.to_string())).collect::<Vec<_>>().join("\n")))
 }
 
 fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) -> PyResult<T> {
@@ -63,7 +64,12 @@ fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) 
 }
 
 fn failed(error: impl std::error::Error) -> PyErr {
-    PyRuntimeError::new_err(causes(&error))
+    PyRuntimeError::new_err(shown(&causes(&error)))
+}
+
+/// A message as a traceback may print it: it can hold words of machines and files.
+fn shown(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n  | ")
 }
 
 /// Reads a cluster file and its folder of secrets and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.

@@ -14,9 +14,8 @@ use crate::print;
 /// Reads and validates the cluster file. All mistakes are told at once.
 pub(crate) fn load(common: &Common) -> Result<Cluster, Failure> {
     let path = &common.file;
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        fail(Exit::Usage, format!("cannot read {}: {e}\n  hint: `kubestead init` writes one to begin with", path.display()))
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| fail(Exit::Usage, format!("cannot read {}: {e}", path.display())).hint("`kubestead init` writes one to begin with"))?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let dir = path.parent().unwrap_or_else(|| Path::new("/"));
     file::load(&common.file.display().to_string(), &text, dir).map_err(|found| refuse(common, &found))
@@ -48,7 +47,7 @@ fn refuse(common: &Common, found: &[Diagnostic]) -> Failure {
         let _ = print::json(&found);
     } else {
         for diagnostic in found {
-            print::note(&diagnostic.to_string());
+            print::note(diagnostic);
         }
     }
     let many = if found.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", found.len()) };

@@ -32,7 +32,7 @@ pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {
     let namespace = cluster.namespace.as_ref().map(|n| (&n.name, n.users.as_slice()));
     let ours = access::kubeconfig(&host, cluster.name.as_str(), &endpoint, &person, namespace, &plugin).await?;
     if !merge {
-        print::data(&access::render(&ours)?);
+        print::bytes().all(access::render(&ours)?.as_bytes())?;
         return Ok(Exit::Done);
     }
     let current = ours["current-context"].as_str().unwrap_or_default();
