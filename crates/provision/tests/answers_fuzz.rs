@@ -196,7 +196,8 @@ fn answer(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
             1 => drop(all.remove(at)),
             2 => {
                 let other = dice.below(all.len());
-                all[at].2 = all[other].2.clone();
+                let text = all[other].2.clone();
+                all[at].2 = text;
             }
             3..=6 => {
                 if let Some(text) = twisted(&all[at].2, dice) {
