@@ -1,4 +1,5 @@
 //! The backend against a real sshd on loopback, each with a configuration of its own.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -136,9 +137,8 @@ async fn one_session_a_connection_is_enough() {
         if !works(&host).await {
             return;
         }
-        let all = |count: usize| {
-            futures::future::join_all((0..count).map(|n| host.run(Box::leak(Box::new(Command::read(["echo".to_owned(), n.to_string()]))))))
-        };
+        let commands: Vec<Command> = (0..6).map(|n| Command::read(["echo".to_owned(), n.to_string()])).collect();
+        let all = || futures::future::join_all(commands.iter().map(|command| host.run(command)));
         for (n, out) in all().await.into_iter().enumerate() {
             assert_eq!(out.unwrap().text(), format!("{n}\n"), "MaxSessions {sessions}, without a lease");
         }
@@ -166,6 +166,25 @@ async fn logins_that_sshd_drops_come_through_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_hosts_behind_a_jump_host_with_usual_limits_are_all_seen() {
+    let (Some(jump), Some(target)) = (Sshd::start(""), Sshd::start("MaxStartups 100")) else { return };
+    let config = target.path("config");
+    let through = |sshd: &Sshd| std::fs::read_to_string(sshd.path("config")).unwrap().replace("Host *\n", "  HostName 127.0.0.1\n");
+    std::fs::write(&config, format!("Host jump\n{}Host kube*\n{}  ProxyJump jump\n", through(&jump), through(&target))).unwrap();
+    let gates = Arc::new(Gates::default());
+    let login = |n: usize| {
+        let login = Login { destination: format!("kube{n}"), ..target.login(&format!("kube{n}")) };
+        let gates = Arc::clone(&gates);
+        async move { SshHost::connect(&login, &gates).await.map(|_| ()) }
+    };
+    for result in futures::future::join_all((0..24).map(login)).await {
+        result.unwrap();
+    }
+    let log = std::fs::read_to_string(jump.path("log")).unwrap();
+    assert!(!log.contains("drop connection"), "no more begin at once than its sshd takes: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_has_one_writer_and_what_a_login_prints_is_no_answer() {
     let noise = "#!/bin/sh\necho '@@n9 x 0 0'; echo welcome; echo motd >&2\nexec bash -c \"$SSH_ORIGINAL_COMMAND\"\n";
     let Some(sshd) = Sshd::start("") else { return };
@@ -187,7 +206,7 @@ async fn a_lock_has_one_writer_and_what_a_login_prints_is_no_answer() {
     // A login that may not do anything says why.
     std::fs::write(&forced, "#!/bin/sh\necho 'This account is currently not available.'\nexit 1\n").unwrap();
     let error = second.lease().await.err().unwrap().to_string();
-    assert!(error.contains("its lock was not given"), "{error}");
+    assert!(error.contains("its lock was not given") && error.contains("This account is currently not available"), "{error}");
 }
 
 #[test]
