@@ -225,6 +225,25 @@ mod tests {
         assert_eq!(line.to_string().matches('\n').count(), 1);
     }
 
+    /// What other tools were reported for: an event's message, a progress bar's file name, a server's standard error, a remote's words.
+    #[test]
+    fn what_other_tools_were_reported_for_does_nothing_here() {
+        for (report, text) in [
+            ("CVE-2021-25743, kubectl: a message that clears the screen", "Back-off\x1b[2J\x1b[H\x1b[38;5;2mall is well\x1b[0m"),
+            ("kubernetes/kubernetes#112553: a carriage return puts other words over a line", "Failed to pull image\rPulled image        "),
+            ("CVE-2019-6109, scp: a name hides itself in the progress", "evil\x1b[1A\x1b[2Kshare-1.txt"),
+            ("CVE-2019-6110, scp: standard error hides what was copied", "\x1b[1A\x1b[31m\x08\x08\x08 100% \u{9b}0K"),
+            ("CVE-2024-52005, git: a remote types into the terminal by its answer to a question", "remote: \x1b[6n\x1bP$q q\x1b\\\x05"),
+            ("CVE-2021-42574, Trojan Source: shown in another order", "role\u{202e} \u{2066}// only for admins\u{2069} \u{2066}admin"),
+            ("titles and clipboards by OSC", "\x1b]52;c;cm0gLXJmIH4=\x07\u{9d}0;x\u{9c}"),
+        ] {
+            for shown in [Shown::from(text).to_string(), ascii(&serde_json::to_string(text).unwrap())] {
+                assert!(!shown.trim_end().chars().any(is_hidden), "{report}: {shown:?}");
+            }
+            assert_eq!(Shown::from(text).to_string().lines().count(), 1, "{report}");
+        }
+    }
+
     #[test]
     fn a_hint_is_ours_and_not_the_hosts() {
         let failure =
