@@ -58,10 +58,11 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         ("storage/files".to_owned(), 0, String::new()),
     ];
     for device in spec.groups.values().flatten() {
-        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592\n\n{\"signatures\": []}\n".to_owned()));
+        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\"signatures\": []}\n".to_owned()));
     }
     for volume in &spec.volumes {
-        answers.push((format!("storage/volume:{}", volume.name), 0, "free\nnone\nclosed\n\nabsent\n".to_owned()));
+        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
+        answers.push((format!("storage/volume:{}", volume.name), 0, look));
     }
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },

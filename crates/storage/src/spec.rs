@@ -25,6 +25,11 @@ impl Filesystem {
             Self::Xfs => "xfs",
         }
     }
+
+    /// The filesystem of a name of mount(8). `None` if volumes cannot have it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Ext4, Self::Xfs].into_iter().find(|one| one.as_str() == name)
+    }
 }
 
 /// The bytes of a LUKS2 header with its key slots, as `luksFormat` makes them by default (cryptsetup-luksFormat(8)): what a filesystem

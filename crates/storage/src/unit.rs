@@ -10,7 +10,7 @@ use crate::spec::{HostStorage, Volume};
 /// The script that fetches keys.
 pub const FETCH: &str = "/usr/local/lib/kubestead/fetch";
 /// Its text.
-pub const FETCH_TEXT: &str = include_str!("fetch.sh");
+pub const FETCH_TEXT: &str = include_str!("scripts/fetch.sh");
 /// The key servers, a line each: user, address, port.
 pub const SERVERS: &str = "/etc/kubestead/servers";
 

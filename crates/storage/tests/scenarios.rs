@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Part, Plan};
+use kubestead_core::plan::{Part, Plan, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
@@ -52,15 +52,15 @@ const EMPTY: &str = r#"{"report": []}"#;
 
 /// The answers of a machine with one blank disk.
 fn blank() -> Answers {
-    let absent = "free\nnone\nclosed\n\nabsent\n";
+    let absent = |path: &str| format!("folder free\nreal {path}\nshare no\nabsent\n");
     Answers::from_pairs([
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
         ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
         ("storage/files", 0, String::new()),
-        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592\n\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
-        ("storage/volume:kubelet", 0, absent.to_owned()),
-        ("storage/volume:volkube", 0, absent.to_owned()),
+        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
+        ("storage/volume:kubelet", 0, absent("/var/lib/kubelet")),
+        ("storage/volume:volkube", 0, absent("/var/lib/kubestead/volumes")),
         ("storage/directories", 0, String::new()),
     ])
 }
@@ -86,7 +86,7 @@ fn the_checker_finds_a_step_that_must_not_run() {
     };
     let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
     assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
-    let old = Logical { size: 1 << 30, new: false, formatting: false, mkfs: false };
+    let old = Logical { size: 1 << 30, ours: true, new: false, formatting: false, mkfs: false };
     let used = seen(&|f| f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Known(old.clone()));
     for step in ["volkube/create", "volkube/format", "volkube/mkfs"] {
         assert!(used.contains(&format!("kube1/{step}: ")), "{used}");
@@ -176,29 +176,60 @@ fn grown(change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
     plan(&spec(), &after)
 }
 
+/// `volkube` after a boot that found this in the place of its header.
+fn headless(header: Header, ours: bool, change: impl FnOnce(&mut VolumeFacts)) -> Part<Action> {
+    grown(|f| {
+        let v = f.volumes.get_mut(&name("volkube")).unwrap();
+        (v.header, v.opened, v.mounted) = (Fact::Known(header), None, None);
+        let Fact::Known(logical) = &mut v.logical else { panic!("it is there") };
+        logical.ours = ours;
+        change(v);
+    })
+}
+
 #[test]
-fn a_damaged_foreign_or_untagged_volume_is_held_whatever_else_is_true() {
+fn a_lost_header_is_held_and_made_anew_only_with_consent_to_that_step() {
     for (header, word) in [
         (Header::Damaged("the second copy".into()), "second copy"),
         (Header::Foreign("xfs at 0x0".into()), "xfs"),
         (Header::Tokenless("LUKS2 without our token".into()), "without our token"),
-        (Header::Blank, "lvchange --addtag kubestead:new vg01/volkube"),
+        (Header::Blank, "no signature is found on it"),
     ] {
-        let part = grown(|f| {
-            let v = f.volumes.get_mut(&name("volkube")).unwrap();
-            (v.header, v.mounted) = (Fact::Known(header), None);
-        });
-        assert!(part.held.iter().any(|h| h.reason.contains(word) || h.hint.contains(word)), "{:?}", part.held);
-        assert!(!ids(&part).iter().any(|id| id.starts_with("kube1/volkube/")), "{:?}", ids(&part));
+        let part = headless(header.clone(), true, |_| {});
+        assert!(held(&part).contains(word) && part.held[0].hint.contains("--yes kube1/volkube/format makes it anew"), "{:?}", part.held);
+        assert_eq!(ids(&part), ["kube1/volkube/format", "kube1/volkube/mkfs", "kube1/volkube/boot", "kube1/volkube/mount"]);
+        assert_eq!(part.steps[0].risk, Risk::Destroys);
+        assert!(part.steps[0].why.contains("/var/lib/kubestead/volumes held is lost"), "{}", part.steps[0].why);
+        assert!(waits_for(&part, "kube1/volkube/format").len() == 4, "all else waits for the step that asks");
+        let open = headless(header.clone(), true, |v| v.mounted = Some("/dev/mapper/luks-volkube".into()));
+        assert!(open.steps.is_empty() && !open.held.is_empty(), "what is still mounted is saved first: {:?}", ids(&open));
+        let theirs = headless(header, false, |_| {});
+        assert!(theirs.steps.is_empty() && held(&theirs).contains(word), "{:?}", ids(&theirs));
+        let hint = &theirs.held[0].hint;
+        assert!(!hint.contains("addtag") && hint.contains("lvrename vg01 volkube volkube-old"), "no hint leads to a loss: {hint}");
+    }
+    assert!(held(&headless(Header::Blank, false, |_| {})).contains("have its header elsewhere"));
+}
+
+/// The steps that wait for a step, over any number of others, and that step.
+fn waits_for(part: &Part<Action>, id: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([id.to_owned()]);
+    loop {
+        let more = part.steps.iter().filter(|s| s.after.iter().any(|a| found.contains(&a.0))).map(|s| s.id.0.clone()).collect::<Vec<_>>();
+        let before = found.len();
+        found.extend(more);
+        if found.len() == before {
+            return found;
+        }
     }
 }
 
 /// A new volume, as a run that was cut off left it.
 fn cut(change: impl FnOnce(&mut VolumeFacts, Logical)) -> Part<Action> {
     let mut facts = facts();
-    let group = Group { extent: 4 << 20, free: u64::MAX / 2, missing: 0, ours: true };
+    let group = Group::whole(4 << 20, u64::MAX / 2, 1);
     facts.groups.insert(name("vg01"), Fact::Known(group));
-    let logical = Logical { size: 2 << 30, new: true, formatting: false, mkfs: false };
+    let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: false };
     let volume = facts.volumes.get_mut(&name("volkube")).unwrap();
     (volume.logical, volume.header) = (Fact::Known(logical.clone()), Fact::Known(Header::Blank));
     change(volume, logical);
@@ -222,7 +253,7 @@ fn the_tag_for_new_does_not_make_somebodys_data_ours() {
         (v.header, v.logical) = (Fact::Known(Header::Foreign("xfs at 0x0".into())), Fact::Known(Logical { formatting: true, ..logical }))
     });
     assert!(held(&part).contains("xfs") && !ids(&part).contains(&"kube1/volkube/format"));
-    let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30 };
+    let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30, inodes: None, strange: None };
     let open = |mkfs: bool| {
         let inside = inside.clone();
         cut(move |v, logical| {
@@ -248,7 +279,7 @@ fn a_disk_that_was_cut_off_between_pvcreate_and_vgcreate_is_known_by_its_uuid() 
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592 98:32\n\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
         ])
     };
@@ -284,7 +315,7 @@ fn volumes_grow_and_never_shrink_and_need_room() {
     let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     assert_eq!(ids(&plan(&larger, &after)), ["kube1/volkube/grow"]);
-    after.groups.insert(name("vg01"), Fact::Known(Group { extent: 4 << 20, free: 1 << 20, missing: 0, ours: true }));
+    after.groups.insert(name("vg01"), Fact::Known(Group::whole(4 << 20, 1 << 20, 1)));
     assert!(held(&plan(&larger, &after)).contains("are free"));
     let mut smaller = spec();
     smaller.volumes[1].size = Bytes(1 << 30);
@@ -329,7 +360,12 @@ fn real_answers_are_read() {
         start[1024..][..64][0x4..0x8].copy_from_slice(&12_207u32.to_le_bytes());
         (start[1024 + 0x18], start[1024 + 0x38], start[1024 + 0x39]) = (2, 0x53, 0xef);
         let start: String = start.iter().map(|byte| format!(" {byte:02x}")).collect();
-        format!("free\nshare\nopen 50331648 ext4\n{start}\npresent\n{two}\n@@\n{}", STANDARD.encode(header(first, second)))
+        let path = "/var/lib/kubestead/volumes";
+        let header = STANDARD.encode(header(first, second));
+        format!(
+            "folder free\nreal {path}\nshare yes\nopen 50331648 ext4\nstart {start}\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
+             {two}\n@@\n4c554b53babe0002\n{header}"
+        )
     };
     let answers = |volume: String| {
         Answers::from_pairs([
@@ -339,7 +375,7 @@ fn real_answers_are_read() {
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592 98:32\n\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
             ("storage/volume:volkube", 0, volume),
         ])
@@ -347,10 +383,10 @@ fn real_answers_are_read() {
     let facts = read(&spec(), &answers(text(metadata, metadata)));
     let found = &facts.volumes[&name("volkube")];
     assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
-    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true, formatting: false, mkfs: false }));
-    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096 };
+    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, ours: false, new: true, formatting: false, mkfs: false }));
+    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096, inodes: None, strange: None };
     assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
-    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours));
+    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours()));
     assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");
     for (first, second) in [("", metadata), (metadata, "")] {
         let facts = read(&spec(), &answers(text(first, second)));
@@ -398,7 +434,7 @@ fn what_is_not_proven_ours_is_never_wiped() {
     assert!(part.steps.is_empty() && held(&part).contains("/dev/sdb1"));
     let (part, _) = wiped(|f| {
         let Some(Fact::Known(group)) = f.groups.get_mut(&name("vg01")) else { panic!("no group") };
-        group.ours = false;
+        group.others.push("/dev/sdz".into());
     });
     assert!(part.steps.is_empty() && held(&part).contains("vg01"));
 }

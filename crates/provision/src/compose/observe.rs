@@ -99,5 +99,6 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         seen.nodes.insert(name.clone(), Fact::from_result(node));
         seen.keys.insert(name, Fact::from_result(keys));
     }
+    super::witness::tell(cluster, &mut seen);
     seen
 }
