@@ -41,13 +41,13 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
             planner.volume(volume, facts);
         }
     }
-    let mounts = planner.boot();
+    let (mounts, anew) = planner.boot();
     // A volume that is mounted elsewhere than the file says is waited for there.
     if !planner.moved {
         let why = "the kubelet and containerd wait for the volumes";
         planner.files("services", "require-mounts", why, unit::require_mounts(spec), mounts.clone());
     }
-    planner.directories(mounts);
+    planner.directories(mounts, &anew);
     planner.part
 }
 
@@ -100,16 +100,16 @@ impl Planner<'_> {
         )
     }
 
-    /// What the boot needs, of all volumes at once as systemd reads it as a whole; and the mounts. A volume that is made anew only with
-    /// consent has its own, so that the others do not wait for it.
-    fn boot(&mut self) -> BTreeSet<StepId> {
+    /// What the boot needs, of all volumes at once as systemd reads it as a whole; and the mounts, first of those that are there or new,
+    /// then of those that are made anew only with consent: these have steps of their own, so that the others do not wait for them.
+    fn boot(&mut self) -> (BTreeSet<StepId>, BTreeSet<StepId>) {
         let whole = std::mem::take(&mut self.whole);
         let (lost, sound): (Vec<&Whole>, Vec<&Whole>) = whole.iter().partition(|w| w.lost);
         self.boot_of("volumes", &sound);
         for one in lost {
             self.boot_of(one.volume.name.as_str(), &[one]);
         }
-        let mut mounts = BTreeSet::new();
+        let (mut mounts, mut anew) = (BTreeSet::new(), BTreeSet::new());
         let mut before: Vec<(&Volume, bool, StepId)> = Vec::new();
         for Whole { volume, facts, lost } in &whole {
             let name = volume.name.as_str();
@@ -124,11 +124,9 @@ impl Planner<'_> {
                 self.step(name, "mount", Action::Mount { volume: (*volume).clone() }, why, after);
             }
             before.push((volume, *lost, mount.clone()));
-            if !lost {
-                mounts.insert(mount);
-            }
+            if *lost { &mut anew } else { &mut mounts }.insert(mount);
         }
-        mounts
+        (mounts, anew)
     }
 
     fn boot_of(&mut self, object: &str, whole: &[&Whole]) {
@@ -166,11 +164,14 @@ impl Planner<'_> {
         }
     }
 
-    fn directories(&mut self, mounts: BTreeSet<StepId>) {
+    fn directories(&mut self, mut mounts: BTreeSet<StepId>, anew: &BTreeSet<StepId>) {
         let Some(root) = &self.spec.pool_root else { return };
         // What carries them must be mounted, or be mounted by this plan.
         let Some(carrier) = self.spec.volumes.iter().find(|v| v.path == root.path) else { return };
-        if !mounts.contains(&self.id(carrier.name.as_str(), "mount")) {
+        let mount = self.id(carrier.name.as_str(), "mount");
+        if anew.contains(&mount) {
+            mounts.insert(mount);
+        } else if !mounts.contains(&mount) {
             return;
         }
         if root.directories.iter().any(|d| !self.facts.directories.contains(d)) {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use kubestead_core::procedure::Procedure;
 
 /// Paths that scripts use, which stand below the folder.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 9] = [
     "/etc/crypttab",
     "/etc/fstab",
     "/etc/kubestead",
@@ -18,7 +18,6 @@ const PLACES: [&str; 10] = [
     "/dev/mapper",
     "/dev/vg01",
     "/dev/disk",
-    "/data",
 ];
 
 /// A folder that stands for a machine.
@@ -85,11 +84,10 @@ impl Sandbox {
     pub(crate) fn place(&self, text: &str) -> String {
         let root = self.0.path().to_str().unwrap();
         let placed = PLACES.iter().fold(text.to_owned(), |text, place| text.replace(place, &format!("{root}{place}")));
-        placed
-            .replace("PATH=", &format!("PATH={root}/bin:"))
-            .replace("[ -b ", "[ -e ")
-            .replace("[ ! -b ", "[ ! -e ")
-            .replace("sync /etc\n", "")
+        // The path of the volume of the tests, and not its name in a device's.
+        let placed = placed.replace("=/data\n", &format!("={root}/data\n")).replace("(/data)", &format!("({root}/data)"));
+        let placed = placed.replace("PATH=", &format!("PATH={root}/bin:")).replace("sync /etc\n", "");
+        placed.replace("[ -b ", "[ -e ").replace("[ ! -b ", "[ ! -e ")
     }
 
     /// Runs a text: its status, what it printed, and what it said on standard error.
