@@ -150,3 +150,125 @@ fn read_device(device: &str, text: &str, own: &str, lvm: &Told) -> Result<(Place
     };
     Ok((place, size, found))
 }
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::name::Name;
+    use kubestead_core::probe;
+    use kubestead_core::size::Bytes;
+
+    use super::*;
+    use crate::sandbox::Sandbox;
+    use crate::spec::Filesystem;
+
+    const DISK: &str = "disks/one";
+    const LVM: &str = r#"{"report":[{"vg":[{"vg_name":"vg01","vg_uuid":"a","vg_extent_size":"4194304","vg_free":"0","vg_missing_pv_count":"0",
+        "vg_exported":""}],"pv":[{"pv_name":"/dev/mapper/mpatha","vg_name":"vg01","pv_uuid":"x","pv_major":"8","pv_minor":"160","pv_missing":""}],
+        "lv":[{"vg_name":"vg01","lv_name":"data","lv_size":"8388608","lv_tags":"kubestead:volume"}]}]}"#;
+
+    fn spec(sandbox: &Sandbox) -> HostStorage {
+        let name = |text: &str| Name::new(text).unwrap();
+        let volume = Volume {
+            name: name("data"),
+            group: name("vg01"),
+            size: Bytes(8 << 20),
+            filesystem: Filesystem::Ext4,
+            inodes: None,
+            path: sandbox.path("data").to_str().unwrap().to_owned(),
+            discard: false,
+        };
+        HostStorage {
+            node: name("kube1"),
+            groups: BTreeMap::from([(name("vg01"), vec![disk(sandbox)])]),
+            volumes: vec![volume],
+            servers: Vec::new(),
+            pool_root: None,
+            after_keys: std::collections::BTreeSet::new(),
+        }
+    }
+
+    fn disk(sandbox: &Sandbox) -> String {
+        sandbox.path(DISK).to_str().unwrap().to_owned()
+    }
+
+    /// What the real scripts see of a folder.
+    fn look(sandbox: &Sandbox) -> StorageFacts {
+        let spec = spec(sandbox);
+        let script = sandbox.place(&probe::command(&sections(&spec), "n1").script());
+        let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
+        let out = std::process::Command::new("bash").args(["-c", &script]).env("PATH", path).env("LC_ALL", "C").output().unwrap();
+        read(&spec, &probe::parse(&out.stdout, "n1").unwrap())
+    }
+
+    fn machine(disk: &[u8]) -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.device(DISK, "sdq", "8:160", disk);
+        sandbox.put("dev/mapper/control", "");
+        sandbox.program("lvm", "echo '{\"report\":[]}'");
+        sandbox.program("findmnt", "[ \"$*\" = '-rn -o TARGET,SOURCE' ]");
+        sandbox
+    }
+
+    fn data(facts: &StorageFacts) -> &VolumeFacts {
+        &facts.volumes[&Name::new("data").unwrap()]
+    }
+
+    #[test]
+    fn a_blank_machine_is_seen_as_one_and_an_edge_that_is_not_zero_as_such() {
+        let mut disk = vec![0; (3 << 20) + 512];
+        let of = |sandbox: &Sandbox| look(sandbox).devices.into_values().next().unwrap();
+        let facts = look(&machine(&disk));
+        let device = (facts.devices.values().next().unwrap(), *facts.sizes.values().next().unwrap());
+        assert_eq!(device, (&Fact::Known(Device::Blank), (3 << 20) + 512));
+        let seen = data(&facts);
+        assert_eq!((&seen.logical, &seen.header, &seen.resolved, &seen.fstab), (&Fact::Absent, &Fact::Absent, &None, &None));
+        *disk.last_mut().unwrap() = 1;
+        assert_eq!(of(&machine(&disk)), Fact::Known(Device::Unclear), "just as the guard looks");
+        let broken = machine(&disk);
+        broken.program("cmp", "exit 2");
+        assert!(of(&broken).gap().unwrap().to_string().contains("cannot be read"));
+        let used = machine(&vec![0; 1 << 20]);
+        std::fs::create_dir_all(used.path("sys/class/block/sdq/holders/dm-7")).unwrap();
+        assert_eq!(of(&used), Fact::Known(Device::Taken("in use by dm-7".into())));
+        let without = machine(&disk);
+        std::fs::remove_file(without.path("dev/mapper/control")).unwrap();
+        assert!(data(&look(&without)).logical.gap().is_some(), "no device-mapper is a gap");
+    }
+
+    #[test]
+    fn an_open_volume_a_link_and_a_group_on_another_name_of_its_device_are_seen() {
+        let sandbox = machine(&vec![0; 1 << 20]);
+        sandbox.program("lvm", &format!("cat <<'E'\n{LVM}\nE"));
+        let made = std::process::Command::new("mkfs.ext4")
+            .args(["-q", "-q", "-F", "-N", "512"])
+            .arg(sandbox.path("fs"))
+            .arg("8M")
+            .status()
+            .unwrap();
+        assert!(made.success());
+        sandbox.device("/dev/mapper/luks-data", "dm-2", "253:2", &std::fs::read(sandbox.path("fs")).unwrap());
+        sandbox.device("/dev/vg01/data", "dm-1", "253:1", &[0; 8192]);
+        sandbox.put("sys/class/block/dm-2/slaves/dm-1/dev", "253:1\n");
+        sandbox.put("sys/class/block/dm-1/holders/dm-2/dm/name", "luks-data\n");
+        sandbox.program("blkid", "echo ext4");
+        sandbox.put("etc/fstab", sandbox.place("/dev/mapper/luks-data /old ext4 nofail 0 2"));
+        let facts = look(&sandbox);
+        assert!(facts.groups.values().all(|group| group.known().is_some_and(Group::ours)), "{:?}", facts.groups);
+        let seen = data(&facts);
+        assert_eq!(seen.header, Fact::Known(Header::Blank));
+        let inside = seen.opened.as_ref().unwrap();
+        assert_eq!((inside.filesystem.as_str(), inside.used, &inside.strange), ("ext4", 8 << 20, &None));
+        assert!(inside.inodes.is_some_and(|inodes| inodes.count + inodes.rounding >= 512), "{inside:?}");
+        assert!(seen.holders.is_empty() && seen.resolved.is_none());
+        // Another user, another device below the mapping, a link in the path, files on the bare mount point.
+        sandbox.put("sys/class/block/dm-1/holders/dm-3/dm/name", "theirs\n");
+        sandbox.put("sys/class/block/dm-2/slaves/dm-1/dev", "8:16\n");
+        sandbox.put("other/file", "");
+        std::os::unix::fs::symlink(sandbox.path("other"), sandbox.path("data")).unwrap();
+        let facts = look(&sandbox);
+        let seen = data(&facts);
+        assert_eq!((seen.holders.as_slice(), seen.folder), (["theirs".to_owned()].as_slice(), Folder::Filled));
+        assert_eq!(seen.opened.as_ref().unwrap().strange.as_deref(), Some("8:16"));
+        assert_eq!(seen.resolved.as_deref(), sandbox.path("other").to_str());
+    }
+}

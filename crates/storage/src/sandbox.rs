@@ -87,7 +87,7 @@ impl Sandbox {
         // The path of the volume of the tests, and not its name in a device's.
         let placed = placed.replace("=/data\n", &format!("={root}/data\n")).replace("(/data)", &format!("({root}/data)"));
         let placed = placed.replace("PATH=", &format!("PATH={root}/bin:")).replace("sync /etc\n", "");
-        placed.replace("[ -b ", "[ -e ").replace("[ ! -b ", "[ ! -e ")
+        placed.replace("[ -b ", "[ -e ").replace("[ ! -b ", "[ ! -e ").replace("[ -c ", "[ -e ")
     }
 
     /// Runs a text: its status, what it printed, and what it said on standard error.

@@ -15,6 +15,10 @@ use crate::spec::Volume;
 impl<'a> Planner<'a> {
     pub(super) fn volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts) {
         let name = volume.name.as_str();
+        // What is in a group of somebody else, or in one of two of a name, is not ours: the group is held, with its reason.
+        if self.facts.groups.get(&volume.group).and_then(Fact::known).is_some_and(|g| g.twin || g.exported || g.named == 0) {
+            return;
+        }
         if let Some((reason, hint)) = obstacle(volume, facts) {
             self.held(name, reason, hint);
             return;
