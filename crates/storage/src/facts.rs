@@ -101,6 +101,7 @@ impl Group {
 /// A logical volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools)] // each is a tag that is there or not
 pub struct Logical {
     /// Bytes.
     pub size: u64,

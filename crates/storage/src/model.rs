@@ -15,7 +15,9 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         Action::Group { group, devices, lost } => {
             let free = used(&mut facts, devices, EXTENT.0);
             facts.groups.insert(group.clone(), Fact::Known(Group::whole(EXTENT.0, free, devices.len() as u64)));
-            lost.iter().for_each(|volume| forget(&mut facts, volume));
+            for volume in lost {
+                forget(&mut facts, volume);
+            }
         }
         Action::Extend { group, devices, .. } => {
             let extent = extent(&facts, group);

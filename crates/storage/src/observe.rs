@@ -54,7 +54,7 @@ fn files(spec: &HostStorage) -> Vec<String> {
 
 /// The names of the groups; one that is never below /dev, too, as `ls` without names lists all.
 fn names(spec: &HostStorage) -> String {
-    ["no-such-group_"].into_iter().chain(spec.groups.keys().map(|name| name.as_str())).collect::<Vec<_>>().join(" ")
+    ["no-such-group_"].into_iter().chain(spec.groups.keys().map(kubestead_core::name::Name::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 fn volume_section(volume: &Volume) -> Section {

@@ -487,7 +487,9 @@ fn a_disk_that_was_swapped_is_held_and_made_anew_only_with_consent() {
 #[test]
 fn a_first_run_that_was_cut_off_before_its_group_asks_nobody() {
     let mut facts = facts();
-    facts.volumes.values_mut().for_each(|v| v.share = true);
+    for v in facts.volumes.values_mut() {
+        v.share = true;
+    }
     let part = plan(&spec(), &facts);
     assert!(part.held.is_empty() && part.steps.iter().all(|s| !s.needs_consent()), "{}", held(&part));
     assert!(ids(&part).contains(&"kube1/vg01/group"));
@@ -555,7 +557,9 @@ fn a_vanished_lv_asks_alone_and_nothing_of_the_other_volume_waits_for_it() {
 fn the_checker_lets_nothing_be_made_anew_without_asking() {
     let facts = swapped(|_| {});
     let mut steps = plan(&spec(), &facts).steps;
-    steps.iter_mut().for_each(|step| step.risk = Risk::Safe);
+    for step in &mut steps {
+        step.risk = Risk::Safe;
+    }
     let faults = kubestead_storage::check::steps(&facts, &steps).join("\n");
     assert!(faults.contains("kube1/vg01/group: it asks nobody, and a volume of the group is mounted at boot: luks-"), "{faults}");
 }

@@ -141,8 +141,8 @@ fn machine(content: &[u8]) -> Sandbox {
 }
 
 /// The action on a device that [`machine`] has.
-fn group_of(lost: Vec<Volume>) -> Procedure {
-    make_group(&volume().group, &[DISK.to_owned()], &lost)
+fn group_of(lost: &[Volume]) -> Procedure {
+    make_group(&volume().group, &[DISK.to_owned()], lost)
 }
 
 #[test]
@@ -154,20 +154,20 @@ fn a_device_is_made_a_group_of_only_when_both_its_edges_are_zero_to_the_last_byt
     sandbox.program("vgs", "[ \"$*\" = vg01 ]");
     let calls = sandbox.path("calls");
     sandbox.program("pvs", &format!("if grep -q ^vgcreate {}; then echo ' 8:160'; else exit 5; fi", calls.display()));
-    let (status, said) = sandbox.run(&group_of(vec![]));
+    let (status, said) = sandbox.run(&group_of(&[]));
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(sandbox.calls("vgcreate"), [format!("-q -s 4194304b vg01 {DISK}")]);
     for at in [0, MIB - 1, 2 * MIB + 512, 3 * MIB + 511] {
         let mut filled = zero.clone();
         filled[at] = 1;
         let sandbox = machine(&filled);
-        let (status, said) = sandbox.run(&group_of(vec![]));
+        let (status, said) = sandbox.run(&group_of(&[]));
         assert!(status == Some(90) && said.contains("not all zero"), "byte {at}: {status:?} {said}");
         assert!(sandbox.calls("pvcreate").is_empty() && sandbox.calls("vgcreate").is_empty());
     }
     let small = machine(&[0; 4096]);
     small.program("vgcreate", "exit 1");
-    assert_eq!(small.run(&group_of(vec![])).0, Some(1), "one of less than a MiB is judged too");
+    assert_eq!(small.run(&group_of(&[])).0, Some(1), "one of less than a MiB is judged too");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn an_error_of_reading_is_no_proof_that_a_device_is_blank() {
     for (program, body) in [("cmp", "echo 'cmp: Input/output error' >&2; exit 2"), ("wipefs", "exit 1")] {
         let sandbox = machine(&vec![0; 3 * MIB]);
         sandbox.program(program, body);
-        let (status, said) = sandbox.run(&group_of(vec![]));
+        let (status, said) = sandbox.run(&group_of(&[]));
         assert!(status == Some(90) && said.contains("nothing proves it blank"), "{program}: {status:?} {said}");
         assert!(sandbox.calls("pvcreate").is_empty());
     }
@@ -187,7 +187,7 @@ fn a_foreign_group_of_our_name_is_refused_and_our_own_is_done() {
         let sandbox = machine(&vec![0; 3 * MIB]);
         sandbox.program("vgs", "echo uuid");
         sandbox.program("pvs", &format!("case $* in *pv_major*) echo '  {number}' ;; *) echo '  /dev/mapper/mpatha' ;; esac"));
-        let (status, said) = sandbox.run(&group_of(vec![]));
+        let (status, said) = sandbox.run(&group_of(&[]));
         assert_eq!(status, Some(expected), "{said}");
         assert_eq!(said.contains("is there on other devices: "), expected == 90, "{said}");
     }
@@ -230,7 +230,7 @@ fn before_a_lost_group_is_made_anew_the_lines_of_its_volumes_go_and_no_others() 
     finished(&sandbox);
     sandbox.program("pvcreate", &format!("cp /etc/crypttab {}", sandbox.path("seen").display()));
     sandbox.program("vgcreate", "exit 7");
-    let (status, said) = sandbox.run(&group_of(vec![volume()]));
+    let (status, said) = sandbox.run(&group_of(&[volume()]));
     assert_eq!(status, Some(7), "{said}");
     assert_eq!(sandbox.read("seen"), "data UUID=1 none luks\n", "before anything is made, so that a cut is a first run");
     assert_eq!(sandbox.read("etc/fstab"), sandbox.place(OTHERS));
@@ -242,7 +242,7 @@ fn before_a_lost_group_is_made_anew_the_lines_of_its_volumes_go_and_no_others() 
         finished(&sandbox);
         spoil(&sandbox);
         let before = sandbox.read("etc/crypttab");
-        assert_eq!(sandbox.run(&group_of(vec![volume()])).0, Some(90));
+        assert_eq!(sandbox.run(&group_of(&[volume()])).0, Some(90));
         assert_eq!(sandbox.read("etc/crypttab"), before);
     }
 }
@@ -296,6 +296,9 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
     assert_eq!(sandbox.calls("lvchange").last().unwrap(), "-q --deltag kubestead:new --deltag kubestead:mkfs vg01/data");
 }
 
+/// Tags, what the mapping holds, and what else is so.
+type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Sandbox));
+
 #[test]
 fn a_new_lv_of_another_size_is_replaced_only_when_it_holds_nothing_of_others() {
     let mut larger = volume();
@@ -313,7 +316,7 @@ fn a_new_lv_of_another_size_is_replaced_only_when_it_holds_nothing_of_others() {
     let (status, said, removed) = run(tags, "", &|_| {});
     assert!(status == Some(0) && removed == 1, "{status:?} {said}");
     assert_eq!(run("kubestead:new,kubestead:volume,kubestead:mkfs", "ext4", &|_| {}).2, 1, "a filesystem that we began is ours");
-    let refused: [(&str, &str, &dyn Fn(&Sandbox)); 5] = [
+    let refused: [Case<'_>; 5] = [
         ("kubestead:volume", "", &|_| {}),
         (tags, "ext4", &|_| {}),
         (tags, "", &|s| s.program("findmnt", "exit 0")),

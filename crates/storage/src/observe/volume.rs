@@ -31,7 +31,7 @@ pub(super) fn read(volume: &Volume, answers: &Answers, lvm: &Told) -> VolumeFact
     };
     // What is not seen of a volume is a gap of its header: nothing is done with it then.
     let parts = [look(volume, answers, &mut facts), mounts(volume, answers, &mut facts), tabs(volume, answers, &mut facts)];
-    if let Some(gap) = parts.into_iter().filter_map(Result::err).last() {
+    if let Some(gap) = parts.into_iter().filter_map(Result::err).next_back() {
         facts.header = Fact::Unknown(gap);
     }
     facts

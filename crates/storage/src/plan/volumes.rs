@@ -28,7 +28,7 @@ impl<'a> Planner<'a> {
             Fact::Unknown(gap) => self.held(name, gap.to_string(), "mend this, then plan again"),
             Fact::Absent if !facts.strays.is_empty() => _ = self.fixed(&wanted, facts),
             Fact::Absent if !self.groups.contains(&volume.group) => {}
-            Fact::Absent => self.absent(volume, facts, wanted),
+            Fact::Absent => self.absent(volume, facts, &wanted),
             Fact::Known(logical) if logical.new => self.begun(volume, facts, logical, wanted),
             Fact::Known(logical) => match &facts.header {
                 Fact::Known(Header::Ours(_)) => self.old_volume(volume, facts, logical, &wanted),
@@ -39,7 +39,7 @@ impl<'a> Planner<'a> {
     }
 
     /// No LV: made, unless it was finished and only the LV is gone.
-    fn absent(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, wanted: Volume) {
+    fn absent(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, wanted: &Volume) {
         let name = volume.name.as_str();
         let after = BTreeSet::from([self.id(volume.group.as_str(), "group"), self.id(volume.group.as_str(), "extend")]);
         let finished = self.facts.finished(volume);
@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
                 self.held(name, reason, hint);
                 self.anew(name, "create", create(true), &volume.path, after)
             }
-            _ => self.step(name, "create", create(false), making(volume, &wanted), after),
+            _ => self.step(name, "create", create(false), making(volume, wanted), after),
         };
         self.new_volume(volume, facts, step, finished.is_some());
     }
