@@ -35,8 +35,12 @@ fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Op
             other => Some(format!("{} is not proven absent: {:?}", volume.device(), other.map(|v| &v.logical))),
         },
         Action::Format { volume, lost: true, .. } => match facts.volumes.get(&volume.name) {
-            Some(VolumeFacts { logical: Fact::Known(logical), opened: None, mounted: None, holders, .. })
-                if logical.ours && holders.is_empty() && step.needs_consent() =>
+            Some(VolumeFacts {
+                logical: Fact::Known(logical), header: Fact::Known(header), opened: None, mounted: None, holders, ..
+            }) if logical.ours
+                && holders.is_empty()
+                && step.needs_consent()
+                && !matches!(header, Header::Ours(_) | Header::Mendable(_)) =>
             {
                 None
             }

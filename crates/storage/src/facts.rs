@@ -125,7 +125,9 @@ pub enum Header {
     Ours(Vec<u8>),
     /// LUKS2 without our token, described.
     Tokenless(String),
-    /// One of the two copies of the header is gone or does not load.
+    /// One of the two copies of the header does not load and the other does, with our token: it can be mended without a loss.
+    Mendable(String),
+    /// The copies of the header are gone or do not load.
     Damaged(String),
     /// Something else, described.
     Foreign(String),
@@ -137,7 +139,7 @@ impl Header {
         match self {
             Self::Blank => "no signature is found on it",
             Self::Ours(_) => "a header of ours",
-            Self::Tokenless(what) | Self::Damaged(what) | Self::Foreign(what) => what,
+            Self::Tokenless(what) | Self::Mendable(what) | Self::Damaged(what) | Self::Foreign(what) => what,
         }
     }
 }

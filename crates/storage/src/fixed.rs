@@ -1,8 +1,8 @@
-//! What cannot change on a volume that is there: one table of what is seen, what the file says, and what to do instead.
-//!
-//! The devices of a group have rules of their own, as some can be added: `plan/groups.rs`.
+//! What cannot change on a volume or a group that is there: tables of what is seen, what the file says, and what to do instead.
 
-use crate::facts::VolumeFacts;
+use kubestead_core::name::Name;
+
+use crate::facts::{Group, VolumeFacts};
 use crate::spec::Volume;
 
 /// One property of a volume that cannot change once its filesystem is made.
@@ -74,6 +74,61 @@ pub const FIXED: [Fixed; 5] = [
         mounts: true,
     },
 ];
+
+/// One reason not to make anything in a group that is there. Its devices cannot change, but for blank ones that are added to it.
+pub struct FixedGroup {
+    /// What of it is so.
+    pub field: &'static str,
+    /// What is seen, as a sentence, when it keeps everything from being made in the group.
+    pub differs: fn(&Name, &Group) -> Option<String>,
+    /// What to do instead. `{group}` stands for its name, `{lacking}` for the devices of the file that it does not have.
+    pub instead: &'static str,
+}
+
+/// All of them; the first that is so is told.
+pub const FIXED_GROUP: [FixedGroup; 5] = [
+    FixedGroup {
+        field: "name",
+        differs: |group, seen| seen.twin.then(|| format!("two volume groups are called {group}")),
+        instead: "`vgs -o vg_name,vg_uuid` lists them: rename the one that is not meant, `vgrename UUID {group}-old`",
+    },
+    FixedGroup {
+        field: "exported",
+        differs: |group, seen| seen.exported.then(|| format!("the volume group {group} is exported")),
+        instead: "if no other machine uses its disks: `vgimport {group}`, then plan again",
+    },
+    FixedGroup {
+        field: "missing devices",
+        differs: |_, seen| {
+            let which = if seen.lacking.is_empty() { String::new() } else { format!(" (not seen in it: {})", seen.lacking.join(", ")) };
+            (seen.missing > 0).then(|| format!("{} of its devices are missing{which}", seen.missing))
+        },
+        instead: "find the disk before anything is changed: `pvs -o+pv_uuid` lists those that are there",
+    },
+    FixedGroup {
+        field: "all devices",
+        differs: |group, seen| {
+            let others = seen.others.join(", ");
+            (seen.named == 0).then(|| format!("a volume group {group} is there on other devices than the file names: {others}"))
+        },
+        instead: "choose another name, or name its devices instead of {lacking}",
+    },
+    FixedGroup {
+        field: "more devices",
+        differs: |_, seen| {
+            let others = seen.others.join(", ");
+            (!others.is_empty()).then(|| format!("it is on {others} too, which the file does not name"))
+        },
+        instead: "name that device too, or take it out of the group by hand: pvmove, vgreduce",
+    },
+];
+
+/// Why nothing is made in a group that is there, and what to do.
+pub(crate) fn of_group(group: &Name, seen: &Group) -> Option<(String, String)> {
+    let first = |fixed: &FixedGroup| Some(((fixed.differs)(group, seen)?, fixed.instead));
+    let (reason, instead) = FIXED_GROUP.iter().find_map(first)?;
+    Some((reason, instead.replace("{group}", group.as_str()).replace("{lacking}", &seen.lacking.join(", "))))
+}
 
 /// A property that the file wants otherwise than it is.
 pub struct Difference {

@@ -33,7 +33,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
             held(format!("{} is open on another device than {}", volume.mapper(), volume.device()));
         }
         (_, Fact::Known(Header::Ours(_))) => {}
-        (_, Fact::Known(Header::Foreign(what) | Header::Tokenless(what) | Header::Damaged(what))) => {
+        (_, Fact::Known(Header::Foreign(what) | Header::Tokenless(what) | Header::Mendable(what) | Header::Damaged(what))) => {
             held(format!("{} holds {what}", volume.device()));
         }
         (_, Fact::Known(Header::Blank) | Fact::Absent) => held(format!("{} holds no header of ours", volume.device())),

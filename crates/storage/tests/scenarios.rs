@@ -209,6 +209,9 @@ fn a_lost_header_is_held_and_made_anew_only_with_consent_to_that_step() {
         assert!(!hint.contains("addtag") && hint.contains("lvrename vg01 volkube volkube-old"), "no hint leads to a loss: {hint}");
     }
     assert!(held(&headless(Header::Blank, false, |_| {})).contains("have its header elsewhere"));
+    // With one whole copy nothing is lost, so that nothing is offered that would lose it.
+    let half = headless(Header::Mendable("the second copy".into()), true, |_| {});
+    assert!(half.steps.is_empty() && half.held[0].hint.contains("`cryptsetup repair /dev/vg01/volkube` mends it"), "{:?}", half.held);
 }
 
 /// The steps that wait for a step, over any number of others, and that step.
@@ -389,6 +392,10 @@ fn real_answers_are_read() {
     assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours()));
     assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");
     for (first, second) in [("", metadata), (metadata, "")] {
+        let facts = read(&spec(), &answers(text(first, second)));
+        assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Mendable(_))));
+    }
+    for (first, second) in [("", ""), ("", r#"{"keyslots":{},"tokens":{}}"#)] {
         let facts = read(&spec(), &answers(text(first, second)));
         assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Damaged(_))));
     }
@@ -632,6 +639,8 @@ fn what_cannot_change_on_a_volume_is_held_with_what_to_do_instead_and_fstab_stay
 fn the_table_of_what_cannot_change_names_every_field_once() {
     let fields: Vec<&str> = kubestead_storage::fixed::FIXED.iter().map(|f| f.field).collect();
     assert_eq!(fields, ["group", "filesystem", "path", "size", "inodes"]);
+    let of_groups: Vec<&str> = kubestead_storage::fixed::FIXED_GROUP.iter().map(|f| f.field).collect();
+    assert_eq!(of_groups, ["name", "exported", "missing devices", "all devices", "more devices"]);
 }
 
 /// What is seen of `vg01` when lvm says so, with two devices in the file.

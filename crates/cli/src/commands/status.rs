@@ -161,7 +161,7 @@ fn state(facts: &VolumeFacts, path: &str) -> (String, bool) {
             format!("gone: it was mounted at {path}; `plan` tells more")
         }
         (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),
-        (Fact::Known(Header::Damaged(what)), ..) => format!("damaged: {what}"),
+        (Fact::Known(Header::Damaged(what) | Header::Mendable(what)), ..) => format!("damaged: {what}"),
         (Fact::Known(Header::Foreign(what) | Header::Tokenless(what)), ..) => format!("not ours: {what}"),
         (Fact::Unknown(gap), ..) => format!("not known: {gap}"),
     };

@@ -285,9 +285,6 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
         );
         assert!(sandbox.calls("cryptsetup").is_empty() && sandbox.calls("lvremove").is_empty(), "{name}");
     }
-    let wipe = procedure(&Action::Wipe { volume: volume() });
-    let at = |word: &str| wipe.guard.find(word).unwrap();
-    assert!(at("\nown_mapping\n") > at("own_mapping() {"), "the same function, called");
     let sandbox = mapped(tags, "253:1");
     not_mounted(&sandbox);
     sandbox.program("mkfs.ext4", "true");
@@ -389,4 +386,34 @@ fn a_link_in_the_path_and_another_filesystem_are_refused_before_the_mount() {
     let (status, said) = sandbox.run(&mount(&volume()));
     assert!(status == Some(1) && said.contains("it holds xfs, the file says ext4: nothing is mounted"), "{status:?} {said}");
     assert!(sandbox.calls("mount").is_empty());
+}
+
+#[test]
+fn a_wipe_takes_our_own_volume_whole_and_no_mapping_of_our_name_on_another_device() {
+    let run = |below: &str| {
+        let sandbox = mapped("kubestead:volume", below);
+        finished(&sandbox);
+        sandbox.put("etc/kubestead/share.d/data", [7; 64]);
+        let calls = sandbox.path("calls");
+        let lvs = format!("if grep -q ^lvremove {}; then exit 5; fi; case $* in *lv_tags*) echo kubestead:volume ;; esac", calls.display());
+        sandbox.program("lvs", &lvs);
+        sandbox.program("findmnt", "exit 1");
+        let header = r#"{"keyslots":{},"tokens":{"0":{"type":"kubestead","volume":"data"}}}"#;
+        let close = sandbox.path("dev/mapper/luks-data");
+        let holder = sandbox.path("sys/class/block/dm-1/holders");
+        sandbox.program(
+            "cryptsetup",
+            &format!("case $1 in luksDump) echo '{header}' ;; close) rm -f {} {}/* ;; esac", close.display(), holder.display()),
+        );
+        let (status, said) = sandbox.run(&procedure(&Action::Wipe { volume: volume() }));
+        (status, said, sandbox)
+    };
+    let (status, said, sandbox) = run("8:16");
+    assert!(status == Some(90) && said.contains("is open on another device (8:16)"), "{status:?} {said}");
+    assert!(sandbox.calls("lvremove").is_empty() && sandbox.path("etc/kubestead/share.d/data").exists());
+    let (status, said, sandbox) = run("253:1");
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(sandbox.calls("lvremove"), ["-q -y vg01/data"]);
+    assert_eq!((sandbox.read("etc/fstab"), sandbox.read("etc/crypttab")), (sandbox.place(OTHERS), "data UUID=1 none luks\n".to_owned()));
+    assert!(!sandbox.path("etc/kubestead/share.d/data").exists());
 }

@@ -9,7 +9,7 @@ use super::{Told, group};
 use crate::facts::{Folder, Header, Opened, VolumeFacts};
 use crate::luks2::{self, Which};
 use crate::marks::TOKEN;
-use crate::report::{Signature, Wipefs, json};
+use crate::report::{LuksMetadata, Signature, Wipefs, json};
 use crate::spec::{Filesystem, Volume};
 use crate::superblock;
 
@@ -138,13 +138,16 @@ fn header(text: &str) -> Result<Header, Gap> {
     let count = wipefs.signatures.len();
     let both = STANDARD.decode(copies).map_err(|e| Gap::new(format!("the LUKS2 header came broken: {e}")))?;
     let (one, two) = both.split_at(both.len() / 2);
+    let ours = |copy: &LuksMetadata| copy.tokens.values().any(|t| t.kind == TOKEN);
+    let half = |copy: &LuksMetadata, which: &str| {
+        let what = format!("one copy of the LUKS2 header does not load: the {which} copy");
+        if ours(copy) { Header::Mendable(what) } else { Header::Damaged(what) }
+    };
     Ok(match (count, luks2::read(one, Which::First), luks2::read(two, Which::Second)) {
-        (2, Some(one), Some(_)) if one.tokens.values().any(|t| t.kind == TOKEN) => {
-            Header::Ours(one.keyslots.keys().filter_map(|k| k.parse().ok()).collect())
-        }
+        (2, Some(one), Some(_)) if ours(&one) => Header::Ours(one.keyslots.keys().filter_map(|k| k.parse().ok()).collect()),
         (2, Some(_), Some(_)) => Header::Tokenless(format!("LUKS2 without our token, {}", first.describe())),
-        (2, Some(_), None) => Header::Damaged("one copy of the LUKS2 header does not load: the second copy".to_owned()),
-        (2, None, Some(_)) => Header::Damaged("one copy of the LUKS2 header does not load: the first copy".to_owned()),
+        (2, Some(one), None) => half(&one, "second"),
+        (2, None, Some(two)) => half(&two, "first"),
         (2, None, None) => Header::Damaged("neither copy of the LUKS2 header loads".to_owned()),
         (n, ..) => Header::Damaged(format!("{n} of the two copies of the LUKS2 header are there")),
     })

@@ -8,6 +8,7 @@ use kubestead_core::name::Name;
 use super::{Planner, capacity, extent, round_up};
 use crate::action::Action;
 use crate::facts::{Device, Group};
+use crate::fixed;
 use crate::spec::Volume;
 
 impl Planner<'_> {
@@ -23,7 +24,7 @@ impl Planner<'_> {
     }
 
     fn old_group(&mut self, group: &Name, devices: &[String], known: &Group) {
-        match fault(group, known) {
+        match fixed::of_group(group, known) {
             Some((reason, hint)) => self.held(group.as_str(), reason, hint),
             None if known.lacking.is_empty() => _ = self.groups.insert(group.clone()),
             None => self.extend(group, devices, &known.lacking),
@@ -140,31 +141,4 @@ impl Planner<'_> {
         let reason = format!("its volumes ask for {wanted} more bytes, and {free} are free");
         self.held(group.as_str(), reason, "make volumes smaller or add a device");
     }
-}
-
-/// Why nothing is made in a group that is there, and what to do.
-fn fault(group: &Name, known: &Group) -> Option<(String, String)> {
-    let lacking = known.lacking.join(", ");
-    if known.twin {
-        let hint = format!("`vgs -o vg_name,vg_uuid` lists them: rename the one that is not meant, `vgrename UUID {group}-old`");
-        return Some((format!("two volume groups are called {group}"), hint));
-    }
-    if known.exported {
-        let hint = format!("if no other machine uses its disks: `vgimport {group}`, then plan again");
-        return Some((format!("the volume group {group} is exported"), hint));
-    }
-    if known.missing > 0 {
-        let which = if lacking.is_empty() { String::new() } else { format!(" (not seen in it: {lacking})") };
-        let hint = "find the disk before anything is changed: `pvs -o+pv_uuid` lists those that are there";
-        return Some((format!("{} of its devices are missing{which}", known.missing), hint.to_owned()));
-    }
-    let others = known.others.join(", ");
-    if known.named == 0 {
-        let reason = format!("a volume group {group} is there on other devices than the file names: {others}");
-        return Some((reason, format!("choose another name, or name its devices instead of {lacking}")));
-    }
-    (!known.others.is_empty()).then(|| {
-        let hint = "name that device too, or take it out of the group by hand: pvmove, vgreduce";
-        (format!("it is on {others} too, which the file does not name"), hint.to_owned())
-    })
 }

@@ -32,6 +32,10 @@ impl<'a> Planner<'a> {
             Fact::Known(logical) if logical.new => self.begun(volume, facts, logical, wanted),
             Fact::Known(logical) => match &facts.header {
                 Fact::Known(Header::Ours(_)) => self.old_volume(volume, facts, logical, &wanted),
+                Fact::Known(Header::Mendable(what)) => {
+                    let hint = format!("the other copy is whole, and nothing is lost: `cryptsetup repair {}` mends it", volume.device());
+                    self.held(name, what.clone(), hint);
+                }
                 Fact::Known(header) => self.lost_header(volume, facts, logical, header),
                 Fact::Absent | Fact::Unknown(_) => self.held(name, "it was not looked at", "observe again"),
             },
@@ -236,8 +240,8 @@ fn not_new(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
     let device = volume.device();
     let holds = match &facts.header {
         // While the header is made it is in no state that could hold data.
-        Fact::Known(Header::Damaged(_) | Header::Tokenless(_)) if logical.formatting => None,
-        Fact::Known(Header::Damaged(what)) => return Some((what.clone(), by_hand.to_owned())),
+        Fact::Known(Header::Damaged(_) | Header::Mendable(_) | Header::Tokenless(_)) if logical.formatting => None,
+        Fact::Known(Header::Damaged(what) | Header::Mendable(what)) => return Some((what.clone(), by_hand.to_owned())),
         Fact::Known(Header::Foreign(what) | Header::Tokenless(what)) => Some(format!("{device} holds {what}")),
         _ => None,
     };

@@ -72,6 +72,6 @@ until ask; do
   rest=$((pause + RANDOM % 3))
   sleep "$rest"
   waited=$((waited + rest))
-  [ "$pause" -ge 10 ] || pause=$((pause * 2))
+  pause=$((pause < 5 ? pause * 2 : 10))
 done
 cat "$share" "$local_share"

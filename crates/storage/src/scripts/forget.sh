@@ -15,6 +15,10 @@ unused() {
 forget() {
   local index file new
   [ "${#mappers[@]}" -gt 0 ] || return 0
+  # As long as systemd knows the units: of one whose line is gone it does not cancel the jobs.
+  for index in "${!mappers[@]}"; do
+    systemctl stop "$(systemd-escape --path --suffix=mount "${paths[index]}")" "${unlocks[index]}" 2> /dev/null || true
+  done
   for file in /etc/crypttab /etc/fstab; do
     [ -f "$file" ] || continue
     new=$(mktemp "$file.XXXXXX")
@@ -29,7 +33,4 @@ forget() {
   done
   sync /etc
   systemctl daemon-reload
-  for index in "${!mappers[@]}"; do
-    systemctl stop "$(systemd-escape --path --suffix=mount "${paths[index]}")" "${unlocks[index]}" 2> /dev/null || true
-  done
 }
