@@ -41,7 +41,8 @@ impl StorageFacts {
             let fstab = facts.fstab.as_ref().is_some_and(|line| line.split_whitespace().next() == Some(&own)).then_some("/etc/fstab");
             crypttab.or(fstab).map(|file| format!("{file} mounts it at boot"))
         });
-        line.or_else(|| self.witnesses.get(&volume.name).cloned())
+        let all: Vec<String> = line.into_iter().chain(self.witnesses.get(&volume.name).cloned()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 

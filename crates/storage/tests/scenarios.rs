@@ -510,6 +510,8 @@ fn what_the_api_knows_of_a_volume_counts_when_the_root_disk_was_replaced_too() {
     assert!(held(&part).contains("volkube at /var/lib/kubestead/volumes (bound persistent volumes are on it: kube1-share for apps/data)"));
     let group = part.steps.iter().find(|s| s.id.0 == "kube1/vg01/group").unwrap();
     assert!(group.needs_consent() && group.why.contains("apps/data"), "{}", group.why);
+    let part = plan(&spec(), &swapped(|f| drop(f.witnesses.insert(name("volkube"), "kube1-share is bound".into()))));
+    assert!(held(&part).contains("(/etc/crypttab mounts it at boot; kube1-share is bound)"), "what is lost is told whole: {}", held(&part));
 }
 
 #[test]
@@ -517,6 +519,10 @@ fn a_lost_disk_is_not_made_anew_while_it_may_come_back() {
     // The disk is not there at all: nothing could be made, and it says what to look for.
     let part = plan(&spec(), &swapped(|f| drop(f.devices.insert(DISK.into(), Fact::Unknown(Gap::new(format!("{DISK} is not there")))))));
     assert!(part.steps.is_empty() && part.held.iter().any(|h| h.hint == "find the disk that held them before anything is changed"));
+    // Its signature was wiped: nothing is said that would empty it.
+    let part = plan(&spec(), &swapped(|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Unclear)))));
+    assert!(part.steps.is_empty() && held(&part).contains("it may be the group's own disk"), "{}", held(&part));
+    assert!(part.held.iter().all(|h| !h.hint.contains("blkdiscard") && !h.hint.contains("dd ")), "{:?}", part.held);
     // It was pulled out while its volumes were open.
     let part = plan(
         &spec(),

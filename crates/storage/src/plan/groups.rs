@@ -34,7 +34,7 @@ impl Planner<'_> {
     /// Devices that the file names and the group does not have yet.
     fn extend(&mut self, group: &Name, all: &[String], devices: &[String]) {
         self.groups.insert(group.clone());
-        if !self.blank(group, devices) {
+        if !self.blank(group, devices, false) {
             return;
         }
         let members = all.iter().filter(|d| !devices.contains(d)).cloned().collect();
@@ -43,13 +43,18 @@ impl Planner<'_> {
         self.step(group.as_str(), "extend", action, why, BTreeSet::new());
     }
 
-    /// Whether all devices are proven blank; what is not is held.
-    fn blank(&mut self, group: &Name, devices: &[String]) -> bool {
+    /// Whether all devices are proven blank; what is not is held. One may be just the disk that is `lost`, with its signature wiped: then
+    /// nothing is said that would empty it.
+    fn blank(&mut self, group: &Name, devices: &[String], lost: bool) -> bool {
         let mut blank = true;
         for device in devices {
             let by_hand = "nothing is touched that is not proven blank; save what it holds and wipe it by hand, or name another device";
             let (found, hint) = match self.facts.devices.get(device) {
                 Some(Fact::Known(Device::Blank | Device::Begun)) => continue,
+                Some(Fact::Known(Device::Unclear)) if lost => (
+                    format!("{device} has no signature, and its first or last MiB is not all zero: it may be the group's own disk"),
+                    format!("what the group was is kept in /etc/lvm/archive: vgcfgrestore -l {group} lists it; or name another device"),
+                ),
                 Some(Fact::Known(Device::Physical)) => (format!("{device} holds a physical volume of LVM"), by_hand.to_owned()),
                 Some(Fact::Known(Device::Taken(what))) => (format!("{device} is not blank: {what}"), by_hand.to_owned()),
                 Some(Fact::Known(Device::Unclear)) => (
@@ -72,7 +77,7 @@ impl Planner<'_> {
         let own: Vec<&Volume> = self.spec.volumes.iter().filter(|v| v.group == *group).collect();
         let extent = extent(self.facts, group);
         let lost: Vec<(&Volume, String)> = own.iter().filter_map(|v| Some((*v, self.facts.finished(v)?))).collect();
-        let mut makes = self.blank(group, devices);
+        let mut makes = self.blank(group, devices, !lost.is_empty());
         let wanted = own.iter().fold(0_u64, |sum, v| sum.saturating_add(round_up(v.size.0, extent)));
         let room = devices.iter().filter_map(|d| self.facts.sizes.get(d)).map(|size| capacity(*size, extent)).sum();
         if makes && wanted > room {
