@@ -230,6 +230,9 @@ mod tests {
         let used = machine(&vec![0; 1 << 20]);
         std::fs::create_dir_all(used.path("sys/class/block/sdq/holders/dm-7")).unwrap();
         assert_eq!(of(&used), Fact::Known(Device::Taken("in use by dm-7".into())));
+        let broken = machine(&disk);
+        broken.put("etc/kubestead/share.d/data", "cut");
+        assert!(data(&look(&broken)).header.gap().unwrap().to_string().contains("is not whole"), "what the guard would refuse is seen");
         let without = machine(&disk);
         std::fs::remove_file(without.path("dev/mapper/control")).unwrap();
         assert!(data(&look(&without)).logical.gap().is_some(), "no device-mapper is a gap");

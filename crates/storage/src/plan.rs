@@ -93,9 +93,9 @@ impl Planner<'_> {
     }
 
     /// The hint for what was finished and is gone, with the step that makes it anew.
-    fn consent(&self, object: &str, deed: &str) -> String {
+    fn consent(&self, object: &str, deed: &str, makes: &str) -> String {
         format!(
-            "was this disk replaced? --yes {} makes them anew, what they held is gone; if it was only unplugged, put it back and plan again",
+            "was this disk replaced? --yes {} {makes} is gone; if it was only unplugged, put it back and plan again",
             self.id(object, deed)
         )
     }

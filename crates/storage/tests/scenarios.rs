@@ -549,7 +549,7 @@ fn a_vanished_lv_asks_alone_and_nothing_of_the_other_volume_waits_for_it() {
     };
     let part = grown(gone);
     assert!(held(&part).starts_with("kube1/kubelet: the LV /dev/vg01/kubelet is not there, and it was mounted at /var/lib/kubelet"));
-    assert!(part.held[0].hint.contains("--yes kube1/kubelet/create makes them anew"), "{}", part.held[0].hint);
+    assert!(part.held[0].hint.contains("--yes kube1/kubelet/create makes it anew, what it held is gone"), "{}", part.held[0].hint);
     let asks: Vec<&str> = part.steps.iter().filter(|s| s.needs_consent()).map(|s| s.id.0.as_str()).collect();
     assert_eq!(asks, ["kube1/kubelet/create"]);
     let waiting = waits_for(&part, "kube1/kubelet/create");

@@ -50,6 +50,10 @@ fn look(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result<(
         match word {
             "folder" => (seen.0, facts.folder) = (true, if value == "filled" { Folder::Filled } else { Folder::Free }),
             "real" => (seen.1, facts.resolved) = (true, (value != volume.path).then(|| value.to_owned())),
+            "share" if value == "broken" => {
+                let file = format!("/etc/kubestead/share.d/{}", volume.name);
+                return Err(Gap::new(format!("{file}, the node's share of its key, is not whole: move it away")));
+            }
             "share" => (seen.2, facts.share) = (true, value == "yes"),
             "open" => open = Some(value),
             "start" => start = value,

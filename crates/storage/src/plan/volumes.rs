@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
                     let hint = format!("{} is still open: close it, or reboot the machine, then plan again", volume.mapper());
                     return self.held(name, reason, hint);
                 }
-                let hint = self.consent(name, "create");
+                let hint = self.consent(name, "create", "makes it anew, what it held");
                 self.held(name, reason, hint);
                 self.anew(name, "create", create(true), &volume.path, after)
             }

@@ -5,7 +5,8 @@ shopt -s nullglob dotglob
 files=("$path"/*)
 if [ "${#files[@]}" -gt 0 ]; then echo "folder filled"; else echo "folder free"; fi
 echo "real $(readlink -m "$path")"
-if [ "$(stat -c %s "/etc/kubestead/share.d/$name" 2> /dev/null)" = 64 ]; then echo "share yes"; else echo "share no"; fi
+share=/etc/kubestead/share.d/$name
+if [ ! -e "$share" ]; then echo "share no"; elif [ "$(stat -c %s "$share")" = 64 ]; then echo "share yes"; else echo "share broken"; fi
 opened=/dev/mapper/$mapper
 if [ -b "$opened" ]; then
   echo "open $(blockdev --getsize64 "$opened") $(blkid -p -o value -s TYPE "$opened")"
