@@ -58,10 +58,11 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         ("storage/files".to_owned(), 0, String::new()),
     ];
     for device in spec.groups.values().flatten() {
-        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592\n\n{\"signatures\": []}\n".to_owned()));
+        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\"signatures\": []}\n".to_owned()));
     }
     for volume in &spec.volumes {
-        answers.push((format!("storage/volume:{}", volume.name), 0, "free\nnone\nclosed\n\nabsent\n".to_owned()));
+        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
+        answers.push((format!("storage/volume:{}", volume.name), 0, look));
     }
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
@@ -211,6 +212,46 @@ fn a_volume_that_was_made_before_is_mounted_and_nothing_is_concluded_from_its_ab
     assert!(of(&plan, "cluster").is_empty(), "{:?}", of(&plan, "cluster"));
     assert!(plan.steps.iter().any(|step| step.why == "open and mount at /var/lib/etcd; what is on it shows then"));
     assert!(of(&plan, "kube1").iter().all(|deed| deed != "kubeadm/join"), "there is no cluster to be seen");
+}
+
+/// All that a first run made on kube1, then its data disk swapped for a blank one of the same name.
+#[test]
+fn a_swapped_data_disk_is_held_its_keys_stay_and_nothing_else_is_done_on_its_machine() {
+    use kubestead_storage::model::model;
+    let plan = planned(|cluster, seen| {
+        let node = name("kube1");
+        let spec = compose::storage(cluster, &node);
+        let Fact::Known(found) = seen.nodes.get_mut(&node).unwrap() else { panic!("it is seen") };
+        let made = kubestead_storage::plan::plan(&spec, &found.storage);
+        let before = made.steps.iter().fold(found.storage.clone(), |facts, step| model(&step.action, facts));
+        for (volume, facts) in &mut found.storage.volumes {
+            let known = &before.volumes[volume];
+            (facts.share, facts.crypttab, facts.fstab) = (true, known.crypttab.clone(), known.fstab.clone());
+        }
+        let Fact::Known(server) = seen.servers.get_mut(&name("masterlock")).unwrap() else { panic!("it is seen") };
+        server.shares.extend(spec.volumes.iter().map(|v| (format!("kube1/{}", v.name), "ab".repeat(32))));
+        seen.escrow.extend(spec.volumes.iter().map(|v| format!("recovery.kube1.{}", v.name)));
+    });
+    let held = plan.held.iter().find(|h| h.object == "kube1/vg01").unwrap_or_else(|| panic!("{:?}", plan.held));
+    assert!(held.reason.contains("volkube") && held.hint.contains("--yes kube1/vg01/group makes them anew"), "{held:?}");
+    let group = plan.steps.iter().find(|s| s.id.0 == "kube1/vg01/group").unwrap();
+    assert!(group.needs_consent());
+    let safe: Vec<String> = of(&plan, "kube1").into_iter().filter(|deed| deed.contains("kubeadm") || deed.contains("software")).collect();
+    assert!(safe.is_empty(), "{safe:?}");
+    assert!(of(&plan, "masterlock").iter().all(|deed| !deed.starts_with("kube1.") || !deed.ends_with("/share")), "no share is made anew");
+    assert!(of(&plan, "operator").iter().all(|deed| !deed.starts_with("recovery.kube1.")), "no recovery key is made anew");
+    assert!(of(&plan, "kube2").iter().any(|deed| deed == "vg01/group"), "another machine is made");
+}
+
+#[test]
+fn a_volume_that_is_held_gets_no_recovery_key_and_every_one_that_is_made_gets_a_whole_one() {
+    let plan = planned(|_, seen| {
+        let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+        found.storage.volumes.get_mut(&name("volkube")).unwrap().resolved = Some("/mnt/volumes".into());
+    });
+    let keys = of(&plan, "operator");
+    assert!(keys.contains(&"recovery.kube1.kubelet/escrow".to_owned()) && !keys.contains(&"recovery.kube1.volkube/escrow".to_owned()));
+    assert_eq!(kubestead_secrets::recovery_key().unwrap().expose().len(), kubestead_storage::key::LENGTH);
 }
 
 #[test]

@@ -25,9 +25,14 @@ pub(crate) struct LvmReport {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Vg {
     pub(crate) vg_name: String,
+    #[serde(default)]
+    pub(crate) vg_uuid: String,
     pub(crate) vg_extent_size: String,
     pub(crate) vg_free: String,
     pub(crate) vg_missing_pv_count: String,
+    /// `exported`, or nothing.
+    #[serde(default)]
+    pub(crate) vg_exported: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +42,20 @@ pub(crate) struct Pv {
     pub(crate) vg_name: String,
     #[serde(default)]
     pub(crate) pv_uuid: String,
+    #[serde(default)]
+    pub(crate) pv_major: String,
+    #[serde(default)]
+    pub(crate) pv_minor: String,
+    /// `missing`, or nothing.
+    #[serde(default)]
+    pub(crate) pv_missing: String,
+}
+
+impl Pv {
+    /// Whether it is the device of this path or number. A number is one device; a device has many names.
+    pub(crate) fn is(&self, path: &str, number: &str) -> bool {
+        self.pv_name == path || format!("{}:{}", self.pv_major, self.pv_minor) == number
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,23 +1,26 @@
 //! Invariants over a plan of all domains.
 
 use kubestead_core::fact::Fact;
-use kubestead_core::plan::{Plan, Target};
+use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let mut found = Vec::new();
-    for step in &plan.steps {
-        let Target::Host(name) = &step.target else { continue };
-        let node = seen.nodes.iter().find(|(n, _)| n.as_str() == name).map(|(_, fact)| fact);
-        match (node, &step.action) {
-            (Some(Fact::Known(node)), Action::Storage(action)) => {
-                let step = step.clone().map(|_| action.clone());
-                found.extend(kubestead_storage::check::steps(&node.storage, [&step]));
+    for (name, fact) in &seen.nodes {
+        let target = Target::Host(name.to_string());
+        let own = plan.steps.iter().filter(|step| step.target == target);
+        match fact {
+            Fact::Known(node) => {
+                let storage = |step: &Step<Action>| match &step.action {
+                    Action::Storage(action) => Some(step.clone().map(|_| action.clone())),
+                    _ => None,
+                };
+                let steps: Vec<_> = own.filter_map(storage).collect();
+                found.extend(kubestead_storage::check::steps(&node.storage, &steps));
             }
-            (Some(Fact::Unknown(_) | Fact::Absent), _) => found.push(format!("{}: {name} was not seen", step.id)),
-            _ => {}
+            Fact::Unknown(_) | Fact::Absent => found.extend(own.map(|step| format!("{}: {name} was not seen", step.id))),
         }
     }
     found

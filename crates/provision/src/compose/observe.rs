@@ -100,5 +100,12 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         seen.nodes.insert(name.clone(), Fact::from_result(node));
         seen.keys.insert(name, Fact::from_result(keys));
     }
+    if let Fact::Known(api) = &seen.api {
+        for (node, (volume, who)) in super::witness::bound(cluster, api) {
+            if let Some(Fact::Known(found)) = seen.nodes.get_mut(&node) {
+                found.storage.witnesses.insert(volume, who);
+            }
+        }
+    }
     seen
 }

@@ -35,8 +35,8 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
             Some(Fact::Known(found)) => {
                 let mut own = Part { steps: Vec::new(), held: obstacles(&node.name, found, spec.as_ref()) };
                 if own.held.is_empty() {
-                    escrow(cluster, &node.name, found, seen, &mut own);
                     own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
+                    escrow(cluster, &node.name, found, seen, &mut own);
                 }
                 // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
                 let about = format!("{}/", node.name);
@@ -102,6 +102,9 @@ fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<
         }
         let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
         made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
+        // Of one that is gone the disk may only be unplugged.
+        let finished = storage(cluster, name).volumes.into_iter().filter(|v| found.storage.finished(v).is_some());
+        made.extend(finished.map(|volume| (name.clone(), volume.name)));
     }
     let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
     let servers = servers(cluster);
@@ -299,23 +302,28 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     }
 }
 
-/// A recovery key for every volume, before the volume is made.
+/// A recovery key for every volume that the plan makes, before it is made: one that is held gets none.
 fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &mut Part<Action>) {
-    for volume in cluster.volumes_of(node) {
+    for volume in &storage(cluster, node).volumes {
         let name = format!("recovery.{node}.{}", volume.name);
         if seen.escrow.contains(&name) {
             continue;
         }
         let facts = found.storage.volumes.get(&volume.name);
         let made = facts.is_some_and(|f| matches!(f.header, Fact::Known(Header::Ours(_))) && f.logical.known().is_some_and(|l| !l.new));
-        if made {
+        if made || found.storage.finished(volume).is_some() {
             let hint = format!(
                 "restore {name}.age from the repository's history; if it is lost, add another recovery key to slot 6 with cryptsetup luksAddKey"
             );
             part.held.push(Held::new(format!("{node}/{}", volume.name), "its recovery key is not in the escrow", hint));
-        } else {
+        } else if part.steps.iter().any(|step| makes(&step.action, &volume.name)) {
             let why = format!("make a recovery key for {node}/{} and keep it encrypted", volume.name);
             part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
         }
     }
+}
+
+/// Whether an action makes the header of a volume.
+fn makes(action: &Action, name: &Name) -> bool {
+    matches!(action, Action::Storage(storage_plan::Action::Format { volume, .. }) if volume.name == *name)
 }
