@@ -1,0 +1,35 @@
+# shellcheck shell=bash disable=SC2154
+# Tells the versions of programs, a line each with tabs between: `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
+# says; `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
+# file. Needs the lists `names` and `wanted` (the sum of each, or nothing), `folder` (where a bundle's programs are), and `installed`.
+said() {
+    local program=$1 name=$2
+    case $name in
+    kubeadm) timeout 20 "$program" version -o short < /dev/null ;;
+    *) timeout 20 "$program" --version < /dev/null ;;
+    esac | head -n 1 | cut -c 1-200
+}
+for i in "${!names[@]}"; do
+    name=${names[i]}
+    path=$(command -v "$name") || continue
+    version=
+    if [ -n "${wanted[i]}" ] && [ "$path" = "$folder/$name" ] && [ -f "$installed" ] &&
+        grep -qxF -- "${wanted[i]} $(stat -c '%s %Y %n' "$path")" "$installed"; then
+        version=as-wanted
+    fi
+    printf 'installed\t%s\t%s\n' "$name" "${version:-$(said "$path" "$name")}"
+    case $name in
+    kubelet | containerd)
+        pid=$(systemctl show -P MainPID "$name")
+        if [ "${pid:-0}" != 0 ]; then
+            if [ "/proc/$pid/exe" -ef "$path" ]; then
+                version=same
+            else
+                version=$(said "/proc/$pid/exe" "$name")
+            fi
+            printf 'running\t%s\t%s\n' "$name" "$version"
+        fi
+        ;;
+    esac
+done
+true
