@@ -230,9 +230,8 @@ impl Files {
         match (wanted, recorded, self.written.contains_key(&file.path), mark) {
             (true, true, ..) => Standing::Done,
             (true, false, ..) => Standing::Unrecorded,
-            (false, true, ..) => Standing::Ours,
+            (false, true, ..) | (false, false, false, Mark::Kubestead) => Standing::Ours,
             (false, false, true, _) => Standing::Changed,
-            (false, false, false, Mark::Kubestead) => Standing::Ours,
             (false, false, false, Mark::Package) => Standing::Shipped,
             (false, false, false, Mark::None) => Standing::Foreign,
         }

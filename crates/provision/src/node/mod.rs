@@ -19,3 +19,9 @@ pub use plan::{Action, plan, ready};
 pub use spec::NodeSpec;
 pub use swap::{Swap, SwapKind};
 pub use version::Version;
+
+/// A spec for tests of other modules.
+#[cfg(test)]
+pub(crate) fn fixture() -> NodeSpec {
+    plan::fixture::packaged()
+}

@@ -127,6 +127,7 @@ mod tests {
         };
         write("proc/swaps", "Filename Type Size Used Priority\n/dev/sda2 partition 1000 0 -2\n/dev/zram0 partition 1000 0 100\n");
         write("etc/systemd/system/placeholder", "");
+        write("usr/lib/systemd/system-generators/systemd-gpt-auto-generator", "");
         write("show", &show.replace("=/etc/fstab", &format!("={}/etc/fstab", root.display())));
         write("partitions", partitions);
         // A masked unit says so.
@@ -233,7 +234,6 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         machine(root, "", "");
-        std::fs::create_dir_all(root.join("usr/lib/systemd/system-generators")).unwrap();
         std::fs::write(root.join("usr/lib/systemd/system-generators/zram-generator"), "").unwrap();
         std::fs::write(root.join("etc/systemd/zram-generator.conf"), "# c\n[zram0]\nzram-size = ram / 2\n").unwrap();
         let swap = look(root);

@@ -45,7 +45,7 @@ swap_sources() {
                 break
             fi
         done
-        # systemd-gpt-auto-generator(8) takes the ones of the root disk.
-        lsblk -rno PATH,PARTTYPE | awk 'tolower($2) == "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f" { print "partition\t" $1 "\t" }'
+        # systemd-gpt-auto-generator(8) takes the ones of the root disk; Ubuntu has none.
+        [ ! -e /usr/lib/systemd/system-generators/systemd-gpt-auto-generator ] || lsblk -rno PATH,PARTTYPE | awk 'tolower($2) == "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f" { print "partition\t" $1 "\t" }'
     fi
 }
