@@ -113,8 +113,11 @@ fn hostname(text: &str) -> Result<String, Gap> {
     Ok(name.to_owned())
 }
 
+/// Path to sha256.
+type Sums = BTreeMap<String, String>;
+
 /// What the record says of files whose size and time are still as recorded, and the sums of files that it does not tell of.
-fn programs(text: &str) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>), Gap> {
+fn programs(text: &str) -> Result<(Sums, Sums), Gap> {
     let mut parts = text.split("@@\n");
     let (Some(record), Some(found), Some(strange), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(Gap::new("what is said of installed programs was not understood"));

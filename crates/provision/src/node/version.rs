@@ -72,10 +72,8 @@ pub(super) fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Resul
 
 /// The version in what a program says: `Kubernetes v1.37.1`, `v1.37.1`, `runc version 1.3.0`, `containerd github.com/... v2.3.0 0123abc`.
 fn told(said: &str) -> Option<String> {
-    let word = match said.split_whitespace().collect::<Vec<_>>()[..] {
-        ["Kubernetes", version, ..] | [version] | ["containerd" | "runc", _, version, ..] => version,
-        _ => return None,
-    };
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let (["Kubernetes", word, ..] | [word] | ["containerd" | "runc", _, word, ..]) = words[..] else { return None };
     let version = plain(word);
     let fits = |c: char| c.is_ascii_alphanumeric() || ".+~-_:".contains(c);
     (version.len() <= 64 && version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(fits)).then(|| version.to_owned())
