@@ -151,4 +151,61 @@ mod tests {
         assert_eq!(run(b""), Some(91));
         assert_eq!(std::fs::read_to_string(place(INSTALLED)).unwrap(), record);
     }
+
+    /// The real script with a systemctl that starts a process of the program that is there.
+    #[test]
+    fn containerd_is_restarted_for_another_file_or_configuration_and_not_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let place = |path: &str| format!("{}{path}", root.path().display());
+        for folder in ["/run", "/bin", "/etc/kubestead"] {
+            std::fs::create_dir_all(place(folder)).unwrap();
+        }
+        let program = |name: &str, text: &[u8]| {
+            std::fs::write(place("/new"), text).unwrap();
+            std::fs::set_permissions(place("/new"), std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::fs::rename(place("/new"), place(&format!("/bin/{name}"))).unwrap();
+        };
+        let sleep = std::fs::read("/bin/sleep").unwrap();
+        program("containerd", &sleep);
+        let systemctl = "#!/bin/bash\nr=${0%/*}/..\ncase \" $* \" in\n*' restart '*) kill $(cat $r/pid) 2> /dev/null; echo restart >> $r/asked\n\
+            $r/bin/containerd 60 > /dev/null 2>&1 < /dev/null 8>&- & echo $! > $r/pid\n\
+            until [ /proc/$!/exe -ef $r/bin/containerd ]; do :; done ;;\n*' is-active '*) kill -0 $(cat $r/pid) 2> /dev/null ;;\n\
+            *' show '*) cat $r/pid ;;\nesac\n";
+        program("systemctl", systemctl.as_bytes());
+        let run = |text: &str| {
+            let file = Owned { path: place("/etc/containerd/config.toml"), text: text.to_owned(), mode: 0o644 };
+            let procedure = containerd(&[file]);
+            let script = [put::MANIFEST, PENDING, "/etc/kubestead;", "/run/kubestead.act"]
+                .iter()
+                .fold(procedure.command().script().into_owned(), |script, path| script.replace(path, &place(path)))
+                .replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", place("/bin")));
+            let mut child = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .stdin(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), procedure.stdin.bytes());
+            let out = child.wait_with_output().unwrap();
+            (
+                out.status.code(),
+                std::fs::read_to_string(place("/asked")).unwrap_or_default().lines().count(),
+                String::from_utf8_lossy(&out.stderr).into_owned(),
+            )
+        };
+        let same = |got: (Option<i32>, usize, String), status: i32, restarts: usize| {
+            assert!(got.0 == Some(status) && got.1 == restarts, "{got:?}");
+        };
+        same(run("# ours\n"), 0, 1);
+        same(run("# ours\n"), 91, 1);
+        same(run("# ours, next\n"), 0, 2);
+        // A new program whose start was cut off.
+        program("containerd", &sleep);
+        same(run("# ours, next\n"), 0, 3);
+        std::fs::write(place("/etc/containerd/config.toml"), "# somebody's\n").unwrap();
+        same(run("# ours\n"), 90, 3);
+        let pid = std::fs::read_to_string(place("/pid")).unwrap();
+        assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    }
 }

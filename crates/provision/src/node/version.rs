@@ -134,14 +134,15 @@ mod tests {
         program("kubelet", "#!/bin/sh\necho started >> ${0%/*}/log\necho Kubernetes v1.36.0\n");
         program("kubeadm", "#!/bin/sh\n[ \"$1 $2 $3\" = 'version -o short' ] && echo v1.37.1\n");
         program("systemctl", "#!/bin/sh\necho $$\n");
-        let run = || {
-            let command = kubestead_core::probe::command(&[section(&spec())], "n1");
+        let run_as = |spec: &NodeSpec, apt: Option<&AptFacts>| {
+            let command = kubestead_core::probe::command(&[section(spec)], "n1");
             let script = command.script().replace("/usr/local/bin", &at("/usr/local/bin")).replace("/var/lib", &at("/var/lib"));
             let script = format!("export PATH={}:/usr/bin:/bin\n{script}", at("/usr/local/bin"));
             let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
             let answers = kubestead_core::probe::parse(&out.stdout, "n1").unwrap();
-            read(&spec(), None, answers.text("node/versions").unwrap()).unwrap()
+            read(spec, apt, answers.text("node/versions").unwrap()).unwrap()
         };
+        let run = || run_as(&spec(), None);
         let found = run();
         assert_eq!((found["kubelet"].installed.as_deref(), found["kubeadm"].installed.as_deref()), (Some("1.36.0"), Some("1.37.1")));
         std::fs::remove_file(at("/usr/local/bin/log")).unwrap();
@@ -149,6 +150,9 @@ mod tests {
         let line = format!("{} {}", spec().program("kubelet").unwrap().sha256, String::from_utf8(stat.stdout).unwrap());
         std::fs::write(at("/var/lib/kubestead/installed"), line).unwrap();
         assert_eq!(run()["kubelet"].installed.as_deref(), Some("1"));
+        let package = super::super::Package { version: "1.37.1-1.1".into(), whole: true, held: true };
+        let apt = AptFacts { packages: [("kubelet".to_owned(), package)].into(), ..AptFacts::default() };
+        assert_eq!(run_as(&packaged(), Some(&apt))["kubelet"].installed.as_deref(), Some("1.37.1"));
         assert!(!std::path::Path::new(&at("/usr/local/bin/log")).exists(), "it was not started");
     }
 }

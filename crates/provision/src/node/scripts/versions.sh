@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Tells the versions of programs, a line each with tabs between: `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
-# says; `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
-# file. Needs the lists `names` and `wanted` (the sum of each, or nothing), `folder` (where a bundle's programs are), and `installed`.
+# says; `package` for one of a package, or `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
+# file. Needs the lists `names` and `wanted` (the sum of each, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
 said() {
     local program=$1 name=$2
     case $name in
@@ -13,7 +13,9 @@ for i in "${!names[@]}"; do
     name=${names[i]}
     path=$(command -v "$name") || continue
     version=
-    if [ -n "${wanted[i]}" ] && [ "$path" = "$folder/$name" ] && [ -f "$installed" ] &&
+    if [ "${wanted[i]}" = package ]; then
+        version=package
+    elif [ -n "${wanted[i]}" ] && [ "$path" = "$folder/$name" ] && [ -f "$installed" ] &&
         grep -qxF -- "${wanted[i]} $(stat -c '%s %Y %n' "$path")" "$installed"; then
         version=as-wanted
     fi
