@@ -21,15 +21,25 @@ shipped() {
     # shellcheck disable=SC2016 # dpkg's own
     dpkg-query -W -f '${Conffiles}\n' | grep -qxF -- " $1 ${sum%% *}"
 }
+# One process for all of them: there are a dozen on every node.
+regular=()
+declare -A now=()
+for path in "${paths[@]}"; do
+    if [ -f "$path" ] && [ ! -L "$path" ]; then
+        regular+=("$path")
+    elif [ -e "$path" ] || [ -L "$path" ]; then
+        printf 'o\t%s\n' "$path"
+    fi
+done
+if [ "${#regular[@]}" != 0 ]; then
+    while IFS= read -r -d '' line; do
+        now[${line#*  }]=${line%%  *}
+    done < <(sha256sum -z -- "${regular[@]}")
+fi
 for i in "${!paths[@]}"; do
     path=${paths[i]}
-    if [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; }; then
-        printf 'o\t%s\n' "$path"
-        continue
-    fi
-    [ -e "$path" ] || continue
-    sum=$(sha256sum < "$path")
-    sum=${sum%% *}
+    sum=${now[$path]-}
+    [ -n "$sum" ] || continue
     mark=-
     if [ "$sum" != "${sums[i]}" ] && [[ "${known[$path]-} " != *" $sum "* ]]; then
         if [[ $path == *kubestead* ]] || grep -q 'Written by kubestead' < <(head -c 512 "$path"); then

@@ -50,7 +50,7 @@ pub fn sections() -> Vec<Section> {
 pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Machine, Gap> {
     Ok(Machine {
         system: system::read(answers.text("machine/system")?),
-        missing: answers.text("machine/missing")?.lines().map(str::to_owned).collect(),
+        missing: missing(answers.text("machine/missing")?)?,
         clock: off(number(answers, "machine/clock")?, asked),
         free: u64::try_from(number(answers, "machine/free")?).unwrap_or(0),
     })
@@ -58,6 +58,15 @@ pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Machine, Gap> {
 
 fn off(clock: i64, (before, after): (i64, i64)) -> i64 {
     if clock < before { clock.saturating_sub(before) } else { clock.saturating_sub(after).max(0) }
+}
+
+/// Only programs that were asked for.
+fn missing(text: &str) -> Result<Vec<String>, Gap> {
+    let known = |line: &str| NEEDS.iter().any(|need| need.program == line);
+    match text.lines().find(|line| !known(line)) {
+        Some(line) => Err(Gap::new(format!("what is said of missing programs was not understood: {line:?}"))),
+        None => Ok(text.lines().map(str::to_owned).collect()),
+    }
 }
 
 fn number(answers: &Answers, name: &str) -> Result<i64, Gap> {
@@ -150,6 +159,12 @@ mod tests {
             assert!(held(&Name::new("kube1").unwrap(), &machine)[0].reason.contains(words));
         }
         assert!(read(&answers("99999999999999999999"), (0, 0)).is_err());
+    }
+
+    #[test]
+    fn only_programs_that_were_asked_for_are_missing() {
+        assert_eq!(missing("cmp\nlvm\n").unwrap(), ["cmp", "lvm"]);
+        assert!(missing("cmp\n\u{1b}[2Jall is well\n").is_err());
     }
 
     /// The probe as it is, on the machine of this test.

@@ -133,7 +133,7 @@ mod tests {
         };
         program("kubelet", "#!/bin/sh\necho started >> ${0%/*}/log\necho Kubernetes v1.36.0\n");
         program("kubeadm", "#!/bin/sh\n[ \"$1 $2 $3\" = 'version -o short' ] && echo v1.37.1\n");
-        program("systemctl", "#!/bin/sh\necho $$\n");
+        program("systemctl", "#!/bin/sh\necho $$\necho\necho 0\n");
         let run_as = |spec: &NodeSpec, apt: Option<&AptFacts>| {
             let command = kubestead_core::probe::command(&[section(spec)], "n1");
             let script = command.script().replace("/usr/local/bin", &at("/usr/local/bin")).replace("/var/lib", &at("/var/lib"));

@@ -1,20 +1,19 @@
 # shellcheck shell=bash disable=SC2154
 # Tells the record of installed programs, then the size and time of what is there, then the sha256 of what the record does not tell of. Needs the
 # list `paths`, and `installed`.
+declare -A recorded=()
 if [ -f "$installed" ]; then
-    cat "$installed"
+    while IFS= read -r line; do
+        printf '%s\n' "$line"
+        [ -z "${line#* }" ] || recorded[${line#* }]=yes
+    done < "$installed"
 fi
 echo @@
 strange=()
-for path in "${paths[@]}"; do
-    if [ -f "$path" ]; then
-        now=$(stat -c '%s %Y %n' "$path")
-        printf '%s\n' "$now"
-        if ! { [ -f "$installed" ] && grep -qxF -- "$now" <(cut -d ' ' -f 2- "$installed"); }; then
-            strange+=("$path")
-        fi
-    fi
-done
+while IFS= read -r line; do
+    printf '%s\n' "$line"
+    [ -n "${recorded[$line]-}" ] || strange+=("${line#* * }")
+done < <(stat -c '%s %Y %n' "${paths[@]}" 2> /dev/null)
 echo @@
 [ "${#strange[@]}" = 0 ] || sha256sum "${strange[@]}"
 true

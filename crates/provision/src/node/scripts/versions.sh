@@ -9,29 +9,38 @@ said() {
     *) timeout 20 "$program" --version < /dev/null ;;
     esac | head -n 1 | cut -c 1-200
 }
+declare -A recorded=() now=()
+if [ -f "$installed" ]; then
+    while IFS= read -r line; do
+        [ -z "${line#* }" ] || recorded[${line#* }]=${line%% *}
+    done < "$installed"
+fi
+while IFS= read -r line; do
+    now[${line#* * }]=$line
+done < <(stat -c '%s %Y %n' "${names[@]/#/$folder/}" 2> /dev/null)
+mapfile -t pids < <(systemctl show -P MainPID kubelet containerd | grep .)
 for i in "${!names[@]}"; do
     name=${names[i]}
     path=$(command -v "$name") || continue
     version=
     if [ "${wanted[i]}" = package ]; then
         version=package
-    elif [ -n "${wanted[i]}" ] && [ "$path" = "$folder/$name" ] && [ -f "$installed" ] &&
-        grep -qxF -- "${wanted[i]} $(stat -c '%s %Y %n' "$path")" "$installed"; then
+    elif [ -n "${wanted[i]}" ] && [ -n "${now[$path]-}" ] && [ "${recorded[${now[$path]}]-}" = "${wanted[i]}" ]; then
         version=as-wanted
     fi
     printf 'installed\t%s\t%s\n' "$name" "${version:-$(said "$path" "$name")}"
     case $name in
-    kubelet | containerd)
-        pid=$(systemctl show -P MainPID "$name")
-        if [ "${pid:-0}" != 0 ]; then
-            if [ "/proc/$pid/exe" -ef "$path" ]; then
-                version=same
-            else
-                version=$(said "/proc/$pid/exe" "$name")
-            fi
-            printf 'running\t%s\t%s\n' "$name" "$version"
-        fi
-        ;;
+    kubelet) pid=${pids[0]-0} ;;
+    containerd) pid=${pids[1]-0} ;;
+    *) continue ;;
     esac
+    if [ "$pid" != 0 ]; then
+        if [ "/proc/$pid/exe" -ef "$path" ]; then
+            version=same
+        else
+            version=$(said "/proc/$pid/exe" "$name")
+        fi
+        printf 'running\t%s\t%s\n' "$name" "$version"
+    fi
 done
 true
