@@ -2,6 +2,17 @@
 # Puts files whose contents follow each other on standard input. Needs the lists `paths`, `modes`, `sizes` and `sums`, and `installed`: the
 # record of programs, which are not in the manifest (or nothing). After manifest.sh.
 # guard
+# Programs that are as they were recorded are not read.
+declare -A installed_now=()
+if [ -n "$installed" ] && [ -f "$installed" ]; then
+    declare -A recorded_now=()
+    while IFS= read -r line; do
+        [ -z "${line#* }" ] || recorded_now[${line#* }]=yes
+    done < "$installed"
+    while IFS= read -r line; do
+        installed_now[${line#* * }]=${recorded_now[$line]-}
+    done < <(stat -c '%s %Y %n' "${paths[@]}" 2> /dev/null)
+fi
 # PATH SUM: why it must not be replaced by what has that sum; nothing if it may.
 foreign() {
     local now
@@ -10,9 +21,7 @@ foreign() {
         return
     fi
     [ -e "$1" ] || return 0
-    if [ -n "$installed" ] && [ -f "$installed" ] && grep -qxF -- "$(stat -c '%s %Y %n' "$1")" <(cut -d ' ' -f 2- "$installed"); then
-        return 0
-    fi
+    [ -z "${installed_now[$1]-}" ] || return 0
     now=$(sum_of "$1")
     if [ "$now" = "$2" ] || recorded "$now" "$1"; then
         return 0

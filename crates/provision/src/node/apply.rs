@@ -129,10 +129,12 @@ mod tests {
             image: None,
         };
         let files = [file(Kind::Binary, "kubelet", "one"), file(Kind::Cni, "bridge", "two")];
-        let script = install(Path::new("/b"), &files).command().script().into_owned();
-        let script = ["/usr/local/bin/kubelet", "/opt/cni/bin/bridge", INSTALLED, "/run/kubestead.act"]
-            .iter()
-            .fold(script, |script, path| script.replace(path, &place(path)));
+        let placed = |procedure: &Procedure| {
+            ["/usr/local/bin/kubelet", "/opt/cni/bin/bridge", INSTALLED, "/run/kubestead.act", put::MANIFEST]
+                .iter()
+                .fold(procedure.command().script().into_owned(), |script, path| script.replace(path, &place(path)))
+        };
+        let script = placed(&install(Path::new("/b"), &files));
         std::fs::create_dir_all(place("/run")).unwrap();
         std::fs::create_dir_all(place("/var/lib/kubestead")).unwrap();
         std::fs::write(place(INSTALLED), format!("aa 1 2 /usr/local/bin/other\nbb 1 2 {}\n", place("/opt/cni/bin/bridge"))).unwrap();
@@ -150,6 +152,16 @@ mod tests {
         assert!(record.contains(&format!("{} 3 ", files[1].sha256)) && !record.contains("bb 1 2"), "{record}");
         assert_eq!(run(b""), Some(91));
         assert_eq!(std::fs::read_to_string(place(INSTALLED)).unwrap(), record);
+        // Somebody's own program took the place of one: it goes by consent only, and is kept.
+        let theirs = place("/usr/local/bin/kubelet");
+        std::fs::write(&theirs, "their own").unwrap();
+        assert_eq!(run(b"onetwo"), Some(90));
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "their own");
+        let adopt = placed(&put::adopt("/usr/local/bin/kubelet", &put::digest("their own")));
+        assert!(std::process::Command::new("bash").args(["-c", &adopt]).status().unwrap().success());
+        assert_eq!(run(b"onetwo"), Some(0));
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "one");
+        assert_eq!(std::fs::read_to_string(format!("{theirs}.before-kubestead")).unwrap(), "their own");
     }
 
     /// The real script with a systemctl that starts a process of the program that is there.

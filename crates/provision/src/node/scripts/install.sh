@@ -2,15 +2,16 @@
 # Programs are recorded with size and time once all are there. After put.sh, with its lists.
 # guard
 record_programs() {
-    local i new
+    local i=0 line new
     mkdir -p "${installed%/*}"
     touch "$installed"
     new=$(mktemp "$installed.XXXXXX")
     {
         printf '%s\n' "${paths[@]}" | awk 'NR == FNR { own[$0]; next } !($4 in own)' - "$installed"
-        for i in "${!paths[@]}"; do
-            printf '%s %s\n' "${sums[i]}" "$(stat -c '%s %Y %n' "${paths[i]}")"
-        done
+        while IFS= read -r line; do
+            printf '%s %s\n' "${sums[i]}" "$line"
+            i=$((i + 1))
+        done < <(stat -c '%s %Y %n' "${paths[@]}")
     } > "$new"
     sync "$new"
     mv -fT "$new" "$installed"
@@ -23,7 +24,6 @@ fi
 # act
 # verify
 # Their sums were compared where they were sent from: to read them again here takes seconds.
-for i in "${!paths[@]}"; do
-    [ "$(stat -c '%a %s' "${paths[i]}")" = "${modes[i]} ${sizes[i]}" ] || unverified "${paths[i]} is not what was sent"
-done
+want=$(for i in "${!paths[@]}"; do printf '%s %s\n' "${modes[i]}" "${sizes[i]}"; done)
+[ "$(stat -c '%a %s' "${paths[@]}")" = "$want" ] || unverified 'a program is not what was sent'
 record_programs
