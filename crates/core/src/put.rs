@@ -408,6 +408,40 @@ mod tests {
         assert_eq!(root.read("files"), format!("{}  {}\n", digest("new\n"), new.path));
     }
 
+    /// Every content under every manifest: what the plan is made on is what the guard finds.
+    #[test]
+    fn the_look_and_the_guard_agree_in_every_state() {
+        let contents = [None, Some("new\n"), Some("old\n"), Some("# Written by kubestead.\n"), Some("[theirs]\n")];
+        let manifests: [&[&str]; 5] = [&[], &["new\n"], &["old\n"], &["old\n", "new\n"], &["other\n"]];
+        let mut asked = 0;
+        for content in contents {
+            for manifest in manifests {
+                let root = Root::new();
+                let file = root.owned("a/f", "new\n");
+                let lines: String = manifest.iter().map(|text| format!("{}  {}\n", digest(text), file.path)).collect();
+                std::fs::write(root.path("files"), &lines).unwrap();
+                if let Some(text) = content {
+                    std::fs::write(&file.path, text).unwrap();
+                }
+                let wanted = std::slice::from_ref(&file);
+                let standing = root.look(wanted).standing(&file);
+                let asks = matches!(standing, Standing::Changed | Standing::Foreign);
+                let (status, said) = root.put(wanted);
+                assert_eq!(status, Some(if asks { 90 } else { 0 }), "{content:?} {manifest:?} {standing:?} {said}");
+                if asks {
+                    asked += 1;
+                    assert_eq!(Some(root.read("a/f").as_str()), content);
+                    assert_eq!(root.run(&adopt(&file.path, &digest(root.read("a/f"))), b"").0, Some(0));
+                    assert_eq!(root.put(wanted).0, Some(0));
+                    assert_eq!(Some(root.read("a/f.before-kubestead").as_str()), content);
+                }
+                assert_eq!(root.read("a/f"), "new\n");
+                assert_eq!((root.look(wanted).standing(&file), root.read("files").lines().count()), (Standing::Done, 1));
+            }
+        }
+        assert_eq!(asked, 3 + 4 + 5, "of old ones, of marked ones, of theirs");
+    }
+
     #[test]
     fn links_and_folders_are_told_apart_and_noise_is_a_gap() {
         let root = Root::new();

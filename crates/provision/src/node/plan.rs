@@ -363,6 +363,7 @@ mod tests {
         assert_eq!(ids(&plan(&spec, &pending)), ["kube1/kernel/settings", "kube1/containerd/run", "kube1/kubelet/unit"]);
     }
 
+    /// As NVIDIA's toolkit rewrites containerd's configuration (kubernetes-sigs/kubespray#12277), and Docker brings its own (#8693).
     #[test]
     fn every_file_of_somebody_else_asks_and_what_needs_it_waits() {
         let spec = packaged();

@@ -171,6 +171,7 @@ mod tests {
         Id=dev-sdz.swap\nLoadState=loaded\nFragmentPath=\nSourcePath=/proc/swaps\nWantedBy=\nRequiredBy=\n\n\
         Id=zramswap.service\nLoadState=loaded\nFragmentPath=/lib/systemd/system/zramswap.service\nSourcePath=\nWantedBy=multi-user.target\nRequiredBy=\n";
 
+    /// fstab (clastix/yaki#12), GPT and units (KubeOperator/ansible#6, deckhouse/deckhouse#8644), zram (kubernetes/kubernetes#34726).
     #[test]
     fn every_source_is_named_and_none_comes_back() {
         let root = tempfile::tempdir().unwrap();
