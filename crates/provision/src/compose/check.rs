@@ -16,6 +16,10 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
                 let step = step.clone().map(|_| action.clone());
                 found.extend(kubestead_storage::check::steps(&node.storage, [&step]));
             }
+            (Some(Fact::Known(node)), Action::Node(action)) => match &node.setup {
+                Some(setup) => found.extend(crate::node::check::step(setup, &step.clone().map(|_| action.clone()))),
+                None => found.push(format!("{}: its set-up was not seen", step.id)),
+            },
             (Some(Fact::Unknown(_) | Fact::Absent), _) => found.push(format!("{}: {name} was not seen", step.id)),
             _ => {}
         }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod apt;
+pub mod check;
 mod observe;
 mod plan;
 mod spec;

@@ -201,6 +201,9 @@ mod tests {
                 let answers = Answers::from_pairs(pairs);
                 if let Ok(facts) = read(&spec, &answers) {
                     let part = super::super::plan(&spec, &facts);
+                    for step in &part.steps {
+                        prop_assert_eq!(super::super::check::step(&facts, step), None);
+                    }
                     prop_assert!(kubestead_core::plan::Plan::new(String::new(), String::new(), part).is_ok());
                 }
             }

@@ -337,6 +337,14 @@ mod tests {
         }
     }
 
+    /// A plan, which the second pair of eyes accepts.
+    fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
+        let part = super::plan(spec, facts);
+        let faults: Vec<String> = part.steps.iter().filter_map(|step| super::super::check::step(facts, step)).collect();
+        assert!(faults.is_empty(), "{faults:?}");
+        part
+    }
+
     fn ids(part: &Part<Action>) -> Vec<&str> {
         part.steps.iter().map(|s| s.id.0.as_str()).collect()
     }
