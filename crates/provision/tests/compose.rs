@@ -67,19 +67,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
-        setup: Some(node::NodeFacts {
-            hostname: node.to_string(),
-            cgroup2: true,
-            swap: vec![],
-            kernel: false,
-            files: BTreeMap::new(),
-            installed: BTreeMap::new(),
-            apt: None,
-            runtime: None,
-            containerd: false,
-            images: BTreeSet::new(),
-            kubelet_enabled: false,
-        }),
+        setup: Some(node::NodeFacts { hostname: node.to_string(), cgroup2: true, ..node::NodeFacts::default() }),
         kubeadm: Some(KubeadmFacts { state: State::Fresh, cluster: None, ca: None, encryption: false, kubelet: false, ports: vec![] }),
         encryption: Fact::Absent,
     }
