@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::probe::Answers;
 
 use crate::cluster::{self};
@@ -65,8 +65,11 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a))));
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
-    let alive =
-        |(name, answers): (&Name, &Result<Answers, Gap>)| Some((name.to_string(), cluster::read_alive(answers.as_ref().ok()?).ok()?));
+    // The API calls machines by their host names.
+    let hostnames: BTreeMap<&Name, &HostName> = cluster.nodes.iter().map(|n| (&n.name, &n.hostname)).collect();
+    let alive = |(name, answers): (&Name, &Result<Answers, Gap>)| {
+        Some((hostnames.get(name)?.to_string(), cluster::read_alive(answers.as_ref().ok()?).ok()?))
+    };
     let machines = answers.iter().filter_map(alive).collect();
     for (name, answers) in answers {
         if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
