@@ -51,11 +51,13 @@ pub enum HostError {
         /// What ssh said, and what to try by hand.
         detail: String,
     },
-    /// sudo asks for a password.
-    #[error("{host}: sudo asks for a password: give the login user NOPASSWD in /etc/sudoers.d, or log in as root")]
+    /// sudo refuses.
+    #[error("{host}: sudo refused: {said}: give the login user NOPASSWD in /etc/sudoers.d, or log in as root")]
     Sudo {
         /// The host.
         host: String,
+        /// What it said.
+        said: String,
     },
     /// A file that was to be sent is not what it was said to be: the host got too little of it to use it.
     #[error("{} is not the file that was planned: {why}. Restore it (`kubestead bundle check` looks at all of a bundle), or plan again", path.display())]
@@ -81,13 +83,25 @@ pub enum HostError {
         /// What is known.
         detail: String,
     },
-    /// It took too long.
-    #[error("{host}: no answer within {seconds} s")]
+    /// It took too long: it may or may not have been carried out.
+    #[error("{host}: no answer for {seconds} s{}", at.as_ref().map(|at| format!(" at: {at}")).unwrap_or_default())]
     Timeout {
         /// The host.
         host: String,
         /// The limit, in seconds.
         seconds: u64,
+        /// What it was at, as it said last.
+        at: Option<String>,
+    },
+    /// It answered more than any answer of this command has.
+    #[error("{host}: more than {limit} bytes of answer{}: the rest was not read", at.as_ref().map(|at| format!(" at: {at}")).unwrap_or_default())]
+    TooMuch {
+        /// The host.
+        host: String,
+        /// The limit, in bytes.
+        limit: usize,
+        /// What it was at, as it said last.
+        at: Option<String>,
     },
 }
 
@@ -96,7 +110,12 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => true,
-            Self::HostKey { .. } | Self::Auth { .. } | Self::Sudo { .. } | Self::Source { .. } | Self::ReadOnly { .. } => false,
+            Self::HostKey { .. }
+            | Self::Auth { .. }
+            | Self::Sudo { .. }
+            | Self::Source { .. }
+            | Self::ReadOnly { .. }
+            | Self::TooMuch { .. } => false,
         }
     }
 }
@@ -113,7 +132,7 @@ impl Host for ReadOnly<'_> {
     async fn run(&self, command: &Command) -> Result<Output, HostError> {
         match command.effect {
             Effect::Read => self.0.run(command).await,
-            Effect::Write => Err(HostError::ReadOnly { host: self.name().to_owned(), command: command.render() }),
+            Effect::Write => Err(HostError::ReadOnly { host: self.name().to_owned(), command: command.render().into_owned() }),
         }
     }
 }

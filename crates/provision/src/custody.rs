@@ -11,7 +11,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
-use kubestead_core::plan::{BadPlan, Plan, Step};
+use kubestead_core::plan::{BadPlan, Checked, Plan, Step, Target};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
 use kubestead_storage::spec::Volume;
@@ -69,6 +69,9 @@ pub enum Error {
     /// The steps make no plan.
     #[error(transparent)]
     Plan(#[from] BadPlan),
+    /// The plan would do what must not be done: a defect of kubestead, found before anything was touched.
+    #[error("this plan must not run, and nothing was touched; please report it: {}", .0.join("; "))]
+    Unsound(Vec<String>),
 }
 
 /// Which machines are asked.
@@ -112,6 +115,9 @@ impl Runner<Action> for Hands {
     }
 }
 
+/// Seconds that a machine's part of an examination may take: each login is tried three times, for half a minute at most.
+const EXAMINATION: u64 = 600;
+
 fn now() -> (String, i64) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (format!("{:x}{:x}", since.as_nanos(), std::process::id()), i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -123,7 +129,7 @@ impl Custody {
         let servers = compose::servers(&cluster);
         let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
         let fleet = match machines {
-            Machines::All => Fleet::connect(&cluster).await,
+            Machines::All => Fleet::connect_some(&cluster, &|_| true).await,
             Machines::Servers => Fleet::connect_some(&cluster, &|name| names.contains(&name.as_str())).await,
             Machines::One(one) if names.contains(&one.as_str()) => Fleet::connect_some(&cluster, &|name| name == one).await,
             Machines::One(one) => return Err(Error::NoServer(one.clone(), names.join(", "))),
@@ -133,7 +139,7 @@ impl Custody {
 
     /// Takes the connected machines for one writer.
     pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
-        self.fleet.lease().await?.map_err(Error::Taken)
+        self.fleet.lease().await.map_err(Error::Taken)
     }
 
     /// Looks at the connected key servers.
@@ -142,13 +148,29 @@ impl Custody {
         let asked = |spec: &&KeyServerSpec| hosts.contains_key(spec.server.as_str()) || failed.contains_key(&spec.server);
         let sections = self.servers.iter().filter(asked).map(|spec| (spec.server.clone(), keyserver::server_sections(spec))).collect();
         let answers = self.fleet.probe(sections, &now().0, reporter).await;
-        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a))))).collect()
+        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))))).collect()
     }
 
     /// The plan that shuts a node out.
-    pub fn revocation(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, Error> {
+    pub fn revocation(
+        &self,
+        seen: &BTreeMap<Name, Fact<ServerFacts>>,
+        node: &Name,
+        wipe: &BTreeSet<Name>,
+    ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
-        Ok(Plan::new(self.cluster.digest.clone(), String::new(), part)?)
+        let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
+        Checked::new(plan, |plan| self.judge(seen, plan)).map_err(Error::Unsound)
+    }
+
+    /// A plan for key servers touches key servers that were seen, and nothing else.
+    fn judge(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, plan: &Plan<Action>) -> Vec<String> {
+        let known = |name: &str| {
+            let asked = self.servers.iter().find(|spec| spec.server.as_str() == name);
+            asked.and_then(|spec| seen.get(&spec.server)).is_some_and(|fact| fact.known().is_some())
+        };
+        let wrong = plan.steps.iter().filter(|step| !matches!(&step.target, Target::Host(name) if known(name)));
+        wrong.map(|step| format!("{}: {} is no key server that was seen", step.id, step.target)).collect()
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
@@ -159,7 +181,7 @@ impl Custody {
     }
 
     /// Carries a plan out.
-    pub async fn apply(&self, plan: &Plan<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
+    pub async fn apply(&self, plan: &Checked<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
         engine::apply(plan, &Hands(self.fleet.hosts()), terms, reporter, stop).await
     }
 
@@ -170,7 +192,8 @@ impl Custody {
         let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec));
         let sections = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
         let (nonce, time) = now();
-        let answers = self.fleet.probe(sections, &nonce, reporter).await;
+        let answers = self.fleet.probe_within(Some(EXAMINATION), sections, &nonce, reporter).await;
+        let answers = answers.into_iter().map(|(name, probed)| (name, probed.map(|probed| probed.answers))).collect();
         doctor::judge(&self.servers, &subjects, &answers, time)
     }
 

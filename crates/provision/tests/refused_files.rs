@@ -1,6 +1,6 @@
 //! What LVM, mkfs, kubeadm, sshd or the API server would refuse, or take and go wrong with, is refused by the file: each row of
 //! `refused.txt` with all that is then said.
-#![allow(clippy::unwrap_used)] // a test fails by it
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -90,6 +90,42 @@ fn what_the_tools_take_is_taken() {
     }
 }
 
+/// The least sizes and the numbers of inodes are those that mkfs takes of what is left after LUKS2's header.
+#[test]
+fn least_sizes_are_those_of_the_real_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mkfs = |program: &str, args: &[&str], bytes: u64| {
+        let path = dir.path().join("disk");
+        std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+        let path_of = std::env::var("PATH").unwrap();
+        let output = std::process::Command::new(program).args(args).arg(&path).env("PATH", format!("{path_of}:/usr/sbin:/sbin")).output();
+        output.ok().map(|output| output.status.success())
+    };
+    let header = 16 << 20;
+    let taken = |size: &str| {
+        said("size: 8GiB", &format!("size: {size}")).lines().all(|line| !line.contains("a volume's size") && !line.contains("inodes"))
+    };
+    for (program, args, kind, bytes) in [
+        ("mkfs.ext4", ["-q", "-F", "-m", "0"].as_slice(), "", 4 << 20),
+        ("mkfs.xfs", ["-q", "-f"].as_slice(), ", filesystem: xfs", 300 << 20),
+    ] {
+        let Some(made) = mkfs(program, args, bytes) else {
+            eprintln!("{program} is not installed: skipped");
+            continue;
+        };
+        assert!(made && taken(&format!("{}{kind}", bytes + header)), "{program} {bytes}");
+        assert!(!taken(&format!("{}{kind}", bytes + header - (4 << 20))), "{program}");
+    }
+    for bytes in [4 << 20, 112 << 20, 1 << 30_u64] {
+        for inodes in [16, bytes / 1024] {
+            let Some(made) = mkfs("mkfs.ext4", &["-q", "-F", "-m", "0", "-N", &inodes.to_string()], bytes) else { return };
+            assert!(made && taken(&format!("{}, inodes: {inodes}", bytes + header)), "{inodes} inodes in {bytes}");
+        }
+    }
+    assert!(!mkfs("mkfs.xfs", &["-q", "-f"], 296 << 20).unwrap_or(false), "what is refused is refused by it too");
+    assert!(!mkfs("mkfs.ext4", &["-q", "-F", "-N", "11"], 4 << 20).unwrap_or(false));
+}
+
 /// kubeadm's and the controller manager's limits are reached, and not passed.
 #[test]
 fn the_narrowest_ranges_are_enough_for_one_node() {
@@ -174,7 +210,7 @@ fn numbers_that_no_machine_has_are_refused_and_never_wrap() {
 /// Hostile texts end in a message, soon and without much memory.
 #[test]
 fn hostile_files_end_in_a_message() {
-    let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<Vec<_>>().join("");
+    let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<String>();
     let bomb = "a: &a [x,x,x,x,x,x,x,x]\n".to_owned() + &many(20, &|n| format!("b{n}: &b{n} [*a,*a,*a,*a,*a,*a,*a,*a]\n"));
     let cases: Vec<(&str, String)> = vec![
         ("deep lists", "[".repeat(1_000_000)),
