@@ -249,6 +249,7 @@ pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
         placed.push(on_nodes(&cluster, decl, broken, out));
     }
     paths(&placed, out);
+    sums(&placed, out);
     if let (Some(first), true) = (placed.first(), cluster.servers.is_empty() && !broken.servers) {
         out.error(&first.path.place, "volumes are encrypted and no key server is named", Some("add keys.servers".to_owned()));
     }
@@ -391,6 +392,22 @@ fn paths(placed: &[VolumeDecl], out: &mut Findings) {
             out.error(&decl.path.place, message, "give each its own".to_owned());
         }
         others.push(decl);
+    }
+}
+
+/// What a group holds on a node is a number that the kernel addresses.
+fn sums(placed: &[VolumeDecl], out: &mut Findings) {
+    let mut held: BTreeMap<(&Name, &Name), Bytes> = BTreeMap::new();
+    for decl in placed {
+        for node in &decl.volume.nodes {
+            let sum = held.entry((&decl.group.value, node)).or_insert(Bytes(0));
+            let Some(total) = Bytes::total([*sum, decl.size.value]).filter(|sum| sum.0 < 1 << 63) else {
+                let message = format!("a volume's size: group {} on {node} would be larger than Linux addresses, 8 EiB", decl.group.value);
+                out.error(&decl.size.place, message, "write a smaller size".to_owned());
+                break;
+            };
+            *sum = total;
+        }
     }
 }
 

@@ -188,7 +188,7 @@ fn taken_in_dev(name: &str) -> bool {
         "tty", "usbmon", "vcs", "video", "watchdog", "zram",
     ];
     /// Disks: letters, and perhaps a partition's number.
-    const LETTERED: [&str; 5] = ["sd", "vd", "xvd", "hd", "ubd"];
+    const LETTERED: [&str; 4] = ["sd", "vd", "xvd", "ubd"];
     let numbered = |prefix: &&str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let lettered = |prefix: &&str| {
         name.strip_prefix(prefix)
@@ -262,7 +262,8 @@ mod tests {
         ] {
             assert!(taken_in_dev(taken), "{taken}");
         }
-        for free in ["vg01", "data", "disks", "fast", "system", "sdata", "vg-sda", "storage", "loops", "ssd-a", "nvme", "vault", "a"] {
+        for free in ["vg01", "data", "disks", "fast", "system", "sdata", "vg-sda", "storage", "loops", "hdd", "ssd-a", "nvme", "vault", "a"]
+        {
             assert!(!taken_in_dev(free), "{free}");
         }
     }
