@@ -290,6 +290,7 @@ fn cluster() -> ClusterSpec {
         version: "1.37.1".into(),
         endpoint: "10.9.0.1:6443".into(),
         first: Name::new("cp1").unwrap(),
+        hostnames: std::collections::BTreeMap::new(),
         pods: "10.244.0.0/16".into(),
         services: "10.96.0.0/16".into(),
         dns_domain: "cluster.local".into(),

@@ -27,7 +27,10 @@ pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {
     let endpoint = compose::cluster_spec(&cluster).map(|spec| spec.endpoint).unwrap_or_default();
     let host = control_plane(&cluster).await?;
     let file = std::path::absolute(&common.file)?.display().to_string();
-    let plugin = Plugin { command: std::env::current_exe()?.display().to_string(), args: vec!["credential".into(), "--file".into(), file] };
+    let mut args = vec!["credential".into(), "--file".into(), file];
+    // kubectl calls it where nobody can say so again.
+    args.extend(common.trust_ssh_config.then(|| "--trust-ssh-config".to_owned()));
+    let plugin = Plugin { command: std::env::current_exe()?.display().to_string(), args };
     let person = std::env::var("USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| "admin".to_owned());
     let namespace = cluster.namespace.as_ref().map(|n| (&n.name, n.users.as_slice()));
     let ours = access::kubeconfig(&host, cluster.name.as_str(), &endpoint, &person, namespace, &plugin).await?;

@@ -87,9 +87,14 @@ pub fn ready(node: &Name) -> StepId {
 pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let mut part = Part::default();
     let name = &spec.name;
-    if facts.hostname != name.as_str() {
-        let reason = format!("its hostname is {}, and the file calls it {name}", facts.hostname);
-        part.held.push(Held::new(format!("{name}/hostname"), reason, format!("hostnamectl set-hostname {name}")));
+    let hostname = &spec.hostname;
+    if facts.hostname != hostname.as_str() {
+        let reason = format!("its hostname is {}, and the file calls it {hostname}", facts.hostname);
+        part.held.push(Held::new(
+            format!("{name}/hostname"),
+            reason,
+            format!("hostnamectl set-hostname {hostname}, or write `hostname: {}` in the file", facts.hostname),
+        ));
     }
     if !facts.cgroup2 {
         let hint = "boot with systemd.unified_cgroup_hierarchy=1: the kubelet refuses version 1";
@@ -298,7 +303,8 @@ pub(super) mod fixture {
             file(Kind::Binary, "kubelet", None),
             file(Kind::Image, "pause", Some("r/pause:1")),
         ];
-        NodeSpec { name: Name::new("kube1").unwrap(), bundle: "/b".into(), files, packages: None, pause_image: Some("r/pause:1".into()) }
+        let name = Name::new("kube1").unwrap();
+        NodeSpec { hostname: (&name).into(), name, bundle: "/b".into(), files, packages: None, pause_image: Some("r/pause:1".into()) }
     }
 
     pub(in super::super) fn packaged() -> NodeSpec {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,10 @@ use crate::bundle::{BundleFile, Kind};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSpec {
-    /// Its name, which is its hostname.
+    /// Its name.
     pub name: Name,
+    /// The host name that it must have.
+    pub hostname: HostName,
     /// The bundle's folder on the operator's computer.
     pub bundle: PathBuf,
     /// The files of the bundle that this node needs; none without a bundle.
@@ -197,6 +199,7 @@ mod tests {
     fn spec() -> NodeSpec {
         NodeSpec {
             name: Name::new("kube1").unwrap(),
+            hostname: HostName::new("kube1").unwrap(),
             bundle: "/b".into(),
             files: vec![],
             packages: None,
