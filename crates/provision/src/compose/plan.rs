@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_storage::observe::Header;
@@ -267,6 +268,11 @@ fn at_home(cluster: &Cluster, spec: &ClusterSpec, action: encryption::Action) ->
         }
         other => Action::Encryption(other),
     }
+}
+
+/// The names of the objects that the file asks for, whatever is there: whoever made one, it is looked at.
+pub(super) fn object_names(cluster: &Cluster) -> Vec<ObjectRef> {
+    cluster_spec(cluster).map(|spec| cluster::names(&objects(cluster, &spec, None, &|_| true))).unwrap_or_default()
 }
 
 /// What shall be in the cluster.
