@@ -10,7 +10,7 @@ step() { echo; echo "== $* ($(date -u +%H:%M:%S))"; }
 timed() { while IFS= read -r line; do case $line in "== "*) printf '%s (%(%H:%M:%S)T)\n' "$line" -1 ;; *) printf '%s\n' "$line" ;; esac; done; }
 
 step "tools"
-bash scripts/tools.sh libcryptsetup-dev libclang-dev pkg-config # the last three for the feature luks-native
+bash scripts/tools.sh libcryptsetup-dev libclang-dev pkg-config openssh-server shellcheck # headers for the feature luks-native; sshd and shellcheck for tests
 step "build"
 cargo build --locked -p kubestead-cli
 mkdir -p "$KUBESTEAD_CACHE/bin"

@@ -1,5 +1,7 @@
-//! A command as a value: arguments, standard input, and whether it may change anything.
+//! A command as a value: what runs, its standard input, whether it may change anything, and its limits.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
@@ -49,48 +51,134 @@ impl Stdin {
     }
 }
 
-/// A program with its arguments, run as root on the host.
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A program and its arguments; never a secret among them.
+    Program(Vec<String>),
+    /// A bash script.
+    Script(String),
+}
+
+/// What a command may cost. The backend enforces both, and names the one that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Seconds from its start to its end.
+    pub seconds: u64,
+    /// Bytes of standard output. Of standard error [`STDERR`] bytes are read at most.
+    pub output: usize,
+}
+
+/// Bytes of standard error that are read of any command.
+pub const STDERR: usize = 1 << 18;
+
+/// A look at a machine takes seconds; one that takes a minute hangs.
+const READ: Limits = Limits { seconds: 60, output: 8 << 20 };
+/// A write may wait for the lock of an earlier run (15 minutes) and then begin a cluster on a slow machine.
+const WRITE: Limits = Limits { seconds: 1800, output: 8 << 20 };
+/// The slowest line over which files are sent, in bytes a second: their size adds to the limit of time.
+const SLOWEST: u64 = 100_000;
+
+/// What runs as root on the host. How it gets there is in [`crate::frame`].
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// The program and its arguments; never a secret among them.
-    pub argv: Vec<String>,
+    /// What runs.
+    pub work: Work,
     /// What it reads.
     pub stdin: Stdin,
     /// What it may do.
     pub effect: Effect,
+    /// What it may cost.
+    pub limits: Limits,
 }
 
 impl Command {
-    /// A command that only looks.
+    /// A program that only looks.
     pub fn read<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self { argv: argv.into_iter().map(Into::into).collect(), stdin: Stdin::Empty, effect: Effect::Read }
+        let work = Work::Program(argv.into_iter().map(Into::into).collect());
+        Self { work, stdin: Stdin::Empty, effect: Effect::Read, limits: READ }
     }
 
-    /// A command that may change something.
+    /// A program that may change something.
     pub fn write<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self { effect: Effect::Write, ..Self::read(argv) }
+        Self { effect: Effect::Write, limits: WRITE, ..Self::read(argv) }
     }
 
     /// A bash script that only looks.
     pub fn read_script(text: impl Into<String>) -> Self {
-        Self::read(["bash".to_owned(), "-c".to_owned(), text.into()])
+        Self { work: Work::Script(text.into()), stdin: Stdin::Empty, effect: Effect::Read, limits: READ }
     }
 
     /// A bash script that may change something.
     pub fn write_script(text: impl Into<String>) -> Self {
-        Self { effect: Effect::Write, ..Self::read_script(text) }
+        Self { effect: Effect::Write, limits: WRITE, ..Self::read_script(text) }
     }
 
-    /// The same command with something on standard input.
+    /// The same command with something on standard input. Files get more time, by their size.
     #[must_use]
     pub fn stdin(mut self, stdin: Stdin) -> Self {
+        if let Stdin::Files(sources) = &stdin {
+            let bytes = sources.iter().fold(0_u64, |sum, source| sum.saturating_add(source.size));
+            self.limits.seconds = self.limits.seconds.saturating_add(bytes / SLOWEST);
+        }
         self.stdin = stdin;
         self
     }
 
-    /// The command line for a POSIX shell, each argument quoted. Standard input is not part of it.
-    pub fn render(&self) -> String {
-        self.argv.iter().map(|arg| quote(arg)).collect::<Vec<_>>().join(" ")
+    /// The same command with another limit of time.
+    #[must_use]
+    pub fn limit_seconds(mut self, seconds: u64) -> Self {
+        self.limits.seconds = seconds;
+        self
+    }
+
+    /// The same command with another limit of its output.
+    #[must_use]
+    pub fn limit_output(mut self, bytes: usize) -> Self {
+        self.limits.output = bytes;
+        self
+    }
+
+    /// The text that bash runs on the host. Standard input is not part of it.
+    pub fn script(&self) -> Cow<'_, str> {
+        match &self.work {
+            Work::Program(argv) => format!("exec {}", words(argv)).into(),
+            Work::Script(text) => text.into(),
+        }
+    }
+
+    /// The command for a message: a program with its arguments, each quoted, or the text of a script.
+    pub fn render(&self) -> Cow<'_, str> {
+        match &self.work {
+            Work::Program(argv) => words(argv).into(),
+            Work::Script(text) => text.into(),
+        }
+    }
+}
+
+fn words(argv: &[String]) -> String {
+    argv.iter().map(|arg| quote(arg)).collect::<Vec<_>>().join(" ")
+}
+
+/// Assignments that stand ahead of a script, so that no value is ever spliced into its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables(String);
+
+impl Variables {
+    /// Adds `name='value'`.
+    pub fn var(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.0, "{name}={}", quote(value));
+    }
+
+    /// Adds the array `name=('value' ...)`.
+    pub fn list<S: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = S>) {
+        let values: Vec<String> = values.into_iter().map(|value| quote(value.as_ref())).collect();
+        let _ = writeln!(self.0, "{name}=({})", values.join(" "));
+    }
+
+    /// The lines, each with its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -102,6 +190,12 @@ pub fn quote(arg: &str) -> String {
     }
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
+
+/// Begins a line of standard error that says what a script is at (the record separator of ASCII).
+pub const MARK: char = '\u{1e}';
+/// How much of a command's words an error message shows: lines, and characters of each.
+const LINES: usize = 7;
+const LINE: usize = 500;
 
 /// What a command answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,12 +219,29 @@ impl Output {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// The last lines of standard error (standard output when that is empty), for an error message.
+    /// What it said on standard error (on standard output if that is empty), for an error message: the first line, which often is the
+    /// cause, and the last ones.
     pub fn tail(&self) -> String {
-        let bytes = if self.stderr.iter().all(u8::is_ascii_whitespace) { &self.stdout } else { &self.stderr };
-        let text = String::from_utf8_lossy(bytes);
-        let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        lines[lines.len().saturating_sub(6)..].join("\n")
+        let said = |bytes: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(bytes);
+            let lines = text.lines().filter(|line| !line.starts_with(MARK)).map(str::trim_end);
+            lines.filter(|line| !line.is_empty()).map(|line| line.chars().take(LINE).collect()).collect()
+        };
+        let mut lines = said(&self.stderr);
+        if lines.is_empty() {
+            lines = said(&self.stdout);
+        }
+        if lines.len() > LINES {
+            let rest = lines.len() - LINES;
+            lines.splice(1..=rest, ["...".to_owned()]);
+        }
+        lines.join("\n")
+    }
+
+    /// What the command was at when it said so last: a script writes [`MARK`] and a name on standard error.
+    pub fn at(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.stderr);
+        text.lines().rev().find_map(|line| line.strip_prefix(MARK).map(|name| name.chars().take(LINE).collect()))
     }
 }
 
@@ -145,6 +256,31 @@ mod tests {
             let out = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
             assert_eq!(String::from_utf8(out.stdout).unwrap(), arg);
         }
+    }
+
+    #[test]
+    fn variables_come_out_as_they_went_in() {
+        let values = ["", "it's", "$(id) `id`", "a\nb", "-n"];
+        let mut variables = Variables::default();
+        variables.var("one", values[1]);
+        variables.list("all", values);
+        let script = format!("{}printf '%s\\0' \"$one\" \"${{all[@]}}\"", variables.as_str());
+        let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let said = String::from_utf8(out.stdout).unwrap();
+        assert_eq!(said.split_terminator('\0').collect::<Vec<_>>(), [&values[1..2], &values[..]].concat());
+    }
+
+    #[test]
+    fn an_error_shows_its_first_line_and_its_last_ones() {
+        let lines: Vec<String> = (0..20).map(|n| format!("line {n}")).collect();
+        let said = format!("{MARK}guard\n{}\n{MARK}act\n", lines.join("\n"));
+        let output = Output { status: 1, stdout: b"out".to_vec(), stderr: said.into_bytes() };
+        assert_eq!(output.tail(), "line 0\n...\nline 14\nline 15\nline 16\nline 17\nline 18\nline 19");
+        assert_eq!(output.at().unwrap(), "act");
+        let silent = Output { stderr: format!("{MARK}guard\n").into_bytes(), ..output };
+        assert_eq!(silent.tail(), "out");
+        let long = Output { status: 1, stdout: vec![b'x'; 1 << 20], stderr: vec![] };
+        assert_eq!(long.tail().len(), LINE);
     }
 
     #[test]

@@ -81,13 +81,25 @@ pub enum HostError {
         /// What is known.
         detail: String,
     },
-    /// It took too long.
-    #[error("{host}: no answer within {seconds} s")]
+    /// It took too long: it may or may not have been carried out.
+    #[error("{host}: no answer for {seconds} s{}", at.as_ref().map(|at| format!(" at: {at}")).unwrap_or_default())]
     Timeout {
         /// The host.
         host: String,
         /// The limit, in seconds.
         seconds: u64,
+        /// What it was at, as it said last.
+        at: Option<String>,
+    },
+    /// It answered more than any answer of this command has.
+    #[error("{host}: more than {limit} bytes of answer{}: the rest was not read", at.as_ref().map(|at| format!(" at: {at}")).unwrap_or_default())]
+    TooMuch {
+        /// The host.
+        host: String,
+        /// The limit, in bytes.
+        limit: usize,
+        /// What it was at, as it said last.
+        at: Option<String>,
     },
 }
 
@@ -96,7 +108,12 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } => true,
-            Self::HostKey { .. } | Self::Auth { .. } | Self::Sudo { .. } | Self::Source { .. } | Self::ReadOnly { .. } => false,
+            Self::HostKey { .. }
+            | Self::Auth { .. }
+            | Self::Sudo { .. }
+            | Self::Source { .. }
+            | Self::ReadOnly { .. }
+            | Self::TooMuch { .. } => false,
         }
     }
 }
@@ -113,7 +130,7 @@ impl Host for ReadOnly<'_> {
     async fn run(&self, command: &Command) -> Result<Output, HostError> {
         match command.effect {
             Effect::Read => self.0.run(command).await,
-            Effect::Write => Err(HostError::ReadOnly { host: self.name().to_owned(), command: command.render() }),
+            Effect::Write => Err(HostError::ReadOnly { host: self.name().to_owned(), command: command.render().into_owned() }),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod fact;
 pub mod fields;
+pub mod frame;
 pub mod host;
 pub mod key;
 pub mod kube;

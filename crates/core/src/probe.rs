@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::command::Command;
+use crate::command::{Command, Variables, quote};
 use crate::fact::Gap;
 
 /// One thing to read.
@@ -14,12 +14,41 @@ pub struct Section {
     pub name: String,
     /// A shell fragment that only reads; its standard output and exit status are the answer.
     pub script: String,
+    variables: Variables,
+    /// How many bytes it may answer beyond what any probe may.
+    more: usize,
 }
 
 impl Section {
     /// A section.
     pub fn new(name: impl Into<String>, script: impl Into<String>) -> Self {
-        Self { name: name.into(), script: script.into() }
+        Self { name: name.into(), script: script.into(), variables: Variables::default(), more: 0 }
+    }
+
+    /// A section whose fragment is a file's text. Sections of the same text send it once.
+    pub fn script(name: impl Into<String>, text: &str) -> Self {
+        Self::new(name, text)
+    }
+
+    /// The same section, which may answer so many bytes more than any probe may.
+    #[must_use]
+    pub fn expects(mut self, bytes: usize) -> Self {
+        self.more = bytes;
+        self
+    }
+
+    /// The same section with a variable of its fragment.
+    #[must_use]
+    pub fn var(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.variables.var(name, value.as_ref());
+        self
+    }
+
+    /// The same section with an array of its fragment.
+    #[must_use]
+    pub fn list<S: AsRef<str>>(mut self, name: &str, values: impl IntoIterator<Item = S>) -> Self {
+        self.variables.list(name, values);
+        self
     }
 }
 
@@ -61,23 +90,38 @@ impl Answers {
 
 /// The command that reads all sections. `nonce` must be fresh: letters and digits.
 pub fn command(sections: &[Section], nonce: &str) -> Command {
+    // The fragments are evaluated in a subshell each, with the name of the section told ahead on standard error: when the answer does not
+    // come, that names what is waited for.
     let mut script = format!(
-        "export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         sec() {{ o=$(trap 'r=$?; printf x; exit $r' EXIT; eval \"$2\" 2>/dev/null); r=$?; o=${{o%x}}; \
+        "export LVM_SUPPRESS_FD_WARNINGS=1\n\
+         sec() {{ printf '\\036%s\\n' \"$1\" >&2; o=$(trap 'r=$?; printf x; exit $r' EXIT; eval \"$2\" 2>/dev/null); r=$?; o=${{o%x}}; \
          printf '@@{nonce} %s %d %d\\n%s\\n' \"$1\" \"$r\" \"${{#o}}\" \"$o\"; }}\n"
     );
+    let mut texts: BTreeMap<&str, usize> = BTreeMap::new();
     for section in sections {
-        let _ = writeln!(script, "sec {} {}", crate::command::quote(&section.name), crate::command::quote(&section.script));
+        let next = texts.len();
+        let (variables, text) = (quote(section.variables.as_str()), section.script.as_str());
+        let number = *texts.entry(text).or_insert_with(|| {
+            let _ = writeln!(script, "t{next}={}", quote(text));
+            next
+        });
+        let _ = writeln!(script, "sec {} {variables}\"$t{number}\"", quote(&section.name));
     }
     let _ = writeln!(script, "printf '@@{nonce} end 0 0\\n\\n'");
-    Command::read_script(script)
+    let command = Command::read_script(script);
+    let output = sections.iter().fold(command.limits.output, |sum, section| sum.saturating_add(section.more));
+    command.limit_output(output)
 }
 
-/// Takes the answer of [`command`] apart. A cut, reordered or foreign answer is a gap as a whole.
+/// How much a login may print before the answer: banners of a shell's start files.
+const NOISE: usize = 1 << 16;
+
+/// Takes the answer of [`command`] apart. A cut, reordered or foreign answer is a gap as a whole; what a login's start files printed before it
+/// is skipped.
 pub fn parse(stdout: &[u8], nonce: &str) -> Result<Answers, Gap> {
     let mark = format!("@@{nonce} ");
     let mut answers = BTreeMap::new();
-    let mut rest = stdout;
+    let mut rest = answer(stdout, mark.as_bytes())?;
     loop {
         let end = rest.iter().position(|c| *c == b'\n').ok_or_else(|| Gap::new("the probe's answer was cut off"))?;
         let head = std::str::from_utf8(&rest[..end])
@@ -85,11 +129,12 @@ pub fn parse(stdout: &[u8], nonce: &str) -> Result<Answers, Gap> {
             .and_then(|line| line.strip_prefix(&mark))
             .ok_or_else(|| Gap::new("the probe's answer is not framed as asked"))?;
         let (name, status, length) = header(head).ok_or_else(|| Gap::new(format!("the probe's answer has a bad header: {head:?}")))?;
-        let body = rest.get(end + 1..end + 1 + length).ok_or_else(|| Gap::new(format!("the answer for {name} was cut off")))?;
-        if rest.get(end + 1 + length) != Some(&b'\n') {
+        rest = &rest[end + 1..];
+        let body = rest.get(..length).ok_or_else(|| Gap::new(format!("the answer for {name} was cut off")))?;
+        if rest.get(length) != Some(&b'\n') {
             return Err(Gap::new(format!("the answer for {name} has another length than it says")));
         }
-        rest = &rest[end + 2 + length..];
+        rest = &rest[length + 1..];
         if name == "end" {
             return Ok(Answers(answers));
         }
@@ -98,6 +143,21 @@ pub fn parse(stdout: &[u8], nonce: &str) -> Result<Answers, Gap> {
             return Err(Gap::new(format!("the probe answered twice for {name}")));
         }
     }
+}
+
+/// The answer without what a login's start files printed before it.
+fn answer<'a>(stdout: &'a [u8], mark: &[u8]) -> Result<&'a [u8], Gap> {
+    let head = &stdout[..stdout.len().min(NOISE)];
+    let begins = |at: &usize| head[*at..].starts_with(mark);
+    let lines = head.iter().enumerate().filter(|(_, c)| **c == b'\n').map(|(at, _)| at + 1);
+    if let Some(at) = std::iter::once(0).chain(lines).find(begins) {
+        return Ok(&stdout[at..]);
+    }
+    if stdout.is_empty() {
+        return Err(Gap::new("the probe had no answer"));
+    }
+    let first = String::from_utf8_lossy(head).lines().next().unwrap_or_default().chars().take(200).collect::<String>();
+    Err(Gap::new(format!("the probe's answer is not framed as asked: it begins with {first:?}")))
 }
 
 fn header(head: &str) -> Option<(&str, i32, usize)> {
@@ -111,8 +171,8 @@ mod tests {
     use super::*;
 
     fn run(sections: &[Section]) -> Vec<u8> {
-        let command = command(sections, "n1");
-        std::process::Command::new(&command.argv[0]).args(&command.argv[1..]).output().unwrap().stdout
+        let script = command(sections, "n1").script().into_owned();
+        std::process::Command::new("bash").env("LC_ALL", "C").args(["-c", &script]).output().unwrap().stdout
     }
 
     #[test]
@@ -129,6 +189,27 @@ mod tests {
         assert_eq!(answers.text("c:/dev/x").unwrap(), "zwölf");
         assert_eq!(answers.text("d").unwrap(), "early\n", "a section that exits early keeps its last line end");
         assert!(answers.text("b").is_err() && answers.get("e").is_err());
+    }
+
+    #[test]
+    fn sections_of_one_text_send_it_once_and_noise_before_the_answer_is_skipped() {
+        let text = "printf '%s ' \"$device\" \"${more[@]}\" # it's one text\n";
+        let one = |name: &str, device: &str| Section::script(name, text).var("device", device).list("more", ["a b", "c"]);
+        let sections = [one("x", "it's"), one("y", "two")];
+        assert_eq!(command(&sections, "n1").script().matches("one text").count(), 1);
+        let out = [b"Welcome!\n@@n2 x 0 0\nlast login", b"\n".as_slice(), &run(&sections)].concat();
+        let answers = parse(&out, "n1").unwrap();
+        assert_eq!((answers.text("x").unwrap(), answers.text("y").unwrap()), ("it's a b c ", "two a b c "));
+        let other = parse(b"This account is not available.\n", "n1").unwrap_err().to_string();
+        assert!(other.contains("\"This account is not available.\""), "{other}");
+        assert!(parse(&[vec![b'\n'; NOISE], run(&sections)].concat(), "n1").is_err(), "noise has a limit");
+    }
+
+    #[test]
+    fn a_length_that_no_answer_has_is_a_gap() {
+        for length in [u64::MAX, u64::MAX - 1, 1 << 40] {
+            assert!(parse(format!("@@n1 a 0 {length}\nx\n").as_bytes(), "n1").is_err());
+        }
     }
 
     #[test]

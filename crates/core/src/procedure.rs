@@ -3,7 +3,8 @@
 //! The guard runs at the last moment and may call `refuse REASON` (what the plan was made on is no longer so) or `already`
 //! (nothing to do). The verification may call `unverified REASON`. Any other failing command ends the script (`set -e`).
 
-use crate::command::{Command, Output, Stdin};
+use crate::command::{Command, Output, Stdin, Variables};
+use crate::frame::CUT;
 use crate::host::{Host, HostError};
 use crate::outcome::Done;
 
@@ -18,6 +19,8 @@ pub struct Procedure {
     pub verify: String,
     /// What the script reads on standard input.
     pub stdin: Stdin,
+    variables: Variables,
+    seconds: Option<u64>,
 }
 
 /// Why a procedure did not do its work.
@@ -46,15 +49,50 @@ pub enum ProcedureError {
 const REFUSED: i32 = 90;
 const ALREADY: i32 = 91;
 const UNVERIFIED: i32 = 92;
-/// A run that is killed leaves its last script at work on the machine: the next run's scripts wait for its end, then look.
-const LOCK: &str = "/run/kubestead.act";
-/// How long, in seconds. The longest of them is a `kubeadm init` on a slow machine.
-const WAIT: u32 = 900;
+/// What every script begins with: `refuse`, `already`, `unverified`, and the lock.
+const PRELUDE: &str = include_str!("scripts/prelude.sh");
 
 impl Procedure {
     /// A procedure without standard input.
     pub fn new(guard: impl Into<String>, act: impl Into<String>, verify: impl Into<String>) -> Self {
-        Self { guard: guard.into(), act: act.into(), verify: verify.into(), stdin: Stdin::Empty }
+        let (stdin, variables) = (Stdin::Empty, Variables::default());
+        Self { guard: guard.into(), act: act.into(), verify: verify.into(), stdin, variables, seconds: None }
+    }
+
+    /// The procedure of a file, whose lines `# guard`, `# act` and `# verify` begin the three parts. What stands before the first of them
+    /// is for readers and for shellcheck.
+    pub fn script(text: &str) -> Self {
+        let mut parts = [String::new(), String::new(), String::new()];
+        let mut part = None;
+        for line in text.lines() {
+            match line {
+                "# guard" => part = Some(0),
+                "# act" => part = Some(1),
+                "# verify" => part = Some(2),
+                line => {
+                    if let Some(part) = part {
+                        parts[part] += line;
+                        parts[part].push('\n');
+                    }
+                }
+            }
+        }
+        let [guard, act, verify] = parts;
+        Self::new(guard, act, verify)
+    }
+
+    /// The same procedure with a variable of its script.
+    #[must_use]
+    pub fn var(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.variables.var(name, value.as_ref());
+        self
+    }
+
+    /// The same procedure with an array of its script.
+    #[must_use]
+    pub fn list<S: AsRef<str>>(mut self, name: &str, values: impl IntoIterator<Item = S>) -> Self {
+        self.variables.list(name, values);
+        self
     }
 
     /// The same procedure with something on standard input.
@@ -64,19 +102,19 @@ impl Procedure {
         self
     }
 
+    /// The same procedure with a limit of time in seconds, the wait for the lock of an earlier run included.
+    #[must_use]
+    pub fn limit(mut self, seconds: u64) -> Self {
+        self.seconds = Some(seconds);
+        self
+    }
+
     /// The one command that it is.
     pub fn command(&self) -> Command {
-        let script = format!(
-            "set -euo pipefail\nexport LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-             refuse() {{ printf '%s\\n' \"$*\" >&2; exit {REFUSED}; }}\nalready() {{ exit {ALREADY}; }}\n\
-             unverified() {{ printf '%s\\n' \"$*\" >&2; exit {UNVERIFIED}; }}\n\
-             exec 8>{LOCK}; flock -w {WAIT} 8 || {{ echo 'a command of an earlier run is still at work on this machine: wait for it' >&2; exit 1; }}\n\
-             # guard\n{}\n# act\n{}\n# verify\n{}\n",
-            self.guard.trim(),
-            self.act.trim(),
-            self.verify.trim()
-        );
-        Command::write_script(script).stdin(self.stdin.clone())
+        let (variables, guard, act, verify) = (self.variables.as_str(), self.guard.trim(), self.act.trim(), self.verify.trim());
+        let script = format!("{PRELUDE}{variables}at guard\n{guard}\nat act\n{act}\nat verify\n{verify}\n");
+        let command = Command::write_script(script);
+        self.seconds.map_or(command.clone(), |seconds| command.limit_seconds(seconds)).stdin(self.stdin.clone())
     }
 
     /// Runs it on a host.
@@ -90,9 +128,27 @@ impl Procedure {
         match output.status {
             0 => Ok((Done::Changed, output)),
             ALREADY => Ok((Done::Already, output)),
-            REFUSED => Err(ProcedureError::Refused(output.tail())),
+            REFUSED | CUT => Err(ProcedureError::Refused(output.tail())),
             UNVERIFIED => Err(ProcedureError::Unverified(output.tail())),
             status => Err(ProcedureError::Exit { status, tail: output.tail() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_three_parts_and_its_values_stand_ahead() {
+        let text = "# shellcheck shell=bash\n# guard\n[ -n \"$a\" ] || refuse no\n# act\necho \"$a\" \"${b[@]}\"\n# verify\ntrue\n";
+        let procedure = Procedure::script(text).var("a", "it's").list("b", ["x y"]);
+        assert_eq!((procedure.act.as_str(), procedure.verify.as_str()), ("echo \"$a\" \"${b[@]}\"\n", "true\n"));
+        let dir = std::env::temp_dir().join(format!("kubestead-procedure-{}", std::process::id()));
+        let script = procedure.command().script().replace("/run/kubestead.act", dir.to_str().unwrap());
+        let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        std::fs::remove_file(dir).unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), "it's x y\n");
+        assert!(String::from_utf8(out.stderr).unwrap().ends_with("\u{1e}verify\n"));
     }
 }

@@ -94,7 +94,7 @@ mod tests {
 
     /// The real script on files of a folder: its status, after it has read as much of the contents.
     fn run(root: &std::path::Path, procedure: &Procedure, stdin: &[u8]) -> Option<i32> {
-        let script = procedure.command().argv[2].replace("/run/kubestead.act", root.join("act").to_str().unwrap());
+        let script = procedure.command().script().replace("/run/kubestead.act", root.join("act").to_str().unwrap());
         let mut child = Command::new("bash").args(["-c", &script]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         // One that refuses does not read to the end.
         let _ = child.stdin.take().unwrap().write_all(stdin);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kubestead_core::command::{Command, Output, Stdin, quote};
+use kubestead_core::frame;
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::outcome::causes;
 use openssh::{ControlPersist, Error, ForwardType, KnownHosts, Session, SessionBuilder, Stdio};
@@ -117,16 +118,15 @@ impl SshHost {
     }
 
     async fn channel(&self, command: &Command) -> Result<Output, HostError> {
-        let line = format!("sh -c {} sh {}", quote(AS_ROOT), command.render());
         let lost = |error: Error| self.lost(&error);
-        let mut remote = self.session.raw_command(line);
+        let mut remote = self.session.raw_command(frame::line(command.limits));
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = remote.spawn().await.map_err(lost)?;
         let stdin = child.stdin().take();
         let write = async {
             let Some(mut pipe) = stdin else { return Ok(()) };
             // A command that ends without reading its input closes the pipe: its status tells the story, not this error.
-            let _ = pipe.write_all(command.stdin.bytes()).await;
+            let _ = pipe.write_all(frame::stream(command).expose()).await;
             let sent = match &command.stdin {
                 Stdin::Files(sources) => stream::send(sources, &mut pipe).await,
                 Stdin::Empty | Stdin::Plain(_) | Stdin::Secret(_) => Ok(()),
@@ -137,7 +137,7 @@ impl SshHost {
         let (sent, output) = tokio::join!(write, child.wait_with_output());
         sent?;
         let output = output.map_err(lost)?;
-        Ok(Output { status: status(output.status), stdout: output.stdout, stderr: output.stderr })
+        Ok(Output { status: frame::status(status(output.status)), stdout: output.stdout, stderr: output.stderr })
     }
 }
 

@@ -466,7 +466,7 @@ async fn every_script_is_one_that_bash_can_read() {
         };
         let host = ScriptedHost::new("cp1", [Ok(Output::default())]);
         apply(&action, &host, &source).await.unwrap();
-        let script = &host.asked()[0].argv[2];
-        assert!(std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap().success(), "{script}");
+        let script = host.asked()[0].script().into_owned();
+        assert!(std::process::Command::new("bash").args(["-n", "-c", &script]).status().unwrap().success(), "{script}");
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use kubestead_core::command::{Command, Output, Stdin};
+use kubestead_core::frame;
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::KeyRef;
 use kubestead_core::name::Name;
@@ -47,17 +48,17 @@ impl Host for Inside {
         let fuse = self.fuse.lock().unwrap().take().unwrap_or(600.0).to_string();
         let mut child = tokio::process::Command::new("timeout")
             .args(["-s", "KILL", &fuse, "nsenter", "-t", &self.pid, "-m", "-n"])
-            .args(&command.argv)
+            .args(["sh", "-c", &frame::line(command.limits)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut pipe = child.stdin.take().unwrap();
-        let _ = pipe.write_all(command.stdin.bytes()).await;
+        let _ = pipe.write_all(frame::stream(command).expose()).await;
         drop(pipe);
         let out = child.wait_with_output().await.unwrap();
-        Ok(Output { status: out.status.code().unwrap_or(137), stdout: out.stdout, stderr: out.stderr })
+        Ok(Output { status: frame::status(out.status.code().unwrap_or(137)), stdout: out.stdout, stderr: out.stderr })
     }
 }
 

@@ -329,8 +329,8 @@ mod tests {
         commands.push(written(&unit::units(&volume), &tabs(std::slice::from_ref(&volume))).command());
         commands.push(written(&[], &tabs(&[])).command());
         for command in commands {
-            let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&command.argv[2]).status().unwrap();
-            assert!(status.success(), "{}", command.argv[2]);
+            let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&*command.script()).status().unwrap();
+            assert!(status.success(), "{}", command.script());
         }
     }
 
@@ -350,7 +350,8 @@ mod tests {
         )
         .unwrap();
         let command = written(&unit::units(&volume), &tabs(std::slice::from_ref(&volume))).command();
-        let script = command.argv[2]
+        let script = command
+            .script()
             .replace("/etc/", &format!("{root}/etc/"))
             .replace("sync /etc\n", "")
             .replace("/run/kubestead.act", &format!("{root}/run/act"));

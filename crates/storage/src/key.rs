@@ -50,7 +50,7 @@ mod tests {
         };
         let command = recovery_opens(&volume, Secret::new(b"canary".to_vec()));
         assert!(!command.render().contains("canary") && command.stdin.bytes() == b"canary");
-        let script = &command.argv[2];
+        let script = &command.script();
         assert!(std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap().success());
         assert!(!script.lines().any(|line| line.contains("cryptsetup") && line.contains("/dev/")));
     }

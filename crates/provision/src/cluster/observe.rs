@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::Gap;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::probe::{Answers, Section};
@@ -49,6 +48,9 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const MARK: &str = "\n@@status ";
+/// How much the API server may answer: for the cluster's own objects and for users' namespaces, and for each object that the file asks for.
+const ANSWER: usize = 32 << 20;
+const OBJECT: usize = 8 << 10;
 /// More rows than any cluster has that kubeadm makes; an answer with more is not understood.
 const MOST_ROWS: usize = 150_000;
 /// A text of the API that is kept, such as a version or a kubelet's words, ends here.
@@ -160,14 +162,12 @@ pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
     let lists = OTHERS.iter().map(|p| whole(p)).chain(kinds);
     let named = by_name(names);
     let urls = lists.chain(secrets.iter().cloned()).chain(named.iter().map(|(path, _)| whole(path)));
-    let urls: Vec<String> = urls.map(|p| quote(&format!("https://kubernetes:6443{p}"))).collect();
-    // A JSON text has its quotes escaped, so that this ends where the text ends.
-    let cut = format!(r##"sed -E 's#("{LAST_APPLIED}": ?)"([^"\\]|\\.)*"#\1""#'"##);
-    let script = format!(
-        "[ -s /etc/kubernetes/admin.conf ] || exit 0\n{ADMIN}as_admin -m 20 -H 'Accept: {TABLE}' -w '\\n@@status %{{http_code}}\\n' {} | {cut}; true",
-        urls.join(" ")
-    );
-    Section::new("cluster/api", script)
+    let urls = urls.map(|p| format!("https://kubernetes:6443{p}"));
+    Section::script("cluster/api", &format!("{ADMIN}{}", include_str!("scripts/api.sh")))
+        .var("annotation", LAST_APPLIED)
+        .var("accept", TABLE)
+        .list("urls", urls)
+        .expects(ANSWER + OBJECT * names.len())
 }
 
 /// Each answer with its HTTP status, `000` for none.
@@ -399,7 +399,9 @@ mod tests {
             reference("rbac.authorization.k8s.io/v1", "ClusterRole", "", "kubestead:apps-viewer"),
             reference("v1", "PersistentVolume", "", "kube1-share"),
         ];
-        let script = section(&["/api/v1/secrets".to_owned()], &names).script;
+        let command = kubestead_core::probe::command(&[section(&["/api/v1/secrets".to_owned()], &names)], "n1");
+        assert!(command.limits.output > 32 << 20, "ten thousand volumes are no answer that is too long");
+        let script = command.script().into_owned();
         for path in [
             "/api/v1/namespaces/apps?includeObject=Object",
             "/api/v1/namespaces/apps/limitranges/defaults?",

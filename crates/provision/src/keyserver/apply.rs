@@ -282,8 +282,8 @@ mod tests {
         ];
         for procedure in all {
             let command = procedure.command();
-            let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
-            assert!(status.success(), "{}", command.argv[2]);
+            let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
+            assert!(status.success(), "{}", command.script());
         }
     }
 
@@ -295,7 +295,9 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let file = dir.join("keys");
         std::fs::write(&file, lines).unwrap();
-        let script = procedure.command().argv[2]
+        let script = procedure
+            .command()
+            .script()
             .replace(KEYS, &file.display().to_string())
             .replace("sync /etc/ssh", "true")
             .replace("/run/kubestead.act", &dir.join("lock").display().to_string())
@@ -306,7 +308,7 @@ mod tests {
         let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
         let left = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_dir_all(&dir).unwrap();
-        (output.status.code().unwrap(), left, String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.code().unwrap(), left, Output { stderr: output.stderr, ..Output::default() }.tail())
     }
 
     #[test]
@@ -357,7 +359,7 @@ mod tests {
             sha256,
         };
         apply(&action(None), &to, &hosts).await.unwrap();
-        assert_eq!(from.asked()[0].argv, ["cat", "/k/kube1/data"]);
+        assert_eq!(from.asked()[0].render(), "cat /k/kube1/data");
         let sent = &to.asked()[0];
         assert!(!sent.render().contains("canary") && sent.stdin.bytes() == value);
         let from = Arc::new(ScriptedHost::new("spare", [answer(value)])) as Arc<dyn Host>;

@@ -245,7 +245,8 @@ mod tests {
         use std::io::Write as _;
         let spec = KeyServerSpec { user: user(), directory: dir.join("shares").display().to_string(), ..spec() };
         let command = archive().restore(&spec, &archive().lines[..1], &BTreeSet::new()).command();
-        let script = command.argv[2]
+        let script = command
+            .script()
             .replace(KEYS, &dir.join("keys").display().to_string())
             .replace("sync /etc/ssh", "true")
             .replace("/run/kubestead.act", &dir.join("lock").display().to_string());
@@ -258,7 +259,7 @@ mod tests {
             .unwrap();
         child.stdin.take().unwrap().write_all(command.stdin.bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.code().unwrap(), kubestead_core::command::Output { stderr: output.stderr, ..Default::default() }.tail())
     }
 
     fn user() -> String {

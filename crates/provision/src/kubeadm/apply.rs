@@ -330,8 +330,8 @@ mod tests {
         let init = [init(&spec.encryption.entry), init(&kms)];
         for procedure in [key_file(), mounts, join_procedure("ab"), reset(&spec)].into_iter().chain(init) {
             let command = procedure.command();
-            let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
-            assert!(status.success(), "{}", command.argv[2]);
+            let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
+            assert!(status.success(), "{}", command.script());
         }
     }
 }

@@ -128,8 +128,8 @@ mod tests {
         let programs = [file(Kind::Binary, "kubelet"), file(Kind::Cni, "bridge")];
         for procedure in [swap_off(), install(dir, &programs), import(dir, &[file(Kind::Image, "x")])] {
             let command = procedure.command();
-            let status = std::process::Command::new("bash").args(["-n", "-c", &command.argv[2]]).status().unwrap();
-            assert!(status.success(), "{}", command.argv[2]);
+            let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
+            assert!(status.success(), "{}", command.script());
         }
         let Stdin::Files(sources) = install(dir, &programs).stdin else { panic!("a program is not streamed") };
         assert_eq!(sources.iter().map(|s| s.path.to_str().unwrap()).collect::<Vec<_>>(), ["/b/x/kubelet", "/b/x/bridge"]);
@@ -151,7 +151,7 @@ mod tests {
             image: None,
         };
         let files = [file(Kind::Binary, "kubelet", "one"), file(Kind::Cni, "bridge", "two")];
-        let script = install(Path::new("/b"), &files).command().argv[2].clone();
+        let script = install(Path::new("/b"), &files).command().script().into_owned();
         let script = ["/usr/local/bin/kubelet", "/opt/cni/bin/bridge", INSTALLED, "/run/kubestead.act"]
             .iter()
             .fold(script, |script, path| script.replace(path, &place(path)));

@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
-        let script = install("1.37.1", &wanted().address()).command().argv[2].clone();
+        let script = install("1.37.1", &wanted().address()).command().script().into_owned();
         for text in sections(&wanted()).into_iter().map(|s| s.script).chain([script]) {
             let status = std::process::Command::new("bash").args(["-n", "-c", &text]).status().unwrap();
             assert!(status.success(), "{text}");
