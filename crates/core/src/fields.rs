@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn only_what_somebody_claims_and_would_become_another_is_a_conflict() {
-        let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:level": {}, "f:theirs": {}}}, "f:spec": {"f:limits": {}, "f:same": {}}});
+        let fields =
+            json!({"f:metadata": {"f:labels": {".": {}, "f:level": {}, "f:theirs": {}}}, "f:spec": {"f:limits": {}, "f:same": {}}});
         let live = json!({"metadata": {"labels": {"level": "privileged", "theirs": "1"}}, "spec": {"limits": [1], "same": 1, "free": 1}});
         let manifest = json!({"metadata": {"labels": {"level": "baseline", "new": "x"}}, "spec": {"limits": [2], "same": 1, "free": 2}});
         assert_eq!(conflicts(&fields, &live, &manifest), [".metadata.labels.level", ".spec.limits"]);
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_manifest_claims_what_it_says_and_no_name() {
-        let manifest = json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "n", "labels": {"a": "b"}}, "data": {"k": "v"}, "list": [1]});
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "n", "labels": {"a": "b"}}, "data": {"k": "v"}, "list": [1]});
         let fields = claimed(&manifest);
         assert_eq!(fields, json!({"f:metadata": {"f:labels": {"f:a": {}}}, "f:data": {"f:k": {}}, "f:list": {}}));
         let mut all: Vec<String> = leaves(&fields).into_iter().map(|path| path.join(".")).collect();

@@ -79,7 +79,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
             images: BTreeSet::new(),
             kubelet_enabled: false,
         }),
-        kubeadm: Some(KubeadmFacts { state: State::Fresh, cluster: None, ca: None, encryption: false, kubelet: false, ports: vec![] }),
+        kubeadm: Some(KubeadmFacts::default()),
         encryption: Fact::Absent,
     }
 }

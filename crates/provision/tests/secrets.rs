@@ -383,8 +383,11 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
 
 #[test]
 fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
-    let section = cluster::section(&secret::paths(&Wish::default()));
-    let script = section.script.rsplit_once(" | ").unwrap().1.to_owned();
+    let section = cluster::section(&secret::paths(&Wish::default()), &[]);
+    let (_, function) = section.script.split_once("without_values()").unwrap();
+    let (function, rest) = function.split_once("as_admin -m").unwrap();
+    assert!(rest.contains("\"${urls[@]}\" | without_values\n"), "all that it answers goes through it");
+    let script = format!("annotation='{LAST_APPLIED}'\nwithout_values(){function}without_values");
     let copy = format!(r#"{{\"data\":{{\"a\":\"{CANARY}\\\\\"}}}}"#).replace('\n', "\\n");
     for blank in ["", " "] {
         let text = format!("{{\"x\": 1, \"{LAST_APPLIED}\":{blank}\"{copy}\", \"y\": \"z \\\" \"}}\n");

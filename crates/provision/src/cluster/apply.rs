@@ -370,10 +370,15 @@ mod tests {
         let mut object = kube.get(&reference("apps")).await.unwrap().unwrap();
         let fields = json!({"f:metadata": {"f:labels": {"f:level": {}}}});
         object["metadata"]["labels"]["level"] = "high".into();
-        object["metadata"]["managedFields"].as_array_mut().unwrap().push(json!({"manager": "argocd-controller", "operation": "Update", "fieldsV1": fields}));
+        object["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"manager": "argocd-controller", "operation": "Update", "fieldsV1": fields}));
         kube.put(object.clone());
         let error = apply(&Action::Apply { manifests: vec![manifest("apps")] }, &kube).await.unwrap_err();
-        assert!(matches!(&error, Error::Conflict { reason, .. } if reason.contains("argocd-controller") && reason.contains(".metadata.labels.level")));
+        assert!(
+            matches!(&error, Error::Conflict { reason, .. } if reason.contains("argocd-controller") && reason.contains(".metadata.labels.level"))
+        );
         assert_eq!(kube.get(&reference("apps")).await.unwrap().unwrap(), object);
     }
 
@@ -429,14 +434,17 @@ mod tests {
 
     #[tokio::test]
     async fn labels_of_others_are_overwritten_while_they_are_as_seen() {
-        let labelled = |zone: &str| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "uid": "u", "labels": {"zone": zone},
-            "managedFields": [{"manager": "kubectl-label", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:zone": {}}}}}]}});
+        let labelled = |zone: &str| {
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "uid": "u", "labels": {"zone": zone},
+            "managedFields": [{"manager": "kubectl-label", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:zone": {}}}}}]}})
+        };
         let kube = MemoryKube::default();
         kube.put(labelled("b"));
         let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "labels": {"zone": "a"}}});
         let error = apply(&Action::Apply { manifests: vec![manifest.clone()] }, &kube).await.unwrap_err();
         assert!(matches!(error, Error::Conflict { .. }), "{error}");
-        let action = |seen: &str| Action::Label { manifest: manifest.clone(), seen: BTreeMap::from([("zone".to_owned(), seen.to_owned())]) };
+        let action =
+            |seen: &str| Action::Label { manifest: manifest.clone(), seen: BTreeMap::from([("zone".to_owned(), seen.to_owned())]) };
         assert!(matches!(apply(&action("c"), &kube).await.unwrap_err(), Error::Moved { .. }));
         apply(&action("b"), &kube).await.unwrap();
         assert_eq!(kube.get(&ObjectRef::of(&manifest)).await.unwrap().unwrap()["metadata"]["labels"]["zone"], "a");

@@ -15,6 +15,6 @@ pub use flannel::IMAGES;
 pub use health::{Alive, alive_section, read_alive};
 pub use object::{ADOPTED, COPIES, Exactly, Live};
 pub use observe::{ApiFacts, LAST_APPLIED, LISTS, Networking, NodeState, Record, read, section};
-pub(crate) use observe::{MANAGED_BY, bodies, selector};
+pub(crate) use observe::{MANAGED_BY, bodies, plain_version, selector};
 pub(crate) use plan::adopted;
 pub use plan::{Action, ObjectsSpec, names, plan};

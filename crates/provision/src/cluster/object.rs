@@ -264,7 +264,8 @@ pub(super) mod tests {
 
     #[test]
     fn an_answer_without_a_name_or_a_uid_is_not_understood() {
-        let shapes = [json!({"metadata": {"name": "n"}}), json!({"metadata": {"name": 7, "uid": "u"}}), json!({"metadata": [], "status": 1})];
+        let shapes =
+            [json!({"metadata": {"name": "n"}}), json!({"metadata": {"name": 7, "uid": "u"}}), json!({"metadata": [], "status": 1})];
         for object in shapes.into_iter().chain([json!([1]), json!("text"), Value::Null]) {
             assert!(Live::read("v1", "Namespace", object).is_err());
         }

@@ -411,8 +411,10 @@ mod tests {
             assert!(script.contains(path), "{path}: {script}");
         }
         let table = |objects: &[Value]| json!({"kind": "Table", "rows": objects.iter().map(|o| json!({"object": o})).collect::<Vec<_>>()});
-        let by = |name: &str, manager: &str| json!({"metadata": {"name": name, "uid": format!("u-{name}"),
-            "managedFields": [{"manager": manager, "operation": "Apply", "fieldsV1": {}}]}});
+        let by = |name: &str, manager: &str| {
+            json!({"metadata": {"name": name, "uid": format!("u-{name}"),
+            "managedFields": [{"manager": manager, "operation": "Apply", "fieldsV1": {}}]}})
+        };
         let record = json!({"metadata": {"name": "kubeadm-config"},
             "data": {"ClusterConfiguration": "clusterName: home\nkubernetesVersion: v1.36.2\nnetworking:\n  podSubnet: 10.244.0.0/16\n"}});
         let tail = [
@@ -436,8 +438,16 @@ mod tests {
 
     #[test]
     fn no_shape_of_an_answer_is_a_panic() {
-        let shapes = [json!(null), json!(7), json!("x"), json!([[]]), json!({"kind": "Table", "rows": 7}), json!({"kind": "Table", "rows": [7]}),
-            json!({"kind": "Table", "rows": [{"object": "x"}]}), json!({"kind": "Table", "rows": [{"object": {"metadata": 1, "status": "x"}}]})];
+        let shapes = [
+            json!(null),
+            json!(7),
+            json!("x"),
+            json!([[]]),
+            json!({"kind": "Table", "rows": 7}),
+            json!({"kind": "Table", "rows": [7]}),
+            json!({"kind": "Table", "rows": [{"object": "x"}]}),
+            json!({"kind": "Table", "rows": [{"object": {"metadata": 1, "status": "x"}}]}),
+        ];
         for shape in &shapes {
             assert!(read_with(&[], shape, &[NONE.to_owned()]).is_err(), "{shape}");
         }

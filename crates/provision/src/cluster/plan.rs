@@ -191,7 +191,14 @@ fn some(all: &[String]) -> String {
 
 /// One topic: what nobody else has a say in goes in one step, after what asks. Volumes do not wait for each other. The answer is the steps after
 /// which the topic is done; what is held can be no step's condition, so that then nothing that needs it is planned.
-fn topic(topic: &str, why: &str, manifests: Vec<Value>, index: &Index<'_>, spec: &ObjectsSpec, part: &mut Part<Action>) -> BTreeSet<StepId> {
+fn topic(
+    topic: &str,
+    why: &str,
+    manifests: Vec<Value>,
+    index: &Index<'_>,
+    spec: &ObjectsSpec,
+    part: &mut Part<Action>,
+) -> BTreeSet<StepId> {
     let (mut batch, mut asked, mut stuck) = (Vec::new(), BTreeSet::new(), Vec::new());
     for mut manifest in manifests {
         let object = ObjectRef::of(&manifest);
@@ -231,12 +238,14 @@ fn topic(topic: &str, why: &str, manifests: Vec<Value>, index: &Index<'_>, spec:
             State::Overwrite(live, conflicts) => {
                 let on = live.exactly();
                 let who: Vec<String> = conflicts.iter().map(|(path, manager)| format!("{path} (set by {manager})")).collect();
-                let why = format!("overwrite what others set in {object}: {}; ConfigMap {COPIES}/{} holds it as it was", some(&who), on.copy());
+                let why =
+                    format!("overwrite what others set in {object}: {}; ConfigMap {COPIES}/{} holds it as it was", some(&who), on.copy());
                 ("overwrite", on, why)
             }
         };
         // What lies in a namespace waits until that is ours.
-        let home = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: object.namespace.clone() };
+        let home =
+            ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: object.namespace.clone() };
         let step = Step::new(Target::Cluster, &id, deed, Action::Take { manifest, on }, why).asking();
         let id = part.push(step.after(spec.after.clone()).after([adopted(&home)]));
         if !alone {
@@ -324,12 +333,15 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
                 continue;
             }
             ("Namespace", _) if is_system_namespace(&object.name) && object.name != "kube-flannel" => {
-                part.held.push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
+                part.held
+                    .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
                 continue;
             }
             ("Namespace", _) => format!("delete namespace {} with all that is in it", object.name),
             (_, Some(copy)) => {
-                format!("delete {object}, which the file does not name any more and kubestead did not make; {COPIES}/{copy} holds it as it was")
+                format!(
+                    "delete {object}, which the file does not name any more and kubestead did not make; {COPIES}/{copy} holds it as it was"
+                )
             }
             _ => {
                 objects.push(live.exactly());
@@ -434,7 +446,11 @@ mod tests {
             let [only] = part.steps.as_slice() else { panic!("{name}: {:?}", ids(&part)) };
             assert_eq!(only.id, adopted(&name));
             assert!(only.needs_consent() && only.risk == Risk::Safe, "{only:?}");
-            assert!(only.why.contains(&name.to_string()) && only.why.contains("helm") && only.why.contains("ConfigMap kube-system/kubestead-copy-"));
+            assert!(
+                only.why.contains(&name.to_string())
+                    && only.why.contains("helm")
+                    && only.why.contains("ConfigMap kube-system/kubestead-copy-")
+            );
         }
         assert_eq!(kinds.len(), 11, "every kind that we apply: {kinds:?}");
     }
@@ -546,15 +562,22 @@ mod tests {
         let mut facts = applied(&plan(&spec(), &Fact::Absent));
         let fewer = ObjectsSpec { storage: vec![], namespace: None, ..spec() };
         facts.objects.iter_mut().filter(|o| o.object.kind == "PersistentVolume").for_each(|o| o.content["phase"] = "Bound".into());
-        facts.objects.iter_mut().filter(|o| o.object.kind == "LimitRange").for_each(|o| o.content["metadata"]["annotations"][ADOPTED] = "copy".into());
+        facts
+            .objects
+            .iter_mut()
+            .filter(|o| o.object.kind == "LimitRange")
+            .for_each(|o| o.content["metadata"]["annotations"][ADOPTED] = "copy".into());
         let part = plan(&fewer, &Fact::Known(facts));
         assert_eq!(part.held[0].object, "cluster/persistentvolume.v");
         let risks: Vec<(&str, Risk)> = part.steps.iter().map(|s| (s.id.0.as_str(), s.risk)).collect();
-        assert_eq!(risks, [
-            ("cluster/namespace.apps/delete", Risk::Destroys),
-            ("cluster/limitrange.apps.defaults/delete", Risk::Destroys),
-            ("cluster/leftovers/delete", Risk::Disrupts)
-        ]);
+        assert_eq!(
+            risks,
+            [
+                ("cluster/namespace.apps/delete", Risk::Destroys),
+                ("cluster/limitrange.apps.defaults/delete", Risk::Destroys),
+                ("cluster/leftovers/delete", Risk::Disrupts)
+            ]
+        );
         let Action::Delete { objects } = &part.steps[2].action else { panic!("{:?}", part.steps[2]) };
         assert!(objects.iter().all(|on| on.uid == "u" && on.digest.len() == 64));
     }
