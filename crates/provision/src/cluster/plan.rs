@@ -337,7 +337,10 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
                     .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
                 continue;
             }
-            ("Namespace", _) => format!("delete namespace {} with all that is in it", object.name),
+            ("Namespace", copy) => {
+                let whose = copy.map_or("", |_| ", which kubestead did not make,");
+                format!("delete namespace {}{whose} with all that is in it", object.name)
+            }
             (_, Some(copy)) => {
                 format!(
                     "delete {object}, which the file does not name any more and kubestead did not make; {COPIES}/{copy} holds it as it was"

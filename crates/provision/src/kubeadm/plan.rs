@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
     }
 
-    /// kubeadm init takes a certificate authority that is there (kubernetes/kubeadm#1473 and its kin): neither it nor a join runs.
+    /// kubeadm init takes a certificate authority that is there, and no reset of its own takes CNI files away (kubeadm#1822): neither it nor a join runs.
     #[test]
     fn what_another_cluster_left_is_held_before_kubeadm_takes_it() {
         let files =
