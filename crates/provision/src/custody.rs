@@ -112,6 +112,9 @@ impl Runner<Action> for Hands {
     }
 }
 
+/// Seconds that a machine's part of an examination may take: each login is tried three times, for half a minute at most.
+const EXAMINATION: u64 = 600;
+
 fn now() -> (String, i64) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (format!("{:x}{:x}", since.as_nanos(), std::process::id()), i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -123,7 +126,7 @@ impl Custody {
         let servers = compose::servers(&cluster);
         let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
         let fleet = match machines {
-            Machines::All => Fleet::connect(&cluster).await,
+            Machines::All => Fleet::connect_some(&cluster, &|_| true).await,
             Machines::Servers => Fleet::connect_some(&cluster, &|name| names.contains(&name.as_str())).await,
             Machines::One(one) if names.contains(&one.as_str()) => Fleet::connect_some(&cluster, &|name| name == one).await,
             Machines::One(one) => return Err(Error::NoServer(one.clone(), names.join(", "))),
@@ -133,7 +136,7 @@ impl Custody {
 
     /// Takes the connected machines for one writer.
     pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
-        self.fleet.lease().await?.map_err(Error::Taken)
+        self.fleet.lease().await.map_err(Error::Taken)
     }
 
     /// Looks at the connected key servers.
@@ -142,7 +145,7 @@ impl Custody {
         let asked = |spec: &&KeyServerSpec| hosts.contains_key(spec.server.as_str()) || failed.contains_key(&spec.server);
         let sections = self.servers.iter().filter(asked).map(|spec| (spec.server.clone(), keyserver::server_sections(spec))).collect();
         let answers = self.fleet.probe(sections, &now().0, reporter).await;
-        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a))))).collect()
+        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))))).collect()
     }
 
     /// The plan that shuts a node out.
@@ -170,7 +173,8 @@ impl Custody {
         let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec));
         let sections = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
         let (nonce, time) = now();
-        let answers = self.fleet.probe(sections, &nonce, reporter).await;
+        let answers = self.fleet.probe_within(Some(EXAMINATION), sections, &nonce, reporter).await;
+        let answers = answers.into_iter().map(|(name, probed)| (name, probed.map(|probed| probed.answers))).collect();
         doctor::judge(&self.servers, &subjects, &answers, time)
     }
 

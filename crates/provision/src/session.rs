@@ -61,9 +61,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to all machines. One that does not answer is told by the plan.
-    pub async fn connect(cluster: Cluster) -> Self {
-        let fleet = Fleet::connect(&cluster).await;
+    /// A session; machines are connected when they are asked for. An unreachable one is no error here: the plan holds it and says why.
+    pub fn new(cluster: Cluster) -> Self {
+        let fleet = Fleet::new(&cluster);
         Self { cluster, fleet }
     }
 
@@ -72,8 +72,7 @@ impl Session {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
         let escrow = Escrow::names(&self.cluster.secrets.join("escrow"))?;
-        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, now, reporter).await)
+        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, reporter).await)
     }
 
     /// Looks, and says what is to do. Changes nothing.
@@ -86,7 +85,7 @@ impl Session {
 
     /// Takes all machines for one writer, for as long as the answer lives.
     pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
-        self.fleet.lease().await?.map_err(Error::Taken)
+        self.fleet.lease().await.map_err(Error::Taken)
     }
 
     /// Carries a plan out.

@@ -78,7 +78,7 @@ fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
 fn plan(py: Python<'_>, file: PathBuf, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     let cluster = load(&file)?;
     let reporter = Callback(on_event);
-    let found = run(py, async { Session::connect(cluster).await.plan(&reporter).await.map_err(failed) })?;
+    let found = run(py, async { Session::new(cluster).await.plan(&reporter).map_err(failed) })?;
     to_python(py, &found)
 }
 
@@ -98,7 +98,7 @@ fn up(
     let reporter = Callback(on_event);
     let settled = run(py, async {
         let escrow = Escrow::open(&cluster.secrets.join("escrow"), &identity).map_err(failed)?;
-        let machines = Session::connect(cluster).await;
+        let machines = Session::new(cluster);
         let _leases = machines.lease().await.map_err(failed)?;
         let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
         machines.settle(&escrow, &terms, &reporter, &CancellationToken::new()).await.map_err(failed)

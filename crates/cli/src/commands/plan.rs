@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool) -> Result<Exit, Failure> {
-    let machines = Session::connect(super::check::load_all(common)?.0).await;
+    let machines = Session::new(super::check::load_all(common)?.0);
     let plan = machines.plan(&Progress::new(None)).await?;
     match common.output {
         Format::Text => print::data(&render::plan(&plan, diff)),

@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
     }
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::connect(cluster).await;
+    let machines = Session::new(cluster);
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let plan = compose::reset(&machines.cluster, &machines.observe(&reporter).await?, &wipe)?;
