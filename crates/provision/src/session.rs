@@ -78,9 +78,13 @@ impl Session {
     /// Looks, and says what is to do. Changes nothing.
     pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Plan<Action>, Error> {
         let seen = self.observe(reporter).await?;
-        let plan = compose::plan(&self.cluster, &seen)?;
-        let faults = compose::check(&seen, &plan);
-        if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
+        sound(&seen, compose::plan(&self.cluster, &seen)?)
+    }
+
+    /// Looks, and says what ends the cluster; the volumes that are named, as node and volume, are wiped. Changes nothing.
+    pub async fn plan_reset(&self, wipe: &[(Name, Name)], reporter: &dyn Reporter) -> Result<Plan<Action>, Error> {
+        let seen = self.observe(reporter).await?;
+        sound(&seen, compose::reset(&self.cluster, &seen, wipe)?)
     }
 
     /// Takes all machines for one writer, for as long as the answer lives.
@@ -124,6 +128,12 @@ impl Session {
         }
         Ok(Settled::Restless(ROUNDS))
     }
+}
+
+/// Nothing is applied that the second pair of eyes refuses.
+fn sound(seen: &Seen, plan: Plan<Action>) -> Result<Plan<Action>, Error> {
+    let faults = compose::check(seen, &plan);
+    if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
 }
 
 fn planned(plan: &Plan<Action>) -> Event {

@@ -113,6 +113,7 @@ fn planned(change: impl FnOnce(&Cluster, &mut Seen)) -> Plan<Action> {
 fn plan_of(cluster: &Cluster, seen: &Seen) -> Plan<Action> {
     let plan = compose::plan(cluster, seen).unwrap();
     assert_eq!(compose::plan(cluster, seen).unwrap(), plan, "the same facts, the same plan");
+    assert_eq!(compose::check(seen, &plan), Vec::<String>::new());
     plan
 }
 
@@ -396,4 +397,40 @@ fn a_secret_waits_for_the_yes_to_its_namespace() {
     let secret = plan.steps.iter().find(|step| matches!(step.action, Action::Secret(_))).unwrap_or_else(|| panic!("{:?}", plan.held));
     let namespace = StepId("cluster/namespace.apps/adopt".into());
     assert!(secret.after.contains(&namespace) && plan.steps.iter().any(|step| step.id == namespace && step.needs_consent()));
+}
+
+/// Plans that no planner makes: whatever makes them, they do not run. That of a reset is one of them.
+#[test]
+fn what_must_not_run_is_seen_in_every_plan() {
+    use kubestead_core::plan::{Part, Step, Target};
+    use kubestead_provision::cluster::{Action as Object, Live};
+    let cluster = cluster();
+    let mut facts = seen(&cluster);
+    there(&mut facts);
+    let reset = compose::reset(&cluster, &facts, &[]).unwrap();
+    assert!(of(&reset, "cp1").contains(&"kubeadm/reset".to_owned()) && compose::check(&facts, &reset).is_empty());
+    let Fact::Known(first) = facts.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    first.kubeadm.as_mut().unwrap().cluster = Some("work".into());
+    assert!(compose::check(&facts, &reset)[0].contains("not proven to belong to home"));
+    let init = planned(|_, _| ());
+    let Fact::Known(first) = facts.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    first.kubeadm = Some(KubeadmFacts { leftovers: vec!["/etc/kubernetes/pki/ca.crt".into()], ..KubeadmFacts::default() });
+    assert!(compose::check(&facts, &init).iter().any(|fault| fault.contains("cp1/kubeadm/init: an earlier cluster left")));
+    let object = |name: &str| serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": "u"}});
+    let live = Live::read("v1", "Namespace", object("apps")).unwrap();
+    let actions = [
+        (Object::Apply { manifests: vec![object("apps")] }, "did not make"),
+        (Object::Apply { manifests: vec![object("kube-system")] }, "belongs to Kubernetes"),
+        (Object::Delete { objects: vec![live.exactly()] }, "not proven ours"),
+        (Object::Take { manifest: object("apps"), on: live.exactly() }, "unasked"),
+    ];
+    let Fact::Known(api) = &mut facts.api else { panic!("it answers") };
+    api.objects.push(live);
+    for (action, words) in actions {
+        let mut part = Part::default();
+        part.push(Step::new(Target::Cluster, "x", "do", Action::Cluster(action), "x"));
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        let faults = compose::check(&facts, &plan);
+        assert!(faults.len() == 1 && faults[0].contains(words), "{faults:?}");
+    }
 }

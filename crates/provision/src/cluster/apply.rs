@@ -153,7 +153,11 @@ fn read(object: &ObjectRef, now: Value) -> Result<Live, Error> {
 async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Result<(), Error> {
     let mut copy = now.clone();
     if let Some(meta) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
-        meta.remove("managedFields");
+        // What the server adds would keep the copy from being applied again.
+        meta.retain(|key, _| !["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp"].contains(&key.as_str()));
+    }
+    if let Some(map) = copy.as_object_mut() {
+        map.remove("status");
     }
     let reference = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: on.copy() };
     if kube.metadata(&reference).await?.is_some() {
@@ -394,6 +398,7 @@ mod tests {
         let [copy] = copies(&kube).await.try_into().unwrap();
         let kept: Value = serde_json::from_str(copy["data"]["object.json"].as_str().unwrap()).unwrap();
         assert_eq!((kept["metadata"]["labels"]["level"].as_str(), copy["immutable"].as_bool()), (Some("high"), Some(true)));
+        assert!(kept["metadata"]["uid"].is_null() && kept["metadata"]["resourceVersion"].is_null(), "it can be applied again: {kept}");
         assert_eq!(copy["metadata"]["name"].as_str(), Some(exactly(&before).copy().as_str()));
         assert_eq!(apply(&action, &kube).await.unwrap(), Done::Already);
         assert_eq!(copies(&kube).await.len(), 1);

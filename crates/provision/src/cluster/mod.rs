@@ -1,6 +1,7 @@
 //! What lives in the cluster, through its API: pod network, storage classes and volumes, the users' namespace, labels.
 
 mod apply;
+mod check;
 mod fixed;
 mod flannel;
 mod health;
@@ -10,6 +11,7 @@ mod observe;
 mod plan;
 
 pub use apply::apply;
+pub use check::faults;
 pub use fixed::is_system_namespace;
 pub use flannel::IMAGES;
 pub use health::{Alive, alive_section, read_alive};

@@ -3,6 +3,7 @@
 
 mod apply;
 mod certificate;
+mod check;
 mod config;
 mod fixed;
 mod observe;
@@ -11,6 +12,7 @@ mod spec;
 
 pub use apply::apply;
 pub use certificate::{Certificate, lines as certificate_lines};
+pub use check::fault;
 pub use config::control_plane;
 pub use fixed::{fixed, kubelet, version};
 pub use observe::{KubeadmFacts, State, read, sections};
