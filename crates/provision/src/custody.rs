@@ -11,7 +11,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
-use kubestead_core::plan::{BadPlan, Plan, Step};
+use kubestead_core::plan::{BadPlan, Checked, Plan, Step, Target};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
 use kubestead_storage::spec::Volume;
@@ -69,6 +69,9 @@ pub enum Error {
     /// The steps make no plan.
     #[error(transparent)]
     Plan(#[from] BadPlan),
+    /// The plan would do what must not be done: a defect of kubestead, found before anything was touched.
+    #[error("this plan must not run, and nothing was touched; please report it: {}", .0.join("; "))]
+    Unsound(Vec<String>),
 }
 
 /// Which machines are asked.
@@ -149,9 +152,25 @@ impl Custody {
     }
 
     /// The plan that shuts a node out.
-    pub fn revocation(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, Error> {
+    pub fn revocation(
+        &self,
+        seen: &BTreeMap<Name, Fact<ServerFacts>>,
+        node: &Name,
+        wipe: &BTreeSet<Name>,
+    ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
-        Ok(Plan::new(self.cluster.digest.clone(), String::new(), part)?)
+        let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
+        Checked::new(plan, |plan| self.judge(seen, plan)).map_err(Error::Unsound)
+    }
+
+    /// A plan for key servers touches key servers that were seen, and nothing else.
+    fn judge(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, plan: &Plan<Action>) -> Vec<String> {
+        let known = |name: &str| {
+            let asked = self.servers.iter().find(|spec| spec.server.as_str() == name);
+            asked.and_then(|spec| seen.get(&spec.server)).is_some_and(|fact| fact.known().is_some())
+        };
+        let wrong = plan.steps.iter().filter(|step| !matches!(&step.target, Target::Host(name) if known(name)));
+        wrong.map(|step| format!("{}: {} is no key server that was seen", step.id, step.target)).collect()
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
@@ -162,7 +181,7 @@ impl Custody {
     }
 
     /// Carries a plan out.
-    pub async fn apply(&self, plan: &Plan<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
+    pub async fn apply(&self, plan: &Checked<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
         engine::apply(plan, &Hands(self.fleet.hosts()), terms, reporter, stop).await
     }
 

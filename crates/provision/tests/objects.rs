@@ -8,7 +8,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::kube::{Guarded, Kube, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, Outcome, causes};
-use kubestead_core::plan::{Part, Plan, Step, StepId};
+use kubestead_core::plan::{Checked, Part, Plan, Step, StepId};
 use kubestead_core::twin::{MemoryKube, Silent};
 use kubestead_provision::cluster::{self, Action, ApiFacts, COPIES, Live, NodeState, ObjectsSpec};
 use kubestead_provision::engine::{self, Report, Runner, Terms};
@@ -72,7 +72,7 @@ impl World {
     }
 
     async fn run(&self, consent: &[StepId]) -> Report {
-        let plan = Plan::new(String::new(), String::new(), self.plan().await).unwrap();
+        let plan = checked(self.plan().await);
         let terms = Terms { consent: consent.iter().cloned().collect(), fail_fast: false };
         engine::apply(&plan, self, &terms, &Silent, &CancellationToken::new()).await
     }
@@ -96,6 +96,10 @@ impl World {
         let all = self.kube.list(&kind).await.unwrap();
         all.iter().map(|copy| serde_json::from_str(copy["data"]["object.json"].as_str().unwrap()).unwrap()).collect()
     }
+}
+
+fn checked(part: Part<Action>) -> Checked<Action> {
+    Checked::new(Plan::new(String::new(), String::new(), part).unwrap(), |_| Vec::new()).unwrap()
 }
 
 fn ids(part: &Part<Action>) -> Vec<&str> {
@@ -242,7 +246,7 @@ async fn a_binding_whose_role_can_never_change_is_held_and_tells_what_to_do() {
 #[tokio::test]
 async fn who_comes_between_the_plan_and_its_step_is_not_overwritten() {
     let world = World::new();
-    let plan = Plan::new(String::new(), String::new(), world.plan().await).unwrap();
+    let plan = checked(world.plan().await);
     let namespace = world.put("kubectl", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}));
     let before = world.get(&namespace).await;
     let report = engine::apply(&plan, &world, &Terms::default(), &Silent, &CancellationToken::new()).await;

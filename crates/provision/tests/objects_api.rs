@@ -100,14 +100,17 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     let asked: Vec<&str> = planned.steps.iter().filter(|s| s.needs_consent()).map(|s| s.id.0.as_str()).collect();
     assert_eq!(asked, ["cluster/persistentvolume.kube1-a/adopt", "cluster/namespace.team/adopt", "cluster/limitrange.team.defaults/adopt"]);
     // What is applied without a yes refuses what it should not have been asked for.
-    let Action::Take { manifest, .. } = &planned.steps.iter().find(|s| s.id.0.ends_with("defaults/adopt")).unwrap().action else { panic!("it is a step") };
+    let Action::Take { manifest, .. } = &planned.steps.iter().find(|s| s.id.0.ends_with("defaults/adopt")).unwrap().action else {
+        panic!("it is a step")
+    };
     let unasked = Action::Apply { manifests: vec![manifest.clone()] };
     assert!(matches!(cluster::apply(&unasked, &world.kube).await, Err(error) if error.to_string().contains("kubestead did not make it")));
     world.run(&planned.steps).await;
     let again = world.plan();
     assert!(again.steps.is_empty() && again.held.is_empty(), "{:?} {:?}", ids(&again), again.held);
     let copies = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: String::new() };
-    let copies: Vec<Value> = world.kube.list(&copies).await.unwrap().into_iter().filter(|c| c["metadata"]["labels"]["kubestead.io/copy"] == "true").collect();
+    let copies: Vec<Value> =
+        world.kube.list(&copies).await.unwrap().into_iter().filter(|c| c["metadata"]["labels"]["kubestead.io/copy"] == "true").collect();
     assert!(copies.len() == 3 && copies.iter().any(|c| c["data"]["object.json"].as_str().unwrap().contains("privileged")), "{copies:?}");
     // A field of ours that another manager sets: foreseen by the plan as the server would refuse it.
     world.kubectl(&["label", "--overwrite", "namespace", "team", "pod-security.kubernetes.io/enforce=privileged"], "");
@@ -122,7 +125,11 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     // A volume that was changed since the plan is not deleted; one that is as it was is.
     let fewer = World { spec: ObjectsSpec { storage: vec![], ..spec() }, ..world };
     let planned = fewer.plan();
-    assert_eq!(ids(&planned), ["cluster/persistentvolume.kube1-a/delete", "cluster/leftovers/delete"], "one was adopted, its class was not");
+    assert_eq!(
+        ids(&planned),
+        ["cluster/persistentvolume.kube1-a/delete", "cluster/leftovers/delete"],
+        "one was adopted, its class was not"
+    );
     fewer.kubectl(&["label", "persistentvolume", "kube1-a", "new=1"], "");
     assert!(cluster::apply(&planned.steps[0].action, &fewer.kube).await.is_err());
     fewer.run(&fewer.plan().steps).await;

@@ -5,7 +5,7 @@ use kubestead_core::name::Name;
 use kubestead_core::outcome::Outcome;
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::file::Cluster;
-use kubestead_provision::session::Session;
+use kubestead_provision::session::{Goal, Session};
 
 use super::session;
 use crate::args::Common;
@@ -37,7 +37,8 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
     let machines = Session::new(cluster);
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
-    let plan = machines.plan_reset(&wipe, &reporter).await?;
+    let goal = Goal::Reset(wipe);
+    let plan = machines.plan(&goal, &reporter).await?;
     if consent.is_none() || plan.steps.is_empty() {
         drop(reporter);
         print::data(&render::plan(&plan, false));
@@ -54,8 +55,8 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
         let left = report.values().filter(|o| !matches!(o, Outcome::Changed | Outcome::Already)).count();
         return Err(fail(Exit::Failed, format!("{left} nodes are not reset; run it again to go on; the journal is {}", journal.display())));
     }
-    let again = machines.plan_reset(&wipe, &Progress::new(None)).await?;
-    let wiped = if wipe.is_empty() { "" } else { ", but for the volumes that you named" };
+    let again = machines.plan(&goal, &Progress::new(None)).await?;
+    let wiped = if goal == Goal::Reset(Vec::new()) { "" } else { ", but for the volumes that you named" };
     print::note(&format!("the cluster is gone; volumes, software and keys stay{wiped}: kubestead up makes it anew"));
     Ok(session::verdict(&again))
 }

@@ -284,14 +284,14 @@ mod tests {
 
     use super::*;
 
-    fn node_of(status: Value) -> Value {
+    fn node_of(status: &Value) -> Value {
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status})
     }
 
     #[tokio::test]
     async fn what_is_not_ready_is_named_with_its_words() {
         let kube = MemoryKube::default();
-        kube.put(node_of(json!({"conditions": [{"type": "Ready", "status": "False", "message": "no network plugin"}]})));
+        kube.put(node_of(&json!({"conditions": [{"type": "Ready", "status": "False", "message": "no network plugin"}]})));
         let names = ["a", "b"].map(|n| Name::new(n).unwrap());
         let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
@@ -300,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_the_api_knows_from_before_its_boot_is_waited_for() {
         let kube = MemoryKube::default();
-        kube.put(node_of(json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]})));
+        kube.put(node_of(&json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]})));
         let names = [Name::new("a").unwrap()];
         let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
         assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
@@ -411,7 +411,9 @@ mod tests {
         replaced["metadata"]["uid"] = "u2".into();
         for now in [Some(foreign("apps", "higher")), Some(replaced), None] {
             let kube = MemoryKube::default();
-            now.iter().for_each(|object| kube.put(object.clone()));
+            for object in &now {
+                kube.put(object.clone());
+            }
             let error = apply(&Action::Take { manifest: manifest("apps"), on: exactly(&planned) }, &kube).await.unwrap_err();
             assert!(matches!(error, Error::Moved { .. }), "{error}");
             assert!(kube.get(&reference("apps")).await.unwrap() == now && copies(&kube).await.is_empty());

@@ -302,7 +302,9 @@ mod tests {
         let file = root.join("enc/enc.yaml");
         std::fs::create_dir_all(root.join("enc")).unwrap();
         let _ = std::fs::remove_file(&file);
-        before.iter().for_each(|text| std::fs::write(&file, text).unwrap());
+        if let Some(text) = before {
+            std::fs::write(&file, text).unwrap();
+        }
         let command = key_file(&Secret::new(wanted.to_vec())).command();
         let script =
             command.script().replace(ENCRYPTION, file.to_str().unwrap()).replace("/run/kubestead.act", root.join("lock").to_str().unwrap());

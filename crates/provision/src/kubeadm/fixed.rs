@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn every_field_that_never_changes_is_held_with_what_the_cluster_has() {
         assert!(fixed(&spec(), &api()).is_empty());
-        let changes: [(fn(&mut ClusterSpec), &str, &str); 5] = [
+        type Change = fn(&mut ClusterSpec);
+        let changes: [(Change, &str, &str); 5] = [
             (|s| s.name = Name::new("work").unwrap(), "cluster/name", "home"),
             (|s| s.endpoint = "k8s.example:6443".into(), "cluster/endpoint", "10.0.0.11:6443"),
             (|s| s.pods = "10.32.0.0/16".into(), "cluster/network.podSubnet", "10.244.0.0/16"),

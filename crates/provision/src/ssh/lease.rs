@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kubestead_core::command::{Command, STDERR, Stdin};
+use kubestead_core::command::{Command, Output, STDERR, Stdin};
 use kubestead_core::frame;
 use kubestead_core::host::HostError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -46,14 +46,13 @@ impl SshHost {
         };
         let _ = pipe.write_all(frame::stream(&command).expose()).await;
         let held = match tokio::time::timeout(ANSWER, answer(&mut out)).await {
-            Ok(Some(held)) => held,
-            Ok(None) => {
-                let mut said = Vec::new();
-                let _ = tokio::time::timeout(Duration::from_secs(2), (&mut err).take(STDERR as u64).read_to_end(&mut said)).await;
-                let output = kubestead_core::command::Output { stderr: said, ..Default::default() };
-                return Err(self
-                    .refused_by_sudo(&output, true)
-                    .unwrap_or_else(|| self.lost_with(&format!("its lock was not given: {}", output.tail()))));
+            Ok(Ok(held)) => held,
+            Ok(Err(came)) => {
+                let mut said = Output::default();
+                let _ = tokio::time::timeout(Duration::from_secs(2), (&mut err).take(STDERR as u64).read_to_end(&mut said.stderr)).await;
+                let came = if came.is_empty() { String::new() } else { format!(" what came: {came}") };
+                let other = || self.lost_with(&format!("its lock was not given: {}{came}", said.tail()));
+                return Err(self.refused_by_sudo(&said, true).unwrap_or_else(other));
             }
             Err(_) => {
                 return Err(HostError::Timeout { host: self.name.clone(), seconds: ANSWER.as_secs(), at: Some("taking its lock".into()) });
@@ -83,21 +82,20 @@ impl SshHost {
     }
 }
 
-/// Whether the lock is held, behind whatever the login's start files print; `None` if the answer ends without saying so.
-async fn answer(out: &mut (impl AsyncRead + Unpin)) -> Option<bool> {
-    let (mut line, mut byte, mut read) = (Vec::new(), [0_u8; 1], 0);
-    while read < NOISE {
-        out.read_exact(&mut byte).await.ok()?;
-        read += 1;
+/// Whether the lock is held, behind whatever the login's start files print. The error is what came, if the answer ends without saying so.
+async fn answer(out: &mut (impl AsyncRead + Unpin)) -> Result<bool, String> {
+    let (mut noise, mut line, mut byte) = (Vec::new(), Vec::new(), [0_u8; 1]);
+    while noise.len() < NOISE && out.read_exact(&mut byte).await.is_ok() {
+        noise.push(byte[0]);
         if byte[0] != b'\n' {
             line.push(byte[0]);
             continue;
         }
         match line.as_slice() {
-            b"@@kubestead held" => return Some(true),
-            b"@@kubestead taken" => return Some(false),
+            b"@@kubestead held" => return Ok(true),
+            b"@@kubestead taken" => return Ok(false),
             _ => line.clear(),
         }
     }
-    None
+    Err(String::from_utf8_lossy(&noise).trim().chars().take(200).collect())
 }
