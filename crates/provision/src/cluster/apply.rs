@@ -411,7 +411,7 @@ mod tests {
         replaced["metadata"]["uid"] = "u2".into();
         for now in [Some(foreign("apps", "higher")), Some(replaced), None] {
             let kube = MemoryKube::default();
-            for object in &now {
+            if let Some(object) = &now {
                 kube.put(object.clone());
             }
             let error = apply(&Action::Take { manifest: manifest("apps"), on: exactly(&planned) }, &kube).await.unwrap_err();

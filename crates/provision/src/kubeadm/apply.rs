@@ -334,12 +334,59 @@ mod tests {
         assert_eq!(key_file_on(dir.path(), Some(""), text, text), (0, "secret: abc\n".to_owned()));
     }
 
+    /// The real script of init below a folder, with programs that only write down how they were called: status, words, calls.
+    fn init_on(root: &std::path::Path) -> (i32, String, String) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bin = root.join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        for (name, says) in [("kubeadm", "[ \"$1\" != token ] || echo abcdef.x"), ("kubectl", "echo ok")] {
+            let calls = root.join("calls");
+            let text = format!("#!/bin/sh\necho {name} \"$@\" >> {}\n{says}\n", calls.display());
+            std::fs::write(bin.join(name), text).unwrap();
+            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let command = init(&spec().encryption.entry).command();
+        let place = |path: &str| root.join(&path[1..]).display().to_string();
+        let script = ["/etc/kubernetes", "/etc/kubestead", "/etc/cni", "/var/lib/etcd", "/run/kubestead"]
+            .iter()
+            .fold(command.script().into_owned(), |script, path| script.replace(path, &place(path)));
+        for folder in ["run", "etc/kubestead", "etc/kubernetes/enc"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::write(place(ENCRYPTION), "x").unwrap();
+        let own = format!(" PATH={}:/usr/local/sbin", bin.display());
+        let script = script.replace(" PATH=/usr/local/sbin", &own).replace("\nsync\n", "\n");
+        let output = std::process::Command::new("bash").args(["-c", &script]).stdin(std::process::Stdio::null()).output().unwrap();
+        let calls = std::fs::read_to_string(root.join("calls")).unwrap_or_default();
+        let words = Output { stderr: output.stderr, ..Output::default() }.tail();
+        (output.status.code().unwrap(), words.replace(&root.display().to_string(), ""), calls)
+    }
+
     #[test]
-    fn init_and_join_look_for_leftovers_once_more() {
+    fn init_looks_for_leftovers_once_more_and_takes_up_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc/kubernetes/pki")).unwrap();
+        std::fs::write(dir.path().join("etc/kubernetes/pki/ca.crt"), "x").unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(
+            status == 90 && words.contains("an earlier cluster left /etc/kubernetes/pki/ca.crt") && calls.is_empty(),
+            "{status} {words}"
+        );
+        // A run of ours that was cut off left as much, and its mark.
+        std::fs::create_dir_all(dir.path().join("etc/kubestead")).unwrap();
+        std::fs::write(dir.path().join("etc/kubestead/kubeadm-begun"), "").unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(status == 0 && calls.contains("--ignore-preflight-errors=DirAvailable--"), "{status} {words} {calls}");
+        assert!(!dir.path().join("etc/kubestead/kubeadm-begun").exists());
+        let dir = tempfile::tempdir().unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(status == 0 && calls.contains("kubeadm init --config") && !calls.contains("ignore"), "{status} {words} {calls}");
+    }
+
+    #[test]
+    fn init_and_join_look_for_leftovers_in_their_guards() {
         for procedure in [init(&spec().encryption.entry), join_procedure("ab")] {
-            let text = procedure.command().script().into_owned();
-            let guard = text.find("at guard").unwrap()..text.find("at act").unwrap();
-            assert!(text[guard].contains("left=$(leftovers)") && text.contains("/etc/kubernetes/pki/*.crt"));
+            assert!(procedure.guard.contains("left=$(leftovers)") && procedure.guard.contains("/etc/kubernetes/pki/*.crt"));
         }
     }
 

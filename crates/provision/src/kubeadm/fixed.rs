@@ -161,6 +161,8 @@ mod tests {
     use super::*;
     use crate::cluster::{Live, Networking, NodeState, Record};
 
+    type Change = fn(&mut ClusterSpec);
+
     fn spec() -> ClusterSpec {
         ClusterSpec {
             name: Name::new("home").unwrap(),
@@ -206,7 +208,6 @@ mod tests {
     #[test]
     fn every_field_that_never_changes_is_held_with_what_the_cluster_has() {
         assert!(fixed(&spec(), &api()).is_empty());
-        type Change = fn(&mut ClusterSpec);
         let changes: [(Change, &str, &str); 5] = [
             (|s| s.name = Name::new("work").unwrap(), "cluster/name", "home"),
             (|s| s.endpoint = "k8s.example:6443".into(), "cluster/endpoint", "10.0.0.11:6443"),

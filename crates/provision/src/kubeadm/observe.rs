@@ -167,6 +167,7 @@ mod tests {
             ("etc/cni/net.d/.kubernetes-cni-keep", ""),
             ("etc/cni/net.d/05-cilium.conflist.cilium_bak", ""),
             ("var/lib/etcd/lost+found/x", ""),
+            ("etc/kubernetes/manifests/kube-vip.yaml", "x"),
         ];
         make(dir.path(), &ours);
         assert_eq!(run(LEFTOVERS, dir.path()), "");
