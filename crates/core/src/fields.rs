@@ -38,12 +38,26 @@ pub fn leaves(fields: &Value) -> Vec<Vec<String>> {
 
 /// The paths of fields that somebody claims with `fields` and a manifest would set to another value than the live object has.
 pub fn conflicts(fields: &Value, live: &Value, manifest: &Value) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     walk(fields, live, manifest, "", &mut found);
-    found
+    found.conflicts
 }
 
-fn walk(fields: &Value, live: &Value, manifest: &Value, path: &str, found: &mut Vec<String>) {
+/// The paths of items of lists that somebody claims with `fields` and that a manifest does not have: to apply it does not take them away, also not
+/// by force.
+pub fn stays(fields: &Value, live: &Value, manifest: &Value) -> Vec<String> {
+    let mut found = Found::default();
+    walk(fields, live, manifest, "", &mut found);
+    found.stays
+}
+
+#[derive(Default)]
+struct Found {
+    conflicts: Vec<String>,
+    stays: Vec<String>,
+}
+
+fn walk(fields: &Value, live: &Value, manifest: &Value, path: &str, found: &mut Found) {
     for (key, sub) in fields.as_object().into_iter().flatten() {
         if let Some(name) = key.strip_prefix("f:") {
             let Some(wanted) = manifest.get(name) else { continue };
@@ -53,19 +67,22 @@ fn walk(fields: &Value, live: &Value, manifest: &Value, path: &str, found: &mut 
             if !leaf && (wanted.is_object() || wanted.is_array()) {
                 walk(sub, now, wanted, &path, found);
             } else if now != wanted {
-                found.push(path);
+                found.conflicts.push(path);
             }
         } else if let Some(keys) = key.strip_prefix("k:")
             && let Ok(keys) = serde_json::from_str::<Map<String, Value>>(keys)
         {
             let item = |list: &Value| -> Value {
-                let fits = |item: &&Value| keys.iter().all(|(k, v)| item[k] == *v);
+                // A manifest may leave a key out that has a default, such as a port's protocol.
+                let fits = |item: &&Value| keys.iter().all(|(k, v)| item[k] == *v || (keys.len() > 1 && item[k].is_null()));
                 list.as_array().and_then(|all| all.iter().find(fits)).cloned().unwrap_or_default()
             };
-            let wanted = item(manifest);
+            let (now, wanted) = (item(live), item(manifest));
+            let path = format!("{path}[{}]", keys.values().map(ToString::to_string).collect::<Vec<_>>().join(","));
             if !wanted.is_null() {
-                let name = keys.values().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                walk(sub, &item(live), &wanted, &format!("{path}[{name}]"), found);
+                walk(sub, &now, &wanted, &path, found);
+            } else if !now.is_null() {
+                found.stays.push(path);
             }
         }
     }
@@ -92,6 +109,9 @@ mod tests {
         assert_eq!(conflicts(&fields, &object("1"), &object("2")), [".spec.containers[\"a\"].image"]);
         let without = json!({"spec": {"containers": [{"name": "b", "image": "y"}]}});
         assert!(conflicts(&fields, &object("1"), &without).is_empty());
+        assert_eq!(stays(&fields, &object("1"), &without), [".spec.containers[\"a\"]"]);
+        assert!(stays(&fields, &object("1"), &object("2")).is_empty() && stays(&fields, &without, &without).is_empty());
+        assert!(stays(&fields, &object("1"), &json!({"spec": {}})).is_empty(), "a list that the manifest does not name is not ours");
     }
 
     #[test]

@@ -100,6 +100,17 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Items of lists that others set, which no applying takes away, and who did.
+    pub fn stays(&self, manifest: &Value) -> Vec<String> {
+        let of = |(manager, fields): (&String, &Value)| {
+            let found = kubestead_core::fields::stays(fields, &self.content, manifest);
+            found.into_iter().map(|path| format!("{path} (set by {manager})")).collect::<Vec<_>>()
+        };
+        self.others.iter().flat_map(of).collect()
+    }
+}
+
 impl Exactly {
     /// The name of the copy of it.
     pub fn copy(&self) -> String {

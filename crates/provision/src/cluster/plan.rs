@@ -170,6 +170,11 @@ fn judge<'a>(manifest: &Value, live: Option<&'a Live>) -> State<'a> {
         let reason = format!("{whose}its {} is not what the file asks for and can never change", &field[1..].replace('/', "."));
         return State::Held(reason, "delete it by hand if nobody needs it, or choose another name in the file");
     }
+    let stays = if same { Vec::new() } else { live.stays(manifest) };
+    if !stays.is_empty() {
+        let reason = format!("others added {}, which stays whatever is applied", some(&stays));
+        return State::Held(reason, "take it away by hand, or delete the whole object: it is made anew");
+    }
     if !live.ours {
         return State::Adopt(live);
     }
@@ -530,6 +535,21 @@ mod tests {
             o.others.insert("argocd-controller".into(), claims.clone());
         };
         assert!(plan(&spec(), &Fact::Known(but("Namespace", agrees))).steps.is_empty(), "who sets the same is no enemy");
+    }
+
+    /// A container that somebody added to flannel's pods would stay, and no plan would ever be empty.
+    #[test]
+    fn what_others_added_to_a_list_of_ours_is_held_and_not_applied_for_ever() {
+        let claims = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"extra\"}": {".": {}, "f:image": {}}}}}}});
+        let part = plan(
+            &spec(),
+            &Fact::Known(but("DaemonSet", |o| {
+                o.content["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "extra", "image": "x"}));
+                o.others.insert("kubectl-edit".into(), claims.clone());
+            })),
+        );
+        assert!(part.steps.is_empty(), "{:?}", ids(&part));
+        assert!(part.held[0].reason.contains(".spec.template.spec.containers[\"extra\"] (set by kubectl-edit)"), "{:?}", part.held);
     }
 
     #[test]

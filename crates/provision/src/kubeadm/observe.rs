@@ -84,7 +84,7 @@ pub fn sections() -> Vec<Section> {
 
 /// Reads the answers.
 pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
-    let some = |text: &str| Some(text.trim().to_owned()).filter(|t| !t.is_empty());
+    let some = |text: &str| Some(text.trim().chars().take(253).collect::<String>()).filter(|t| !t.is_empty());
     let mut lines = answers.text("kubeadm/state")?.lines();
     let state = match lines.next() {
         Some("begun") => State::Begun,
