@@ -1,5 +1,5 @@
 #!/bin/bash
-# Secrets on a real etcd and a real API server, in a network of their own that reaches nothing: no machine is made.
+# Secrets and other objects on a real etcd and a real API server, in a network of their own that reaches nothing: no machine is made.
 # Needs: what `kubestead lab build` made (KUBERNETES and ETCD name its folders), openssl, cargo.
 set -euo pipefail
 if [ "${1:-}" != inside ]; then
@@ -46,4 +46,4 @@ kubectl() { "$KUBERNETES/kubectl" --kubeconfig "$work/admin.conf" "$@"; }
 for _ in $(seq 120); do kubectl get --raw /readyz > /dev/null 2>&1 && break; sleep 0.5; done
 kubectl create namespace apps > /dev/null || { tail api.log etcd.log; exit 1; }
 cd "$top"
-KUBESTEAD_TEST_API=$work/admin.conf KUBECTL=$KUBERNETES/kubectl cargo test --locked --offline -p kubestead-provision --test secrets_api -- --nocapture
+KUBESTEAD_TEST_API=$work/admin.conf KUBECTL=$KUBERNETES/kubectl cargo test --locked --offline -p kubestead-provision --test secrets_api --test objects_api -- --nocapture

@@ -40,7 +40,7 @@ impl std::fmt::Display for ObjectRef {
     }
 }
 
-/// The API of one cluster.
+/// The API of one cluster, as far as one looks. What changes it is [`Guarded`].
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Kube: Send + Sync {
@@ -50,10 +50,6 @@ pub trait Kube: Send + Sync {
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError>;
     /// All objects of a kind, in one namespace or, when that is empty, in all.
     async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError>;
-    /// Server-side apply with kubestead's field manager; answers the object as it is then.
-    async fn apply(&self, manifest: &Value) -> Result<Value, KubeError>;
-    /// Deletes; that it is not there is success.
-    async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError>;
 }
 
 /// Changes to one object that hold only while it is as it was seen, and that bring none of its content back.

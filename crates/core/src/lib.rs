@@ -10,6 +10,7 @@ pub mod command;
 pub mod diagnostic;
 pub mod event;
 pub mod fact;
+pub mod fields;
 pub mod frame;
 pub mod host;
 pub mod key;

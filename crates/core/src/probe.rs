@@ -15,17 +15,26 @@ pub struct Section {
     /// A shell fragment that only reads; its standard output and exit status are the answer.
     pub script: String,
     variables: Variables,
+    /// How many bytes it may answer beyond what any probe may.
+    more: usize,
 }
 
 impl Section {
     /// A section.
     pub fn new(name: impl Into<String>, script: impl Into<String>) -> Self {
-        Self { name: name.into(), script: script.into(), variables: Variables::default() }
+        Self { name: name.into(), script: script.into(), variables: Variables::default(), more: 0 }
     }
 
     /// A section whose fragment is a file's text. Sections of the same text send it once.
     pub fn script(name: impl Into<String>, text: &str) -> Self {
         Self::new(name, text)
+    }
+
+    /// The same section, which may answer so many bytes more than any probe may.
+    #[must_use]
+    pub fn expects(mut self, bytes: usize) -> Self {
+        self.more = bytes;
+        self
     }
 
     /// The same section with a variable of its fragment.
@@ -99,7 +108,9 @@ pub fn command(sections: &[Section], nonce: &str) -> Command {
         let _ = writeln!(script, "sec {} {variables}\"$t{number}\"", quote(&section.name));
     }
     let _ = writeln!(script, "printf '@@{nonce} end 0 0\\n\\n'");
-    Command::read_script(script)
+    let command = Command::read_script(script);
+    let output = sections.iter().fold(command.limits.output, |sum, section| sum.saturating_add(section.more));
+    command.limit_output(output)
 }
 
 /// How much a login may print before the answer: banners of a shell's start files.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command::{Command, Output};
 use crate::event::{Event, Reporter};
+use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
 use crate::kube::{Guarded, Kube, KubeError, ObjectRef};
@@ -50,10 +51,22 @@ impl Host for ScriptedHost {
     }
 }
 
-/// A cluster in memory. Server-side apply replaces the object; the guarded one keeps uid, resource version and who owns which field of
-/// `data`, as the API server does.
+/// A cluster in memory. Server-side apply keeps uid, resource version and who claims which field, and refuses conflicts, as the API server
+/// does; a list is one value to it.
 #[derive(Default)]
 pub struct MemoryKube(Mutex<BTreeMap<ObjectRef, Value>>);
+
+impl MemoryKube {
+    /// Puts an object there as it is, whoever made it.
+    pub fn put(&self, object: Value) {
+        lock(&self.0).insert(ObjectRef::of(&object), object);
+    }
+
+    /// Takes an object away.
+    pub fn take(&self, object: &ObjectRef) -> Option<Value> {
+        lock(&self.0).remove(object)
+    }
+}
 
 fn conflict(object: &ObjectRef, reason: impl Into<String>) -> KubeError {
     KubeError::Refused { object: object.to_string(), reason: reason.into(), code: 409 }
@@ -68,6 +81,27 @@ fn own(entry: &Value) -> bool {
     entry["manager"] == "kubestead" && entry["operation"] == "Apply"
 }
 
+/// Says in `object` all that `manifest` says; what else it says stays.
+fn overlay(object: &mut Value, manifest: &Value) {
+    match (object, manifest) {
+        (Value::Object(map), Value::Object(wanted)) => {
+            for (key, value) in wanted {
+                overlay(map.entry(key.as_str()).or_insert(Value::Null), value);
+            }
+        }
+        (object, wanted) => *object = wanted.clone(),
+    }
+}
+
+/// Takes the field at a path out of nested maps, if it is there.
+fn prune(object: &mut Value, path: &[String]) -> bool {
+    match path {
+        [] => false,
+        [last] => object.as_object_mut().is_some_and(|map| map.remove(last).is_some()),
+        [first, rest @ ..] => object.get_mut(first).is_some_and(|below| prune(below, rest)),
+    }
+}
+
 #[async_trait]
 impl Guarded for MemoryKube {
     async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
@@ -77,53 +111,53 @@ impl Guarded for MemoryKube {
     async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError> {
         let reference = ObjectRef::of(manifest);
         let mut objects = lock(&self.0);
-        let (mut new, old) = (manifest.clone(), objects.get(&reference).cloned().unwrap_or_default());
-        let asked = &manifest["metadata"]["resourceVersion"];
-        if !asked.is_null() && *asked != old["metadata"]["resourceVersion"] {
-            return Err(conflict(
-                &reference,
-                "the object has been modified; please apply your changes to the latest version and try again",
-            ));
+        let old = objects.get(&reference).cloned().unwrap_or_default();
+        for key in ["resourceVersion", "uid"] {
+            let asked = &manifest["metadata"][key];
+            if !asked.is_null() && *asked != old["metadata"][key] {
+                return Err(conflict(
+                    &reference,
+                    "the object has been modified; please apply your changes to the latest version and try again",
+                ));
+            }
         }
-        let wanted: Vec<String> = manifest["data"].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
+        let fields = fields::claimed(manifest);
+        let wanted = fields::leaves(&fields);
         let mut others: Vec<Value> = old["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-        let mut before: Vec<String> = Vec::new();
-        for entry in others.extract_if(.., |entry| own(entry)) {
-            before.extend(entry["fieldsV1"]["f:data"].as_object().into_iter().flat_map(|map| map.keys().cloned()));
-        }
+        let mine: Vec<Value> = others.extract_if(.., |entry| own(entry)).collect();
         for entry in &mut others {
-            let manager = entry["manager"].as_str().unwrap_or_default().to_owned();
-            let Some(fields) = entry["fieldsV1"]["f:data"].as_object_mut() else { continue };
-            for key in wanted.iter().filter(|key| old["data"][key.as_str()] != manifest["data"][key.as_str()]) {
-                if fields.remove(&format!("f:{key}")).is_some() && !force {
-                    return Err(conflict(&reference, format!("Apply failed with 1 conflict: conflict with \"{manager}\": .data.{key}")));
-                }
+            let found = fields::conflicts(&entry["fieldsV1"], &old, manifest);
+            if found.is_empty() {
+                continue;
+            }
+            if !force {
+                let (count, manager) = (found.len(), entry["manager"].as_str().unwrap_or_default());
+                let reason = format!("Apply failed with {count} conflict: conflict with \"{manager}\": {}", found.join(", "));
+                return Err(conflict(&reference, reason));
+            }
+            for path in wanted.iter().filter(|path| found.contains(&format!(".{}", path.join(".")))) {
+                prune(&mut entry["fieldsV1"], &path.iter().map(|name| format!("f:{name}")).collect::<Vec<_>>());
             }
         }
+        let mut new = if old.is_null() { json!({}) } else { old.clone() };
         // What this manager does not say any more goes, unless another one says it too.
-        let kept = old["data"].as_object().into_iter().flatten().filter(|(key, _)| {
-            let field = format!("f:{key}");
-            !wanted.contains(key) && (!before.contains(&field) || others.iter().any(|o| !o["fieldsV1"]["f:data"][&field].is_null()))
-        });
-        for (key, value) in kept {
-            new["data"][key] = value.clone();
-        }
-        for (key, value) in old["metadata"]["annotations"].as_object().into_iter().flatten() {
-            if new["metadata"]["annotations"][key].is_null() && key.contains("last-applied") {
-                new["metadata"]["annotations"][key] = value.clone();
+        let theirs: Vec<Vec<String>> = others.iter().flat_map(|entry| fields::leaves(&entry["fieldsV1"])).collect();
+        for path in mine.iter().flat_map(|entry| fields::leaves(&entry["fieldsV1"])) {
+            if !wanted.contains(&path) && !theirs.contains(&path) {
+                prune(&mut new, &path);
             }
         }
-        let fields: serde_json::Map<String, Value> = wanted.iter().map(|key| (format!("f:{key}"), json!({}))).collect();
-        let mut own = json!({"manager": "kubestead", "operation": "Apply", "fieldsV1": {"f:data": fields}});
-        if manifest["immutable"] == true {
-            own["fieldsV1"]["f:immutable"] = json!({});
-        }
-        others.push(own);
-        let version = old["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse::<u64>().ok()).unwrap_or(0) + 1;
-        new["metadata"]["resourceVersion"] = version.to_string().into();
-        let uid = old["metadata"]["uid"].clone();
-        new["metadata"]["uid"] = if uid.is_null() { format!("uid-of-{}", reference.name).into() } else { uid };
+        overlay(&mut new, manifest);
+        others.push(json!({"manager": "kubestead", "operation": "Apply", "fieldsV1": fields}));
         new["metadata"]["managedFields"] = others.into();
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+        if new["metadata"]["uid"].is_null() {
+            new["metadata"]["uid"] = format!("uid-of-{}", reference.name).into();
+        }
+        if new != old {
+            let version = old["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse::<u64>().ok()).unwrap_or(0) + 1;
+            new["metadata"]["resourceVersion"] = version.to_string().into();
+        }
         objects.insert(reference, new.clone());
         Ok(metadata_of(&new))
     }
@@ -168,16 +202,6 @@ impl Kube for MemoryKube {
                 && (kind.namespace.is_empty() || object.namespace == kind.namespace)
         };
         Ok(lock(&self.0).iter().filter(|(object, _)| fits(object)).map(|(_, value)| value.clone()).collect())
-    }
-
-    async fn apply(&self, manifest: &Value) -> Result<Value, KubeError> {
-        lock(&self.0).insert(ObjectRef::of(manifest), manifest.clone());
-        Ok(manifest.clone())
-    }
-
-    async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError> {
-        lock(&self.0).remove(object);
-        Ok(())
     }
 }
 

@@ -169,22 +169,6 @@ impl Kube for KubeApi {
             })
             .collect()
     }
-
-    async fn apply(&self, manifest: &Value) -> Result<Value, KubeError> {
-        let object = ObjectRef::of(manifest);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let applied =
-            self.objects(&object).patch(&object.name, &params, &Patch::Apply(manifest)).await.map_err(|e| refused(&object, &e))?;
-        plain(&object, &applied)
-    }
-
-    async fn delete(&self, object: &ObjectRef) -> Result<(), KubeError> {
-        match self.objects(object).delete(&object.name, &DeleteParams::default()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(refused(object, &error)),
-        }
-    }
 }
 
 #[async_trait]

@@ -10,7 +10,7 @@ use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{Plan, StepId};
 use kubestead_core::probe::Answers;
 use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
-use kubestead_provision::cluster::{self, ApiFacts};
+use kubestead_provision::cluster::{self, ApiFacts, Networking, NodeState, Record};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, World};
 use kubestead_provision::file::{self, Cluster};
@@ -68,7 +68,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
         setup: Some(node::NodeFacts { hostname: node.to_string(), cgroup2: true, ..node::NodeFacts::default() }),
-        kubeadm: Some(KubeadmFacts { state: State::Fresh, cluster: None, ca: None, encryption: false, kubelet: false, ports: vec![] }),
+        kubeadm: Some(KubeadmFacts::default()),
         encryption: Fact::Absent,
     }
 }
@@ -102,6 +102,7 @@ fn planned(change: impl FnOnce(&Cluster, &mut Seen)) -> Plan<Action> {
 fn plan_of(cluster: &Cluster, seen: &Seen) -> Plan<Action> {
     let plan = compose::plan(cluster, seen).unwrap();
     assert_eq!(compose::plan(cluster, seen).unwrap(), plan, "the same facts, the same plan");
+    assert_eq!(compose::check(seen, &plan), Vec::<String>::new());
     plan
 }
 
@@ -313,4 +314,188 @@ fn a_plugins_folder_is_mounted_by_kubeadm_after_the_api_was_asked_for_all_else()
         assert!(step.after.contains(&StepId::new("cluster", asked, "apply")), "{:?}", step.after);
     }
     assert!(waits(&plan, "cp1/encryption/promote").contains(&step.id));
+}
+
+/// A cluster that is there, as the file says.
+fn there(seen: &mut Seen) {
+    let Fact::Known(first) = seen.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    first.kubeadm = Some(KubeadmFacts {
+        state: State::ControlPlane,
+        cluster: Some("home".into()),
+        ca: Some("a".repeat(64)),
+        encryption: true,
+        kubelet: true,
+        server: Some("1.37.1".into()),
+        kubelet_version: Some("1.37.1".into()),
+        ..KubeadmFacts::default()
+    });
+    let text = |t: &str| Some(t.to_owned());
+    let record = Record {
+        kubernetes_version: text("v1.37.1"),
+        cluster_name: text("home"),
+        control_plane_endpoint: text("10.77.0.11:6443"),
+        networking: Networking {
+            pod_subnet: text("10.244.0.0/16"),
+            service_subnet: text("10.96.0.0/12"),
+            dns_domain: text("cluster.local"),
+        },
+    };
+    let node = NodeState { kubelet: text("1.37.1"), runtime: text("2.1.4"), ..NodeState::default() };
+    let nodes = BTreeMap::from([("cp1".to_owned(), node)]);
+    seen.api = Fact::Known(ApiFacts { answers: true, version: text("1.37.1"), record: Some(record), nodes, ..ApiFacts::default() });
+}
+
+fn of_kubernetes(plan: &Plan<Action>) -> Vec<&str> {
+    let kind =
+        |step: &&kubestead_core::plan::Step<Action>| matches!(step.action, Action::Node(_) | Action::Kubeadm(_) | Action::Cluster(_));
+    plan.steps.iter().filter(kind).map(|step| step.id.0.as_str()).collect()
+}
+
+/// An edit of the version installed other programs side by side with the old ones and told that all was done (kubespray#409, kubespray#10293).
+#[test]
+fn another_version_in_the_file_than_the_one_that_runs_touches_no_node() {
+    let other = |seen: &mut Seen| {
+        seen.bundle = Fact::Known(Bundle { kubernetes: "1.37.2".into(), ..bundle() });
+        there(seen);
+    };
+    let text = FILE.replace("1.37.1", "1.37.2");
+    let cluster = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let mut facts = seen(&cluster);
+    other(&mut facts);
+    let plan = plan_of(&cluster, &facts);
+    assert!(of_kubernetes(&plan).is_empty(), "{:?}", of_kubernetes(&plan));
+    let held = plan.held.iter().find(|held| held.object == "cluster/version").unwrap_or_else(|| panic!("{:?}", plan.held));
+    assert!(held.reason.contains("runs 1.37.1") && held.hint.contains("put kubernetes.version back to 1.37.1"), "{held:?}");
+    // The API server does not answer: its manifest tells.
+    facts.api = Fact::Known(ApiFacts::default());
+    let plan = plan_of(&cluster, &facts);
+    assert!(of_kubernetes(&plan).is_empty() && plan.held.iter().any(|held| held.reason.contains("manifest")), "{:?}", plan.held);
+    // As the file was, the same machines get what is missing.
+    let plan = planned(|_, seen| there(seen));
+    assert!(of_kubernetes(&plan).contains(&"kube1/kubeadm/join") && plan.held.is_empty(), "{:?}", plan.held);
+}
+
+/// A changed podSubnet rewrote flannel's configuration alone (flannel#1428), and no cluster can follow (kubespray#2494, kubespray#10279).
+#[test]
+fn a_changed_range_of_pods_or_services_changes_nothing_anywhere() {
+    for (line, field) in
+        [("podSubnet: 10.32.0.0/16", "cluster/network.podSubnet"), ("serviceSubnet: 10.112.0.0/12", "cluster/network.serviceSubnet")]
+    {
+        let text = format!("{FILE}\nnetwork: {{{line}}}\n");
+        let cluster = file::load("cluster.yaml", &text, Path::new("/x")).unwrap_or_else(|e| panic!("{e:?}"));
+        let mut facts = seen(&cluster);
+        there(&mut facts);
+        let plan = plan_of(&cluster, &facts);
+        assert!(of_kubernetes(&plan).is_empty(), "{:?}", of_kubernetes(&plan));
+        assert!(plan.held.iter().any(|held| held.object == field), "{:?}", plan.held);
+    }
+}
+
+#[test]
+fn a_member_of_another_version_gets_no_program_over_the_one_that_runs() {
+    let worker = |version: &str, runtime: &str| {
+        let (version, runtime) = (version.to_owned(), runtime.to_owned());
+        planned(move |_, seen| {
+            there(seen);
+            let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+            found.kubeadm = Some(KubeadmFacts {
+                state: State::Worker,
+                cluster: Some("home".into()),
+                ca: Some("a".repeat(64)),
+                kubelet: true,
+                kubelet_version: Some(version.clone()),
+                ..KubeadmFacts::default()
+            });
+            let Fact::Known(api) = &mut seen.api else { panic!("it answers") };
+            api.nodes.insert("kube1".into(), NodeState { kubelet: Some(version), runtime: Some(runtime), ..NodeState::default() });
+            let Fact::Known(bundle) = &mut seen.bundle else { panic!("there is one") };
+            bundle.files.iter_mut().filter(|f| f.name == "containerd").for_each(|f| f.version = "2.1.4".into());
+        })
+    };
+    let software = |plan: &Plan<Action>| {
+        of(plan, "kube1")
+            .into_iter()
+            .filter(|d| ["software/", "containerd/run", "images/", "kubelet/unit"].iter().any(|p| d.starts_with(p)))
+            .count()
+    };
+    assert!(software(&worker("1.37.1", "2.1.4")) > 0);
+    for (plan, word) in [(worker("1.36.2", "2.1.4"), "kubelet 1.36.2"), (worker("1.37.1", "2.0.0"), "containerd 2.0.0")] {
+        assert_eq!(software(&plan), 0, "{:?}", of(&plan, "kube1"));
+        assert!(plan.held.iter().any(|held| held.object == "kube1/version" && held.reason.contains(word)), "{:?}", plan.held);
+        assert!(of(&plan, "kube2").contains(&"software/install".to_owned()), "the others go on");
+    }
+}
+
+/// While the API does not answer, nobody can tell whether the file still describes the cluster.
+#[test]
+fn nobody_joins_a_cluster_whose_api_does_not_answer() {
+    let plan = planned(|_, seen| {
+        there(seen);
+        seen.api = Fact::Known(ApiFacts::default());
+    });
+    assert!(!of_kubernetes(&plan).iter().any(|id| id.ends_with("/kubeadm/join")), "{:?}", of_kubernetes(&plan));
+    assert!(of_kubernetes(&plan).contains(&"cluster/api/reach"));
+}
+
+#[test]
+fn a_secret_waits_for_the_yes_to_its_namespace() {
+    use kubestead_provision::secret::SecretFacts;
+    let plan = planned(|_, seen| {
+        there(seen);
+        let foreign = serde_json::json!({"metadata": {"name": "apps", "uid": "u"}});
+        let Fact::Known(api) = &mut seen.api else { panic!("it answers") };
+        api.objects.push(kubestead_provision::cluster::Live::read("v1", "Namespace", foreign).unwrap());
+        seen.wish.secrets.push(kubestead_provision::secret::SecretSpec {
+            file: "db.yaml".into(),
+            namespace: "apps".into(),
+            name: "db".into(),
+            kind: "Opaque".into(),
+            immutable: false,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            keys: BTreeSet::from(["password".to_owned()]),
+            digest: "sha256:x".into(),
+        });
+        let namespaces = BTreeMap::from([("apps".to_owned(), true)]);
+        seen.secrets = Fact::Known(SecretFacts { namespaces, types: BTreeMap::new(), ours: BTreeMap::new() });
+    });
+    let secret = plan.steps.iter().find(|step| matches!(step.action, Action::Secret(_))).unwrap_or_else(|| panic!("{:?}", plan.held));
+    let namespace = StepId("cluster/namespace.apps/adopt".into());
+    assert!(secret.after.contains(&namespace) && plan.steps.iter().any(|step| step.id == namespace && step.needs_consent()));
+}
+
+/// Plans that no planner makes: whatever makes them, they do not run. That of a reset is one of them.
+#[test]
+fn what_must_not_run_is_seen_in_every_plan() {
+    use kubestead_core::plan::{Part, Step, Target};
+    use kubestead_provision::cluster::{Action as Object, Live};
+    let cluster = cluster();
+    let mut facts = seen(&cluster);
+    there(&mut facts);
+    let reset = compose::reset(&cluster, &facts, &[]).unwrap();
+    assert!(of(&reset, "cp1").contains(&"kubeadm/reset".to_owned()) && compose::check(&facts, &reset).is_empty());
+    let Fact::Known(first) = facts.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    first.kubeadm.as_mut().unwrap().cluster = Some("work".into());
+    assert!(compose::check(&facts, &reset)[0].contains("not proven to belong to home"));
+    let init = planned(|_, _| ());
+    let Fact::Known(first) = facts.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    first.kubeadm = Some(KubeadmFacts { leftovers: vec!["/etc/kubernetes/pki/ca.crt".into()], ..KubeadmFacts::default() });
+    assert!(compose::check(&facts, &init).iter().any(|fault| fault.contains("cp1/kubeadm/init: an earlier cluster left")));
+    let object = |name: &str| serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": "u"}});
+    let live = Live::read("v1", "Namespace", object("apps")).unwrap();
+    let actions = [
+        (Object::Apply { manifests: vec![object("apps")] }, "did not make"),
+        (Object::Apply { manifests: vec![object("kube-system")] }, "belongs to Kubernetes"),
+        (Object::Delete { objects: vec![live.exactly()] }, "not proven ours"),
+        (Object::Take { manifest: object("apps"), on: live.exactly() }, "unasked"),
+    ];
+    let Fact::Known(api) = &mut facts.api else { panic!("it answers") };
+    api.objects.push(live);
+    for (action, words) in actions {
+        let mut part = Part::default();
+        part.push(Step::new(Target::Cluster, "x", "do", Action::Cluster(action), "x"));
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        let faults = compose::check(&facts, &plan);
+        assert!(faults.len() == 1 && faults[0].contains(words), "{faults:?}");
+    }
 }

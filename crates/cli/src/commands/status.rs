@@ -1,13 +1,15 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_provision::cluster::NodeState;
-use kubestead_provision::compose::{self, Seen};
+use kubestead_provision::compose::{self, NodeSeen, Seen};
 use kubestead_provision::encryption;
 use kubestead_provision::file::{Cluster, Node};
+use kubestead_provision::kubeadm;
 use kubestead_provision::secret::{self, State};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
@@ -39,8 +41,10 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
         Format::Json => {
             let encryption: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, f.known()?.encryption.known()?))).collect();
             let secrets = states(&machines.cluster, &seen);
+            let ends = |fact: &Fact<NodeSeen>| Some(fact.known()?.kubeadm.as_ref()?.certificates.clone()).filter(|all| !all.is_empty());
+            let certificates: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, ends(f)?))).collect();
             print::json(
-                &serde_json::json!({"volumes": rows, "cluster": seen.api, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
+                &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
             )?;
         }
         Format::Text => {
@@ -48,7 +52,8 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
                 print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
             }
             let (at_rest, secrets) = (at_rest(&machines.cluster, &seen), secrets(&machines.cluster, &seen));
-            for line in api(&seen).iter().chain(&at_rest).chain(&secrets).filter(|_| all) {
+            let ends = certificates(&machines.cluster, &seen);
+            for line in api(&seen).iter().chain(&ends).chain(&at_rest).chain(&secrets).filter(|_| all) {
                 print::data(line);
             }
             for held in plan.held.iter().filter(|_| all) {
@@ -58,6 +63,14 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
     }
     let verdict = session::verdict(&plan);
     Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+}
+
+/// When the control planes' certificates end.
+fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
+    let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
+    kubeadm::certificate_lines(i64::try_from(now).unwrap_or(i64::MAX), &servers)
 }
 
 /// Encryption at rest on the control planes.

@@ -1,19 +1,26 @@
 //! One action, through the API.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use kubestead_core::kube::{Kube, KubeError, ObjectRef};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
 use kubestead_core::name::HostName;
 use kubestead_core::outcome::Done;
+use serde_json::{Value, json};
 
 use super::health::{shortfall, shortfalls};
+use super::object::{COPIES, Exactly, Live, own, says};
 use super::observe::node;
 use super::plan::Action;
 
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);
-const POLL: Duration = Duration::from_millis(500);
+/// Between two looks: the first pause, and the longest. A look at a large cluster is dear, so that a pause is also several times as long as it
+/// took: waiting is never more than a part of what the API server does.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(10);
+const SHARE: u32 = 4;
 /// How long an API server may let nobody in after its start: it serves before it has read who may what. And how long it may tell of what is
 /// gone; the look that follows decides.
 const SETTLES: Duration = Duration::from_secs(120);
@@ -25,6 +32,28 @@ pub enum Error {
     /// The API did not do it.
     #[error(transparent)]
     Kube(#[from] KubeError),
+    /// Somebody else made it since the plan was.
+    #[error("{object} is there now, and kubestead did not make it; nothing of it was changed: `kubestead plan` tells what would change")]
+    Foreign {
+        /// Which.
+        object: ObjectRef,
+    },
+    /// Somebody else set a field.
+    #[error("{object}: {reason}; nothing of it was changed: `kubestead plan` asks whether to overwrite it")]
+    Conflict {
+        /// Which.
+        object: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// It is not what the plan was made on.
+    #[error("{object}: {found}, since the plan was made; nothing of it was lost: run `kubestead plan` again")]
+    Moved {
+        /// Which.
+        object: ObjectRef,
+        /// What is other than planned.
+        found: String,
+    },
     /// The time is over.
     #[error("not ready after {seconds} s: {what}")]
     Late {
@@ -35,30 +64,157 @@ pub enum Error {
     },
 }
 
-/// Carries an action out.
-pub async fn apply(action: &Action, kube: &dyn Kube) -> Result<Done, Error> {
+/// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
+const AT_ONCE: usize = 8;
+const TRIES: u32 = 4;
+
+/// Carries an action out: an object is looked at once more before it is changed.
+pub async fn apply<K: Kube + Guarded>(action: &Action, kube: &K) -> Result<Done, Error> {
     match action {
         Action::Apply { manifests } => {
-            for manifest in manifests {
-                kube.apply(manifest).await?;
+            // Those of one kind do not need each other; a kind may need the one before it.
+            for run in manifests.chunk_by(|a, b| a["kind"] == b["kind"]) {
+                let run: Vec<_> = run.iter().map(|manifest| put(manifest, kube)).collect();
+                stream::iter(run).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             }
+            Ok(Done::Changed)
         }
+        Action::Take { manifest, on } => take(manifest, on, kube).await,
+        Action::Label { manifest, seen } => label(manifest, seen, kube).await,
         Action::Delete { objects } => {
-            for object in objects {
-                kube.delete(object).await?;
+            for on in objects {
+                delete(on, kube).await?;
             }
+            Ok(Done::Changed)
         }
-        Action::Reach => wait(None, kube).await?,
-        Action::Wait { nodes, gone } => wait(Some((nodes, gone)), kube).await?,
+        Action::Reach => wait(None, kube).await.map(|()| Done::Changed),
+        Action::Wait { nodes, gone } => wait(Some((nodes, gone)), kube).await.map(|()| Done::Changed),
     }
+}
+
+/// A conflict with the words of the server, and what to do.
+fn told(error: KubeError) -> Error {
+    match error {
+        KubeError::Refused { object, reason, code: 409 } => Error::Conflict { object, reason },
+        other => other.into(),
+    }
+}
+
+/// Applies what is not there, or is ours; what others set is refused by the server.
+async fn put<K: Guarded>(manifest: &Value, kube: &K) -> Result<(), Error> {
+    let object = ObjectRef::of(manifest);
+    // A node is its kubelet's; ours are labels of it.
+    if object.kind != "Node"
+        && let Some(now) = kube.metadata(&object).await?
+        && !now["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(own))
+    {
+        return Err(Error::Foreign { object });
+    }
+    kube.apply_guarded(manifest, false).await.map(|_| ()).map_err(told)
+}
+
+/// Guard, copy, act, verify.
+async fn take<K: Kube + Guarded>(manifest: &Value, on: &Exactly, kube: &K) -> Result<Done, Error> {
+    let moved = |found: &str| Error::Moved { object: on.object.clone(), found: found.to_owned() };
+    for tried in 1.. {
+        let now = kube.get(&on.object).await?.ok_or_else(|| moved("it is gone"))?;
+        let live = read(&on.object, now.clone())?;
+        if live.uid == on.uid && live.ours && says(&live.content, manifest) {
+            return Ok(Done::Already);
+        }
+        if live.exactly() != *on {
+            return Err(moved("it is another one now, or says something else"));
+        }
+        keep(&now, on, kube).await?;
+        let mut exact = manifest.clone();
+        exact["metadata"]["uid"] = on.uid.clone().into();
+        exact["metadata"]["resourceVersion"] = now["metadata"]["resourceVersion"].clone();
+        match kube.apply_guarded(&exact, true).await {
+            Ok(_) => break,
+            // A status was written between the look and the deed; the next look tells whether that was all.
+            Err(KubeError::Refused { code: 409, .. }) if tried < TRIES => {}
+            Err(error) => return Err(told(error)),
+        }
+    }
+    let after = kube.get(&on.object).await?.ok_or_else(|| moved("it is gone"))?;
+    let live = read(&on.object, after)?;
+    if live.uid == on.uid && live.ours && says(&live.content, manifest) {
+        Ok(Done::Changed)
+    } else {
+        Err(moved("it does not say what was applied"))
+    }
+}
+
+fn read(object: &ObjectRef, now: Value) -> Result<Live, Error> {
+    Live::read(&object.api_version, &object.kind, now).map_err(|gap| KubeError::Connect(gap.to_string()).into())
+}
+
+/// Keeps an object as it was, for good: a `ConfigMap` that cannot be changed, named by what it holds.
+async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Result<(), Error> {
+    let mut copy = now.clone();
+    if let Some(meta) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
+        // What the server adds would keep the copy from being applied again.
+        meta.retain(|key, _| !["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp"].contains(&key.as_str()));
+    }
+    if let Some(map) = copy.as_object_mut() {
+        map.remove("status");
+    }
+    let reference = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: on.copy() };
+    if kube.metadata(&reference).await?.is_some() {
+        return Ok(());
+    }
+    let manifest = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
+        "metadata": {"name": reference.name, "namespace": COPIES, "labels": {"kubestead.io/copy": "true"}, "annotations": {"kubestead.io/of": on.object.to_string()}},
+        "data": {"object.json": copy.to_string()},
+    });
+    kube.apply_guarded(&manifest, false).await.map(|_| ()).map_err(told)
+}
+
+/// Labels that others set, which are still as they were seen.
+async fn label<K: Guarded>(manifest: &Value, seen: &BTreeMap<String, String>, kube: &K) -> Result<Done, Error> {
+    let object = ObjectRef::of(manifest);
+    let now = kube.metadata(&object).await?.unwrap_or_default();
+    let wanted = &manifest["metadata"]["labels"];
+    let fits = |(key, value): (&String, &String)| {
+        let now = &now["metadata"]["labels"][key];
+        now == value || *now == wanted[key]
+    };
+    if !seen.iter().all(fits) {
+        return Err(Error::Moved { object, found: "its labels were changed again".to_owned() });
+    }
+    kube.apply_guarded(manifest, true).await.map_err(told)?;
     Ok(Done::Changed)
+}
+
+/// Deletes what is ours and is as it was seen, or is gone already.
+async fn delete<K: Kube + Guarded>(on: &Exactly, kube: &K) -> Result<(), Error> {
+    for tried in 1.. {
+        let Some(now) = kube.get(&on.object).await? else { return Ok(()) };
+        let version = now["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+        let live = read(&on.object, now)?;
+        if live.deleting && live.uid == on.uid {
+            return Ok(());
+        }
+        if !live.ours || live.exactly() != *on {
+            return Err(Error::Moved { object: on.object.clone(), found: "it is another one now, or says something else".to_owned() });
+        }
+        match kube.delete_exactly(&on.object, &on.uid, &version).await {
+            Ok(()) => break,
+            Err(KubeError::Refused { code: 409, .. }) if tried < TRIES => {}
+            Err(error) => return Err(told(error)),
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the API, or for nodes and workloads.
 async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
     let begin = Instant::now();
     let none = BTreeSet::new();
+    let mut looks = 0;
     loop {
+        let look_began = Instant::now();
         // An API server that restarts is one of the things that are waited for.
         let look = match wanted {
             Some((nodes, gone)) => unready(nodes, if begin.elapsed() < SETTLES { gone } else { &none }, kube).await,
@@ -76,8 +232,15 @@ async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube)
         if begin.elapsed() > READY {
             return Err(Error::Late { seconds: READY.as_secs(), what });
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(pause(looks, look_began.elapsed())).await;
+        looks += 1;
     }
+}
+
+/// How long until the next look, after so many that took as long as this.
+fn pause(looks: u32, took: Duration) -> Duration {
+    let grown = PAUSE.saturating_mul(2_u32.saturating_pow(looks / 4));
+    grown.max(took.saturating_mul(SHARE)).min(LONGEST)
 }
 
 fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
@@ -86,7 +249,8 @@ fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
 
 async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
     let live = kube.list(&kind("v1", "Node", "")).await?;
-    let state = |name: &HostName| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(|n| node(n, gone));
+    let live: BTreeMap<&str, &Value> = live.iter().filter_map(|n| Some((n["metadata"]["name"].as_str()?, n))).collect();
+    let state = |name: &HostName| live.get(name.as_str()).map(|n| node(n, gone));
     let mut found: Vec<String> = nodes
         .iter()
         .filter_map(|name| match state(name) {
@@ -95,6 +259,10 @@ async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -
             None => Some(format!("{name}: the API does not know it")),
         })
         .collect();
+    // One list while nodes are awaited.
+    if !found.is_empty() {
+        return Ok(found);
+    }
     let mut workloads = Vec::new();
     for (workload, namespace) in [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")] {
         workloads.extend(kube.list(&kind("apps/v1", workload, namespace)).await?);
@@ -113,16 +281,17 @@ async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -
 mod tests {
     use kubestead_core::kube::MockKube;
     use kubestead_core::twin::MemoryKube;
-    use serde_json::json;
 
     use super::*;
+
+    fn node_of(status: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status})
+    }
 
     #[tokio::test]
     async fn what_is_not_ready_is_named_with_its_words() {
         let kube = MemoryKube::default();
-        let conditions = json!([{"type": "Ready", "status": "False", "message": "no network plugin"}]);
-        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": {"conditions": conditions}});
-        apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
+        kube.put(node_of(&json!({"conditions": [{"type": "Ready", "status": "False", "message": "no network plugin"}]})));
         let names = ["a", "b"].map(|n| HostName::new(n).unwrap());
         let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
@@ -131,9 +300,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_the_api_knows_from_before_its_boot_is_waited_for() {
         let kube = MemoryKube::default();
-        let status = json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]});
-        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status});
-        apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
+        kube.put(node_of(&json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]})));
         let names = [HostName::new("a").unwrap()];
         let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
         assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
@@ -146,9 +313,147 @@ mod tests {
         let mut kube = MockKube::new();
         let mut answers = [refused(403), refused(500), Ok(())].into_iter();
         kube.expect_ready().times(3).returning(move || answers.next().unwrap());
-        assert_eq!(apply(&Action::Reach, &kube).await.unwrap(), Done::Changed);
+        wait(None, &kube).await.unwrap();
         let mut kube = MockKube::new();
         kube.expect_ready().times(1).returning(move || refused(401));
-        assert!(matches!(apply(&Action::Reach, &kube).await, Err(Error::Kube(KubeError::Refused { code: 401, .. }))));
+        assert!(matches!(wait(None, &kube).await, Err(Error::Kube(KubeError::Refused { code: 401, .. }))));
+    }
+
+    /// While nodes are awaited a look is one list, and looks become rarer.
+    #[tokio::test]
+    async fn a_wait_for_nodes_asks_for_nodes_alone_and_ever_less_often() {
+        let mut kube = MockKube::new();
+        kube.expect_list().times(1).withf(|kind| kind.kind == "Node").returning(|_| Ok(vec![]));
+        assert_eq!(unready(&[HostName::new("a").unwrap()], &BTreeSet::new(), &kube).await.unwrap().len(), 1);
+        let looks: Vec<Duration> = (0..60).map(|look| pause(look, Duration::from_millis(20))).collect();
+        assert!(looks[0] == PAUSE && looks[59] == LONGEST && looks.is_sorted());
+        assert!((0..u32::MAX).step_by(1 << 28).all(|look| pause(look, Duration::ZERO) <= LONGEST));
+        assert_eq!(pause(0, Duration::from_millis(400)), Duration::from_millis(1600), "a dear look is not repeated at once");
+    }
+
+    fn foreign(name: &str, level: &str) -> Value {
+        let fields = json!({"f:metadata": {"f:labels": {"f:level": {}}}});
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": "u1", "resourceVersion": "7", "labels": {"level": level},
+            "managedFields": [{"manager": "helm", "operation": "Apply", "fieldsV1": fields}]}})
+    }
+
+    fn manifest(name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"level": "low"}}})
+    }
+
+    fn reference(name: &str) -> ObjectRef {
+        ObjectRef::of(&manifest(name))
+    }
+
+    fn exactly(object: &Value) -> Exactly {
+        Live::read("v1", "Namespace", object.clone()).unwrap().exactly()
+    }
+
+    async fn copies(kube: &MemoryKube) -> Vec<Value> {
+        kube.list(&kind("v1", "ConfigMap", COPIES)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_came_since_the_plan_and_is_not_ours_is_not_taken() {
+        let kube = MemoryKube::default();
+        kube.put(foreign("apps", "high"));
+        let error = apply(&Action::Apply { manifests: vec![manifest("apps")] }, &kube).await.unwrap_err();
+        assert!(matches!(&error, Error::Foreign { object } if object.name == "apps"), "{error}");
+        assert_eq!(kube.get(&reference("apps")).await.unwrap().unwrap(), foreign("apps", "high"));
+        // The same name without a conflicting field is not ours either.
+        kube.put(foreign("apps", "low"));
+        assert!(apply(&Action::Apply { manifests: vec![manifest("apps")] }, &kube).await.is_err());
+        apply(&Action::Apply { manifests: vec![manifest("new")] }, &kube).await.unwrap();
+        assert!(kube.get(&reference("new")).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_field_that_another_set_in_ours_since_the_plan_is_refused_with_its_owner() {
+        let kube = MemoryKube::default();
+        apply(&Action::Apply { manifests: vec![manifest("apps")] }, &kube).await.unwrap();
+        let mut object = kube.get(&reference("apps")).await.unwrap().unwrap();
+        let fields = json!({"f:metadata": {"f:labels": {"f:level": {}}}});
+        object["metadata"]["labels"]["level"] = "high".into();
+        object["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"manager": "argocd-controller", "operation": "Update", "fieldsV1": fields}));
+        kube.put(object.clone());
+        let error = apply(&Action::Apply { manifests: vec![manifest("apps")] }, &kube).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Conflict { reason, .. } if reason.contains("argocd-controller") && reason.contains(".metadata.labels.level"))
+        );
+        assert_eq!(kube.get(&reference("apps")).await.unwrap().unwrap(), object);
+    }
+
+    #[tokio::test]
+    async fn an_adoption_keeps_the_object_as_it_was_and_is_done_once() {
+        let kube = MemoryKube::default();
+        let before = foreign("apps", "high");
+        kube.put(before.clone());
+        let action = Action::Take { manifest: manifest("apps"), on: exactly(&before) };
+        assert_eq!(apply(&action, &kube).await.unwrap(), Done::Changed);
+        let after = kube.get(&reference("apps")).await.unwrap().unwrap();
+        assert_eq!((after["metadata"]["labels"]["level"].as_str(), after["metadata"]["uid"].as_str()), (Some("low"), Some("u1")));
+        let [copy] = copies(&kube).await.try_into().unwrap();
+        let kept: Value = serde_json::from_str(copy["data"]["object.json"].as_str().unwrap()).unwrap();
+        assert_eq!((kept["metadata"]["labels"]["level"].as_str(), copy["immutable"].as_bool()), (Some("high"), Some(true)));
+        assert!(kept["metadata"]["uid"].is_null() && kept["metadata"]["resourceVersion"].is_null(), "it can be applied again: {kept}");
+        assert_eq!(copy["metadata"]["name"].as_str(), Some(exactly(&before).copy().as_str()));
+        assert_eq!(apply(&action, &kube).await.unwrap(), Done::Already);
+        assert_eq!(copies(&kube).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_not_the_one_of_the_plan_is_neither_taken_nor_deleted() {
+        let planned = foreign("apps", "high");
+        let mut replaced = planned.clone();
+        replaced["metadata"]["uid"] = "u2".into();
+        for now in [Some(foreign("apps", "higher")), Some(replaced), None] {
+            let kube = MemoryKube::default();
+            if let Some(object) = &now {
+                kube.put(object.clone());
+            }
+            let error = apply(&Action::Take { manifest: manifest("apps"), on: exactly(&planned) }, &kube).await.unwrap_err();
+            assert!(matches!(error, Error::Moved { .. }), "{error}");
+            assert!(kube.get(&reference("apps")).await.unwrap() == now && copies(&kube).await.is_empty());
+        }
+        // A volume that was bound between the plan and its step.
+        let kube = MemoryKube::default();
+        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}});
+        apply(&Action::Apply { manifests: vec![volume.clone()] }, &kube).await.unwrap();
+        let mut object = kube.get(&ObjectRef::of(&volume)).await.unwrap().unwrap();
+        let on = Live::read("v1", "PersistentVolume", object.clone()).unwrap().exactly();
+        object["status"] = json!({"phase": "Bound"});
+        kube.put(object.clone());
+        let delete = Action::Delete { objects: vec![on] };
+        assert!(matches!(apply(&delete, &kube).await.unwrap_err(), Error::Moved { .. }));
+        object.as_object_mut().unwrap().remove("status");
+        object["metadata"]["resourceVersion"] = "99".into();
+        kube.put(object);
+        apply(&delete, &kube).await.unwrap();
+        assert!(kube.get(&ObjectRef::of(&volume)).await.unwrap().is_none(), "a resource version alone is no other object");
+        apply(&delete, &kube).await.unwrap();
+        kube.put(foreign("apps", "high"));
+        let foreign = Action::Delete { objects: vec![exactly(&foreign("apps", "high"))] };
+        assert!(apply(&foreign, &kube).await.is_err() && kube.get(&reference("apps")).await.unwrap().is_some(), "never what is not ours");
+    }
+
+    #[tokio::test]
+    async fn labels_of_others_are_overwritten_while_they_are_as_seen() {
+        let labelled = |zone: &str| {
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "uid": "u", "labels": {"zone": zone},
+            "managedFields": [{"manager": "kubectl-label", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:zone": {}}}}}]}})
+        };
+        let kube = MemoryKube::default();
+        kube.put(labelled("b"));
+        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "labels": {"zone": "a"}}});
+        let error = apply(&Action::Apply { manifests: vec![manifest.clone()] }, &kube).await.unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }), "{error}");
+        let action =
+            |seen: &str| Action::Label { manifest: manifest.clone(), seen: BTreeMap::from([("zone".to_owned(), seen.to_owned())]) };
+        assert!(matches!(apply(&action("c"), &kube).await.unwrap_err(), Error::Moved { .. }));
+        apply(&action("b"), &kube).await.unwrap();
+        assert_eq!(kube.get(&ObjectRef::of(&manifest)).await.unwrap().unwrap()["metadata"]["labels"]["zone"], "a");
     }
 }

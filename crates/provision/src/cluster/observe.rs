@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::health::{Alive, boot, gone, shortfalls};
+use super::object::{Live, own};
 use crate::api::{ADMIN, FIELD_MANAGER};
 
 /// Every object of ours carries it.
@@ -28,22 +29,32 @@ const KINDS: [(&str, &str, &str); 11] = [
     ("storage.k8s.io/v1", "StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
     ("apps/v1", "DaemonSet", "/apis/apps/v1/daemonsets"),
 ];
-/// What is read besides: whether nodes and the cluster's own workloads are well.
-const OTHERS: [&str; 6] = [
+/// What is read besides: whether nodes and the cluster's own workloads are well, and which version answers.
+const OTHERS: [&str; 7] = [
     "/readyz",
     "/api/v1/nodes",
     "/apis/apps/v1/namespaces/kube-system/daemonsets",
     "/apis/apps/v1/namespaces/kube-system/deployments",
     "/api/v1/namespaces/kube-system/pods",
     "/api/v1/namespaces/kube-flannel/pods",
+    "/version",
 ];
-/// How many lists the section asks for before those of Secrets.
+/// How many lists the section asks for before those of Secrets. After those come the objects that are asked for by name.
 pub const LISTS: usize = OTHERS.len() + KINDS.len();
+/// kubeadm's record of the cluster.
+const RECORD: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
 /// The annotation in which `kubectl apply` keeps what it was given, values too.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const MARK: &str = "\n@@status ";
+/// How much the API server may answer: for the cluster's own objects and for users' namespaces, and for each object that the file asks for.
+const ANSWER: usize = 32 << 20;
+const OBJECT: usize = 8 << 10;
+/// More rows than any cluster has that kubeadm makes; an answer with more is not understood.
+const MOST_ROWS: usize = 150_000;
+/// A text of the API that is kept, such as a version or a kubelet's words, ends here.
+const MOST_TEXT: usize = 512;
 
 /// The cluster as its API tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,18 +62,22 @@ const MARK: &str = "\n@@status ";
 pub struct ApiFacts {
     /// Whether the API server answers at all; the rest is empty where not.
     pub answers: bool,
-    /// Our objects, without what the server adds.
-    pub objects: Vec<Value>,
+    /// Our objects, and those of other people that have a name which the file asks for.
+    pub objects: Vec<Live>,
     /// The nodes.
     pub nodes: BTreeMap<String, NodeState>,
     /// Workloads of the cluster itself that are not all ready, each with its numbers.
     pub unready: Vec<String>,
     /// The ids of boots and containers that the API tells of and that are no more: it has not heard from their machines since they came up.
     pub gone: BTreeSet<String>,
+    /// The API server's version, such as `1.37.1`.
+    pub version: Option<String>,
+    /// What kubeadm wrote down of the cluster; nothing when it made none.
+    pub record: Option<Record>,
 }
 
 /// A node as the API tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeState {
     /// Whether its condition Ready is True, and said since the machine came up.
@@ -73,6 +88,40 @@ pub struct NodeState {
     pub labels: BTreeMap<String, String>,
     /// The keys of those that kubestead set.
     pub owned: BTreeSet<String>,
+    /// Who set the other ones.
+    pub others: BTreeMap<String, String>,
+    /// The kubelet's version, such as `1.37.1`.
+    pub kubelet: Option<String>,
+    /// containerd's.
+    pub runtime: Option<String>,
+    /// Its ranges of pods' addresses.
+    pub pods: Vec<String>,
+}
+
+/// `ClusterConfiguration` as kubeadm wrote it down, as far as it can never change while the cluster lives, and its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    /// Such as `v1.37.1`.
+    pub kubernetes_version: Option<String>,
+    /// The cluster's name.
+    pub cluster_name: Option<String>,
+    /// `host:port` of the API.
+    pub control_plane_endpoint: Option<String>,
+    /// Address ranges.
+    pub networking: Networking,
+}
+
+/// Address ranges and domain as kubeadm wrote them down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Networking {
+    /// Of pods.
+    pub pod_subnet: Option<String>,
+    /// Of services.
+    pub service_subnet: Option<String>,
+    /// DNS domain of services.
+    pub dns_domain: Option<String>,
 }
 
 /// The part of a path that asks for our objects alone.
@@ -80,21 +129,45 @@ pub(crate) fn selector() -> String {
     format!("labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"))
 }
 
+/// A kind that is asked for by name: its version and its name.
+type Kind = (&'static str, &'static str);
+
+/// Where the API has an object of a kind that we apply; nothing for other kinds.
+fn path(object: &ObjectRef) -> Option<(String, Kind)> {
+    let (version, kind, list) = KINDS.iter().find(|(version, kind, _)| *version == object.api_version && *kind == object.kind)?;
+    let (group, plural) = list.rsplit_once('/')?;
+    let path = match object.namespace.as_str() {
+        "" => format!("{list}/{}", object.name),
+        namespace => format!("{group}/namespaces/{namespace}/{plural}/{}", object.name),
+    };
+    Some((path, (version, kind)))
+}
+
+/// What is asked for by name: the record, every object that the file asks for, whoever made it, and in place of volumes, which are many, those
+/// that do not carry our label.
+fn by_name(names: &[ObjectRef]) -> Vec<(String, Option<Kind>)> {
+    let volume: Kind = ("v1", "PersistentVolume");
+    let volumes = names.iter().any(|n| n.kind == volume.1);
+    let strangers = volumes.then(|| (format!("/api/v1/persistentvolumes?{}", selector().replace("%3D", "%21%3D")), Some(volume)));
+    let named = names.iter().filter(|n| n.kind != volume.1).filter_map(path).map(|(path, kind)| (path, Some(kind)));
+    std::iter::once((RECORD.to_owned(), None)).chain(named).chain(strangers).collect()
+}
+
 /// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the
-/// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads. What `kubectl apply` left of values in an
-/// annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
-pub fn section(secrets: &[String]) -> Section {
-    let selector = selector();
-    let kinds = KINDS.iter().map(|(_, _, path)| format!("{path}?{selector}&includeObject=Object"));
-    let others = OTHERS.iter().map(|p| format!("{p}?includeObject=Object"));
-    let urls = others.chain(kinds).chain(secrets.iter().cloned()).map(|p| format!("'https://kubernetes:6443{p}'"));
-    // A JSON text has its quotes escaped, so that this ends where the text ends.
-    let cut = format!(r##"sed -E 's#("{LAST_APPLIED}": ?)"([^"\\]|\\.)*"#\1""#'"##);
-    let script = format!(
-        "[ -s /etc/kubernetes/admin.conf ] || exit 0\n{ADMIN}as_admin -m 20 -H 'Accept: {TABLE}' -w '\\n@@status %{{http_code}}\\n' {} | {cut}; true",
-        urls.collect::<Vec<_>>().join(" ")
-    );
-    Section::new("cluster/api", script)
+/// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads, `names` the objects that the file asks for. What
+/// `kubectl apply` left of values in an annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
+pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
+    let whole = |path: &str| format!("{path}{}includeObject=Object", if path.contains('?') { '&' } else { '?' });
+    let kinds = KINDS.iter().map(|(_, _, path)| whole(&format!("{path}?{}", selector())));
+    let lists = OTHERS.iter().map(|p| whole(p)).chain(kinds);
+    let named = by_name(names);
+    let urls = lists.chain(secrets.iter().cloned()).chain(named.iter().map(|(path, _)| whole(path)));
+    let urls = urls.map(|p| format!("https://kubernetes:6443{p}"));
+    Section::script("cluster/api", &format!("{ADMIN}{}", include_str!("scripts/api.sh")))
+        .var("annotation", LAST_APPLIED)
+        .var("accept", TABLE)
+        .list("urls", urls)
+        .expects(ANSWER + OBJECT * names.len())
 }
 
 /// Each answer with its HTTP status, `000` for none.
@@ -109,15 +182,17 @@ pub(crate) fn bodies(text: &str) -> Vec<(&str, &str)> {
     bodies
 }
 
-/// Reads the answer; nothing when there is no cluster. `machines` are the nodes that were seen.
-pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>) -> Result<Option<ApiFacts>, Gap> {
+/// Reads the answer of the section that was made of the same names and of as many paths of Secrets; nothing when there is no cluster.
+/// `machines` are the nodes that were seen.
+pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usize, names: &[ObjectRef]) -> Result<Option<ApiFacts>, Gap> {
     let text = answers.text("cluster/api")?;
     if text.is_empty() {
         return Ok(None);
     }
+    let all = self::bodies(text);
     let mut bodies = Vec::new();
-    for (body, status) in self::bodies(text).into_iter().take(LISTS) {
-        match status {
+    for (body, status) in all.iter().take(LISTS) {
+        match *status {
             "200" => {}
             "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
             // Just started, it has not read yet who may what, and lets nobody in.
@@ -127,37 +202,104 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>) -> Result<Opt
                 return Err(Gap::new(format!("the API server answers {code} to {path}")));
             }
         }
-        bodies.push(body);
+        bodies.push(*body);
     }
-    if bodies.len() != LISTS {
+    let paths = by_name(names);
+    let tail = all.get(LISTS + secrets..).unwrap_or_default();
+    if bodies.len() != LISTS || tail.len() != paths.len() {
         return Err(Gap::new("the answers of the API server were cut off"));
     }
-    // An empty table has null for its rows.
-    let items = |index: usize| -> Result<Vec<Value>, Gap> {
-        let mut table: Value =
-            serde_json::from_str(bodies[index]).map_err(|e| Gap::new(format!("the API server's answer was not understood: {e}")))?;
-        if table["kind"] != "Table" {
-            return Err(Gap::new(format!("the API server answers with a {} where a table was asked for", table["kind"])));
-        }
-        let rows = table["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        Ok(rows.into_iter().map(|mut row| row["object"].take()).collect())
-    };
     let mut objects = Vec::new();
-    for (index, (version, kind, _)) in KINDS.iter().enumerate() {
-        for mut item in items(OTHERS.len() + index)?.into_iter().filter(ours) {
-            item["apiVersion"] = (*version).into();
-            item["kind"] = (*kind).into();
-            objects.push(item);
+    let mut known = BTreeSet::new();
+    let mut add = |live: Live| {
+        if known.insert(live.object.clone()) {
+            objects.push(live);
+        }
+    };
+    let wanted: BTreeSet<&ObjectRef> = names.iter().collect();
+    let mut workloads = [items(bodies[2])?, items(bodies[3])?].concat();
+    for (body, (version, kind, _)) in bodies[OTHERS.len()..].iter().zip(KINDS) {
+        for item in items(body)? {
+            let workload = (kind == "DaemonSet").then(|| item.clone());
+            let live = Live::read(version, kind, item)?;
+            if live.ours {
+                workloads.extend(workload);
+            }
+            if live.ours || wanted.contains(&live.object) {
+                add(live);
+            }
         }
     }
-    let mut workloads = [items(2)?, items(3)?].concat();
-    workloads.extend(objects.iter().filter(|o| o["kind"] == "DaemonSet").cloned());
-    let (nodes, pods) = (items(1)?, [items(4)?, items(5)?].concat());
+    let mut record = None;
+    for ((body, status), (path, kind)) in tail.iter().zip(&paths) {
+        match *status {
+            "200" => {}
+            "404" => continue,
+            "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
+            code => return Err(Gap::new(format!("the API server answers {code} to {path}"))),
+        }
+        let Some((version, kind)) = kind else {
+            record = items(body)?.first().map(read_record).transpose()?;
+            continue;
+        };
+        for item in items(body)? {
+            let live = Live::read(version, kind, item)?;
+            if wanted.contains(&live.object) {
+                add(live);
+            }
+        }
+    }
+    let (nodes, pods) = (items(bodies[1])?, [items(bodies[4])?, items(bodies[5])?].concat());
     let gone = gone(&nodes, &pods, machines);
     let unready = shortfalls(&workloads, &pods, &gone);
-    objects.iter_mut().for_each(plain);
-    let nodes = nodes.iter().map(|n| (n["metadata"]["name"].as_str().unwrap_or_default().to_owned(), node(n, &gone))).collect();
-    Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone }))
+    let version: Value = serde_json::from_str(bodies[6]).map_err(not_understood)?;
+    let version = version["gitVersion"].as_str().and_then(plain_version);
+    let nodes = nodes.iter().map(|n| (short(&n["metadata"]["name"]), node(n, &gone))).collect();
+    Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone, version, record }))
+}
+
+fn not_understood(why: impl std::fmt::Display) -> Gap {
+    Gap::new(format!("the API server's answer was not understood: {why}"))
+}
+
+/// The objects of a table. An empty one has null for its rows.
+fn items(body: &str) -> Result<Vec<Value>, Gap> {
+    let mut table: Value = serde_json::from_str(body).map_err(not_understood)?;
+    if table["kind"] != "Table" {
+        return Err(Gap::new(format!("the API server answers with a {} where a table was asked for", short(&table["kind"]))));
+    }
+    let rows = table.get_mut("rows").map_or(Value::Null, Value::take);
+    match rows {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(rows) if rows.len() <= MOST_ROWS => {
+            Ok(rows.into_iter().map(|mut row| row.get_mut("object").map_or(Value::Null, Value::take)).collect())
+        }
+        Value::Array(rows) => Err(not_understood(format!("{} objects of one kind", rows.len()))),
+        _ => Err(not_understood("rows that are no list")),
+    }
+}
+
+/// A text that is kept: no longer than [`MOST_TEXT`] characters.
+fn short(value: &Value) -> String {
+    value.as_str().unwrap_or_default().chars().take(MOST_TEXT).collect()
+}
+
+/// `1.37.1` of `v1.37.1+build`; nothing of what is no version.
+pub(crate) fn plain_version(text: &str) -> Option<String> {
+    let text = text.trim().trim_start_matches('v');
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let parts: Vec<&str> = text[..end].split('.').collect();
+    let good = parts.len() == 3 && parts.iter().all(|p| !p.is_empty() && p.len() <= 5);
+    good.then(|| parts.join("."))
+}
+
+/// `ClusterConfiguration` of the record.
+fn read_record(object: &Value) -> Result<Record, Gap> {
+    let text = object["data"]["ClusterConfiguration"].as_str().unwrap_or_default();
+    if text.is_empty() || text.len() > 64 << 10 {
+        return Err(Gap::new("kube-system/kubeadm-config has no ClusterConfiguration that could be read"));
+    }
+    serde_saphyr::from_str(text).map_err(|e| Gap::new(format!("ClusterConfiguration in kube-system/kubeadm-config: {e}")))
 }
 
 impl ApiFacts {
@@ -167,72 +309,42 @@ impl ApiFacts {
     }
 }
 
-/// A label can be copied; the field manager is who applied it.
-fn ours(object: &Value) -> bool {
-    object["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(|m| m["manager"] == FIELD_MANAGER))
-}
-
-/// Takes away what the server adds and changes by itself; a volume's phase is kept.
-fn plain(object: &mut Value) {
-    if let Some(meta) = object["metadata"].as_object_mut() {
-        meta.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
-    }
-    let phase = object["status"]["phase"].take();
-    if let Some(map) = object.as_object_mut() {
-        map.remove("status");
-        if !phase.is_null() {
-            map.insert("phase".into(), phase);
-        }
-    }
-}
-
 /// A node, unless it is `gone` what the API tells of.
 pub(super) fn node(object: &Value, gone: &BTreeSet<String>) -> NodeState {
     let old = boot(object).is_some_and(|boot| gone.contains(boot));
     let conditions = object["status"]["conditions"].as_array();
     let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
     let labels = object["metadata"]["labels"].as_object();
-    let fields = object["metadata"]["managedFields"].as_array();
-    let own = fields.into_iter().flatten().filter(|m| m["manager"] == FIELD_MANAGER);
+    let (mut owned, mut others) = (BTreeSet::new(), BTreeMap::new());
+    for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
+        let keys = entry.pointer("/fieldsV1/f:metadata/f:labels").and_then(Value::as_object).into_iter().flatten();
+        let keys = keys.filter_map(|(key, _)| key.strip_prefix("f:")).map(str::to_owned);
+        if own(entry) {
+            owned.extend(keys);
+        } else {
+            let manager = entry["manager"].as_str().unwrap_or("somebody");
+            others.extend(keys.map(|key| (key, manager.to_owned())));
+        }
+    }
+    let version = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).and_then(plain_version);
+    let runtime = object.pointer("/status/nodeInfo/containerRuntimeVersion").and_then(Value::as_str);
     NodeState {
         ready: !old && ready.is_some_and(|c| c["status"] == "True"),
-        message: match ready.and_then(|c| c["message"].as_str()) {
-            _ if old => "its kubelet has told nothing since the machine came up",
-            Some(message) => message,
-            None => "it has not said that it is ready",
-        }
-        .to_owned(),
+        message: if old {
+            "its kubelet has told nothing since the machine came up".to_owned()
+        } else {
+            match ready.map(|c| short(&c["message"])).filter(|message| !message.is_empty()) {
+                Some(message) => message,
+                None => "it has not said that it is ready".to_owned(),
+            }
+        },
         labels: labels.into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
-        owned: own
-            .filter_map(|m| m.pointer("/fieldsV1/f:metadata/f:labels")?.as_object())
-            .flat_map(|map| map.keys().filter_map(|k| k.strip_prefix("f:")).map(str::to_owned))
-            .collect(),
+        owned,
+        others,
+        kubelet: version("/status/nodeInfo/kubeletVersion"),
+        runtime: runtime.and_then(|r| r.strip_prefix("containerd://")).and_then(plain_version),
+        pods: object["spec"]["podCIDRs"].as_array().into_iter().flatten().take(2).map(short).filter(|r| !r.is_empty()).collect(),
     }
-}
-
-/// Whether the live object says all that the manifest says.
-pub(super) fn says(live: &Value, manifest: &Value) -> bool {
-    match (live, manifest) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|l| says(l, value)) || empty(value))
-        }
-        (Value::Array(live), Value::Array(wanted)) => live.len() == wanted.len() && live.iter().zip(wanted).all(|(l, w)| says(l, w)),
-        (live, wanted) => live == wanted,
-    }
-}
-
-/// The server leaves these out.
-fn empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => false,
-    }
-}
-
-pub(super) fn find<'a>(objects: &'a [Value], reference: &ObjectRef) -> Option<&'a Value> {
-    objects.iter().find(|o| ObjectRef::of(o) == *reference)
 }
 
 #[cfg(test)]
@@ -241,24 +353,126 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_cut_answer_or_a_refusal_is_a_gap_and_no_cluster_is_none() {
-        let none = BTreeMap::new();
-        let answers = |text: &str| Answers::from_pairs([("cluster/api", 0, text)]);
-        assert_eq!(read(&answers(""), &none), Ok(None));
-        assert!(read(&answers("ok\n@@status 200\n"), &none).is_err());
-        assert!(!read(&answers("\n@@status 000\n"), &none).unwrap().unwrap().answers);
-        assert!(!read(&answers("forbidden\n@@status 403\n"), &none).unwrap().unwrap().answers, "it has not read who may what");
-        assert!(read(&answers("ok\n@@status 200\n\n@@status 403\n"), &none).unwrap_err().to_string().contains("403 to /api/v1/nodes"));
-        let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(LISTS);
-        assert!(read(&answers(&all), &none).unwrap().unwrap().nodes.is_empty());
+    fn answers(text: &str) -> Answers {
+        Answers::from_pairs([("cluster/api", 0, text)])
+    }
+
+    fn reference(version: &str, kind: &str, namespace: &str, name: &str) -> ObjectRef {
+        ObjectRef { api_version: version.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() }
+    }
+
+    fn ok(body: &Value) -> String {
+        format!("{body}\n@@status 200\n")
+    }
+
+    const NONE: &str = "{\"kind\":\"Status\"}\n@@status 404\n";
+
+    /// A cluster in which `tail` is answered to what is asked for by name, after the record.
+    fn read_with(names: &[ObjectRef], volumes: &Value, tail: &[String]) -> Result<Option<ApiFacts>, Gap> {
+        let empty = json!({"kind": "Table", "rows": null});
+        let mut bodies = vec![ok(&empty); LISTS];
+        bodies[6] = ok(&json!({"gitVersion": "v1.36.2"}));
+        bodies[OTHERS.len() + 1] = ok(volumes);
+        let secrets = vec![ok(&empty); 2];
+        read(&answers(&[bodies, secrets, tail.to_vec()].concat().concat()), &BTreeMap::new(), 2, names)
     }
 
     #[test]
-    fn a_live_object_may_say_more_and_not_less() {
-        let wanted = json!({"spec": {"a": 1, "list": [{"x": 1}], "off": false}});
-        assert!(says(&json!({"spec": {"a": 1, "b": 2, "list": [{"x": 1, "y": 2}]}}), &wanted));
-        assert!(!says(&json!({"spec": {"a": 2, "list": [{"x": 1}]}}), &wanted));
-        assert!(!says(&json!({"spec": {"a": 1, "list": [{"x": 1}, {"x": 3}]}}), &wanted));
+    fn a_cut_answer_or_a_refusal_is_a_gap_and_no_cluster_is_none() {
+        let none = BTreeMap::new();
+        let read = |text: &str| read(&answers(text), &none, 0, &[]);
+        assert_eq!(read(""), Ok(None));
+        assert!(read("ok\n@@status 200\n").is_err());
+        assert!(!read("\n@@status 000\n").unwrap().unwrap().answers);
+        assert!(!read("forbidden\n@@status 403\n").unwrap().unwrap().answers, "it has not read who may what");
+        assert!(read("ok\n@@status 200\n\n@@status 403\n").unwrap_err().to_string().contains("403 to /api/v1/nodes"));
+        let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(LISTS);
+        assert!(read(&all).is_err(), "what is asked for by name is missing");
+        assert!(read(&format!("{all}{NONE}")).unwrap().unwrap().nodes.is_empty());
+    }
+
+    #[test]
+    fn an_object_of_our_name_is_seen_whoever_made_it_and_others_are_not() {
+        let names = [
+            reference("v1", "Namespace", "", "apps"),
+            reference("v1", "LimitRange", "apps", "defaults"),
+            reference("rbac.authorization.k8s.io/v1", "ClusterRole", "", "kubestead:apps-viewer"),
+            reference("v1", "PersistentVolume", "", "kube1-share"),
+        ];
+        let command = kubestead_core::probe::command(&[section(&["/api/v1/secrets".to_owned()], &names)], "n1");
+        assert!(command.limits.output > 32 << 20, "ten thousand volumes are no answer that is too long");
+        let script = command.script().into_owned();
+        for path in [
+            "/api/v1/namespaces/apps?includeObject=Object",
+            "/api/v1/namespaces/apps/limitranges/defaults?",
+            "/clusterroles/kubestead:apps-viewer?",
+            "/api/v1/persistentvolumes?labelSelector=app.kubernetes.io%2Fmanaged-by%21%3Dkubestead&includeObject=Object",
+        ] {
+            assert!(script.contains(path), "{path}: {script}");
+        }
+        let table = |objects: &[Value]| json!({"kind": "Table", "rows": objects.iter().map(|o| json!({"object": o})).collect::<Vec<_>>()});
+        let by = |name: &str, manager: &str| {
+            json!({"metadata": {"name": name, "uid": format!("u-{name}"),
+            "managedFields": [{"manager": manager, "operation": "Apply", "fieldsV1": {}}]}})
+        };
+        let record = json!({"metadata": {"name": "kubeadm-config"},
+            "data": {"ClusterConfiguration": "clusterName: home\nkubernetesVersion: v1.36.2\nnetworking:\n  podSubnet: 10.244.0.0/16\n"}});
+        let tail = [
+            ok(&table(&[record])),
+            ok(&table(&[by("apps", "kubectl")])),
+            NONE.to_owned(),
+            NONE.to_owned(),
+            ok(&table(&[by("kube1-share", "kubectl"), by("of-csi", "csi")])),
+        ];
+        // One that carries our label and was copied by somebody is not ours, and one of ours may have lost its name in the file.
+        let facts = read_with(&names, &table(&[by("kube1-old", "kubestead"), by("copied", "helm")]), &tail).unwrap().unwrap();
+        let found: Vec<(&str, bool)> = facts.objects.iter().map(|live| (live.object.name.as_str(), live.ours)).collect();
+        assert_eq!(found, [("kube1-old", true), ("apps", false), ("kube1-share", false)]);
+        assert_eq!(facts.version.as_deref(), Some("1.36.2"));
+        let record = facts.record.unwrap();
+        assert_eq!((record.cluster_name.as_deref(), record.networking.pod_subnet.as_deref()), (Some("home"), Some("10.244.0.0/16")));
+        assert!(read_with(&names, &table(&[]), &tail[..3]).unwrap_err().to_string().contains("cut off"));
+        let refused = [tail[0].clone(), "{}\n@@status 403\n".to_owned(), tail[2].clone(), tail[3].clone(), tail[4].clone()];
+        assert!(read_with(&names, &table(&[]), &refused).unwrap_err().to_string().contains("403 to /api/v1/namespaces/apps"));
+    }
+
+    #[test]
+    fn no_shape_of_an_answer_is_a_panic() {
+        let shapes = [
+            json!(null),
+            json!(7),
+            json!("x"),
+            json!([[]]),
+            json!({"kind": "Table", "rows": 7}),
+            json!({"kind": "Table", "rows": [7]}),
+            json!({"kind": "Table", "rows": [{"object": "x"}]}),
+            json!({"kind": "Table", "rows": [{"object": {"metadata": 1, "status": "x"}}]}),
+        ];
+        for shape in &shapes {
+            assert!(read_with(&[], shape, &[NONE.to_owned()]).is_err(), "{shape}");
+        }
+        let bad = json!({"kind": "Table", "rows": [{"object": {"data": {"ClusterConfiguration": "a: [".to_owned()}}}]});
+        assert!(read_with(&[], &json!({"kind": "Table"}), &[ok(&bad)]).unwrap_err().to_string().contains("kubeadm-config"));
+    }
+
+    #[test]
+    fn a_node_tells_its_versions_and_who_set_its_labels() {
+        let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:zone": {}}}});
+        let object = json!({
+            "metadata": {"name": "a", "labels": {"zone": "b"}, "managedFields": [{"manager": "kubectl-label", "operation": "Update", "fieldsV1": fields}]},
+            "spec": {"podCIDRs": ["10.244.1.0/24", 7]},
+            "status": {"nodeInfo": {"kubeletVersion": "v1.36.2", "containerRuntimeVersion": "containerd://2.1.4-k3s1"},
+                "conditions": [{"type": "Ready", "status": "False", "message": "x".repeat(5000)}]}});
+        let node = node(&object, &BTreeSet::new());
+        assert_eq!((node.kubelet.as_deref(), node.runtime.as_deref()), (Some("1.36.2"), Some("2.1.4")));
+        assert_eq!(node.others, BTreeMap::from([("zone".to_owned(), "kubectl-label".to_owned())]));
+        assert_eq!((node.pods, node.message.len()), (vec!["10.244.1.0/24".to_owned()], MOST_TEXT));
+    }
+
+    #[test]
+    fn a_version_is_three_numbers() {
+        for (text, version) in [("v1.37.1", Some("1.37.1")), ("1.37.1+rke2", Some("1.37.1")), ("v1.37", None), ("", None), ("1..2", None)] {
+            assert_eq!(plain_version(text).as_deref(), version, "{text}");
+        }
     }
 }

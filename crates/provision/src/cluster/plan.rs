@@ -9,7 +9,9 @@ use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::observe::{ApiFacts, MANAGED_BY, find, says};
+use super::fixed::{self, is_system_namespace};
+use super::object::{ADOPTED, COPIES, Exactly, Index, Live, differences, says};
+use super::observe::{ApiFacts, MANAGED_BY, NodeState};
 use super::{flannel, namespace};
 use crate::api::FIELD_MANAGER;
 use crate::file::Namespace;
@@ -18,15 +20,29 @@ use crate::file::Namespace;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Applies manifests, in order.
+    /// Applies manifests, in order. An object that somebody else made, or a field that somebody else set, is refused.
     Apply {
         /// The manifests.
         manifests: Vec<Value>,
     },
+    /// Applies a manifest over what somebody else made or set, after a copy of the object is kept.
+    Take {
+        /// The manifest.
+        manifest: Value,
+        /// The object as it was seen; another one, or one that says something else now, is refused.
+        on: Exactly,
+    },
+    /// Sets labels of a node that somebody else set to other values.
+    Label {
+        /// The manifest.
+        manifest: Value,
+        /// The values as they were seen; others are refused.
+        seen: BTreeMap<String, String>,
+    },
     /// Deletes objects that the file does not ask for any more.
     Delete {
-        /// Which.
-        objects: Vec<ObjectRef>,
+        /// Which, as they were seen; others are refused.
+        objects: Vec<Exactly>,
     },
     /// Waits until the API server answers.
     Reach,
@@ -73,32 +89,46 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
             return part;
         }
     };
+    if let Some(namespace) = spec.namespace.as_ref().filter(|n| is_system_namespace(n.name.as_str())) {
+        let reason = format!("{} belongs to Kubernetes: users get no rights in it, and its rules are not ours to change", namespace.name);
+        part.held.push(Held::new("cluster/namespace", reason, "choose another namespace.name in the file"));
+    }
     if !facts.answers {
         // After a boot it comes by itself.
         let why = "wait until the API server answers; what else is to do shows then";
         part.push(Step::new(Target::Cluster, "api", "reach", Action::Reach, why).after(spec.joined.clone()));
         return part;
     }
-    let topics = [
-        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1)),
-        ("storage", "storage classes and persistent volumes", spec.storage.clone()),
-        ("namespace", "the users' namespace, accounts and rights", spec.namespace.as_ref().map(namespace::manifests).unwrap_or_default()),
-    ];
+    let index = Index::of(&facts.objects);
     let mut wanted = BTreeSet::new();
-    for (topic, why, manifests) in topics {
-        let manifests: Vec<Value> = manifests.into_iter().map(labelled).collect();
+    let mut waits = BTreeSet::new();
+    for (topic, why, manifests) in topics(spec) {
         wanted.extend(manifests.iter().map(ObjectRef::of));
-        let differs = |m: &Value| find(&facts.objects, &ObjectRef::of(m)).is_none_or(|live| !says(live, m));
-        let manifests: Vec<Value> = manifests.into_iter().filter(differs).collect();
-        if !manifests.is_empty() {
-            let why = format!("{why}: {} objects", manifests.len());
-            part.push(Step::new(Target::Cluster, topic, "apply", Action::Apply { manifests }, why).after(spec.after.clone()));
+        let done = self::topic(topic, why, manifests, &index, spec, &mut part);
+        if topic == "network" {
+            waits = done;
         }
     }
     labels(spec, facts, &mut part);
-    ready(spec, facts, &mut part);
+    ready(spec, facts, &waits, &mut part);
     leftovers(facts, &wanted, &mut part);
     part
+}
+
+/// The objects that the file asks for, by topic and in the order in which they are applied.
+fn topics(spec: &ObjectsSpec) -> [(&'static str, &'static str, Vec<Value>); 3] {
+    let users = spec.namespace.as_ref().filter(|n| !is_system_namespace(n.name.as_str()));
+    let all = [
+        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1)),
+        ("storage", "storage classes and persistent volumes", spec.storage.clone()),
+        ("namespace", "the users' namespace, accounts and rights", users.map(namespace::manifests).unwrap_or_default()),
+    ];
+    all.map(|(topic, why, manifests)| (topic, why, manifests.into_iter().map(labelled).collect()))
+}
+
+/// The names of all objects that the file asks for: whoever made one of them, it is looked at.
+pub fn names(spec: &ObjectsSpec) -> Vec<ObjectRef> {
+    topics(spec).iter().flat_map(|(_, _, manifests)| manifests.iter().map(ObjectRef::of)).collect()
 }
 
 fn labelled(mut manifest: Value) -> Value {
@@ -106,15 +136,167 @@ fn labelled(mut manifest: Value) -> Value {
     manifest
 }
 
+/// What an object is called in the id of a step or of what is held: a namespace has no dot in it.
+fn object_id(object: &ObjectRef) -> String {
+    let kind = object.kind.to_lowercase();
+    if object.namespace.is_empty() { format!("{kind}.{}", object.name) } else { format!("{kind}.{}.{}", object.namespace, object.name) }
+}
+
+/// The step that takes over an object which somebody else made.
+pub(crate) fn adopted(object: &ObjectRef) -> StepId {
+    StepId::new("cluster", &object_id(object), "adopt")
+}
+
+/// How an object is that the file asks for.
+enum State<'a> {
+    /// As the file says.
+    Same,
+    /// It is not there, or ours and not as the file says: it is applied.
+    Apply,
+    /// Ours, and somebody else set fields to something else: which, and who.
+    Overwrite(&'a Live, BTreeMap<String, String>),
+    /// Somebody else made it.
+    Adopt(&'a Live),
+    /// It cannot become what the file says.
+    Held(String, &'static str),
+}
+
+fn judge<'a>(manifest: &Value, live: Option<&'a Live>) -> State<'a> {
+    let Some(live) = live else { return State::Apply };
+    let same = says(&live.content, manifest);
+    if live.deleting {
+        return State::Held("it is being deleted".to_owned(), "wait until it is gone, or see which finalizer holds it; then run up again");
+    }
+    if let Some(field) = fixed::field(&live.content, manifest) {
+        let whose = if live.ours { "" } else { "kubestead did not make it, and " };
+        let reason = format!("{whose}its {} is not what the file asks for and can never change", &field[1..].replace('/', "."));
+        return State::Held(reason, "delete it by hand if nobody needs it, or choose another name in the file");
+    }
+    let stays = if same { Vec::new() } else { live.stays(manifest) };
+    if !stays.is_empty() {
+        let reason = format!("others added {}, which stays whatever is applied", some(&stays));
+        return State::Held(reason, "take it away by hand, or delete the whole object: it is made anew");
+    }
+    if !live.ours {
+        return State::Adopt(live);
+    }
+    let conflicts = live.conflicts(manifest);
+    match same {
+        true => State::Same,
+        false if conflicts.is_empty() => State::Apply,
+        false => State::Overwrite(live, conflicts),
+    }
+}
+
+/// A few of many, for a sentence.
+fn some(all: &[String]) -> String {
+    const MOST: usize = 5;
+    let more = all.len().saturating_sub(MOST);
+    let words = all[..all.len() - more].join(", ");
+    if more == 0 { words } else { format!("{words} and {more} more") }
+}
+
+/// One topic: what nobody else has a say in goes in one step, after what asks. Volumes do not wait for each other. The answer is the steps after
+/// which the topic is done; what is held can be no step's condition, so that then nothing that needs it is planned.
+fn topic(
+    topic: &str,
+    why: &str,
+    manifests: Vec<Value>,
+    index: &Index<'_>,
+    spec: &ObjectsSpec,
+    part: &mut Part<Action>,
+) -> BTreeSet<StepId> {
+    let (mut batch, mut asked, mut stuck) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for mut manifest in manifests {
+        let object = ObjectRef::of(&manifest);
+        let live = index.get(&object);
+        // What our manager does not say any more, the server takes away: the copy would be lost of sight.
+        if let Some(copy) = live.filter(|live| live.ours).and_then(Live::adopted) {
+            manifest["metadata"]["annotations"][ADOPTED] = copy.into();
+        }
+        let id = object_id(&object);
+        let alone = object.kind == "PersistentVolume";
+        let (deed, on, why) = match judge(&manifest, live) {
+            State::Same => continue,
+            State::Apply => {
+                batch.push(manifest);
+                continue;
+            }
+            State::Held(reason, hint) => {
+                part.held.push(Held::new(format!("cluster/{id}"), reason, hint));
+                if !alone {
+                    stuck.push(object.to_string());
+                }
+                continue;
+            }
+            State::Adopt(live) => {
+                let on = live.exactly();
+                let changes = differences(&live.content, &manifest);
+                manifest["metadata"]["annotations"][ADOPTED] = on.copy().into();
+                let makers: Vec<String> = live.others.keys().cloned().collect();
+                let by = if makers.is_empty() { String::new() } else { format!(" (set by {})", some(&makers)) };
+                let why = format!(
+                    "take over {object}, which kubestead did not make{by}: {}; from then on it is kubestead's, and ConfigMap {COPIES}/{} holds it as it was",
+                    some(&changes),
+                    on.copy()
+                );
+                ("adopt", on, why)
+            }
+            State::Overwrite(live, conflicts) => {
+                let on = live.exactly();
+                let who: Vec<String> = conflicts.iter().map(|(path, manager)| format!("{path} (set by {manager})")).collect();
+                let why =
+                    format!("overwrite what others set in {object}: {}; ConfigMap {COPIES}/{} holds it as it was", some(&who), on.copy());
+                ("overwrite", on, why)
+            }
+        };
+        // What lies in a namespace waits until that is ours.
+        let home =
+            ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: object.namespace.clone() };
+        let step = Step::new(Target::Cluster, &id, deed, Action::Take { manifest, on }, why).asking();
+        let id = part.push(step.after(spec.after.clone()).after([adopted(&home)]));
+        if !alone {
+            asked.insert(id);
+        }
+    }
+    if batch.is_empty() {
+        return asked;
+    }
+    if !stuck.is_empty() {
+        let reason = format!("{} other objects wait for {}", batch.len(), some(&stuck));
+        part.held.push(Held::new(format!("cluster/{topic}"), reason, "mend that first"));
+        return asked;
+    }
+    let why = format!("{why}: {} objects", batch.len());
+    let step = Step::new(Target::Cluster, topic, "apply", Action::Apply { manifests: batch }, why);
+    let id = part.push(step.after(spec.after.clone()).after(asked.iter().cloned()));
+    asked.insert(id);
+    asked
+}
+
 fn labels(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
     let mut manifests = Vec::new();
     for (name, wanted) in &spec.nodes {
-        let fits = facts.nodes.get(name.as_str()).is_some_and(|node| {
+        let live = facts.nodes.get(name.as_str());
+        let fits = live.is_some_and(|node| {
             node.owned.iter().all(|key| wanted.contains_key(key)) && wanted.iter().all(|(k, v)| node.labels.get(k) == Some(v))
         });
-        if !fits {
-            manifests.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name.as_str(), "labels": wanted}}));
+        if fits {
+            continue;
         }
+        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name.as_str(), "labels": wanted}});
+        let seen = live.map(|node| of_others(node, wanted)).unwrap_or_default();
+        if seen.is_empty() {
+            manifests.push(manifest);
+            continue;
+        }
+        let who = |(key, value): (&String, &String)| {
+            let manager = live.and_then(|node| node.others.get(key)).map_or("somebody", String::as_str);
+            format!("{key} is {value:?} (set by {manager}), and the file says {:?}", wanted.get(key).map_or("", String::as_str))
+        };
+        let why = format!("overwrite labels of node {name} that others set: {}", some(&seen.iter().map(who).collect::<Vec<_>>()));
+        let step = Step::new(Target::Cluster, &format!("labels.{name}"), "overwrite", Action::Label { manifest, seen }, why);
+        part.push(step.asking().after(spec.joined.clone()));
     }
     if !manifests.is_empty() {
         let step = Step::new(Target::Cluster, "labels", "apply", Action::Apply { manifests }, "labels of nodes");
@@ -122,51 +304,66 @@ fn labels(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
     }
 }
 
-fn ready(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
+/// The labels that others set to other values than the file says.
+fn of_others(node: &NodeState, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let other = |(key, value): &(&String, &String)| node.others.contains_key(*key) && wanted.get(*key).is_some_and(|w| w != *value);
+    node.labels.iter().filter(other).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn ready(spec: &ObjectsSpec, facts: &ApiFacts, network: &BTreeSet<StepId>, part: &mut Part<Action>) {
     let waiting: Vec<String> =
         spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(HostName::to_string).collect();
     let what = [waiting, facts.unready.clone()].concat();
-    if !what.is_empty() {
+    // Without a network no node gets ready, and why there is none is said.
+    let stuck = part.held.iter().any(|held| held.object == "cluster/network");
+    if !what.is_empty() && !stuck {
         let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect(), gone: facts.gone.clone() };
         let step = Step::new(Target::Cluster, "nodes", "ready", action, format!("wait until all is ready: {}", what.join(", ")));
-        let network = StepId::new("cluster", "network", "apply");
-        part.push(step.after(spec.joined.clone()).after([network]));
+        part.push(step.after(spec.joined.clone()).after(network.iter().cloned()));
     }
 }
 
-/// Objects of ours that the file does not ask for. A volume that is bound keeps its claim's data reachable: it is held.
+/// Objects of ours that the file does not ask for. A volume that is bound keeps its claim's data reachable: it is held. What somebody else made
+/// and kubestead took over goes only with consent.
 fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Action>) {
     // What is new must be there before the old goes.
     let after = ["network", "storage", "namespace"].map(|topic| StepId::new("cluster", topic, "apply"));
     let mut objects = Vec::new();
-    for live in &facts.objects {
-        let reference = ObjectRef::of(live);
-        if wanted.contains(&reference) {
-            continue;
-        }
-        match reference.kind.as_str() {
-            "PersistentVolume" if live["phase"] == "Bound" => {
+    for live in facts.objects.iter().filter(|live| live.ours && !live.deleting && !wanted.contains(&live.object)) {
+        let object = &live.object;
+        let id = object_id(object);
+        let held = |reason: &str, hint: &str| Held::new(format!("cluster/{id}"), reason, hint);
+        let why = match (object.kind.as_str(), live.adopted()) {
+            ("PersistentVolume", _) if live.bound() => {
                 let hint = "delete its claim first, or keep the pool in the file";
-                part.held.push(Held::new(
-                    format!("cluster/{}", reference.name),
-                    "the file does not name this volume any more, and a claim is bound to it",
-                    hint,
-                ));
+                part.held.push(held("the file does not name this volume any more, and a claim is bound to it", hint));
+                continue;
             }
-            "Namespace" => {
-                let why = format!("delete namespace {} with all that is in it", reference.name);
-                let action = Action::Delete { objects: vec![reference.clone()] };
-                let step = Step::new(Target::Cluster, &format!("namespace.{}", reference.name), "delete", action, why);
-                part.push(step.risk(Risk::Destroys).after(after.clone()));
+            ("Namespace", _) if is_system_namespace(&object.name) && object.name != "kube-flannel" => {
+                part.held
+                    .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
+                continue;
             }
-            _ => objects.push(reference),
-        }
+            ("Namespace", copy) => {
+                let whose = copy.map_or("", |_| ", which kubestead did not make,");
+                format!("delete namespace {}{whose} with all that is in it", object.name)
+            }
+            (_, Some(copy)) => {
+                format!(
+                    "delete {object}, which the file does not name any more and kubestead did not make; {COPIES}/{copy} holds it as it was"
+                )
+            }
+            _ => {
+                objects.push(live.exactly());
+                continue;
+            }
+        };
+        let step = Step::new(Target::Cluster, &id, "delete", Action::Delete { objects: vec![live.exactly()] }, why);
+        part.push(step.risk(Risk::Destroys).after(after.clone()));
     }
     if !objects.is_empty() {
-        let why = format!(
-            "delete what the file does not name any more: {}",
-            objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        );
+        let names: Vec<String> = objects.iter().map(|on| on.object.to_string()).collect();
+        let why = format!("delete what the file does not name any more: {}", names.join(", "));
         let step = Step::new(Target::Cluster, "leftovers", "delete", Action::Delete { objects }, why);
         part.push(step.risk(Risk::Disrupts).after(after));
     }
@@ -176,7 +373,6 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
 mod tests {
     use kubestead_core::name::Name;
 
-    use super::super::observe::NodeState;
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -189,6 +385,7 @@ mod tests {
             interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![
+                json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "p"}),
                 json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {"capacity": {"storage": "1Gi"}}}),
             ],
             namespace: Some(Namespace { name: name("apps"), users: vec![name("apps-user")] }),
@@ -200,37 +397,250 @@ mod tests {
 
     /// What the API has after the steps.
     fn applied(part: &Part<Action>) -> ApiFacts {
-        let manifests = part.steps.iter().filter_map(|s| match &s.action {
-            Action::Apply { manifests } => Some(manifests.clone()),
-            Action::Delete { .. } | Action::Reach | Action::Wait { .. } => None,
+        let manifests = part.steps.iter().flat_map(|s| match &s.action {
+            Action::Apply { manifests } => manifests.clone(),
+            Action::Take { manifest, .. } | Action::Label { manifest, .. } => vec![manifest.clone()],
+            Action::Delete { .. } | Action::Reach | Action::Wait { .. } => vec![],
         });
-        let objects: Vec<Value> = manifests.flatten().filter(|m| m["kind"] != "Node").collect();
+        let objects = manifests.filter(|m| m["kind"] != "Node").map(|m| live(m, &[("kubestead", "Apply")])).collect();
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("other".to_owned(), "b".to_owned())]);
-        let node = NodeState { ready: true, message: String::new(), labels, owned: BTreeSet::from(["zone".to_owned()]) };
+        let node = NodeState { ready: true, labels, owned: BTreeSet::from(["zone".to_owned()]), ..NodeState::default() };
         ApiFacts { answers: true, objects, nodes: BTreeMap::from([("cp1".to_owned(), node)]), ..ApiFacts::default() }
+    }
+
+    /// A manifest as the API has it, applied by these managers.
+    fn live(mut manifest: Value, by: &[(&str, &str)]) -> Live {
+        let (version, kind) = (manifest["apiVersion"].clone(), manifest["kind"].clone());
+        let fields = kubestead_core::fields::claimed(&manifest);
+        manifest["metadata"]["uid"] = "u".into();
+        let entry = |(manager, operation): &(&str, &str)| json!({"manager": manager, "operation": operation, "fieldsV1": fields});
+        manifest["metadata"]["managedFields"] = by.iter().map(entry).collect();
+        Live::read(version.as_str().unwrap(), kind.as_str().unwrap(), manifest).unwrap()
+    }
+
+    fn ids(part: &Part<Action>) -> Vec<&str> {
+        part.steps.iter().map(|s| s.id.0.as_str()).collect()
+    }
+
+    fn step<'a>(part: &'a Part<Action>, id: &str) -> &'a Step<Action> {
+        part.steps.iter().find(|s| s.id.0 == id).unwrap_or_else(|| panic!("no {id} in {:?}: {:?}", ids(part), part.held))
+    }
+
+    /// The facts of a cluster where all is as the file says, but for one object.
+    fn but(kind: &str, change: impl Fn(&mut Live)) -> ApiFacts {
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        facts.objects.iter_mut().filter(|o| o.object.kind == kind).for_each(change);
+        facts
     }
 
     #[test]
     fn all_is_planned_once_and_then_nothing() {
         let part = plan(&spec(), &Fact::Absent);
-        let ids: Vec<&str> = part.steps.iter().map(|s| s.id.0.as_str()).collect();
         assert_eq!(
-            ids,
+            ids(&part),
             ["cluster/network/apply", "cluster/storage/apply", "cluster/namespace/apply", "cluster/labels/apply", "cluster/nodes/ready"]
         );
         let again = plan(&spec(), &Fact::Known(applied(&part)));
         assert!(again.steps.is_empty() && again.held.is_empty(), "{again:?}");
     }
 
+    /// Every kind that we apply, made by somebody else: nothing is taken without a yes, and nothing that needs it is done before.
     #[test]
-    fn leftovers_go_and_bound_volumes_and_namespaces_do_not_go_by_themselves() {
+    fn what_somebody_else_made_asks_by_name_whatever_its_kind() {
+        let mut kinds = BTreeSet::new();
+        for name in names(&spec()) {
+            kinds.insert(name.kind.clone());
+            let mut facts = applied(&plan(&spec(), &Fact::Absent));
+            facts.objects.iter_mut().filter(|o| o.object == name).for_each(|o| {
+                o.ours = false;
+                o.others.insert("helm".into(), json!({}));
+            });
+            let part = plan(&spec(), &Fact::Known(facts));
+            let [only] = part.steps.as_slice() else { panic!("{name}: {:?}", ids(&part)) };
+            assert_eq!(only.id, adopted(&name));
+            assert!(only.needs_consent() && only.risk == Risk::Safe, "{only:?}");
+            assert!(
+                only.why.contains(&name.to_string())
+                    && only.why.contains("helm")
+                    && only.why.contains("ConfigMap kube-system/kubestead-copy-")
+            );
+        }
+        assert_eq!(kinds.len(), 11, "every kind that we apply: {kinds:?}");
+    }
+
+    #[test]
+    fn what_lies_in_a_foreign_namespace_waits_for_the_yes_to_it() {
+        let mut facts = but("Namespace", |o| {
+            if o.object.name == "apps" {
+                o.ours = false;
+                o.content["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged".into();
+            }
+        });
+        facts.objects.retain(|o| o.object.kind != "RoleBinding");
+        facts.objects.iter_mut().filter(|o| o.object.kind == "LimitRange").for_each(|o| o.ours = false);
+        let part = plan(&spec(), &Fact::Known(facts));
+        assert_eq!(ids(&part), ["cluster/namespace.apps/adopt", "cluster/limitrange.apps.defaults/adopt", "cluster/namespace/apply"]);
+        let adopt = step(&part, "cluster/namespace.apps/adopt");
+        assert!(adopt.why.contains("enforce from privileged to baseline"), "{}", adopt.why);
+        assert!(step(&part, "cluster/limitrange.apps.defaults/adopt").after.contains(&adopt.id));
+        assert!(step(&part, "cluster/namespace/apply").after.contains(&adopt.id));
+    }
+
+    #[test]
+    fn volumes_do_not_wait_for_each_other_and_do_for_their_class() {
+        let volume = |name: &str| json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {"local": {"path": "/v"}}});
+        let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "p"});
+        let spec = ObjectsSpec { storage: vec![class.clone(), volume("a"), volume("b")], ..spec() };
+        let mut facts = applied(&plan(&spec, &Fact::Absent));
+        facts.objects.retain(|o| o.object.name != "b");
+        facts.objects.iter_mut().filter(|o| o.object.name == "a").for_each(|o| o.ours = false);
+        let part = plan(&spec, &Fact::Known(facts.clone()));
+        assert_eq!(ids(&part), ["cluster/persistentvolume.a/adopt", "cluster/storage/apply"]);
+        assert!(step(&part, "cluster/storage/apply").after.is_empty());
+        facts.objects.iter_mut().filter(|o| o.object.name == "pool").for_each(|o| o.ours = false);
+        let part = plan(&spec, &Fact::Known(facts));
+        assert!(step(&part, "cluster/storage/apply").after.contains(&StepId("cluster/storageclass.pool/adopt".into())));
+    }
+
+    #[test]
+    fn what_can_never_change_is_held_and_so_is_what_needs_it() {
+        let mut facts = but("RoleBinding", |o| {
+            o.ours = false;
+            o.content["roleRef"]["name"] = "admin".into();
+        });
+        facts.objects.retain(|o| o.object.kind != "LimitRange");
+        let part = plan(&spec(), &Fact::Known(facts));
+        assert!(part.steps.is_empty(), "{:?}", ids(&part));
+        assert_eq!(part.held[0].object, "cluster/rolebinding.apps.apps-full-access");
+        assert!(part.held[0].reason.contains("roleRef") && part.held[1].object == "cluster/namespace", "{:?}", part.held);
+        let part = plan(&spec(), &Fact::Known(but("DaemonSet", |o| o.content["spec"]["selector"]["matchLabels"]["app"] = "x".into())));
+        assert!(part.steps.is_empty() && part.held[0].reason.starts_with("its spec.selector"), "ours too: {:?}", part.held);
+        let part = plan(&spec(), &Fact::Known(but("Namespace", |o| o.deleting = true)));
+        assert!(part.steps.is_empty() && part.held.iter().all(|h| h.reason == "it is being deleted"), "{:?}", part.held);
+    }
+
+    #[test]
+    fn a_field_that_somebody_else_set_in_ours_asks_and_one_that_nobody_claims_does_not() {
+        let claims = json!({"f:metadata": {"f:labels": {"f:pod-security.kubernetes.io/enforce": {}}}});
+        let change = |o: &mut Live| {
+            if o.object.name == "apps" {
+                o.content["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted".into();
+            }
+        };
+        let part = plan(&spec(), &Fact::Known(but("Namespace", change)));
+        assert_eq!(ids(&part), ["cluster/namespace/apply"]);
+        let argo = |o: &mut Live| {
+            change(o);
+            o.others.insert("argocd-controller".into(), claims.clone());
+        };
+        let part = plan(&spec(), &Fact::Known(but("Namespace", argo)));
+        let only = step(&part, "cluster/namespace.apps/overwrite");
+        assert!(part.steps.len() == 1 && only.needs_consent() && only.why.contains("(set by argocd-controller)"), "{:?}", part.steps);
+        let agrees = |o: &mut Live| {
+            o.others.insert("argocd-controller".into(), claims.clone());
+        };
+        assert!(plan(&spec(), &Fact::Known(but("Namespace", agrees))).steps.is_empty(), "who sets the same is no enemy");
+    }
+
+    /// A container that somebody added to flannel's pods would stay, and no plan would ever be empty.
+    #[test]
+    fn what_others_added_to_a_list_of_ours_is_held_and_not_applied_for_ever() {
+        let claims = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"extra\"}": {".": {}, "f:image": {}}}}}}});
+        let part = plan(
+            &spec(),
+            &Fact::Known(but("DaemonSet", |o| {
+                o.content["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "extra", "image": "x"}));
+                o.others.insert("kubectl-edit".into(), claims.clone());
+            })),
+        );
+        assert!(part.steps.is_empty(), "{:?}", ids(&part));
+        assert!(part.held[0].reason.contains(".spec.template.spec.containers[\"extra\"] (set by kubectl-edit)"), "{:?}", part.held);
+    }
+
+    #[test]
+    fn a_label_of_a_node_that_somebody_else_set_asks() {
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        let node = facts.nodes.get_mut("cp1").unwrap();
+        node.labels.insert("zone".into(), "b".into());
+        node.owned.clear();
+        assert_eq!(ids(&plan(&spec(), &Fact::Known(facts.clone()))), ["cluster/labels/apply"], "nobody claims it");
+        facts.nodes.get_mut("cp1").unwrap().others.insert("zone".into(), "kubectl-label".into());
+        let part = plan(&spec(), &Fact::Known(facts));
+        let only = step(&part, "cluster/labels.cp1/overwrite");
+        assert!(part.steps.len() == 1 && only.needs_consent() && only.why.contains("kubectl-label"), "{:?}", part.steps);
+    }
+
+    #[test]
+    fn a_namespace_of_kubernetes_is_never_taken() {
+        for system in ["kube-system", "default", "kube-public", "kube-node-lease", "kube-flannel"] {
+            let spec = ObjectsSpec { namespace: Some(Namespace { name: name(system), users: vec![name("u")] }), ..spec() };
+            let part = plan(&spec, &Fact::Absent);
+            assert!(!ids(&part).contains(&"cluster/namespace/apply") && part.held[0].reason.contains(system), "{part:?}");
+        }
+        // One that an older kubestead took is not deleted when the file names another.
+        let system = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}});
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        facts.objects.push(live(system, &[("kubestead", "Apply")]));
+        let part = plan(&spec(), &Fact::Known(facts));
+        assert!(part.steps.is_empty() && part.held[0].object == "cluster/namespace.kube-system");
+    }
+
+    #[test]
+    fn leftovers_go_and_bound_volumes_namespaces_and_what_was_adopted_do_not_go_by_themselves() {
         let mut facts = applied(&plan(&spec(), &Fact::Absent));
         let fewer = ObjectsSpec { storage: vec![], namespace: None, ..spec() };
-        facts.objects.iter_mut().filter(|o| o["kind"] == "PersistentVolume").for_each(|o| o["phase"] = "Bound".into());
+        facts.objects.iter_mut().filter(|o| o.object.kind == "PersistentVolume").for_each(|o| o.content["phase"] = "Bound".into());
+        facts
+            .objects
+            .iter_mut()
+            .filter(|o| o.object.kind == "LimitRange")
+            .for_each(|o| o.content["metadata"]["annotations"][ADOPTED] = "copy".into());
         let part = plan(&fewer, &Fact::Known(facts));
-        assert!(part.held[0].object.contains("cluster/v"));
+        assert_eq!(part.held[0].object, "cluster/persistentvolume.v");
         let risks: Vec<(&str, Risk)> = part.steps.iter().map(|s| (s.id.0.as_str(), s.risk)).collect();
-        assert_eq!(risks, [("cluster/namespace.apps/delete", Risk::Destroys), ("cluster/leftovers/delete", Risk::Disrupts)]);
+        assert_eq!(
+            risks,
+            [
+                ("cluster/namespace.apps/delete", Risk::Destroys),
+                ("cluster/limitrange.apps.defaults/delete", Risk::Destroys),
+                ("cluster/leftovers/delete", Risk::Disrupts)
+            ]
+        );
+        let Action::Delete { objects } = &part.steps[2].action else { panic!("{:?}", part.steps[2]) };
+        assert!(objects.iter().all(|on| on.uid == "u" && on.digest.len() == 64));
+    }
+
+    #[test]
+    fn what_was_adopted_stays_known_as_such() {
+        let part = plan(&spec(), &Fact::Known(but("LimitRange", |o| o.ours = false)));
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        let taken = applied(&part).objects.remove(0);
+        assert!(taken.adopted().is_some_and(|copy| copy.starts_with("kubestead-copy-")));
+        facts.objects.retain(|o| o.object != taken.object);
+        facts.objects.push(taken.clone());
+        assert!(plan(&spec(), &Fact::Known(facts.clone())).steps.is_empty(), "and nothing more is to do");
+        facts.objects.last_mut().unwrap().content["spec"]["limits"] = json!([]);
+        let part = plan(&spec(), &Fact::Known(facts));
+        let Action::Apply { manifests } = &step(&part, "cluster/namespace/apply").action else { panic!("{part:?}") };
+        assert_eq!(manifests[0]["metadata"]["annotations"][ADOPTED].as_str(), taken.adopted());
+    }
+
+    /// Planning looks each object up once: twice as many need a little more than twice as many comparisons.
+    #[test]
+    fn ten_thousand_volumes_are_looked_up_and_not_searched() {
+        use super::super::object::tests::COMPARED;
+        let compared = |count: usize| {
+            let volume = |n: usize| json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("v{n:05}")}});
+            let spec = ObjectsSpec { storage: (0..count).map(volume).collect(), namespace: None, ..spec() };
+            let facts = applied(&plan(&spec, &Fact::Absent));
+            let before = COMPARED.get();
+            let part = plan(&spec, &Fact::Known(facts));
+            assert!(part.steps.is_empty(), "{:?}", ids(&part));
+            COMPARED.get() - before
+        };
+        let (half, whole) = (compared(5_000), compared(10_000));
+        assert!(whole > 10_000 && whole < half * 5 / 2, "{half} and {whole}");
+        assert!(whole < 10_000 * 64, "{whole}");
     }
 
     #[test]

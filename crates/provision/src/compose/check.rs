@@ -6,9 +6,9 @@ use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
-use crate::node;
+use crate::{cluster, kubeadm, node};
 
-/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] has none.
+/// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let mut found = Vec::new();
     let mut by_host: BTreeMap<&str, Vec<&Step<Action>>> = BTreeMap::new();
@@ -30,6 +30,10 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
                 for step in own {
                     match (&step.action, &node.setup) {
                         (Action::Node(action), Some(setup)) => found.extend(node::check::step(setup, &step.clone().map(|_| action.clone()))),
+                        (Action::Kubeadm(action), _) => {
+                            let fault = node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, action));
+                            found.extend(fault.map(|why| format!("{}: {why}", step.id)));
+                        }
                         (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
                         _ => {}
                     }
@@ -38,5 +42,8 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
             Fact::Unknown(_) | Fact::Absent => found.extend(own.iter().map(|step| format!("{}: {name} was not seen", step.id))),
         }
     }
+    let at_the_api =
+        plan.steps.iter().filter_map(|step| if let Action::Cluster(action) = &step.action { Some((step, action)) } else { None });
+    found.extend(cluster::faults(seen.api.known(), at_the_api));
     found
 }

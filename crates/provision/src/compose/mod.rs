@@ -26,7 +26,7 @@ use crate::secret::{self, SecretFacts, Wish};
 pub use apply::Hands;
 pub use check::check;
 pub use observe::observe;
-pub use plan::{plan, reset};
+pub use plan::{object_names, plan, reset};
 pub use spec::{cluster_spec, first, servers, storage, wish};
 
 /// Everything that can be done.

@@ -16,6 +16,7 @@ use crate::machine::{self};
 use crate::node::{self};
 use crate::secret::{self};
 
+use super::plan::object_names;
 use super::spec::{bundle, first, keyring, node_spec, servers, storage, wish};
 use super::{NodeSeen, Seen};
 
@@ -24,6 +25,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
     let specs = servers(cluster);
     let (bundle, keyring) = (bundle(cluster), keyring(cluster));
     let wish = wish(cluster, &cluster.secrets.display().to_string());
+    let (secret_paths, names) = (secret::paths(&wish), object_names(cluster));
     let mut sections = BTreeMap::new();
     for node in &cluster.nodes {
         let mut all = machine::sections();
@@ -40,7 +42,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
             all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
         }
         if Some(&node.name) == first(cluster) {
-            all.push(cluster::section(&secret::paths(&wish)));
+            all.push(cluster::section(&secret_paths, &names));
         }
         sections.insert(node.name.clone(), all);
     }
@@ -79,7 +81,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),
             };
-            seen.api = match cluster::read(answers, &machines) {
+            seen.api = match cluster::read(answers, &machines, secret_paths.len(), &names) {
                 Ok(Some(facts)) => Fact::Known(facts),
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),

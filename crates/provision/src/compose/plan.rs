@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_storage::observe::Header;
@@ -10,11 +11,11 @@ use kubestead_storage::plan as storage_plan;
 use kubestead_storage::spec::Volume;
 
 use crate::bundle::Bundle;
-use crate::cluster::{self, ObjectsSpec};
+use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::encryption::{self, Entry, escrow_name};
 use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
 use crate::keyserver::{self};
-use crate::kubeadm::{self, Candidate, ClusterSpec};
+use crate::kubeadm::{self, Candidate, ClusterSpec, KubeadmFacts};
 use crate::machine::{self};
 use crate::node::{self};
 use crate::secret::{self};
@@ -148,6 +149,14 @@ pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Pl
 /// Software, membership and objects, on machines whose volumes are there or are planned.
 fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
     let Some(spec) = cluster_spec(cluster) else { return };
+    // A file that describes another cluster than the one that is there: nothing of Kubernetes is done by it.
+    let api = seen.api.known();
+    let own = seen.nodes.get(&spec.first).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
+    let mut other: Vec<Held> = kubeadm::version(&spec, api, own).into_iter().collect();
+    other.extend(api.map(|api| kubeadm::fixed(&spec, api)).unwrap_or_default());
+    if !other.is_empty() {
+        return part.held.extend(other);
+    }
     let bundle = match &seen.bundle {
         Fact::Known(bundle) if bundle.kubernetes == wanted.version => Some(bundle),
         Fact::Absent => None,
@@ -178,6 +187,9 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
         let mut own = node::plan(&own, setup);
         let ready = own.held.is_empty();
+        if member.state != kubeadm::State::Fresh {
+            no_other_version(&spec, &node.name, api, member, bundle, &mut own);
+        }
         // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
         if node.name != spec.first {
             let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
@@ -190,8 +202,12 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
     }
-    let membership = kubeadm::plan(&spec, &candidates, &prepared);
+    let mut membership = kubeadm::plan(&spec, &candidates, &prepared);
     let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
+    // Whether the file still describes this cluster is not known before its API answers: nobody joins it by that file.
+    if !fresh && !api.is_some_and(|api| api.answers) {
+        membership.steps.retain(|step| !matches!(step.action, kubeadm::Action::Join { .. }));
+    }
     if fresh && !membership.steps.is_empty() {
         encryption_key_step(&spec, seen, part);
     }
@@ -212,6 +228,29 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         if !fresh {
             at_rest(cluster, &spec, seen, answers, part);
         }
+    }
+}
+
+/// On a member no program, package or image of another version takes the place of the one that runs.
+fn no_other_version(
+    spec: &ClusterSpec,
+    name: &Name,
+    api: Option<&ApiFacts>,
+    member: &KubeadmFacts,
+    bundle: Option<&Bundle>,
+    own: &mut Part<node::Action>,
+) {
+    let software = |action: &node::Action| !matches!(action, node::Action::Kernel { .. } | node::Action::SwapOff { .. });
+    let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| cluster::plain_version(&f.version));
+    let runs = api.and_then(|api| api.nodes.get(name.as_str())?.runtime.clone());
+    let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
+    let runtime = runtime.map(|(wanted, runs)| {
+        let reason = format!("it runs containerd {runs}, and the bundle has {wanted}: nothing of another version is installed over it");
+        Held::new(format!("{name}/version"), reason, "name the bundle that the cluster was made with: upgrades are not there yet")
+    });
+    if let Some(held) = kubeadm::kubelet(spec, name, api, member).or(runtime) {
+        own.steps.retain(|step| !software(&step.action));
+        own.held.push(held);
     }
 }
 
@@ -270,6 +309,11 @@ fn at_home(cluster: &Cluster, spec: &ClusterSpec, action: encryption::Action) ->
         }
         other => Action::Encryption(other),
     }
+}
+
+/// The names of the objects that the file asks for, whatever is there: whoever made one, it is looked at.
+pub fn object_names(cluster: &Cluster) -> Vec<ObjectRef> {
+    cluster_spec(cluster).map(|spec| cluster::names(&objects(cluster, &spec, None, &|_| true))).unwrap_or_default()
 }
 
 /// What shall be in the cluster.

@@ -11,7 +11,8 @@ use crate::file::{Cluster, POOL_ROOT};
 /// By node: the volume that carries bound persistent volumes, and which these are.
 pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, String)> {
     let mut bound: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for object in api.objects.iter().filter(|o| o["kind"] == "PersistentVolume" && o["phase"] == "Bound") {
+    for object in api.objects.iter().filter(|o| o.object.kind == "PersistentVolume" && o.bound()) {
+        let object = &object.content;
         if let Some(node) = object["metadata"]["labels"]["volume.node"].as_str() {
             bound.entry(node).or_default().push(describe(object));
         }
@@ -40,6 +41,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::Live;
     use crate::file;
 
     #[test]
@@ -47,8 +49,9 @@ mod tests {
         let text = include_str!("../../../../examples/three-nodes/cluster.yaml");
         let cluster = file::load("cluster.yaml", text, Path::new("/x")).unwrap();
         let volume = |name: &str, node: &str, phase: &str| {
-            json!({"kind": "PersistentVolume", "metadata": {"name": name, "labels": {"volume.node": node}}, "phase": phase,
-                "spec": {"claimRef": {"namespace": "apps", "name": "data"}}})
+            let object = json!({"metadata": {"name": name, "uid": name, "labels": {"volume.node": node}}, "phase": phase,
+                "spec": {"claimRef": {"namespace": "apps", "name": "data"}}});
+            Live::read("v1", "PersistentVolume", object).unwrap()
         };
         let objects = vec![volume("kube1-a", "kube1", "Bound"), volume("kube1-b", "kube1", "Available"), volume("gone-a", "gone", "Bound")];
         let told = bound(&cluster, &ApiFacts { answers: true, objects, ..ApiFacts::default() });

@@ -12,6 +12,7 @@ use kubestead_core::put;
 use kubestead_core::secret::Secret;
 
 use super::config;
+use super::observe::LEFTOVERS;
 use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
 use crate::api::ADMIN;
@@ -94,19 +95,18 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
 
 async fn prepare(spec: &ClusterSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
     put::write(&[spec.record(), spec.admission()], host).await?;
-    key_file().stdin(Stdin::Secret(encryption)).run(host).await
+    key_file(&encryption).stdin(Stdin::Secret(encryption)).run(host).await
 }
 
 /// A file that is there is never replaced: with another key nothing in etcd could be read any more.
-fn key_file() -> Procedure {
-    Procedure::new(
-        format!(
-            "f={ENCRYPTION}; d=$(dirname \"$f\"); mkdir -p \"$d\"; chmod 0700 \"$d\"; umask 077; t=$(mktemp \"$d/.kubestead.XXXXXX\"); trap 'rm -f \"$t\"' EXIT\ncat > \"$t\"\n\
-             if [ -s \"$f\" ]; then cmp -s \"$t\" \"$f\" && already; refuse \"$f is there with another key\"; fi"
-        ),
-        "sync \"$t\"; mv -nT \"$t\" \"$f\"; sync \"$d\"",
-        "[ \"$(stat -c '%s %a' \"$f\" | cut -d' ' -f2)\" = 600 ] || unverified \"$f is open to others\"",
-    )
+fn key_file(text: &Secret) -> Procedure {
+    Procedure::script(include_str!("scripts/key-file.sh")).var("file", ENCRYPTION).var("sha256", put::digest(text.expose()))
+}
+
+/// A function, `leftovers`, ahead of a guard: what the plan saw is looked for once more.
+fn with_leftovers(mut procedure: Procedure) -> Procedure {
+    procedure.guard = format!("leftovers() (\n{LEFTOVERS})\n{}", procedure.guard);
+    procedure
 }
 
 /// The preflight errors that the traces of our own cut run cause; kubeadm's phases take what is there and go on.
@@ -115,28 +115,14 @@ const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernete
     FileAvailable--etc-kubernetes-manifests-kube-scheduler.yaml,FileAvailable--etc-kubernetes-manifests-etcd.yaml,\
     Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380";
 
-/// kubeadm syncs nothing: what it wrote goes to the disk before the marker goes, or a power cut leaves empty files that look done.
 fn init(entry: &Entry) -> Procedure {
-    let plugin = encryption::answering(&entry.socket().into_iter().collect());
-    Procedure::new(
-        format!(
-            "[ -s {ENCRYPTION} ] || refuse '{ENCRYPTION} is not there'\n{plugin}traces=''\n\
-             if [ -e {BEGUN} ]; then traces=--ignore-preflight-errors={OWN_TRACES}\n\
-             elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then\n\
-             grep -qF -- '--encryption-provider-config={ENCRYPTION}' /etc/kubernetes/manifests/kube-apiserver.yaml && already\n\
-             refuse 'a control plane is there that kubestead did not begin'\nfi"
-        ),
-        format!(
-            "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT\n\
-             token=$(kubeadm token generate); config=$(cat); printf '%s\\n' \"${{config//@TOKEN@/$token}}\" > {CONFIG}\n\
-             kubeadm init --config {CONFIG} $traces > /dev/null\n\
-             kubeadm token delete \"${{token%%.*}}\" > /dev/null"
-        ),
-        format!(
-            "k='kubectl --kubeconfig /etc/kubernetes/admin.conf'\n[ \"$($k get --raw /readyz)\" = ok ] || unverified 'the API server is not ready'\n\
-             $k -n kube-system get daemonset kube-proxy > /dev/null || unverified 'kube-proxy is not there'\nsync; rm {BEGUN}; sync /etc/kubestead"
-        ),
-    )
+    let mut procedure = with_leftovers(Procedure::script(include_str!("scripts/init.sh")))
+        .var("encryption", ENCRYPTION)
+        .var("begun", BEGUN)
+        .var("config", CONFIG)
+        .var("traces", OWN_TRACES);
+    procedure.guard = format!("{}{}", encryption::answering(&entry.socket().into_iter().collect()), procedure.guard);
+    procedure
 }
 
 /// Between two descriptions of a control plane: as it is, and as it shall be.
@@ -228,19 +214,7 @@ async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Er
 }
 
 fn join_procedure(ca: &str) -> Procedure {
-    Procedure::new(
-        format!(
-            "healthy() {{ [ -s /etc/kubernetes/kubelet.conf ] && systemctl is-active -q kubelet && [ \"$(curl -s http://127.0.0.1:10248/healthz)\" = ok ]; }}\n\
-             if [ -e {BEGUN} ]; then\nif healthy; then sync; rm {BEGUN}; already; fi\nsystemctl stop kubelet\n\
-             rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt\n\
-             elif [ -e /etc/kubernetes/kubelet.conf ]; then\n\
-             if [ \"$({CA_HASH})\" = {ca} ] && healthy; then already; fi\nrefuse 'it is a node of another cluster, or its kubelet is not healthy'\nfi"
-        ),
-        format!(
-            "touch {BEGUN}; sync {BEGUN}; umask 077; trap 'rm -f {CONFIG}' EXIT; cat > {CONFIG}\nkubeadm join --config {CONFIG} > /dev/null"
-        ),
-        format!("healthy || unverified 'the kubelet is not healthy'\nsync; rm {BEGUN}; sync /etc/kubestead"),
-    )
+    with_leftovers(Procedure::script(include_str!("scripts/join.sh"))).var("begun", BEGUN).var("config", CONFIG).var("ca", ca)
 }
 
 /// Takes a node out of its cluster. Everything that is mounted below the folders that kubeadm empties is unmounted first, without
@@ -323,13 +297,107 @@ mod tests {
         }
     }
 
+    /// The real script of the key file, below a folder: its status, and what is there then.
+    fn key_file_on(root: &std::path::Path, before: Option<&str>, wanted: &[u8], sent: &[u8]) -> (i32, String) {
+        use std::io::Write as _;
+        let file = root.join("enc/enc.yaml");
+        std::fs::create_dir_all(root.join("enc")).unwrap();
+        let _ = std::fs::remove_file(&file);
+        if let Some(text) = before {
+            std::fs::write(&file, text).unwrap();
+        }
+        let command = key_file(&Secret::new(wanted.to_vec())).command();
+        let script =
+            command.script().replace(ENCRYPTION, file.to_str().unwrap()).replace("/run/kubestead.act", root.join("lock").to_str().unwrap());
+        let mut child = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(sent).unwrap();
+        let status = child.wait().unwrap().code().unwrap();
+        assert!(std::fs::read_dir(root.join("enc")).unwrap().count() <= 1, "no part of it is left");
+        (status, std::fs::read_to_string(&file).unwrap_or_default())
+    }
+
+    /// An input that was cut off at any byte, also before the first, leaves no file; an empty one of a power cut is no key.
+    #[test]
+    fn a_key_file_is_whole_or_not_there_and_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = b"secret: abc\n";
+        for cut in 0..text.len() {
+            assert_eq!(key_file_on(dir.path(), None, text, &text[..cut]), (90, String::new()), "{cut}");
+        }
+        assert_eq!(key_file_on(dir.path(), None, text, text), (0, "secret: abc\n".to_owned()));
+        assert_eq!(key_file_on(dir.path(), Some("secret: abc\n"), text, text).0, 91);
+        assert_eq!(key_file_on(dir.path(), Some("secret: xyz\n"), text, text), (90, "secret: xyz\n".to_owned()));
+        assert_eq!(key_file_on(dir.path(), Some(""), text, text), (0, "secret: abc\n".to_owned()));
+    }
+
+    /// The real script of init below a folder, with programs that only write down how they were called: status, words, calls.
+    fn init_on(root: &std::path::Path) -> (i32, String, String) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bin = root.join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        for (name, says) in [("kubeadm", "[ \"$1\" != token ] || echo abcdef.x"), ("kubectl", "echo ok")] {
+            let calls = root.join("calls");
+            let text = format!("#!/bin/sh\necho {name} \"$@\" >> {}\n{says}\n", calls.display());
+            std::fs::write(bin.join(name), text).unwrap();
+            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let command = init(&spec().encryption.entry).command();
+        let place = |path: &str| root.join(&path[1..]).display().to_string();
+        let script = ["/etc/kubernetes", "/etc/kubestead", "/etc/cni", "/var/lib/etcd", "/run/kubestead"]
+            .iter()
+            .fold(command.script().into_owned(), |script, path| script.replace(path, &place(path)));
+        for folder in ["run", "etc/kubestead", "etc/kubernetes/enc"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::write(place(ENCRYPTION), "x").unwrap();
+        let own = format!(" PATH={}:/usr/local/sbin", bin.display());
+        let script = script.replace(" PATH=/usr/local/sbin", &own).replace("\nsync\n", "\n");
+        let output = std::process::Command::new("bash").args(["-c", &script]).stdin(std::process::Stdio::null()).output().unwrap();
+        let calls = std::fs::read_to_string(root.join("calls")).unwrap_or_default();
+        let words = Output { stderr: output.stderr, ..Output::default() }.tail();
+        (output.status.code().unwrap(), words.replace(&root.display().to_string(), ""), calls)
+    }
+
+    #[test]
+    fn init_looks_for_leftovers_once_more_and_takes_up_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc/kubernetes/pki")).unwrap();
+        std::fs::write(dir.path().join("etc/kubernetes/pki/ca.crt"), "x").unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(
+            status == 90 && words.contains("an earlier cluster left /etc/kubernetes/pki/ca.crt") && calls.is_empty(),
+            "{status} {words}"
+        );
+        // A run of ours that was cut off left as much, and its mark.
+        std::fs::create_dir_all(dir.path().join("etc/kubestead")).unwrap();
+        std::fs::write(dir.path().join("etc/kubestead/kubeadm-begun"), "").unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(status == 0 && calls.contains("--ignore-preflight-errors=DirAvailable--"), "{status} {words} {calls}");
+        assert!(!dir.path().join("etc/kubestead/kubeadm-begun").exists());
+        let dir = tempfile::tempdir().unwrap();
+        let (status, words, calls) = init_on(dir.path());
+        assert!(status == 0 && calls.contains("kubeadm init --config") && !calls.contains("ignore"), "{status} {words} {calls}");
+    }
+
+    #[test]
+    fn init_and_join_look_for_leftovers_in_their_guards() {
+        for procedure in [init(&spec().encryption.entry), join_procedure("ab")] {
+            assert!(procedure.guard.contains("left=$(leftovers)") && procedure.guard.contains("/etc/kubernetes/pki/*.crt"));
+        }
+    }
+
     #[test]
     fn every_script_is_one_that_bash_can_read() {
         let spec = spec();
         let kms = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
         let mounts = mount(&["/run/kms".to_owned(), "/run/new".to_owned()], &BTreeSet::from(["/run/kms/vault.sock".to_owned()]));
         let init = [init(&spec.encryption.entry), init(&kms)];
-        for procedure in [key_file(), mounts, join_procedure("ab"), reset(&spec)].into_iter().chain(init) {
+        for procedure in [key_file(&Secret::new(b"k".to_vec())), mounts, join_procedure("ab"), reset(&spec)].into_iter().chain(init) {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
             assert!(status.success(), "{}", command.script());

@@ -9,11 +9,18 @@ use kubestead_core::probe::{Answers, Section};
 use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
+use super::certificate::{self, Certificate};
 use super::spec::{BEGUN, ENCRYPTION, RECORD};
+use crate::cluster::plain_version;
+
+/// Prints what an earlier cluster left.
+pub(super) const LEFTOVERS: &str = include_str!("scripts/leftovers.sh");
+/// So many paths of them are kept.
+const MOST: usize = 100;
 
 /// A node's membership as seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct KubeadmFacts {
     /// How far it is.
     pub state: State,
@@ -27,13 +34,22 @@ pub struct KubeadmFacts {
     pub kubelet: bool,
     /// Ports of Kubernetes that something listens on.
     pub ports: Vec<u16>,
+    /// The version of the API server in its manifest; nothing where there is none.
+    pub server: Option<String>,
+    /// The version of the kubelet's program, on a member.
+    pub kubelet_version: Option<String>,
+    /// What lies where kubeadm would take it for its own: files of another cluster, on a machine that is no member.
+    pub leftovers: Vec<String>,
+    /// The certificates of a control plane.
+    pub certificates: Vec<Certificate>,
 }
 
 /// How far kubeadm has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
     /// Nothing of Kubernetes is configured.
+    #[default]
     Fresh,
     /// kubestead began and was cut off.
     Begun,
@@ -56,6 +72,9 @@ pub fn sections() -> Vec<Section> {
             ),
         ),
         Section::new("kubeadm/ca", "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt"),
+        Section::script("kubeadm/versions", include_str!("scripts/versions.sh")).var("begun", BEGUN),
+        Section::script("kubeadm/leftovers", LEFTOVERS),
+        Section::script("kubeadm/certificates", include_str!("scripts/certificates.sh")),
         Section::new(
             "kubeadm/ports",
             "ss -Hltn 'sport = :6443 or sport = :2379 or sport = :2380 or sport = :10250 or sport = :10257 or sport = :10259'",
@@ -65,7 +84,7 @@ pub fn sections() -> Vec<Section> {
 
 /// Reads the answers.
 pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
-    let some = |text: &str| Some(text.trim().to_owned()).filter(|t| !t.is_empty());
+    let some = |text: &str| Some(text.trim().chars().take(253).collect::<String>()).filter(|t| !t.is_empty());
     let mut lines = answers.text("kubeadm/state")?.lines();
     let state = match lines.next() {
         Some("begun") => State::Begun,
@@ -74,7 +93,15 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
         Some("fresh") => State::Fresh,
         other => return Err(Gap::new(format!("the state of kubeadm was not understood: {other:?}"))),
     };
+    let versions = answers.text("kubeadm/versions")?;
+    let version = |of: &str| versions.lines().find_map(|line| line.strip_prefix(of)).and_then(plain_version);
+    // On a member these are its own.
+    let leftovers = if state == State::Fresh { answers.text("kubeadm/leftovers")? } else { "" };
     Ok(KubeadmFacts {
+        server: version("server "),
+        kubelet_version: version("kubelet Kubernetes "),
+        leftovers: leftovers.lines().take(MOST).map(str::to_owned).collect(),
+        certificates: certificate::read(answers.text("kubeadm/certificates")?),
         state,
         encryption: lines.next() == Some("encrypted"),
         kubelet: lines.next() == Some("active"),
@@ -108,6 +135,98 @@ mod tests {
         assert_eq!(spki(pem).as_deref(), Some("69e1eaa01403c93ac43e528195ca0c2fec65b8e378ff34243b2d979f0621529a"));
         assert_eq!(spki(""), None);
         assert_eq!(spki(&pem[..60]), None, "cut");
+    }
+
+    /// What a real machine prints, below a folder in place of /.
+    fn run(script: &str, root: &std::path::Path) -> String {
+        let root = root.display().to_string();
+        let script = script
+            .replace(" /etc/", &format!(" {root}/etc/"))
+            .replace("=/etc/", &format!("={root}/etc/"))
+            .replace(" /var/", &format!(" {root}/var/"));
+        let output = std::process::Command::new("bash").args(["-euc", &script]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().replace(&root, "")
+    }
+
+    fn make(root: &std::path::Path, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_cluster_left_is_found_and_what_is_ours_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = [
+            ("etc/kubernetes/enc/enc.yaml", "x"),
+            ("etc/kubernetes/adm/adm.yaml", "x"),
+            ("etc/cni/net.d/10-flannel.conflist", "x"),
+            ("etc/cni/net.d/.kubernetes-cni-keep", ""),
+            ("etc/cni/net.d/05-cilium.conflist.cilium_bak", ""),
+            ("var/lib/etcd/lost+found/x", ""),
+            ("etc/kubernetes/manifests/kube-vip.yaml", "x"),
+        ];
+        make(dir.path(), &ours);
+        assert_eq!(run(LEFTOVERS, dir.path()), "");
+        make(
+            dir.path(),
+            &[
+                ("etc/kubernetes/pki/ca.crt", "x"),
+                ("etc/kubernetes/admin.conf", "x"),
+                ("etc/kubernetes/manifests/etcd.yaml", "x"),
+                ("var/lib/etcd/member/snap/db", "x"),
+                ("etc/cni/net.d/05-cilium.conflist", "x"),
+            ],
+        );
+        let found = run(LEFTOVERS, dir.path());
+        let all = [
+            "/etc/kubernetes/pki/ca.crt",
+            "/etc/kubernetes/admin.conf",
+            "/etc/kubernetes/manifests/etcd.yaml",
+            "/var/lib/etcd/member",
+            "/etc/cni/net.d/05-cilium.conflist",
+        ];
+        assert_eq!(found.lines().collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn versions_are_those_of_the_manifest_and_of_the_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = |root: &std::path::Path| {
+            let bin = root.join("bin");
+            make(root, &[("bin/kubelet", "#!/bin/sh\necho Kubernetes v1.36.2\n")]);
+            let chmod = std::process::Command::new("chmod").arg("755").arg(bin.join("kubelet")).status().unwrap();
+            assert!(chmod.success());
+            run(&format!("begun=/nowhere; PATH={}:$PATH\n{}", bin.display(), include_str!("scripts/versions.sh")), root)
+        };
+        assert_eq!(script(dir.path()), "", "a machine that is no member is not asked");
+        make(
+            dir.path(),
+            &[
+                ("etc/kubernetes/kubelet.conf", "x"),
+                (
+                    "etc/kubernetes/manifests/kube-apiserver.yaml",
+                    "spec:\n  containers:\n    image: registry.k8s.io/kube-apiserver:v1.36.2\n",
+                ),
+            ],
+        );
+        let text = script(dir.path());
+        assert_eq!(text, "server v1.36.2\nkubelet Kubernetes v1.36.2\n");
+        let answers = Answers::from_pairs([
+            ("kubeadm/state", 0, "control-plane\nencrypted\nactive\n"),
+            ("kubeadm/record", 0, "home\n"),
+            ("kubeadm/ca", 0, ""),
+            ("kubeadm/ports", 0, ""),
+            ("kubeadm/versions", 0, text.as_str()),
+            ("kubeadm/leftovers", 0, "/etc/kubernetes/admin.conf\n"),
+            ("kubeadm/certificates", 0, ""),
+        ]);
+        let facts = read(&answers).unwrap();
+        assert_eq!((facts.server.as_deref(), facts.kubelet_version.as_deref()), (Some("1.36.2"), Some("1.36.2")));
+        assert!(facts.leftovers.is_empty(), "on a member they are its own");
     }
 
     #[test]

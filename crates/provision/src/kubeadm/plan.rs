@@ -172,6 +172,14 @@ pub fn stranger(spec: &ClusterSpec, name: &Name, facts: &KubeadmFacts) -> Option
     }
 }
 
+/// A few of many paths, for a sentence.
+fn some(paths: &[String]) -> String {
+    const MOST: usize = 4;
+    let more = paths.len().saturating_sub(MOST);
+    let words = paths[..paths.len() - more].join(", ");
+    if more == 0 { words } else { format!("{words} and {more} more") }
+}
+
 /// Why kubeadm does not run on a node.
 fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
     let (name, facts) = (node.name, node.facts);
@@ -179,6 +187,15 @@ fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'
         return Some(held);
     }
     let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
+    if facts.state == State::Fresh && !facts.leftovers.is_empty() {
+        return held(
+            format!(
+                "an earlier cluster left {}: kubeadm would take its certificate authority and its data, and containerd its network",
+                some(&facts.leftovers)
+            ),
+            "if nobody needs them, run `kubeadm reset --force` there and delete what is left of these; else move them away; then run up again",
+        );
+    }
     let is_first = *name == spec.first;
     match facts.state {
         State::Worker if is_first => return held("it is a worker, and the file calls it a control plane".into(), "reset it first"),
@@ -232,7 +249,7 @@ mod tests {
             ca: member.then(|| "a".repeat(64)),
             encryption: state == State::ControlPlane,
             kubelet: member,
-            ports: vec![],
+            ..KubeadmFacts::default()
         }
     }
 
@@ -274,6 +291,26 @@ mod tests {
     fn what_was_cut_off_is_taken_up_again() {
         let part = run(&facts(State::Begun), &facts(State::Begun));
         assert_eq!(ids(&part), ["cp1/kubeadm/prepare", "cp1/kubeadm/init", "kube1/kubeadm/join"]);
+    }
+
+    /// kubeadm init takes a certificate authority that is there, and no reset of its own takes CNI files away (kubeadm#1822): neither it nor a join runs.
+    #[test]
+    fn what_another_cluster_left_is_held_before_kubeadm_takes_it() {
+        let files =
+            ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/admin.conf", "/var/lib/etcd/member", "/etc/cni/net.d/05-cilium.conflist", "/x"];
+        let left = KubeadmFacts { leftovers: files.map(str::to_owned).into(), ..facts(State::Fresh) };
+        let part = run(&left, &facts(State::Fresh));
+        assert!(!ids(&part).iter().any(|id| id.starts_with("cp1/")), "{:?}", ids(&part));
+        assert!(
+            part.held[0].object == "cp1/kubeadm"
+                && part.held[0].reason.contains("/etc/kubernetes/pki/ca.crt")
+                && part.held[0].reason.contains("and 1 more")
+        );
+        let part = run(&facts(State::ControlPlane), &left);
+        assert!(part.steps.is_empty() && part.held[0].object == "kube1/kubeadm", "{part:?}");
+        // Our own run that was cut off left as much.
+        let own = KubeadmFacts { leftovers: vec![], ..facts(State::Begun) };
+        assert_eq!(ids(&run(&own, &own)).len(), 3);
     }
 
     #[test]

@@ -64,15 +64,15 @@ pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> 
     if text.is_empty() {
         return Ok(None);
     }
+    let namespaces = namespaces(wish);
     let mut bodies = Vec::new();
-    for (body, status) in cluster::bodies(text).into_iter().skip(cluster::LISTS) {
+    for (body, status) in cluster::bodies(text).into_iter().skip(cluster::LISTS).take(namespaces.len() + 2) {
         match status {
             "200" => bodies.push(parse(body)?),
             "000" | "500" | "503" => return Err(Gap::new("the API server does not answer")),
             code => return Err(Gap::new(format!("the API server answers {code} when asked for Secrets"))),
         }
     }
-    let namespaces = namespaces(wish);
     if bodies.len() != namespaces.len() + 2 {
         return Err(Gap::new("the answers of the API server about Secrets were cut off"));
     }

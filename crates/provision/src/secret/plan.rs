@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::Severity;
 use kubestead_core::fact::Fact;
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Live, SecretFacts};
 use super::spec::{SecretSpec, Wish, owner};
-use crate::cluster::LAST_APPLIED;
+use crate::cluster::{self, LAST_APPLIED};
 
 /// What can be done with a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,5 +239,7 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
     };
     let action = Action::Apply { secret: secret.clone(), on };
     let step = Step::new(Target::Cluster, &object, deed, action, why).risk(risk);
-    part.push(step.after(after.clone()).after([StepId::new("cluster", "namespace", "apply")]));
+    // Nothing is put into a namespace that is somebody else's before the yes to it.
+    let home = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: secret.namespace.clone() };
+    part.push(step.after(after.clone()).after([StepId::new("cluster", "namespace", "apply"), cluster::adopted(&home)]));
 }

@@ -86,7 +86,8 @@ impl World {
         if packages.is_some() {
             files.retain(|f| !node::packaged(f) && f.name != "containerd");
         }
-        NodeSpec { name: name.clone(), bundle: "/x/bundle".into(), files, packages, pause_image: None }
+        let hostname = self.cluster.nodes.iter().find(|n| n.name == *name).unwrap().hostname.clone();
+        NodeSpec { name: name.clone(), hostname, bundle: "/x/bundle".into(), files, packages, pause_image: None }
     }
 
     /// What is seen when these hosts answer these bytes.
@@ -116,7 +117,7 @@ impl World {
             let control_plane = Some(name) == compose::first(&self.cluster);
             if let (true, Ok(answers)) = (control_plane, &answers) {
                 seen.secrets = fact(secret::read(answers, &seen.wish));
-                seen.api = fact(cluster::read(answers, &alive));
+                seen.api = fact(cluster::read(answers, &alive, secret::paths(&seen.wish).len(), &compose::object_names(&self.cluster)));
             }
             let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
                 // The packages' answers are read too, though this cluster has its software from a bundle.

@@ -1,0 +1,20 @@
+//! The second pair of eyes over steps of kubeadm: what must not run on what was seen. It shares no code with the planner.
+
+use super::observe::{KubeadmFacts, State};
+use super::plan::Action;
+
+/// Why a step must not run; nothing for one that may.
+pub fn fault(facts: &KubeadmFacts, action: &Action) -> Option<String> {
+    match action {
+        Action::Reset { spec } if facts.cluster.as_deref() != Some(spec.name.as_str()) => {
+            Some(format!("the machine is not proven to belong to {}: {:?}", spec.name, facts.cluster))
+        }
+        Action::Init { spec, .. } | Action::Join { spec, .. } | Action::Prepare { spec } => match (facts.state, facts.cluster.as_deref()) {
+            (State::Fresh | State::Begun, Some(other)) if other != spec.name.as_str() => Some(format!("the machine belongs to {other}")),
+            (State::Fresh, _) if !facts.leftovers.is_empty() => Some(format!("an earlier cluster left {}", facts.leftovers.join(", "))),
+            (State::Fresh, _) | (State::Begun, Some(_)) => None,
+            (state, cluster) => Some(format!("the machine is no fresh one: {state:?} of {cluster:?}")),
+        },
+        Action::Reset { .. } | Action::Mount { .. } | Action::StartKubelet => None,
+    }
+}
