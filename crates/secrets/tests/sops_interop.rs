@@ -8,7 +8,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Policy, Recipient, Rules, Selector, Sops, Value};
+use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Pattern, Policy, Recipient, Rules, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -84,7 +84,7 @@ fn plain_of(document: &Document) -> String {
 }
 
 fn selectors() -> Vec<(Vec<&'static str>, Selector)> {
-    let regex = |text: &str| regex::Regex::new(text).unwrap();
+    let regex = |text: &str| Pattern::new(text).unwrap();
     vec![
         (vec![], Selector::default()),
         (vec!["unencrypted_suffix: '_plain'"], Selector::UnencryptedSuffix("_plain".into())),

@@ -38,6 +38,7 @@
 //! copies of unencrypted text.
 
 mod age_program;
+mod beside;
 mod check;
 mod cipher;
 mod compare;
@@ -49,11 +50,13 @@ mod identities;
 mod ini;
 mod json;
 mod key_command;
+mod lock;
 mod meta;
 mod outline;
 pub(crate) mod path;
 mod pgp;
 mod policy;
+mod regexp;
 mod rekey;
 mod resolve;
 mod rules;
@@ -78,6 +81,7 @@ pub use outline::{Entry, Outline, SealedValue};
 pub use path::{BadPath, KeyPath, Step};
 pub use pgp::Gpg;
 pub use policy::{Policy, Recipient};
+pub use regexp::{BadPattern, Pattern};
 pub use rekey::Update;
 pub use rules::{Matched, Rules};
 pub use select::Selector;

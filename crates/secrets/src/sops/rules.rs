@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use regex::Regex;
-
 use super::error::Error;
 use super::meta::Node;
 use super::policy::{Policy, Recipient};
+use super::regexp::Pattern;
 use super::select::Selector;
 use super::tree::line_of;
 use super::yaml;
@@ -85,7 +84,7 @@ impl Rules {
         for (index, rule) in self.rules.iter().enumerate() {
             let wrong = |why: String| self.wrong(index + 1, &why);
             let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
-            let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
+            let regex = Pattern::new(pattern).map_err(|e| wrong(format!("path_regex {pattern:?} cannot be used: {e}")))?;
             if regex.is_match(&name) {
                 let policy = policy_of(rule).map_err(wrong)?;
                 return Ok(Some(Matched { number: index + 1, named: !pattern.is_empty(), policy }));

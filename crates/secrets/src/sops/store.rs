@@ -5,7 +5,7 @@ use std::path::Path;
 use super::meta::Node;
 use super::path::Step;
 use super::select::Selector;
-use super::tree::{Child, Container, Leaf, Parsed, Problem, Span};
+use super::tree::{Child, Container, Leaf, Parsed, Problem, Span, walk_each};
 use super::value::Value;
 use super::{dotenv, ini, json, yaml};
 
@@ -108,6 +108,16 @@ impl Format {
             Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => selector.clone(),
             Self::Binary => Selector::default(),
         }
+    }
+
+    /// True when there is no value in it: nothing at all, or comments, sections and empty mappings only.
+    pub(crate) fn is_empty(self, parsed: &Parsed) -> bool {
+        let mut is_empty = true;
+        walk_each(parsed, &Selector::default(), &mut |spot| {
+            let is_nothing = self == Self::Binary && spot.leaf.value.bytes().expose().is_empty() && spot.leaf.sealed.is_none();
+            is_empty &= spot.is_comment || is_nothing;
+        });
+        is_empty
     }
 
     /// The text that a plain file is read from.
