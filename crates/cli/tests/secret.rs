@@ -282,6 +282,123 @@ fn an_edit_keeps_what_it_does_not_change_and_its_text_lies_in_memory() {
 }
 
 #[test]
+fn an_edit_that_leaves_nothing_is_refused_in_every_format() {
+    let repo = Repo::new();
+    repo.registry();
+    for (file, plain) in
+        [("a.env", "A=1\n"), ("a.ini", "[a]\nx = 1\n"), ("a.json", "{\"a\": 1}\n"), ("a.bin", "text"), ("b.yaml", "a: 1\n---\nb: 2\n")]
+    {
+        if file.ends_with("yaml") {
+            repo.write("plain/b.yaml", plain);
+            let editor = repo.script("fill.sh", "cp ../repo/plain/b.yaml \"$1\"");
+            assert_eq!(repo.run(&["new", "secrets/b.yaml", "--key", "x"], "1").code, 0);
+            let ran = repo.with("EDITOR", &editor, &["edit", "secrets/b.yaml"]);
+            assert_eq!(ran.code, 0, "{}", ran.err);
+        } else {
+            let ran = repo.run(&["new", &format!("secrets/{file}")], plain);
+            assert_eq!(ran.code, 0, "{file}: {}", ran.err);
+        }
+    }
+    for (file, texts) in [
+        ("registry.yaml", ["", "# all out\n", "---\n", "{}\n", "null\n"]),
+        ("b.yaml", ["", "# all out\n", "---\n---\n", "a: {}\n", "\n \n"]),
+        ("a.env", ["", "# all out\n", "\n\n", "#\n#\n", "\n#x"]),
+        ("a.ini", ["", "; all out\n", "[a]\n", "\n", "# x\n[a]\n"]),
+        ("a.json", ["", "{}", "{\"a\": {}}", "{\"a\": []}", "\n"]),
+        ("a.bin", [""; 5]),
+    ] {
+        let name = format!("secrets/{file}");
+        let before = repo.read(&name);
+        for text in texts {
+            repo.write("edited", text);
+            let editor = repo.script("empty.sh", "cat edited > \"$1\"");
+            let ran = repo.with("EDITOR", &editor, &["edit", &name]);
+            assert!(ran.code == 2 && ran.err.contains("stays as it was"), "{file} {text:?}: {} {}", ran.code, ran.err);
+            assert_eq!(repo.read(&name), before, "{file} {text:?}");
+        }
+    }
+    for file in ["c.env", "c.p12", "c.ini"] {
+        let ran = repo.run(&["new", &format!("secrets/{file}")], "");
+        assert!(ran.code == 2 && !repo.path(&format!("secrets/{file}")).exists(), "{file}: {}", ran.err);
+    }
+}
+
+#[test]
+fn commands_at_the_same_time_lose_nothing_of_each_other() {
+    let repo = Repo::new();
+    repo.registry();
+    let file = "secrets/registry.yaml";
+    let mut running: Vec<_> = (0..10)
+        .map(|number| {
+            let mut command = repo.command("kubestead");
+            command.args(["secret", "set", file, &format!("stringData/key-{number}")]);
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let rotate = repo.command("kubestead").args(["secret", "rotate", "secrets"]).stdout(Stdio::null()).spawn().unwrap();
+    for (number, child) in running.iter_mut().enumerate() {
+        write!(child.stdin.take().unwrap(), "value-{number}").unwrap();
+    }
+    running.push(rotate);
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for number in 0..10 {
+        assert_eq!(repo.get(file, &format!("stringData/key-{number}")), format!("value-{number}"));
+    }
+    let left = std::fs::read_dir(repo.path("secrets")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| name == "registry.yaml" || name == "escrow"), "no lock file and no other is left");
+}
+
+#[test]
+fn who_holds_the_lock_is_waited_for_and_hinders_nobody_once_killed() {
+    let repo = Repo::new();
+    repo.registry();
+    // A process of its own that holds the file's lock and is killed.
+    let mut holder = repo.command("flock").args(["--no-fork", "secrets/registry.yaml", "sleep", "1000"]).spawn().unwrap();
+    let mut child = None;
+    while child.is_none() {
+        // Until the holder has it, `unset` is done at once.
+        let mut command = repo.command("kubestead");
+        command.args(["secret", "unset", "secrets/registry.yaml", "stringData/none"]).stderr(Stdio::piped());
+        let mut started = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(started.stderr.as_mut().unwrap()), &mut line).unwrap();
+        if line.contains("waiting: another command is changing secrets/registry.yaml") {
+            child = Some(started);
+        } else {
+            assert!(started.wait().unwrap().success(), "{line}");
+        }
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(child.unwrap().wait().unwrap().success());
+}
+
+#[test]
+fn an_edit_of_a_file_that_became_another_one_is_kept_encrypted() {
+    let repo = Repo::new();
+    repo.registry();
+    let file = "secrets/registry.yaml";
+    let editor = repo.script(
+        "slow.sh",
+        "echo other | kubestead secret set --chomp secrets/registry.yaml stringData/user || exit 1\nsed -i 's/hunter2/canary-four/' \"$1\"",
+    );
+    let ran = repo.with("EDITOR", &editor, &["edit", file]);
+    assert!(ran.code == 1 && ran.err.contains("Your edit lies encrypted in secrets/registry.edited-1.yaml"), "{}", ran.err);
+    assert_eq!(repo.get(file, "stringData/user"), "other");
+    assert_eq!(repo.get(file, "stringData/password"), "hunter2 $HOME\n");
+    assert!(!repo.read("secrets/registry.edited-1.yaml").contains("canary"));
+    assert_eq!(repo.get("secrets/registry.edited-1.yaml", "stringData/password"), "canary-four $HOME\n");
+    let ran = repo.run(&["diff", file, "secrets/registry.edited-1.yaml"], "");
+    assert!(ran.code == 3 && ran.out.contains("password") && ran.out.contains("user"), "{}", ran.out);
+    // A file that is gone meanwhile is not made again.
+    let ran = repo.with("EDITOR", &repo.script("rm.sh", "rm secrets/registry.yaml\nsed -i s/hunter2/x/ \"$1\""), &["edit", file]);
+    assert!(ran.code == 1 && !repo.path(file).exists() && repo.path("secrets/registry.edited-2.yaml").exists(), "{}", ran.err);
+}
+
+#[test]
 fn an_editor_shows_the_texts_of_data_and_only_what_changed_is_encrypted_anew() {
     let repo = Repo::new();
     assert_eq!(repo.run(&["new", "secrets/a.yaml", "--key", "user", "--base64"], "admin").code, 0);
