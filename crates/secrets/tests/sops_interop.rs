@@ -8,7 +8,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Pattern, Policy, Recipient, Rules, Selector, Sops, Value};
+use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -531,5 +531,43 @@ fn ssh_keys_are_recipients_and_identities() {
         std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", recipient.trim())).unwrap();
         bench.sops(&["encrypt", "-i", &theirs]);
         assert_eq!(Sops::open(&bench.path(&theirs), &identities).unwrap().get(["a"]).and_then(Value::as_str), Some("theirs"));
+    }
+}
+
+/// `.sops.yaml` files with merge keys, anchors and regular expressions, with `A`, `B` and `C` for recipients.
+const RULES: &[&str] = &[
+    "x-prod: &prod\n  path_regex: ^prod/\n  encrypted_regex: ^(data|stringData)$\ncreation_rules:\n  - <<: *prod\n    age: A\n  - age: B\n",
+    "base: &base\n  age: A\n  encrypted_regex: ^data$\nprod: &prod\n  <<: *base\n  path_regex: prod\ncreation_rules:\n  - <<: *prod\n  - <<: *base\n    age: C\n",
+    "a: &a {age: A, unencrypted_suffix: _x}\nb: &b {age: B, path_regex: dev}\ncreation_rules:\n  - <<: [*b, *a]\n  - <<: [*a, *b]\n    path_regex: null\n",
+    "creation_rules:\n  - &first\n    path_regex: dev/a\n    age: A\n    encrypted_suffix: ata\n  - age: B\n    <<: *first\n    path_regex: ''\n",
+    "keys:\n  - &a A\n  - &b B\ncreation_rules:\n  - path_regex: prod/.*\\.yaml$\n    key_groups:\n      - age: [*a, *b]\n  - key_groups:\n      - &group\n        age:\n          - *b\n      - <<: *group\n        age: [*a]\n    shamir_threshold: 2\n",
+    "top: &top\n  creation_rules:\n    - age: A\n      unencrypted_regex: ^\\w+$\n<<: *top\n",
+    "creation_rules:\n  - <<: {age: A, encrypted_regex: '^\\Qdata\\E\\z'}\n    path_regex: '(?i)^PROD/'\n  - <<: {<<: {age: B}, encrypted_regex: '\\bkind\\b'}\n",
+    "d: &d {mac_only_encrypted: true}\ne: &e {<<: *d, encrypted_regex: d$}\nf: &f {<<: [*e], age: C}\ncreation_rules: [{<<: *f}]\n",
+];
+
+#[test]
+fn rules_lead_to_what_they_lead_to_in_sops() {
+    let Some(bench) = Bench::new() else { return };
+    let others: Vec<String> = (0..2).map(|_| age::x25519::Identity::generate().to_public().to_string()).collect();
+    let plain = "kind: k\ndata: d\nschlüssel: s\ndata_x: x\nstringData:\n  a: b\n";
+    for rules in RULES {
+        let text = rules.replace('A', &bench.recipient).replace('B', &others[0]).replace('C', &others[1]);
+        std::fs::write(bench.path(".sops.yaml"), &text).unwrap();
+        for name in ["prod/a.yaml", "dev/a.yaml"] {
+            std::fs::create_dir_all(bench.path(name).parent().unwrap()).unwrap();
+            std::fs::write(bench.path(name), plain).unwrap();
+            let theirs = bench.sops(&["encrypt", name]);
+            let theirs = Outline::read(Path::new(name), theirs.as_bytes()).unwrap();
+            let policy = Rules::read(&bench.path(".sops.yaml")).unwrap().policy(&bench.path(name)).unwrap();
+            let ours = Sops::encrypt_new(Path::new(name), &Secret::new(plain.into()), &policy, &bench.identities).unwrap();
+            let ours = Outline::read(Path::new(name), ours.text().as_bytes()).unwrap();
+            assert!(theirs.fits(&policy), "{name}\n{text}\n{:?}", theirs.recipients());
+            assert_eq!(theirs.covers_clear(), ours.covers_clear(), "{name}\n{text}");
+            let sealed = |outline: &Outline| -> Vec<(String, bool)> {
+                outline.entries().iter().map(|entry| (entry.path.to_string(), entry.looks_sealed())).collect()
+            };
+            assert_eq!(sealed(&theirs), sealed(&ours), "{name}\n{text}");
+        }
     }
 }
