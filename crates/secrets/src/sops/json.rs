@@ -14,7 +14,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 
 /// As [`parse`]; `lean` leaves long ciphertexts where they are.
 pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
-    let mut reader = Reader { text, at: 0, lean };
+    let mut reader = Reader { text, at: 0, lean, is_lenient: false };
     reader.blanks();
     if reader.byte() != Some(b'{') {
         return Err(Problem::new(reader.at, "sops needs a JSON object at the top"));
@@ -43,10 +43,26 @@ pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
     Ok(parsed)
 }
 
+/// All objects and lists of a text, one after another; nothing of sops is known.
+pub(crate) fn values(text: &str) -> Result<Vec<Container>, Problem> {
+    let mut reader = Reader { text, at: 0, lean: false, is_lenient: true };
+    let mut found = Vec::new();
+    reader.blanks();
+    while reader.at < text.len() {
+        if let Tree::Container(container) = reader.value(0)? {
+            found.push(container);
+        }
+        reader.blanks();
+    }
+    Ok(found)
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     lean: bool,
+    /// A key may be there twice.
+    is_lenient: bool,
 }
 
 impl Reader<'_> {
@@ -119,7 +135,9 @@ impl Reader<'_> {
         }
         self.at += 1;
         container.span = start..self.at;
-        container.unique()?;
+        if !self.is_lenient {
+            container.unique()?;
+        }
         Ok(container)
     }
 

@@ -48,7 +48,7 @@ mod error;
 mod flatten;
 mod identities;
 mod ini;
-mod json;
+pub(crate) mod json;
 mod key_command;
 mod lock;
 mod meta;
