@@ -186,6 +186,17 @@ fn plain_secrets_do_not_get_into_git() {
     }
     repo.git(&["checkout", "-q", "HEAD", "secrets/registry.yaml"]);
     assert_eq!(repo.run(&["check", "."], "").code, 0);
+    for (name, text) in [
+        ("other/a.json", "{\"items\": [{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}], \"kind\": \"List\"}"),
+        ("other/a.yaml.orig", "a: 1\n---\n{stringData: {a: canary}, kind: Secret}\n"),
+    ] {
+        repo.write(name, text);
+        repo.git(&["add", name]);
+        let ran = repo.git(&["commit", "-qm", "x"]);
+        assert!(ran.code != 0 && format!("{}{}", ran.out, ran.err).contains("a Kubernetes Secret in plain text"), "{name}: {}", ran.out);
+        repo.git(&["rm", "-qf", "--cached", name]);
+        std::fs::remove_file(repo.path(name)).unwrap();
+    }
     repo.write("notes.txt", &repo.read("../keys.txt"));
     let ran = repo.run(&["check"], "");
     assert!(ran.code == 2 && ran.out.contains("notes.txt:2: an age identity") && !ran.out.contains("AGE-SECRET"), "{}", ran.out);
@@ -396,6 +407,64 @@ fn an_edit_of_a_file_that_became_another_one_is_kept_encrypted() {
     // A file that is gone meanwhile is not made again.
     let ran = repo.with("EDITOR", &repo.script("rm.sh", "rm secrets/registry.yaml\nsed -i s/hunter2/x/ \"$1\""), &["edit", file]);
     assert!(ran.code == 1 && !repo.path(file).exists() && repo.path("secrets/registry.edited-2.yaml").exists(), "{}", ran.err);
+}
+
+#[test]
+fn a_key_store_of_any_bytes_is_kept_and_a_folder_goes_on_after_a_failure() {
+    let repo = Repo::new();
+    let bytes: Vec<u8> = (0..=255).collect();
+    std::fs::write(repo.path("store.p12"), &bytes).unwrap();
+    let with_bytes = |arguments: &[&str]| {
+        let mut command = repo.command("kubestead");
+        command.arg("secret").args(arguments).stdin(std::fs::File::open(repo.path("store.p12")).unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    let alone = format!("creation_rules:\n- path_regex: ^secrets/\n  encrypted_regex: ^(data|stringData)$\n  age: {mine}\n");
+    repo.write(".sops.yaml", &alone);
+    with_bytes(&["new", "secrets/b.p12"]);
+    with_bytes(&["import", "store.p12"]);
+    assert_eq!(repo.run(&["new", "secrets/z.jks"], "text").code, 0);
+    with_bytes(&["set", "secrets/z.jks", "data"]);
+    for file in ["secrets/b.p12", "secrets/store.p12", "secrets/z.jks"] {
+        assert_eq!(with_bytes(&["get", file]), bytes, "{file}");
+    }
+    let editor = repo.script("append.sh", "printf '\\377' >> \"$1\"");
+    assert_eq!(repo.with("EDITOR", &editor, &["edit", "secrets/b.p12"]).code, 0);
+    assert_eq!(with_bytes(&["get", "secrets/b.p12"]), [&bytes[..], b"\xff"].concat());
+    // In the middle of the folder one that is damaged, and one that this key does not open.
+    repo.registry();
+    repo.write("secrets/c.yaml", &repo.read("secrets/registry.yaml").replace("name: registry", "name: other"));
+    repo.write("secrets/d.yaml", &repo.read("secrets/registry.yaml").replace("    mac: ENC", "    mack: ENC"));
+    let names = ["b.p12", "c.yaml", "d.yaml", "registry.yaml", "store.p12", "z.jks"];
+    let all = || names.map(|name| repo.read(&format!("secrets/{name}")));
+    let other = repo.dir.path().join("other.txt");
+    kubestead_secrets::make_identity(&other).unwrap();
+    let other = kubestead_secrets::public_keys(&other).unwrap().remove(0);
+    for arguments in [&["rotate", "secrets"][..], &["updatekeys", "secrets"]] {
+        if arguments[0] == "updatekeys" {
+            repo.write(".sops.yaml", &alone.replace(&mine, &format!("{mine},{other}")));
+        }
+        let before = all();
+        let ran = repo.run(arguments, "");
+        let after = all();
+        assert!(ran.code == 1 && ran.err.contains("2 of 6 files failed"), "{arguments:?}: {} {}", ran.out, ran.err);
+        assert!(
+            ran.err.contains("secrets/c.yaml: the MAC does not fit") && ran.err.contains("secrets/d.yaml: the MAC is missing"),
+            "{}",
+            ran.err
+        );
+        for ((name, before), after) in names.iter().zip(before).zip(after) {
+            assert_eq!(before == after, ["c.yaml", "d.yaml"].contains(name), "{arguments:?} {name}");
+        }
+    }
+    // Somebody can be taken away from them too.
+    repo.write(".sops.yaml", &alone);
+    let ran = repo.run(&["updatekeys", "secrets/b.p12", "--remove", &other], "");
+    assert!(ran.code == 0 && ran.out.contains("has a new key"), "{} {}", ran.out, ran.err);
+    assert_eq!(with_bytes(&["get", "secrets/b.p12"]), [&bytes[..], b"\xff"].concat());
 }
 
 #[test]

@@ -571,3 +571,42 @@ fn rules_lead_to_what_they_lead_to_in_sops() {
         }
     }
 }
+
+#[test]
+fn binary_files_of_any_bytes_go_both_ways() {
+    let Some(bench) = Bench::new() else { return };
+    let bytes: Vec<u8> = (0..=255).chain(*b"\xff\xed\xb2\x80 \\udc80\r\n\0").collect();
+    let read = |name: &str| {
+        let mut command = Command::new(&bench.program);
+        command.args(["decrypt", name]).current_dir(bench.dir.path()).env("SOPS_AGE_KEY_FILE", bench.path("keys.txt"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", bench.recipient)).unwrap();
+    std::fs::write(bench.path("theirs.p12"), &bytes).unwrap();
+    bench.sops(&["encrypt", "-i", "theirs.p12"]);
+    let mut ours = Sops::encrypt_new(&bench.path("ours.p12"), &Secret::new(bytes.clone()), &bench.policy(), &bench.identities).unwrap();
+    ours.save().unwrap();
+    let other = Policy::age([bench.recipient.clone(), age::x25519::Identity::generate().to_public().to_string()]);
+    for name in ["theirs.p12", "ours.p12"] {
+        let path = bench.path(name);
+        assert_eq!((read(name), bench.open(&path).plain().unwrap().expose()), (bytes.clone(), &bytes[..]));
+        // The key made anew, people added and taken away, other content.
+        let mut document = bench.open(&path);
+        document.rotate(&bench.identities).unwrap();
+        document.save().unwrap();
+        for policy in [&other, &bench.policy()] {
+            let mut document = bench.open(&path);
+            assert!(document.update_recipients(policy, &bench.identities).unwrap().changed);
+            document.save().unwrap();
+            assert_eq!(read(name), bytes);
+        }
+        let mut document = bench.open(&path);
+        assert_eq!(document.edit(&Secret::new(bytes.clone())).unwrap(), Change::Already);
+        let edited: Vec<u8> = bytes.iter().rev().copied().collect();
+        assert_eq!(document.edit(&Secret::new(edited.clone())).unwrap(), Change::Changed);
+        document.save().unwrap();
+        assert_eq!(read(name), edited);
+    }
+}

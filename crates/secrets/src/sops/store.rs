@@ -45,7 +45,8 @@ impl Format {
     pub(crate) fn parse_with(self, text: &str, lean: bool) -> Result<Parsed, Problem> {
         match self {
             Self::Yaml => yaml::parse_with(text, lean),
-            Self::Json | Self::Binary => json::parse_with(text, lean),
+            Self::Json => json::parse_with(text, lean),
+            Self::Binary => json::parse_binary(text, lean),
             Self::Dotenv => dotenv::parse(text),
             Self::Ini => ini::parse(text),
         }
@@ -55,7 +56,8 @@ impl Format {
     pub(crate) fn scalar(self, text: &str, leaf: &Leaf, value: &Value) -> Result<String, String> {
         match self {
             Self::Yaml => Ok(yaml::scalar(text, leaf, value)),
-            Self::Json | Self::Binary => json::scalar(value),
+            Self::Json => json::scalar(value),
+            Self::Binary => Ok(json::quoted_bytes(value.bytes().expose())),
             Self::Dotenv => dotenv::scalar(value),
             Self::Ini => ini::scalar(leaf, value),
         }
@@ -122,11 +124,12 @@ impl Format {
 
     /// The text that a plain file is read from.
     pub(crate) fn wrap_plain(self, plain: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(plain).map_err(|_| "this is no UTF-8 text; encode it first, such as with base64")?;
-        match self {
-            Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.to_owned()),
-            Self::Binary => Ok(format!("{{\n\t\"data\": {}\n}}\n", json::quoted(text))),
+        if self == Self::Binary {
+            return Ok(format!("{{\n\t\"data\": {}\n}}\n", json::quoted_bytes(plain)));
         }
+        let text = std::str::from_utf8(plain);
+        text.map(str::to_owned)
+            .map_err(|_| "this is no UTF-8 text, and a value in this format must be; encode it, such as with base64".to_owned())
     }
 
     /// The plain file of a decrypted text.
@@ -134,7 +137,7 @@ impl Format {
         match self {
             Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.into_bytes()),
             Self::Binary => {
-                let parsed = json::parse(&text).map_err(|problem| problem.why)?;
+                let parsed = json::parse_binary(&text, false).map_err(|problem| problem.why)?;
                 let data = parsed.documents.first().and_then(|root| root.scalar_at("data"));
                 data.map(|leaf| leaf.value.bytes().expose().to_vec()).ok_or_else(|| "a binary file has a text below `data`".to_owned())
             }

@@ -60,6 +60,10 @@ fn pieces(file: &Path, to: &Path, identities: &Identities, passwords: &Passwords
         let plain = vault::open(text, &passwords.get(id.as_deref())?).map_err(|e| fail(Exit::Failed, format!("{}: {e}", shown(file))))?;
         return Ok(opened(file, to, plain));
     }
+    // A key store, an archive: nothing that could be read as something else.
+    if std::str::from_utf8(bytes.expose()).is_err() {
+        return Ok(vec![whole(file, to, bytes)]);
+    }
     match Sops::open_text(file, Format::of(file), bytes.expose(), identities) {
         Ok(document) if document.is_encrypted(["kind"]) => {
             let found = secrets(file, to, &document.plain().map_err(failure)?)?;

@@ -113,7 +113,7 @@ fn text(age: &BTreeSet<String>, pgp: &BTreeSet<String>) -> String {
            # Kubernetes Secrets: kind, name and namespace can be read and reviewed, values are encrypted.\n  \
            - path_regex: ^secrets/.*\\.ya?ml$\n    encrypted_regex: ^(data|stringData)$\n{people}  \
            # Other files are encrypted whole.\n  \
-           - path_regex: ^secrets/.*\\.(json|env|ini|txt|key|pem|bin)$\n{people}"
+           - path_regex: ^secrets/.*\\.(json|env|ini|txt|key|pem|crt|der|p12|pfx|jks|gz|bin)$\n{people}"
     )
 }
 
