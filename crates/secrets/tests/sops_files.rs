@@ -1,5 +1,5 @@
 //! Documents of sops on disk: what is written, what is refused, what never gets there. No program is needed.
-#![allow(clippy::unwrap_used)] // a test fails by it
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by it
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -278,4 +278,100 @@ fn damaged_input_is_an_error_or_reads_back_and_never_a_crash() {
         }
     }
     assert!(taken > 500, "{taken}");
+}
+
+#[test]
+fn comments_of_ini_files_are_the_same_after_every_edit() {
+    let folder = Folder::new();
+    for (number, plain) in [
+        "[a]\nx = 1\n; keep me\n",
+        "[a]\nx = 1\n\n; one\n; two\n",
+        "; only\n",
+        "[a]\n; of b\n[b]\nx = 1 ; inline\n; last",
+        "; top\nx = 1\n; end of DEFAULT\n\n[a]\ny = 2\n\n; end\n\n",
+        "\u{feff}[a]\r\nx = 1\r\n; keep me\r\n",
+        "\u{feff}; top\nx=1\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.write(&format!("{number}.ini"), plain);
+        let mut expected = plain.to_owned();
+        for round in 0..4 {
+            let mut document = Sops::open(&path, &folder.identities).unwrap();
+            let found = document.plain().unwrap();
+            let found = std::str::from_utf8(found.expose()).unwrap();
+            // One empty line parts the metadata from what is above it.
+            assert_eq!(found.trim_end(), expected.trim_end(), "{number}, round {round}");
+            assert!(
+                !document.text().contains("keep me") && !document.text().contains("end"),
+                "comments are encrypted: {}",
+                document.text()
+            );
+            expected = if round == 2 { format!("{}\n[new]\nz = 1\n", found.trim_end()) } else { format!("{found}\n") };
+            document.edit(&secret(&expected)).unwrap();
+            document.save().unwrap();
+        }
+        let mut document = Sops::open(&path, &folder.identities).unwrap();
+        document.set(["DEFAULT", "first"], &Value::text("1")).unwrap();
+        document.save().unwrap();
+        let document = Sops::open(&path, &folder.identities).unwrap();
+        assert_eq!(document.get(["DEFAULT", "first"]).and_then(Value::as_str), Some("1"), "{number}");
+        assert_eq!(document.text().starts_with('\u{feff}'), plain.starts_with('\u{feff}'));
+    }
+}
+
+#[test]
+fn time_grows_with_the_length_of_a_file_and_not_with_its_square() {
+    let folder = Folder::new();
+    for (name, lead, line) in [("a.env", "", "KEY_0=value\n"), ("a.ini", "[s]\n", "key_0 = value\n"), ("b.ini", "", "[s_0]\nkey = value\n")]
+    {
+        let time = |count: usize| {
+            let lines: String = (0..count).map(|number| line.replace("_0", &format!("_{number}"))).collect();
+            let plain = secret(&format!("{lead}{lines}"));
+            let start = std::time::Instant::now();
+            let document = Sops::encrypt_new(&folder.dir.path().join(name), &plain, &folder.policy, &folder.identities).unwrap();
+            assert_eq!(document.paths().count(), count);
+            start.elapsed()
+        };
+        // Four times as much takes four times as long, or sixteen times; the better of two, as others use this computer too.
+        let ratio = || time(8_000).as_secs_f64() / time(2_000).as_secs_f64();
+        let found = ratio().min(ratio());
+        assert!(found < 9.0, "{name}: {found}");
+    }
+}
+
+#[test]
+fn values_that_a_format_cannot_hold_are_refused_and_change_nothing() {
+    let folder = Folder::new();
+    for (name, plain, path, bad, good) in [
+        ("a.env", "K=1\n", KeyPath::from(["K"]), vec!["C:\\new", "\\n"], vec!["C:\\temp", "a\nb", "`", " # x "]),
+        (
+            "a.ini",
+            "[a]\nk = 1\n",
+            KeyPath::from(["a", "k"]),
+            vec!["`\n\"\"\"", "\n\"\"\"`[sops]\n"],
+            vec!["C:\\new", "a\nb", "`", "a;b", " x "],
+        ),
+    ] {
+        let file = folder.write(name, plain);
+        let before = read(&file);
+        for value in bad {
+            let mut document = Sops::open(&file, &folder.identities).unwrap();
+            match document.set(path.clone(), &Value::text(value)) {
+                Err(error) => assert!(error.to_string().contains("use YAML"), "{name} {value:?}: {error}"),
+                Ok(_) => assert_eq!(document.plain().map(|_| value).unwrap(), "refused"),
+            }
+            assert_eq!(document.save().unwrap(), Change::Already);
+            assert_eq!(read(&file), before);
+        }
+        for value in good {
+            let mut document = Sops::open(&file, &folder.identities).unwrap();
+            document.set(path.clone(), &Value::text(value)).unwrap_or_else(|e| panic!("{name} {value:?}: {e}"));
+            let plain = document.plain().unwrap();
+            let again =
+                Sops::encrypt_new(&folder.dir.path().join("x").with_extension(&name[2..]), &plain, &folder.policy, &folder.identities);
+            assert_eq!(again.unwrap().get(path.clone()).and_then(Value::as_str), Some(value), "{name}");
+        }
+    }
 }

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value};
+use kubestead_secrets::sops::{
+    Change, Document, Gpg, Identities, KeyPath, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value,
+};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -609,4 +611,109 @@ fn binary_files_of_any_bytes_go_both_ways() {
         document.save().unwrap();
         assert_eq!(read(name), edited);
     }
+}
+
+/// Values that dotenv or INI cannot hold, or only in a special way.
+const VALUES: &[&str] = &[
+    "C:\\new",
+    "C:\\temp",
+    "a`b",
+    "`",
+    "a\nb",
+    "a\\nb",
+    "\n",
+    "\r",
+    "a\rb",
+    "a\r\nb",
+    " a",
+    "a ",
+    "\ta",
+    "a#b",
+    "a # b",
+    "#a",
+    ";a",
+    "a;b",
+    "a ; b",
+    "\"a\"",
+    "\"a",
+    "a\"",
+    "'a'",
+    "'a",
+    "a'",
+    "\"\"\"a\"\"\"",
+    "a\"\"\"b\nc",
+    "a\\",
+    "\\",
+    "a\\\nb",
+    "`a`",
+    "`a\nb",
+    "a=b",
+    "=a",
+    "a:b",
+    "[a]",
+    "[a",
+    "%(x)s",
+    "$x",
+    "${x}",
+    "\u{feff}a",
+    "\u{a0}a",
+    "ä",
+    "!a",
+    "true",
+    "\"\"",
+    "''",
+    "``",
+    "a\tb",
+    "\\t",
+    "\\\"",
+    "\"a\\\"b\"",
+    "a\\`b",
+    "\"`",
+    "`\"",
+    "a\n",
+    "\na",
+    "a\n[sops]\nb = c",
+    "a\nsops_mac=x",
+    "a\n\nb",
+    "# a\nb",
+    "a\u{2028}b",
+    "a\0b",
+    "\u{b}a",
+    "a\u{85}",
+    "-",
+    "'a\"",
+    "\"a' # b",
+    "`a` ; b",
+    "a\\#b",
+    "a\\;b",
+];
+
+#[test]
+fn a_value_that_is_set_reads_back_from_the_plain_file_in_sops_too_or_is_refused() {
+    let Some(bench) = Bench::new() else { return };
+    let mut set = 0;
+    for (name, plain, path, extract) in [
+        ("a.env", "A=1\nK=2\nZ=3\n", vec!["K"], "[\"K\"]"),
+        ("a.ini", "[s]\na = 1\nk = 2\n\n[z]\nx = 3\n", vec!["s", "k"], "[\"s\"][\"k\"]"),
+    ] {
+        for value in VALUES {
+            let mut document =
+                Sops::encrypt_new(&bench.path("n").with_file_name(name), &Secret::new(plain.into()), &bench.policy(), &bench.identities)
+                    .unwrap();
+            let before = document.text().to_owned();
+            let path: KeyPath = path.iter().fold(KeyPath::default(), |path, key| path.key(*key));
+            if let Err(error) = document.set(path.clone(), &Value::text(*value)) {
+                assert_eq!(document.text(), before, "{value:?}");
+                assert!(error.to_string().contains("use YAML"), "{error}");
+                continue;
+            }
+            set += 1;
+            assert!(name != "a.env" || !value.contains("\\n"), "{value:?} cannot be");
+            std::fs::write(bench.path(name), document.plain().unwrap().expose()).unwrap();
+            std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", bench.recipient)).unwrap();
+            bench.sops(&["encrypt", "-i", name]);
+            assert_eq!(bench.sops(&["decrypt", "--extract", extract, name]), *value, "{name} {}", plain_of(&document));
+        }
+    }
+    assert!(set > VALUES.len(), "only {set} could be set");
 }

@@ -233,18 +233,16 @@ impl Document {
     /// other values keep their very ciphertext. In memory only, until [`Document::save`].
     pub fn set(&mut self, path: impl Into<KeyPath>, value: &Value) -> Result<Change, Error> {
         let path = path.into();
-        if let Some(opened) = self.find(&path) {
-            if opened.value.same(value) {
-                return Ok(Change::Already);
-            }
-            self.replace(&path, value)?;
-        } else {
-            let before = self.text.clone();
-            self.insert(&path)?;
-            if let Err(error) = self.replace(&path, value) {
-                self.reread(before)?;
-                return Err(error);
-            }
+        if self.find(&path).is_some_and(|opened| opened.value.same(value)) {
+            return Ok(Change::Already);
+        }
+        let (before, was_changed) = (self.text.clone(), self.changed);
+        let made = if self.find(&path).is_some() { Ok(()) } else { self.insert(&path) };
+        let done = made.and_then(|()| self.replace(&path, value)).and_then(|()| self.check_plain(&path));
+        if let Err(error) = done {
+            self.reread(before)?;
+            self.changed = was_changed;
+            return Err(error);
         }
         Ok(Change::Changed)
     }

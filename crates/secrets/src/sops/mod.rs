@@ -46,6 +46,7 @@ mod document;
 mod dotenv;
 mod error;
 mod flatten;
+mod holds;
 mod identities;
 mod ini;
 pub(crate) mod json;
