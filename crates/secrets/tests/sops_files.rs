@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Error, Format, Identities, KeyPath, Policy, Selector, Sops, Value};
+use kubestead_secrets::sops::{AgeProgram, Change, Error, Format, Identities, KeyPath, Policy, Selector, Sops, Value};
 
 struct Folder {
     dir: tempfile::TempDir,
@@ -230,6 +230,8 @@ fn identity_files_that_others_can_read_are_refused() {
     assert!(Identities::new().with_age_file(&path).unwrap_err().to_string().contains("no identity"));
     let found = Identities::discover(&|name| (name == "SOPS_AGE_KEY_FILE").then(|| path.display().to_string()));
     assert!(found.is_err(), "a file that was named must work");
+    let folder = Identities::new().with_age_file(folder.dir.path()).unwrap_err().to_string();
+    assert!(folder.contains("it is a folder") && !folder.contains("chmod"), "{folder}");
 }
 
 #[test]
@@ -373,5 +375,45 @@ fn values_that_a_format_cannot_hold_are_refused_and_change_nothing() {
                 Sops::encrypt_new(&folder.dir.path().join("x").with_extension(&name[2..]), &plain, &folder.policy, &folder.identities);
             assert_eq!(again.unwrap().get(path.clone()).and_then(Value::as_str), Some(value), "{name}");
         }
+    }
+}
+
+#[test]
+fn an_identity_of_a_plugin_keeps_no_other_from_being_used() {
+    let folder = Folder::new();
+    let (good, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let recipients = [other.to_public().to_string(), good.to_public().to_string()];
+    let path = folder.dir.path().join("a.yaml");
+    Sops::encrypt_new(&path, &secret("a: b\n"), &Policy::age(recipients), &folder.identities).unwrap().save().unwrap();
+    let script = |body: &str| {
+        let program = folder.dir.path().join("age");
+        std::fs::write(&program, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        AgeProgram::new(program)
+    };
+    let plugin = "AGE-PLUGIN-YUBIKEY-1QWERTYUIOP";
+    let with = |keys: &str, program: AgeProgram| Identities::new().with_age(&secret(keys), "keys.txt").unwrap().with_age_program(program);
+    // The good key is behind the plugin's, and its recipient behind another one: the plugin is not even run.
+    let ran = folder.dir.path().join("ran");
+    let identities = with(&format!("{plugin}\n{}\n", good.to_string().expose_secret()), script(&format!("touch {}", ran.display())));
+    assert_eq!(Sops::open(&path, &identities).unwrap().get(["a"]).and_then(Value::as_str), Some("b"));
+    assert!(!ran.exists());
+    // Nothing fits: the line is named, and what age said.
+    let mine = age::x25519::Identity::generate();
+    let keys = format!("# mine\n{}\n{plugin}\n", mine.to_string().expose_secret());
+    for (body, words) in [
+        ("echo 'age: error: no identity matched any of the recipients' >&2; exit 1", "does not fit"),
+        ("echo 'age: error: \"age-plugin-yubikey\" not found' >&2; exit 1", "could not be used: "),
+    ] {
+        let error = Sops::open(&path, &with(&keys, script(body))).unwrap_err().to_string();
+        let line = format!("the identity of the age plugin \"yubikey\" in line 3 of keys.txt {words}");
+        assert!(error.contains(&line) && !error.contains(plugin), "{error}");
+    }
+    // What age opens with it is used; the identity comes to it by standard input.
+    if let Ok(age) = std::env::var("AGE") {
+        let key = folder.dir.path().join("other.txt");
+        std::fs::write(&key, other.to_string().expose_secret()).unwrap();
+        let body = format!("read -r line\n[ \"$line\" = {plugin} ] || exit 1\nexec {age} --decrypt --identity {} \"$4\"", key.display());
+        assert_eq!(Sops::open(&path, &with(plugin, script(&body))).unwrap().get(["a"]).and_then(Value::as_str), Some("b"));
     }
 }

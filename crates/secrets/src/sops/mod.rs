@@ -34,7 +34,7 @@
 //!
 //! # Limits
 //! Recipients of key services (`kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`) are kept as they are and named when they would be
-//! needed; age plugins likewise. Post-quantum age keys need the program age 1.3 or newer. Wiping memory is best effort: parsers keep
+//! needed. Age plugins are run by the program age; post-quantum age keys need age 1.3 or newer. Wiping memory is best effort: parsers keep
 //! copies of unencrypted text.
 
 mod age_program;
