@@ -468,6 +468,53 @@ fn a_key_store_of_any_bytes_is_kept_and_a_folder_goes_on_after_a_failure() {
 }
 
 #[test]
+fn files_are_read_by_what_they_hold_and_names_may_be_of_any_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let repo = Repo::new();
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    repo.write(".sops.yaml", &format!("creation_rules:\n- path_regex: ^secrets/\n  age: {mine}\n"));
+    for (name, other, plain, path) in [
+        ("a.env", ".env.production", "A=1\nB=2\n", "A"),
+        ("a.ini", "a.ini.enc", "[s]\na = 1\n", "s/a"),
+        ("a.json", "a.json.enc", "{\"data\": \"1\", \"b\": \"2\"}\n", "data"),
+        ("a.bin", "plain", "1", "data"),
+    ] {
+        let (name, other) = (format!("secrets/{name}"), format!("secrets/{other}"));
+        assert_eq!(repo.run(&["new", &name], plain).code, 0);
+        std::fs::rename(repo.path(&name), repo.path(&other)).unwrap();
+        assert_eq!(repo.get(&other, path), "1", "{other}");
+        assert_eq!(repo.run(&["set", &other, path], "3").code, 0, "{other}");
+        assert_eq!(repo.get(&other, path), "3", "{other}");
+        let ran = repo.run(&["check", &other], "");
+        assert!(ran.code == 0 && ran.err.contains("1 documents verified"), "{other}: {} {}", ran.out, ran.err);
+    }
+    repo.registry();
+    std::fs::rename(repo.path("secrets/registry.yaml"), repo.path("secrets/registry.yaml.enc")).unwrap();
+    assert_eq!(repo.get("secrets/registry.yaml.enc", "stringData/password"), "hunter2 $HOME\n");
+    let refused = repo.run(&["set", "secrets/.env.production", "A"], "C:\\new");
+    assert!(refused.code == 2 && refused.err.contains("use YAML"), "{}", refused.err);
+    assert_eq!(repo.get("secrets/.env.production", "A"), "3");
+    // A name in Latin-1.
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.git(&["commit", "-qm", "one"]).code, 0);
+    let name = std::ffi::OsStr::from_bytes(b"secrets/caf\xe9.yaml");
+    let run = |arguments: &[&std::ffi::OsStr]| finish(repo.command("kubestead").arg("secret").args(arguments), "x");
+    let word = |text: &'static str| std::ffi::OsStr::new(text);
+    let made = run(&[word("new"), name, word("--name"), word("cafe"), word("--key"), word("a")]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    assert_eq!(run(&[word("get"), name, word("stringData/a")]).out, "x");
+    repo.git(&["add", "-A"]);
+    let ran = repo.git(&["commit", "-qm", "two"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(run(&[word("rotate"), name]).code, 0);
+    let ran = run(&[word("diff"), name]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    std::fs::write(repo.path("").join(name), "kind: Secret\nstringData: {a: canary}\n").unwrap();
+    repo.git(&["add", "-A"]);
+    assert_ne!(repo.git(&["commit", "-qm", "three"]).code, 0);
+}
+
+#[test]
 fn an_editor_shows_the_texts_of_data_and_only_what_changed_is_encrypted_anew() {
     let repo = Repo::new();
     assert_eq!(repo.run(&["new", "secrets/a.yaml", "--key", "user", "--base64"], "admin").code, 0);

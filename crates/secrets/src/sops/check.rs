@@ -55,7 +55,7 @@ pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Optio
             "an age identity, a private key, stands here; keep it out of git, and change it if it was there",
         );
     }
-    let known = !matches!(Format::of(path), Format::Binary) || is_binary_document(bytes);
+    let known = Format::found(path, bytes) != Format::Binary || is_binary_document(bytes);
     if known && contains(bytes, MARK) {
         standing = document(path, bytes, rules, identities, &mut findings);
     } else {
@@ -149,7 +149,7 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
         add(findings, 0, "not one of its values is encrypted; its selector matches nothing");
     }
     surprise(path, rules, &outline.recipients().concat(), findings);
-    match identities.map(|identities| Sops::open_text(path, Format::of(path), bytes, identities)) {
+    match identities.map(|identities| Sops::open_text(path, Format::found(path, bytes), bytes, identities)) {
         None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
         Some(Err(error)) => {
             add(findings, 0, error.to_string());

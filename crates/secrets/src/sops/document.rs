@@ -74,7 +74,11 @@ pub(super) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
     let wrong = |e: std::str::Utf8Error| Error::Syntax {
         path: path.to_owned(),
         line: bytes[..e.valid_up_to()].split(|byte| *byte == b'\n').count(),
-        why: "this is no UTF-8 text".to_owned(),
+        why: if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            "this is UTF-16, such as PowerShell writes; write the file as UTF-8".to_owned()
+        } else {
+            "this is no UTF-8 text".to_owned()
+        },
     };
     std::str::from_utf8(bytes).map(str::to_owned).map_err(wrong)
 }
@@ -87,7 +91,7 @@ impl Sops {
             return Err(failed(std::io::Error::other("it is a folder; name one of its files")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
-        Self::open_owned(path, Format::of(path), bytes, identities)
+        Self::open_owned(path, Format::found(path, &bytes), bytes, identities)
     }
 
     /// As [`Sops::open`], for a change: from before it is read until [`Document::save`] no other program that asks for this lock changes the
@@ -182,6 +186,11 @@ impl Document {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The format that it is read and written in.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// False when it holds nothing but comments and empty mappings, lists or sections, or is an empty binary file.

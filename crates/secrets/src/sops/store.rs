@@ -1,5 +1,6 @@
 //! The formats of documents, behind one door.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::meta::Node;
@@ -28,11 +29,36 @@ pub enum Format {
 impl Format {
     /// The format that sops takes a file for, by the end of its name.
     pub fn of(path: &Path) -> Self {
-        match path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('.')).map(|(_, end)| end) {
-            Some("yaml" | "yml") => Self::Yaml,
-            Some("json") => Self::Json,
-            Some("env") => Self::Dotenv,
-            Some("ini") => Self::Ini,
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        match name.rsplitn(2, |byte| *byte == b'.').next().filter(|end| end.len() < name.len()) {
+            Some(b"yaml" | b"yml") => Self::Yaml,
+            Some(b"json") => Self::Json,
+            Some(b"env") => Self::Dotenv,
+            Some(b"ini") => Self::Ini,
+            _ => Self::Binary,
+        }
+    }
+
+    /// The format of an encrypted file. A name that says none, such as `.env.production` or `x.yaml.enc`, is no binary file when the metadata
+    /// in it stands as another format has it; sops is told so with `--input-type`.
+    pub fn found(path: &Path, bytes: &[u8]) -> Self {
+        let named = Self::of(path);
+        if named != Self::Binary {
+            return named;
+        }
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            let is_other = |parsed: Parsed| {
+                let mut keys = parsed.documents.iter().flat_map(Container::children).map(|child| child.key.as_str());
+                parsed.meta.is_some() && !(keys.next() == Some("data") && keys.next().is_none())
+            };
+            return if json::parse_binary(text, true).is_ok_and(is_other) { Self::Json } else { Self::Binary };
+        }
+        let has = |mark: &[u8]| bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark));
+        match (has(b"sops_mac=ENC["), has(b"[sops]"), has(b"sops:")) {
+            (true, false, false) => Self::Dotenv,
+            (false, true, false) => Self::Ini,
+            (false, false, true) => Self::Yaml,
             _ => Self::Binary,
         }
     }

@@ -155,7 +155,7 @@ pub(super) fn missing(top: &Path) -> Result<Vec<&'static str>, Failure> {
 }
 
 fn hooks(top: &Path) -> Result<PathBuf, Failure> {
-    Ok(top.join(git::line(top, &["rev-parse", "--git-path", "hooks"])?))
+    Ok(top.join(git::path(top, &["rev-parse", "--git-path", "hooks"])?))
 }
 
 fn checks(hook: &Path) -> bool {
@@ -164,7 +164,7 @@ fn checks(hook: &Path) -> bool {
 
 fn hook(top: &Path) -> Result<(), Failure> {
     let hooks = hooks(top)?;
-    let folder = top.join(git::line(top, &["rev-parse", "--git-common-dir"])?);
+    let folder = top.join(git::path(top, &["rev-parse", "--git-common-dir"])?);
     let path: PathBuf = hooks.join("pre-commit");
     if checks(&path) {
         print::note(&format!("{} is there and stays as it is", shown(&path)));

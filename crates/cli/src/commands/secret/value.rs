@@ -23,7 +23,7 @@ pub(crate) fn set(file: &Path, path: &str, input: Input, kind: Kind, plain: bool
     // Only now, so that nobody waits for somebody who types, or for a pipe from another command that waits here.
     let mut document = open_to_change(file, &identities).map_err(failure)?;
     // Its one value is of any bytes.
-    if Format::of(file) == Format::Binary && path == KeyPath::from(["data"]) {
+    if document.format() == Format::Binary && path == KeyPath::from(["data"]) {
         let change = document.edit(&bytes).map_err(failure)?;
         return report(&mut document, change);
     }
