@@ -121,7 +121,7 @@ fn open_age_with(entry: &Entry, identities: &Identities, program: Option<&AgePro
 }
 
 fn given(program: Option<&AgeProgram>) -> Result<&AgeProgram, String> {
-    program.ok_or_else(|| "the program age is needed for this key and was not given".to_owned())
+    program.ok_or_else(|| "a post-quantum key, or one of a plugin, needs the program age, which was not given".to_owned())
 }
 
 fn nobody(entry: &Entry) -> String {
