@@ -186,6 +186,17 @@ fn plain_secrets_do_not_get_into_git() {
     }
     repo.git(&["checkout", "-q", "HEAD", "secrets/registry.yaml"]);
     assert_eq!(repo.run(&["check", "."], "").code, 0);
+    for (name, text) in [
+        ("other/a.json", "{\"items\": [{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}], \"kind\": \"List\"}"),
+        ("other/a.yaml.orig", "a: 1\n---\n{stringData: {a: canary}, kind: Secret}\n"),
+    ] {
+        repo.write(name, text);
+        repo.git(&["add", name]);
+        let ran = repo.git(&["commit", "-qm", "x"]);
+        assert!(ran.code != 0 && format!("{}{}", ran.out, ran.err).contains("a Kubernetes Secret in plain text"), "{name}: {}", ran.out);
+        repo.git(&["rm", "-qf", "--cached", name]);
+        std::fs::remove_file(repo.path(name)).unwrap();
+    }
     repo.write("notes.txt", &repo.read("../keys.txt"));
     let ran = repo.run(&["check"], "");
     assert!(ran.code == 2 && ran.out.contains("notes.txt:2: an age identity") && !ran.out.contains("AGE-SECRET"), "{}", ran.out);
@@ -279,6 +290,228 @@ fn an_edit_keeps_what_it_does_not_change_and_its_text_lies_in_memory() {
         assert!(ran.code != 0 && ran.err.contains(words), "{editor}: {}", ran.err);
         assert_eq!(repo.read("secrets/registry.yaml"), edited);
     }
+}
+
+#[test]
+fn an_edit_that_leaves_nothing_is_refused_in_every_format() {
+    let repo = Repo::new();
+    repo.registry();
+    for (file, plain) in
+        [("a.env", "A=1\n"), ("a.ini", "[a]\nx = 1\n"), ("a.json", "{\"a\": 1}\n"), ("a.bin", "text"), ("b.yaml", "a: 1\n---\nb: 2\n")]
+    {
+        if file.ends_with("yaml") {
+            repo.write("plain/b.yaml", plain);
+            let editor = repo.script("fill.sh", "cp ../repo/plain/b.yaml \"$1\"");
+            assert_eq!(repo.run(&["new", "secrets/b.yaml", "--key", "x"], "1").code, 0);
+            let ran = repo.with("EDITOR", &editor, &["edit", "secrets/b.yaml"]);
+            assert_eq!(ran.code, 0, "{}", ran.err);
+        } else {
+            let ran = repo.run(&["new", &format!("secrets/{file}")], plain);
+            assert_eq!(ran.code, 0, "{file}: {}", ran.err);
+        }
+    }
+    for (file, texts) in [
+        ("registry.yaml", ["", "# all out\n", "---\n", "{}\n", "null\n"]),
+        ("b.yaml", ["", "# all out\n", "---\n---\n", "a: {}\n", "\n \n"]),
+        ("a.env", ["", "# all out\n", "\n\n", "#\n#\n", "\n#x"]),
+        ("a.ini", ["", "; all out\n", "[a]\n", "\n", "# x\n[a]\n"]),
+        ("a.json", ["", "{}", "{\"a\": {}}", "{\"a\": []}", "\n"]),
+        ("a.bin", [""; 5]),
+    ] {
+        let name = format!("secrets/{file}");
+        let before = repo.read(&name);
+        for text in texts {
+            repo.write("edited", text);
+            let editor = repo.script("empty.sh", "cat edited > \"$1\"");
+            let ran = repo.with("EDITOR", &editor, &["edit", &name]);
+            assert!(ran.code == 2 && ran.err.contains("stays as it was"), "{file} {text:?}: {} {}", ran.code, ran.err);
+            assert_eq!(repo.read(&name), before, "{file} {text:?}");
+        }
+    }
+    for file in ["c.env", "c.p12", "c.ini"] {
+        let ran = repo.run(&["new", &format!("secrets/{file}")], "");
+        assert!(ran.code == 2 && !repo.path(&format!("secrets/{file}")).exists(), "{file}: {}", ran.err);
+    }
+}
+
+#[test]
+fn commands_at_the_same_time_lose_nothing_of_each_other() {
+    let repo = Repo::new();
+    repo.registry();
+    let file = "secrets/registry.yaml";
+    let mut running: Vec<_> = (0..10)
+        .map(|number| {
+            let mut command = repo.command("kubestead");
+            command.args(["secret", "set", file, &format!("stringData/key-{number}")]);
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let rotate = repo.command("kubestead").args(["secret", "rotate", "secrets"]).stdout(Stdio::null()).spawn().unwrap();
+    for (number, child) in running.iter_mut().enumerate() {
+        write!(child.stdin.take().unwrap(), "value-{number}").unwrap();
+    }
+    running.push(rotate);
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for number in 0..10 {
+        assert_eq!(repo.get(file, &format!("stringData/key-{number}")), format!("value-{number}"));
+    }
+    let left = std::fs::read_dir(repo.path("secrets")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| name == "registry.yaml" || name == "escrow"), "no lock file and no other is left");
+}
+
+#[test]
+fn who_holds_the_lock_is_waited_for_and_hinders_nobody_once_killed() {
+    let repo = Repo::new();
+    repo.registry();
+    // A process of its own that holds the file's lock and is killed.
+    let mut holder = repo.command("flock").args(["--no-fork", "secrets/registry.yaml", "sleep", "1000"]).spawn().unwrap();
+    let mut child = None;
+    while child.is_none() {
+        // Until the holder has it, `unset` is done at once.
+        let mut command = repo.command("kubestead");
+        command.args(["secret", "unset", "secrets/registry.yaml", "stringData/none"]).stderr(Stdio::piped());
+        let mut started = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(started.stderr.as_mut().unwrap()), &mut line).unwrap();
+        if line.contains("waiting: another command is changing secrets/registry.yaml") {
+            child = Some(started);
+        } else {
+            assert!(started.wait().unwrap().success(), "{line}");
+        }
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(child.unwrap().wait().unwrap().success());
+}
+
+#[test]
+fn an_edit_of_a_file_that_became_another_one_is_kept_encrypted() {
+    let repo = Repo::new();
+    repo.registry();
+    let file = "secrets/registry.yaml";
+    let editor = repo.script(
+        "slow.sh",
+        "echo other | kubestead secret set --chomp secrets/registry.yaml stringData/user || exit 1\nsed -i 's/hunter2/canary-four/' \"$1\"",
+    );
+    let ran = repo.with("EDITOR", &editor, &["edit", file]);
+    assert!(ran.code == 1 && ran.err.contains("Your edit lies encrypted in secrets/registry.edited-1.yaml"), "{}", ran.err);
+    assert_eq!(repo.get(file, "stringData/user"), "other");
+    assert_eq!(repo.get(file, "stringData/password"), "hunter2 $HOME\n");
+    assert!(!repo.read("secrets/registry.edited-1.yaml").contains("canary"));
+    assert_eq!(repo.get("secrets/registry.edited-1.yaml", "stringData/password"), "canary-four $HOME\n");
+    let ran = repo.run(&["diff", file, "secrets/registry.edited-1.yaml"], "");
+    assert!(ran.code == 3 && ran.out.contains("password") && ran.out.contains("user"), "{}", ran.out);
+    // A file that is gone meanwhile is not made again.
+    let ran = repo.with("EDITOR", &repo.script("rm.sh", "rm secrets/registry.yaml\nsed -i s/hunter2/x/ \"$1\""), &["edit", file]);
+    assert!(ran.code == 1 && !repo.path(file).exists() && repo.path("secrets/registry.edited-2.yaml").exists(), "{}", ran.err);
+}
+
+#[test]
+fn a_key_store_of_any_bytes_is_kept_and_a_folder_goes_on_after_a_failure() {
+    let repo = Repo::new();
+    let bytes: Vec<u8> = (0..=255).collect();
+    std::fs::write(repo.path("store.p12"), &bytes).unwrap();
+    let with_bytes = |arguments: &[&str]| {
+        let mut command = repo.command("kubestead");
+        command.arg("secret").args(arguments).stdin(std::fs::File::open(repo.path("store.p12")).unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    let alone = format!("creation_rules:\n- path_regex: ^secrets/\n  encrypted_regex: ^(data|stringData)$\n  age: {mine}\n");
+    repo.write(".sops.yaml", &alone);
+    with_bytes(&["new", "secrets/b.p12"]);
+    with_bytes(&["import", "store.p12"]);
+    assert_eq!(repo.run(&["new", "secrets/z.jks"], "text").code, 0);
+    with_bytes(&["set", "secrets/z.jks", "data"]);
+    for file in ["secrets/b.p12", "secrets/store.p12", "secrets/z.jks"] {
+        assert_eq!(with_bytes(&["get", file]), bytes, "{file}");
+    }
+    let editor = repo.script("append.sh", "printf '\\377' >> \"$1\"");
+    assert_eq!(repo.with("EDITOR", &editor, &["edit", "secrets/b.p12"]).code, 0);
+    assert_eq!(with_bytes(&["get", "secrets/b.p12"]), [&bytes[..], b"\xff"].concat());
+    // In the middle of the folder one that is damaged, and one that this key does not open.
+    repo.registry();
+    repo.write("secrets/c.yaml", &repo.read("secrets/registry.yaml").replace("name: registry", "name: other"));
+    repo.write("secrets/d.yaml", &repo.read("secrets/registry.yaml").replace("    mac: ENC", "    mack: ENC"));
+    let names = ["b.p12", "c.yaml", "d.yaml", "registry.yaml", "store.p12", "z.jks"];
+    let all = || names.map(|name| repo.read(&format!("secrets/{name}")));
+    let other = repo.dir.path().join("other.txt");
+    kubestead_secrets::make_identity(&other).unwrap();
+    let other = kubestead_secrets::public_keys(&other).unwrap().remove(0);
+    for arguments in [&["rotate", "secrets"][..], &["updatekeys", "secrets"]] {
+        if arguments[0] == "updatekeys" {
+            repo.write(".sops.yaml", &alone.replace(&mine, &format!("{mine},{other}")));
+        }
+        let before = all();
+        let ran = repo.run(arguments, "");
+        let after = all();
+        assert!(ran.code == 1 && ran.err.contains("2 of 6 files failed"), "{arguments:?}: {} {}", ran.out, ran.err);
+        assert!(
+            ran.err.contains("secrets/c.yaml: the MAC does not fit") && ran.err.contains("secrets/d.yaml: the MAC is missing"),
+            "{}",
+            ran.err
+        );
+        for ((name, before), after) in names.iter().zip(before).zip(after) {
+            assert_eq!(before == after, ["c.yaml", "d.yaml"].contains(name), "{arguments:?} {name}");
+        }
+    }
+    // Somebody can be taken away from them too.
+    repo.write(".sops.yaml", &alone);
+    let ran = repo.run(&["updatekeys", "secrets/b.p12", "--remove", &other], "");
+    assert!(ran.code == 0 && ran.out.contains("has a new key"), "{} {}", ran.out, ran.err);
+    assert_eq!(with_bytes(&["get", "secrets/b.p12"]), [&bytes[..], b"\xff"].concat());
+}
+
+#[test]
+fn files_are_read_by_what_they_hold_and_names_may_be_of_any_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let repo = Repo::new();
+    let mine = kubestead_secrets::public_keys(&repo.path("../keys.txt")).unwrap().remove(0);
+    repo.write(".sops.yaml", &format!("creation_rules:\n- path_regex: ^secrets/\n  age: {mine}\n"));
+    for (name, other, plain, path) in [
+        ("a.env", ".env.production", "A=1\nB=2\n", "A"),
+        ("a.ini", "a.ini.enc", "[s]\na = 1\n", "s/a"),
+        ("a.json", "a.json.enc", "{\"data\": \"1\", \"b\": \"2\"}\n", "data"),
+        ("a.bin", "plain", "1", "data"),
+    ] {
+        let (name, other) = (format!("secrets/{name}"), format!("secrets/{other}"));
+        assert_eq!(repo.run(&["new", &name], plain).code, 0);
+        std::fs::rename(repo.path(&name), repo.path(&other)).unwrap();
+        assert_eq!(repo.get(&other, path), "1", "{other}");
+        assert_eq!(repo.run(&["set", &other, path], "3").code, 0, "{other}");
+        assert_eq!(repo.get(&other, path), "3", "{other}");
+        let ran = repo.run(&["check", &other], "");
+        assert!(ran.code == 0 && ran.err.contains("1 documents verified"), "{other}: {} {}", ran.out, ran.err);
+    }
+    repo.registry();
+    std::fs::rename(repo.path("secrets/registry.yaml"), repo.path("secrets/registry.yaml.enc")).unwrap();
+    assert_eq!(repo.get("secrets/registry.yaml.enc", "stringData/password"), "hunter2 $HOME\n");
+    let refused = repo.run(&["set", "secrets/.env.production", "A"], "C:\\new");
+    assert!(refused.code == 2 && refused.err.contains("use YAML"), "{}", refused.err);
+    assert_eq!(repo.get("secrets/.env.production", "A"), "3");
+    // A name in Latin-1.
+    repo.git(&["add", "-A"]);
+    assert_eq!(repo.git(&["commit", "-qm", "one"]).code, 0);
+    let name = std::ffi::OsStr::from_bytes(b"secrets/caf\xe9.yaml");
+    let run = |arguments: &[&std::ffi::OsStr]| finish(repo.command("kubestead").arg("secret").args(arguments), "x");
+    let word = |text: &'static str| std::ffi::OsStr::new(text);
+    let made = run(&[word("new"), name, word("--name"), word("cafe"), word("--key"), word("a")]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    assert_eq!(run(&[word("get"), name, word("stringData/a")]).out, "x");
+    repo.git(&["add", "-A"]);
+    let ran = repo.git(&["commit", "-qm", "two"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(run(&[word("rotate"), name]).code, 0);
+    let ran = run(&[word("diff"), name]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    std::fs::write(repo.path("").join(name), "kind: Secret\nstringData: {a: canary}\n").unwrap();
+    repo.git(&["add", "-A"]);
+    assert_ne!(repo.git(&["commit", "-qm", "three"]).code, 0);
 }
 
 #[test]

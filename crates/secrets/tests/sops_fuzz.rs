@@ -147,7 +147,7 @@ impl Fuzz {
     fn other_readers(&self, sample: &Sample, dice: &mut Dice) {
         let text = mutate(&sample.plain, dice);
         let _ = kubernetes::manifests(&text);
-        let _ = kubernetes::plain_secret(&text);
+        let _ = kubernetes::plain_secret(text.as_bytes(), true);
         let _ = open_inline(&text, &|_| Some(self.password.clone()));
         let _ = Rules::parse(
             Path::new("r"),

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Gpg, Identities, Policy, Recipient, Rules, Selector, Sops, Value};
+use kubestead_secrets::sops::{
+    Change, Document, Gpg, Identities, KeyPath, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value,
+};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -84,7 +86,7 @@ fn plain_of(document: &Document) -> String {
 }
 
 fn selectors() -> Vec<(Vec<&'static str>, Selector)> {
-    let regex = |text: &str| regex::Regex::new(text).unwrap();
+    let regex = |text: &str| Pattern::new(text).unwrap();
     vec![
         (vec![], Selector::default()),
         (vec!["unencrypted_suffix: '_plain'"], Selector::UnencryptedSuffix("_plain".into())),
@@ -532,4 +534,228 @@ fn ssh_keys_are_recipients_and_identities() {
         bench.sops(&["encrypt", "-i", &theirs]);
         assert_eq!(Sops::open(&bench.path(&theirs), &identities).unwrap().get(["a"]).and_then(Value::as_str), Some("theirs"));
     }
+}
+
+/// `.sops.yaml` files with merge keys, anchors and regular expressions, with `A`, `B` and `C` for recipients.
+const RULES: &[&str] = &[
+    "x-prod: &prod\n  path_regex: ^prod/\n  encrypted_regex: ^(data|stringData)$\ncreation_rules:\n  - <<: *prod\n    age: A\n  - age: B\n",
+    "base: &base\n  age: A\n  encrypted_regex: ^data$\nprod: &prod\n  <<: *base\n  path_regex: prod\ncreation_rules:\n  - <<: *prod\n  - <<: *base\n    age: C\n",
+    "a: &a {age: A, unencrypted_suffix: _x}\nb: &b {age: B, path_regex: dev}\ncreation_rules:\n  - <<: [*b, *a]\n  - <<: [*a, *b]\n    path_regex: null\n",
+    "creation_rules:\n  - &first\n    path_regex: dev/a\n    age: A\n    encrypted_suffix: ata\n  - age: B\n    <<: *first\n    path_regex: ''\n",
+    "keys:\n  - &a A\n  - &b B\ncreation_rules:\n  - path_regex: prod/.*\\.yaml$\n    key_groups:\n      - age: [*a, *b]\n  - key_groups:\n      - &group\n        age:\n          - *b\n      - <<: *group\n        age: [*a]\n    shamir_threshold: 2\n",
+    "top: &top\n  creation_rules:\n    - age: A\n      unencrypted_regex: ^\\w+$\n<<: *top\n",
+    "creation_rules:\n  - <<: {age: A, encrypted_regex: '^\\Qdata\\E\\z'}\n    path_regex: '(?i)^PROD/'\n  - <<: {<<: {age: B}, encrypted_regex: '\\bkind\\b'}\n",
+    "d: &d {mac_only_encrypted: true}\ne: &e {<<: *d, encrypted_regex: d$}\nf: &f {<<: [*e], age: C}\ncreation_rules: [{<<: *f}]\n",
+];
+
+#[test]
+fn rules_lead_to_what_they_lead_to_in_sops() {
+    let Some(bench) = Bench::new() else { return };
+    let others: Vec<String> = (0..2).map(|_| age::x25519::Identity::generate().to_public().to_string()).collect();
+    let plain = "kind: k\ndata: d\nschlüssel: s\ndata_x: x\nstringData:\n  a: b\n";
+    for rules in RULES {
+        let text = rules.replace('A', &bench.recipient).replace('B', &others[0]).replace('C', &others[1]);
+        std::fs::write(bench.path(".sops.yaml"), &text).unwrap();
+        for name in ["prod/a.yaml", "dev/a.yaml"] {
+            std::fs::create_dir_all(bench.path(name).parent().unwrap()).unwrap();
+            std::fs::write(bench.path(name), plain).unwrap();
+            let theirs = bench.sops(&["encrypt", name]);
+            let theirs = Outline::read(Path::new(name), theirs.as_bytes()).unwrap();
+            let policy = Rules::read(&bench.path(".sops.yaml")).unwrap().policy(&bench.path(name)).unwrap();
+            let ours = Sops::encrypt_new(Path::new(name), &Secret::new(plain.into()), &policy, &bench.identities).unwrap();
+            let ours = Outline::read(Path::new(name), ours.text().as_bytes()).unwrap();
+            assert!(theirs.fits(&policy), "{name}\n{text}\n{:?}", theirs.recipients());
+            assert_eq!(theirs.covers_clear(), ours.covers_clear(), "{name}\n{text}");
+            let sealed = |outline: &Outline| -> Vec<(String, bool)> {
+                outline.entries().iter().map(|entry| (entry.path.to_string(), entry.looks_sealed())).collect()
+            };
+            assert_eq!(sealed(&theirs), sealed(&ours), "{name}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn binary_files_of_any_bytes_go_both_ways() {
+    let Some(bench) = Bench::new() else { return };
+    let bytes: Vec<u8> = (0..=255).chain(*b"\xff\xed\xb2\x80 \\udc80\r\n\0").collect();
+    let read = |name: &str| {
+        let mut command = Command::new(&bench.program);
+        command.args(["decrypt", name]).current_dir(bench.dir.path()).env("SOPS_AGE_KEY_FILE", bench.path("keys.txt"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", bench.recipient)).unwrap();
+    std::fs::write(bench.path("theirs.p12"), &bytes).unwrap();
+    bench.sops(&["encrypt", "-i", "theirs.p12"]);
+    let mut ours = Sops::encrypt_new(&bench.path("ours.p12"), &Secret::new(bytes.clone()), &bench.policy(), &bench.identities).unwrap();
+    ours.save().unwrap();
+    let other = Policy::age([bench.recipient.clone(), age::x25519::Identity::generate().to_public().to_string()]);
+    for name in ["theirs.p12", "ours.p12"] {
+        let path = bench.path(name);
+        assert_eq!((read(name), bench.open(&path).plain().unwrap().expose()), (bytes.clone(), &bytes[..]));
+        // The key made anew, people added and taken away, other content.
+        let mut document = bench.open(&path);
+        document.rotate(&bench.identities).unwrap();
+        document.save().unwrap();
+        for policy in [&other, &bench.policy()] {
+            let mut document = bench.open(&path);
+            assert!(document.update_recipients(policy, &bench.identities).unwrap().changed);
+            document.save().unwrap();
+            assert_eq!(read(name), bytes);
+        }
+        let mut document = bench.open(&path);
+        assert_eq!(document.edit(&Secret::new(bytes.clone())).unwrap(), Change::Already);
+        let edited: Vec<u8> = bytes.iter().rev().copied().collect();
+        assert_eq!(document.edit(&Secret::new(edited.clone())).unwrap(), Change::Changed);
+        document.save().unwrap();
+        assert_eq!(read(name), edited);
+    }
+}
+
+/// Values that dotenv or INI cannot hold, or only in a special way.
+const VALUES: &[&str] = &[
+    "C:\\new",
+    "C:\\temp",
+    "a`b",
+    "`",
+    "a\nb",
+    "a\\nb",
+    "\n",
+    "\r",
+    "a\rb",
+    "a\r\nb",
+    " a",
+    "a ",
+    "\ta",
+    "a#b",
+    "a # b",
+    "#a",
+    ";a",
+    "a;b",
+    "a ; b",
+    "\"a\"",
+    "\"a",
+    "a\"",
+    "'a'",
+    "'a",
+    "a'",
+    "\"\"\"a\"\"\"",
+    "a\"\"\"b\nc",
+    "a\\",
+    "\\",
+    "a\\\nb",
+    "`a`",
+    "`a\nb",
+    "a=b",
+    "=a",
+    "a:b",
+    "[a]",
+    "[a",
+    "%(x)s",
+    "$x",
+    "${x}",
+    "\u{feff}a",
+    "\u{a0}a",
+    "ä",
+    "!a",
+    "true",
+    "\"\"",
+    "''",
+    "``",
+    "a\tb",
+    "\\t",
+    "\\\"",
+    "\"a\\\"b\"",
+    "a\\`b",
+    "\"`",
+    "`\"",
+    "a\n",
+    "\na",
+    "a\n[sops]\nb = c",
+    "a\nsops_mac=x",
+    "a\n\nb",
+    "# a\nb",
+    "a\u{2028}b",
+    "a\0b",
+    "\u{b}a",
+    "a\u{85}",
+    "-",
+    "'a\"",
+    "\"a' # b",
+    "`a` ; b",
+    "a\\#b",
+    "a\\;b",
+];
+
+#[test]
+fn a_value_that_is_set_reads_back_from_the_plain_file_in_sops_too_or_is_refused() {
+    let Some(bench) = Bench::new() else { return };
+    let mut set = 0;
+    for (name, plain, path, extract) in [
+        ("a.env", "A=1\nK=2\nZ=3\n", vec!["K"], "[\"K\"]"),
+        ("a.ini", "[s]\na = 1\nk = 2\n\n[z]\nx = 3\n", vec!["s", "k"], "[\"s\"][\"k\"]"),
+    ] {
+        for value in VALUES {
+            let mut document =
+                Sops::encrypt_new(&bench.path("n").with_file_name(name), &Secret::new(plain.into()), &bench.policy(), &bench.identities)
+                    .unwrap();
+            let before = document.text().to_owned();
+            let path: KeyPath = path.iter().fold(KeyPath::default(), |path, key| path.key(*key));
+            if let Err(error) = document.set(path.clone(), &Value::text(*value)) {
+                assert_eq!(document.text(), before, "{value:?}");
+                assert!(error.to_string().contains("use YAML"), "{error}");
+                continue;
+            }
+            set += 1;
+            assert!(name != "a.env" || !value.contains("\\n"), "{value:?} cannot be");
+            std::fs::write(bench.path(name), document.plain().unwrap().expose()).unwrap();
+            std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", bench.recipient)).unwrap();
+            bench.sops(&["encrypt", "-i", name]);
+            assert_eq!(bench.sops(&["decrypt", "--extract", extract, name]), *value, "{name} {}", plain_of(&document));
+        }
+    }
+    assert!(set > VALUES.len(), "only {set} could be set");
+}
+
+#[test]
+fn what_people_reported_of_sops_is_read_here() {
+    let Some(bench) = Bench::new() else { return };
+    // getsops/sops#1831, #451: dotenv in a file whose name does not say so, with comments.
+    let plain = "# comment\n\nfoo=bar\nID=\"123#567\"\n";
+    std::fs::write(bench.path(".sops.yaml"), format!("creation_rules:\n  - age: {}\n", bench.recipient)).unwrap();
+    std::fs::write(bench.path(".env.example"), plain).unwrap();
+    bench.sops(&["encrypt", "-i", "--input-type", "dotenv", "--output-type", "dotenv", ".env.example"]);
+    let mut document = bench.open(&bench.path(".env.example"));
+    // getsops/sops#1271: quotes are a part of the value.
+    assert_eq!(document.get(["ID"]).and_then(Value::as_str), Some("\"123#567\""));
+    assert!(plain_of(&document).starts_with("# comment\n") && plain_of(&document).contains("foo=bar\n"), "{}", plain_of(&document));
+    document.set(["foo"], &Value::text("baz")).unwrap();
+    document.save().unwrap();
+    let theirs = bench.sops(&["decrypt", "--input-type", "dotenv", "--output-type", "dotenv", ".env.example"]);
+    assert!(theirs.contains("# comment\n") && theirs.contains("foo=baz\n"), "{theirs}");
+    // getsops/sops#781: what PowerShell made of it, in UTF-16, is told and not read as something else.
+    let wide: Vec<u8> = std::iter::once(0xfeff).chain(theirs.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    std::fs::write(bench.path("wide.json"), wide).unwrap();
+    assert!(Sops::open(&bench.path("wide.json"), &bench.identities).unwrap_err().to_string().contains("UTF-16"));
+    // getsops/sops#878: groups by anchors; a threshold of one is refused with the reason.
+    let other = age::x25519::Identity::generate().to_public().to_string();
+    let groups = format!(
+        "groups:\n  a: &a\n    age: [{}]\n  b: &b\n    age: [{other}]\ncreation_rules:\n  - key_groups: [*a, *b, {{age: [{other}]}}]\n    shamir_threshold: ",
+        bench.recipient
+    );
+    for (threshold, works) in [(2, true), (1, false)] {
+        let policy =
+            Rules::parse(&bench.path(".sops.yaml"), &format!("{groups}{threshold}\n")).unwrap().policy(&bench.path("x.yaml")).unwrap();
+        assert_eq!(policy.groups.len(), 3);
+        let made = Sops::encrypt_new(&bench.path("x.yaml"), &Secret::new(b"a: b\n".to_vec()), &policy, &bench.identities);
+        assert_eq!(made.is_ok(), works, "{threshold}");
+    }
+    // getsops/sops#1597: a hash in a value of INI is kept where the value is set.
+    let mut document =
+        Sops::encrypt_new(&bench.path("h.ini"), &Secret::new(b"secret = x\n".to_vec()), &bench.policy(), &bench.identities).unwrap();
+    document.set(["DEFAULT", "secret"], &Value::text("here#there")).unwrap();
+    document.save().unwrap();
+    assert_eq!(bench.sops(&["decrypt", "--extract", "[\"DEFAULT\"][\"secret\"]", "h.ini"]), "here#there");
+    assert_eq!(plain_of(&bench.open(&bench.path("h.ini"))).trim_end(), "secret = `here#there`");
 }

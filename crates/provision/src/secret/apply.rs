@@ -62,7 +62,7 @@ async fn open(secret: &SecretSpec, folder: &Path, keys: Arc<Opened>) -> Result<V
         let outline = Outline::read(&path, &bytes)?;
         let found = check::secrets(&spec.file, &spec.file, &outline, &mut Vec::new()).into_iter().find(|f| f.spec == spec);
         let document = found.ok_or_else(|| Error::FileChanged { file: spec.file.clone() })?.document;
-        let opened = Sops::open_text(&path, Format::of(&path), &bytes, &keys.identities).map_err(|error| match error {
+        let opened = Sops::open_text(&path, Format::found(&path, &bytes), &bytes, &keys.identities).map_err(|error| match error {
             refusal @ sops::Error::NoKey { .. } => Error::NoKey { refusal: Box::new(refusal), searched: keys.searched.clone() },
             other => other.into(),
         })?;

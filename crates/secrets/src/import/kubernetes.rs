@@ -1,13 +1,14 @@
-//! Manifests of Kubernetes Secrets in plain YAML.
+//! Manifests of Kubernetes Secrets in plain text.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use kubestead_core::secret::Secret;
-use regex::Regex;
+use regex::{Regex, bytes};
 
 use crate::sops::path::{KeyPath, Step};
 use crate::sops::tree::{Container, Found, Item, Tree, line_of};
-use crate::sops::yaml;
+use crate::sops::{json, yaml};
 
 /// Entries that the API server writes. The annotation holds the whole Secret in plain text.
 const SERVERS_OWN: [&[&str]; 7] = [
@@ -20,8 +21,25 @@ const SERVERS_OWN: [&[&str]; 7] = [
     &["status"],
 ];
 
-static KIND: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"(?m)^[\s{-]*["']?kind["']?\s*:\s*["']?(Secret|List)\b"#).expect("the expression is a constant"));
+/// How encrypted values begin.
+const SEALED: &[u8] = b"ENC[AES256_GCM,";
+
+/// Text that may be one: with an escape, JSON can write every word in another way.
+static WORTH_A_LOOK: LazyLock<bytes::Regex> =
+    LazyLock::new(|| bytes::Regex::new(r"Secret|^\s*[{\[](?s:.)*\\u").expect("the expression is a constant"));
+
+/// The line that says it, at the top of a document.
+static KIND: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?m)^["']?kind["']?[ \t]*:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"#).expect("the expression is a constant")
+});
+
+/// A value that is written out below `data` or `stringData`, and is no action of a template.
+static VALUE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?m)^["']?(?:data|stringData)["']?[ \t]*:[ \t]*(?:#.*)?\r?\n(?:[ \t]+.*\r?\n|[ \t]*\r?\n|#.*\n)*?[ \t]+["']?[-._A-Za-z0-9]+["']?[ \t]*:[ \t]+(?:[^\s#{|>&*!]|\{[^{]|[|>][-+0-9]*[ \t]*\r?\n[ \t]+[^\s{])[^\n{]*(?:\n|$)"#,
+    )
+    .expect("the expression is a constant")
+});
 
 /// One document of a YAML file.
 #[derive(Debug)]
@@ -93,13 +111,7 @@ fn steps(keys: &[&str]) -> Vec<Step> {
 fn has_values(root: &Container) -> bool {
     let kind = root.scalar_at("kind");
     match kind.as_ref().and_then(|leaf| leaf.value.as_str()) {
-        Some("Secret") => ["data", "stringData"].iter().any(|key| match root.at(&steps(&[key])) {
-            Some(Found::Container(values)) => values.children().any(|child| match &child.node {
-                Tree::Leaf(leaf) => leaf.value.as_str().is_some_and(|content| !content.is_empty()),
-                Tree::Container(_) => true,
-            }),
-            Some(Found::Leaf(_)) | None => false,
-        }),
+        Some("Secret") => holds_value(root),
         Some("List" | "SecretList") => match root.at(&steps(&["items"])) {
             Some(Found::Container(items)) => items.items.iter().any(|item| match item {
                 Item::Child(child) => matches!(&child.node, Tree::Container(inner) if has_values(inner)),
@@ -111,13 +123,85 @@ fn has_values(root: &Container) -> bool {
     }
 }
 
-/// The line of the first Secret with a value in it; nothing for a text that is no YAML, such as a template.
-pub fn plain_secret(text: &str) -> Option<usize> {
-    if !KIND.is_match(text) {
+/// True when something plain stands below `data` or `stringData`.
+fn holds_value(secret: &Container) -> bool {
+    ["data", "stringData"].iter().any(|key| match secret.at(&steps(&[key])) {
+        Some(Found::Container(values)) => values.children().any(|child| match &child.node {
+            Tree::Leaf(leaf) => !leaf.value.bytes().expose().is_empty() && !leaf.value.bytes().expose().starts_with(SEALED),
+            Tree::Container(_) => true,
+        }),
+        Some(Found::Leaf(_)) | None => false,
+    })
+}
+
+/// Where a Secret with a value begins: here, or in a list anywhere below (`List` in `List`, `items`, `objects` of a template, plain lists).
+/// `of_secrets` is within a `SecretList`, whose items need not say what they are.
+fn find_secret(tree: &Container, of_secrets: bool) -> Option<usize> {
+    let kind = if tree.list { None } else { tree.scalar_at("kind") };
+    let kind = kind.as_ref().and_then(|leaf| leaf.value.as_str());
+    if !tree.list && (kind == Some("Secret") || of_secrets && kind.is_none()) && holds_value(tree) {
+        return Some(tree.span.start);
+    }
+    let of_secrets = if tree.list { of_secrets } else { kind == Some("SecretList") };
+    tree.children().find_map(|child| match &child.node {
+        Tree::Container(inner) if tree.list || inner.list => find_secret(inner, of_secrets),
+        Tree::Container(_) | Tree::Leaf(_) => None,
+    })
+}
+
+/// The line of the first Secret with a value in it, in whatever format: YAML in any style and of several documents, JSON of several objects,
+/// lists in lists, UTF-16 and other text than UTF-8. Nothing for a text that is neither, such as a template, unless `is_manifest`, by its
+/// name, and the lines of a Secret stand in it with a value written out.
+pub fn plain_secret(bytes: &[u8], is_manifest: bool) -> Option<usize> {
+    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if !is_wide && !WORTH_A_LOOK.is_match(bytes) {
         return None;
     }
-    let parsed = yaml::parse(text).ok()?;
-    parsed.documents.iter().find(|document| has_values(document)).map(|document| line_of(text, document.span.start))
+    let text = text_of(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(found) = json::values(text)
+    {
+        return found.iter().find_map(|tree| find_secret(tree, false)).map(|at| line_of(text, at));
+    }
+    if let Ok(parsed) = yaml::parse(text) {
+        return parsed.documents.iter().find_map(|document| find_secret(document, false)).map(|at| line_of(text, at));
+    }
+    // One document that cannot be read must not hide another.
+    let mut from = 0;
+    let starts = text.match_indices("\n---").map(|(at, _)| at + 1).chain([text.len()]);
+    starts.into_iter().find_map(|to| {
+        let piece = &text[from..to];
+        let found = in_piece(piece, is_manifest).map(|at| line_of(text, from + at));
+        from = to;
+        found
+    })
+}
+
+fn in_piece(piece: &str, is_manifest: bool) -> Option<usize> {
+    match yaml::parse(piece) {
+        Ok(parsed) => parsed.documents.iter().find_map(|document| find_secret(document, false)),
+        Err(_) => is_manifest.then(|| by_lines(piece)).flatten(),
+    }
+}
+
+/// By its lines, for a text that does not parse.
+fn by_lines(text: &str) -> Option<usize> {
+    let kind = KIND.find(text)?;
+    VALUE.find(text).map(|_| kind.start())
+}
+
+/// Editors and shells of Windows write UTF-16.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    let wide = |from: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
+        Cow::Owned(String::from_utf16_lossy(&units))
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -140,13 +224,55 @@ mod tests {
 
     #[test]
     fn plain_secrets_are_found_in_lists_and_templates_are_no_error() {
-        assert_eq!(plain_secret(TWO), Some(2));
-        assert_eq!(plain_secret("kind: List\nitems:\n- kind: Secret\n  data: {a: YQ==}\n"), Some(1));
-        assert_eq!(plain_secret("{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}\n"), Some(1));
-        for none in
-            ["kind: Secret\ndata: {}\n", "kind: Secret\nstringData: {k: ''}\n", "kind: Secret\ndata: {{ .x }}\n", "a: b\n", "kind: [\n"]
-        {
-            assert_eq!(plain_secret(none), None, "{none}");
+        let found = |text: &str| plain_secret(text.as_bytes(), true);
+        assert_eq!(found(TWO), Some(2));
+        for (text, line) in [
+            ("kind: List\nitems:\n- kind: Secret\n  data: {a: YQ==}\n", 3),
+            ("{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}\n", 1),
+            ("{\"a\": 1}\n{\n\t\"data\": {\"a\": \"YQ==\"},\n\t\"kind\": \"Secret\"\n}\n", 2),
+            ("{\"k\\u0069nd\": \"\\u0053ecret\", \"stringData\": {\"a\": \"b\"}}", 1),
+            ("[{\"kind\":\"Secret\",\"data\":{\"a\":\"YQ==\"}}]", 1),
+            ("{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\n\"items\":[\n{\"kind\":\"Secret\",\"data\":{\"a\":\"YQ==\"}}]}]}", 3),
+            ("{\"kind\":\"SecretList\",\"items\":[{\"data\":{\"a\":\"YQ==\"}}]}", 1),
+            ("kind: SecretList\nitems:\n- data:\n    a: YQ==\n", 3),
+            ("kind: Template\nobjects:\n- apiVersion: v1\n  kind: Secret\n  stringData:\n    a: b\n", 3),
+            ("{apiVersion: v1, kind: Secret, stringData: {a: b}}\n", 1),
+            ("stringData: {a: b}\nkind: 'Secret'\n", 1),
+            ("\u{feff}kind: Secret\nstringData:\n  a: b\n", 1),
+            ("kind:\tSecret\nstringData:\n  a:\tb\n", 1),
+            ("{\n\tkind: Secret,\n\tstringData: {\n\t\ta: b\n\t}\n}\n", 1),
+            ("x: &s Secret\nkind: *s\ndata: {a: YQ==}\n", 1),
+            ("a: 1\n---\n{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}\n", 3),
+            ("a: {{ .x }}\n---\nkind: Secret\ndata:\n  a: YQ==\n", 3),
+            ("kind: Secret\ndata:\n  a: YQ==\n  a: YQ==\n", 1),
+            ("kind: Secret\nmetadata: {{ .x }}\nstringData:\n\n  # c\n  t: {{ .y }}\n  pass: hunter2\n", 1),
+            ("kind: Secret\nmetadata: {{ .x }}\nstringData:\n  pass: |\n    hunter2\n", 1),
+            ("kind: Secret\r\nstringData:\r\n  a: b\r\n", 1),
+        ] {
+            assert_eq!(found(text), Some(line), "{text}");
+        }
+        let wide: Vec<u8> = "\u{feff}kind: Secret\r\nstringData:\r\n  a: b\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(plain_secret(&wide, false), Some(1));
+        assert_eq!(plain_secret(b"# caf\xe9\nkind: Secret\nstringData:\n  a: b\n", false), Some(2));
+        // An example in a text is none.
+        let readme = b"# How\n```yaml\nkind: Secret\nstringData:\n  a: b\n```\n\"";
+        assert_eq!((plain_secret(readme, false), plain_secret(readme, true)), (None, Some(3)));
+        for none in [
+            "kind: Secret\ndata: {}\n",
+            "kind: Secret\nstringData: {k: ''}\n",
+            "kind: Secret\nstringData: {k: ~}\n",
+            "kind: Secret\ndata: {{ .x }}\n",
+            "kind: Secret\ndata:\n  a: {{ .x | b64enc }}\n  b: \"{{ .y }}\"\n  c: |\n    {{ .z }}\n",
+            "kind: SealedSecret\nspec: {{ .x }}\ndata:\n  a: b\n",
+            "kind: Secret\ndata:\n  a: ENC[AES256_GCM,data:x]\n",
+            "kind: ConfigMap\ndata:\n  a: 'kind: Secret'\n",
+            "kind: Policy\nspec:\n  generate: {kind: Secret, name: x}\n",
+            "{\"kind\": \"ConfigMap\", \"data\": {\"kind\": \"Secret\"}}",
+            "a: b\n",
+            "kind: [\n",
+            "# How to\n\nWrite `kind: Secret` with stringData:\n\n    kind: Secret\n    stringData:\n      a: b\n",
+        ] {
+            assert_eq!(found(none), None, "{none}");
         }
     }
 }

@@ -21,6 +21,11 @@ pub(crate) fn is_recipient(text: &str) -> bool {
     text.starts_with(RECIPIENT)
 }
 
+/// True for a recipient of an age plugin, such as `age1yubikey1…`, which the program runs.
+pub(crate) fn is_of_plugin(text: &str) -> bool {
+    text.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) && !is_recipient(text)
+}
+
 /// True for an identity that only the program knows.
 pub(crate) fn is_identity(word: &str) -> bool {
     word.starts_with(IDENTITY)
@@ -89,7 +94,8 @@ impl AgeProgram {
         }
         let text = String::from_utf8_lossy(&output.stderr);
         // Never a line with a key in it, whatever a program may say.
-        let said = text.lines().find(|line| line.starts_with("age: error: ") && !line.contains("AGE-SECRET-KEY"));
+        let said =
+            text.lines().find(|line| line.starts_with("age: error: ") && !line.contains("AGE-SECRET-KEY") && !line.contains("AGE-PLUGIN"));
         format!("{name} failed ({})", said.map_or_else(|| output.status.to_string(), |line| line["age: error: ".len()..].to_owned()))
     }
 

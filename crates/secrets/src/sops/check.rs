@@ -55,7 +55,7 @@ pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Optio
             "an age identity, a private key, stands here; keep it out of git, and change it if it was there",
         );
     }
-    let known = !matches!(Format::of(path), Format::Binary) || is_binary_document(bytes);
+    let known = Format::found(path, bytes) != Format::Binary || is_binary_document(bytes);
     if known && contains(bytes, MARK) {
         standing = document(path, bytes, rules, identities, &mut findings);
     } else {
@@ -107,8 +107,7 @@ fn plain(path: &Path, bytes: &[u8], rules: Option<&Rules>, findings: &mut Vec<Fi
             add(findings, 0, why);
         }
         Some(_) | None => {
-            let text = if Format::of(path) == Format::Yaml { std::str::from_utf8(bytes).ok() } else { None };
-            if let Some(line) = text.and_then(kubernetes::plain_secret) {
+            if let Some(line) = kubernetes::plain_secret(bytes, Format::of(path) != Format::Binary) {
                 add(findings, line, "a Kubernetes Secret in plain text; `kubestead secret import` makes an encrypted file of it");
             }
         }
@@ -145,11 +144,12 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
         };
         add(findings, entry.line, format!("{} {why}", entry.path));
     }
-    if outline.sealed() == 0 && has_values {
+    // Where what it selects is empty or null, there is nothing to encrypt.
+    if has_values && !outline.entries().iter().any(|entry| entry.selected) {
         add(findings, 0, "not one of its values is encrypted; its selector matches nothing");
     }
     surprise(path, rules, &outline.recipients().concat(), findings);
-    match identities.map(|identities| Sops::open_text(path, Format::of(path), bytes, identities)) {
+    match identities.map(|identities| Sops::open_text(path, Format::found(path, bytes), bytes, identities)) {
         None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
         Some(Err(error)) => {
             add(findings, 0, error.to_string());
@@ -237,6 +237,9 @@ mod tests {
         assert_eq!(repo.check("/repo/secrets/a.yaml", &sealed), (Standing::Verified, String::new()));
         let (standing, _) = check(Path::new("/repo/secrets/a.yaml"), sealed.as_bytes(), Some(&repo.rules), Some(&Identities::new()));
         assert_eq!(standing, Standing::Unverified);
+        // Nothing in it can be encrypted, and nothing stands in plain text.
+        let empty = repo.seal("/repo/secrets/a.yaml", "kind: Secret\nstringData:\n  k:\n  l: ''\n");
+        assert_eq!(repo.check("/repo/secrets/a.yaml", &empty), (Standing::Verified, String::new()));
         for (path, text) in [
             ("/repo/a.yaml", "a: b\n"),
             ("/repo/README.md", "see ENC[AES256_GCM,data:x]"),
@@ -266,6 +269,13 @@ mod tests {
         let cases = [
             ("/repo/secrets/a.yaml", SECRET.to_owned(), "0: it is plain text, and creation rule 1"),
             ("/repo/other/a.yml", SECRET.to_owned(), "1: a Kubernetes Secret in plain text"),
+            ("/repo/a.json", "{\"kind\": \"Secret\", \"data\": {\"a\": \"YQ==\"}}".to_owned(), "1: a Kubernetes Secret in plain text"),
+            ("/repo/a.yaml.bak", format!("a: 1\n---\n{SECRET}"), "3: a Kubernetes Secret in plain text"),
+            (
+                "/repo/a.yaml",
+                format!("kind: List\nitems:\n- kind: List\n  items:\n  - {{{}}}\n", "kind: Secret, data: {a: b}"),
+                "5: a Kuber",
+            ),
             ("/repo/secrets/a.yaml", sealed.replace(value, "  k: plain"), "5: [\"stringData\"][\"k\"] is not encrypted"),
             ("/repo/secrets/a.yaml", sealed.replace("kind: Secret", "kind: Secrat"), "the MAC does not fit"),
             ("/repo/secrets/a.yaml", sealed.replace(&recipient, &other), "which /repo/.sops.yaml does not name"),

@@ -1,6 +1,7 @@
 //! A document: opened, read, changed, saved.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kubestead_core::secret::Secret;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use super::cipher::DataKey;
 use super::error::Error;
 use super::flatten::flatten;
 use super::identities::Identities;
+use super::lock::Lock;
 use super::meta::Meta;
 use super::path::KeyPath;
 use super::policy::Policy;
@@ -46,6 +48,7 @@ pub struct Document {
     pub(super) meta: Meta,
     pub(super) key: DataKey,
     changed: bool,
+    lock: Option<Arc<Lock>>,
 }
 
 impl std::fmt::Debug for Document {
@@ -71,7 +74,11 @@ pub(super) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, Error> {
     let wrong = |e: std::str::Utf8Error| Error::Syntax {
         path: path.to_owned(),
         line: bytes[..e.valid_up_to()].split(|byte| *byte == b'\n').count(),
-        why: "this is no UTF-8 text".to_owned(),
+        why: if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            "this is UTF-16, such as PowerShell writes; write the file as UTF-8".to_owned()
+        } else {
+            "this is no UTF-8 text".to_owned()
+        },
     };
     std::str::from_utf8(bytes).map(str::to_owned).map_err(wrong)
 }
@@ -84,7 +91,16 @@ impl Sops {
             return Err(failed(std::io::Error::other("it is a folder; name one of its files")));
         }
         let bytes = std::fs::read(path).map_err(failed)?;
-        Self::open_owned(path, Format::of(path), bytes, identities)
+        Self::open_owned(path, Format::found(path, &bytes), bytes, identities)
+    }
+
+    /// As [`Sops::open`], for a change: from before it is read until [`Document::save`] no other program that asks for this lock changes the
+    /// file. `waits` is called when another one holds it.
+    pub fn open_to_change(path: &Path, identities: &Identities, waits: &dyn Fn()) -> Result<Document, Error> {
+        let failed = |source| Error::File { what: "lock", path: path.to_owned(), source };
+        let lock = if path.is_file() { Lock::take(path, waits).map_err(failed)? } else { None };
+        let document = Self::open(path, identities)?;
+        Ok(Document { lock: lock.map(Arc::new), ..document })
     }
 
     /// Opens what was read elsewhere. `path` is named in messages, and is where [`Document::save`] writes.
@@ -164,12 +180,22 @@ impl Document {
         let selector = meta.selector().map_err(|why| Error::Metadata { path: path.clone(), why })?;
         let selector = format.selector(&selector);
         let opened = sealed::open(&text, &parsed, &selector, &key).map_err(|f| value_error(&path, f))?;
-        Ok(Self { path, format, on_disk, text, parsed, opened, meta, key, changed: true })
+        Ok(Self { path, format, on_disk, text, parsed, opened, meta, key, changed: true, lock: None })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The format that it is read and written in.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// False when it holds nothing but comments and empty mappings, lists or sections, or is an empty binary file.
+    pub fn has_values(&self) -> bool {
+        !self.format.is_empty(&self.parsed)
     }
 
     /// The paths of all values in the order of the file.
@@ -216,18 +242,16 @@ impl Document {
     /// other values keep their very ciphertext. In memory only, until [`Document::save`].
     pub fn set(&mut self, path: impl Into<KeyPath>, value: &Value) -> Result<Change, Error> {
         let path = path.into();
-        if let Some(opened) = self.find(&path) {
-            if opened.value.same(value) {
-                return Ok(Change::Already);
-            }
-            self.replace(&path, value)?;
-        } else {
-            let before = self.text.clone();
-            self.insert(&path)?;
-            if let Err(error) = self.replace(&path, value) {
-                self.reread(before)?;
-                return Err(error);
-            }
+        if self.find(&path).is_some_and(|opened| opened.value.same(value)) {
+            return Ok(Change::Already);
+        }
+        let (before, was_changed) = (self.text.clone(), self.changed);
+        let made = if self.find(&path).is_some() { Ok(()) } else { self.insert(&path) };
+        let done = made.and_then(|()| self.replace(&path, value)).and_then(|()| self.check_plain(&path));
+        if let Err(error) = done {
+            self.reread(before)?;
+            self.changed = was_changed;
+            return Err(error);
         }
         Ok(Change::Changed)
     }
@@ -316,6 +340,10 @@ impl Document {
         if parsed.meta.is_some() {
             return Err(Error::AlreadyEncrypted(self.path.clone()));
         }
+        if self.format.is_empty(&parsed) && !self.format.is_empty(&self.parsed) {
+            let why = "no value is left in the text, so the file stays as it is; to be rid of the file, remove it";
+            return Err(refuse(why.to_owned()));
+        }
         self.encrypt_again(&text, &mut Pool::new(&self.text, &self.opened))?;
         Ok(Change::Changed)
     }
@@ -339,22 +367,30 @@ impl Document {
             return Ok(Change::Already);
         }
         self.seal()?;
+        let path = self.path.clone();
+        let failed = |what, source| Error::File { what, path: path.clone(), source };
+        let _lock = if self.lock.is_none() { Lock::take(&path, &|| {}).map_err(|e| failed("lock", e))? } else { None };
         let now = match std::fs::read(&self.path) {
             Ok(bytes) => Some(digest(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::File { what: "read", path: self.path.clone(), source }),
+            Err(source) => return Err(failed("read", source)),
         };
         if now != self.on_disk {
             return Err(Error::Changed(self.path.clone()));
         }
-        replace_file(&self.path, self.text.as_bytes()).map_err(|source| Error::File { what: "write", path: self.path.clone(), source })?;
+        match replace_file(&self.path, self.text.as_bytes()) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(Error::Changed(self.path.clone())),
+            other => other.map_err(|e| failed("write", e))?,
+        }
+        // It was on the file that is gone.
+        self.lock = None;
         self.on_disk = Some(digest(self.text.as_bytes()));
         self.changed = false;
         Ok(Change::Changed)
     }
 
     /// Puts the MAC and the time in, and proves that the result reads back.
-    fn seal(&mut self) -> Result<(), Error> {
+    pub(super) fn seal(&mut self) -> Result<(), Error> {
         let modified = Time::now().render(false);
         let mac = sealed::make_mac(&self.opened, self.meta.mac_only_encrypted(), &modified, &self.key).map_err(|why| self.metadata(why))?;
         let mut meta = self.meta.clone();
@@ -388,7 +424,7 @@ impl Document {
         let key = DataKey::new(self.key.bytes()).ok_or_else(|| self.metadata("its key is not 32 bytes long"))?;
         let draft =
             Draft { path: self.path.clone(), format: self.format, on_disk: self.on_disk, text, parsed: None, meta: self.meta.clone(), key };
-        *self = Self::read_unchecked(draft)?;
+        *self = Self { lock: self.lock.clone(), ..Self::read_unchecked(draft)? };
         Ok(())
     }
 

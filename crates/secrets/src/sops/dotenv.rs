@@ -39,12 +39,10 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
             entries.push((name.to_owned(), leaf.value.as_str().unwrap_or_default().to_owned()));
             parsed.meta_regions.push(start..at);
         } else {
-            if root.children().any(|child| child.key == key) {
-                return Err(Problem::new(start, format!("the key {key:?} is there twice")));
-            }
             root.items.push(Item::Child(Child { key: key.to_owned(), span: start..end, node: Tree::Leaf(leaf) }));
         }
     }
+    root.unique()?;
     if !entries.is_empty() {
         let first = parsed.meta_regions.first().map_or(0, |region| region.start);
         parsed.meta = Some(unflatten(&entries).map_err(|why| Problem::new(first, why))?);

@@ -19,11 +19,30 @@ pub struct Identities {
     pub(crate) age: Vec<Box<dyn age::Identity + Send + Sync>>,
     /// Post-quantum age identities, as they are written.
     pub(crate) post_quantum: Vec<Secret>,
+    /// Identities of age plugins, which the program age runs, and where they stand.
+    pub(crate) plugins: Vec<Plugin>,
     pub(crate) age_program: Option<AgeProgram>,
     /// Asked when no identity at hand fits.
     pub(crate) commands: Vec<KeyCommand>,
     pub(crate) gpg: Option<Gpg>,
     pub(crate) places: Vec<String>,
+}
+
+/// An identity of an age plugin.
+pub(crate) struct Plugin {
+    pub(crate) identity: Secret,
+    /// The plugin's name and the line, for messages.
+    pub(crate) told: String,
+}
+
+impl Plugin {
+    /// None for any other word.
+    fn of(word: &str, line: usize, place: &str) -> Option<Self> {
+        let (name, _) = word.strip_prefix("AGE-PLUGIN-")?.rsplit_once('1')?;
+        let name = name.trim_end_matches('-').to_ascii_lowercase();
+        let told = format!("the identity of the age plugin {name:?} in line {line} of {place}");
+        Some(Self { identity: Secret::new(word.as_bytes().to_vec()), told })
+    }
 }
 
 impl std::fmt::Debug for Identities {
@@ -44,22 +63,23 @@ impl Identities {
         let refuse = |why: String| Error::Identity { place: place.to_owned(), why };
         let text = std::str::from_utf8(text.expose())
             .map_err(|_| refuse("it is no text; an encrypted key file must be decrypted first".to_owned()))?;
-        let before = self.age.len() + self.post_quantum.len();
-        for word in text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace) {
+        let count = |found: &Self| found.age.len() + found.post_quantum.len() + found.plugins.len();
+        let before = count(&self);
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+        for (line, word) in lines.flat_map(|(index, line)| line.split_whitespace().map(move |word| (index + 1, word))) {
             if age_program::is_identity(word) {
                 self.post_quantum.push(Secret::new(word.as_bytes().to_vec()));
                 continue;
             }
-            if word.starts_with("AGE-PLUGIN-") {
-                return Err(refuse(
-                    "it holds a key of an age plugin, which is not supported here; decrypt with the sops program".to_owned(),
-                ));
+            if let Some(plugin) = Plugin::of(word, line, place) {
+                self.plugins.push(plugin);
+                continue;
             }
             let identity: age::x25519::Identity =
                 word.parse().map_err(|why| refuse(format!("a word in it is no age identity ({why}); one begins with AGE-SECRET-KEY-1")))?;
             self.age.push(Box::new(identity));
         }
-        if self.age.len() + self.post_quantum.len() == before {
+        if count(&self) == before {
             return Err(refuse("it holds no identity (a line that begins with AGE-SECRET-KEY-1)".to_owned()));
         }
         self.places.push(place.to_owned());
@@ -191,7 +211,12 @@ pub fn own_recipients(path: &Path, program: &AgeProgram) -> Result<Vec<String>, 
 fn private_file(path: &Path) -> Result<Secret, Error> {
     use std::os::unix::fs::PermissionsExt;
     let failed = |source| Error::File { what: "read", path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+    let data = std::fs::metadata(path).map_err(failed)?;
+    if data.is_dir() {
+        let why = "it is a folder; name the file in it that holds the key".to_owned();
+        return Err(Error::Identity { place: path.display().to_string(), why });
+    }
+    let mode = data.permissions().mode();
     if mode & 0o077 != 0 {
         let why = format!("others may read it (mode {:o}); run `chmod 600` on it", mode & 0o777);
         return Err(Error::Identity { place: path.display().to_string(), why });

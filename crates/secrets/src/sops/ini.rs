@@ -10,7 +10,9 @@ use super::value::{Kind, Value};
 
 /// Reads a file; the metadata is taken out.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
-    let mut reader = Reader { text, at: 0, comment: None, sections: vec![section("DEFAULT", 0..0)] };
+    // sops passes over the mark of Windows' editors.
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut reader = Reader { text, at: start, comment: None, sections: vec![section("DEFAULT", start..start)] };
     while reader.at < text.len() {
         reader.line()?;
     }
@@ -21,6 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
     let mut root = Container { list: false, flow: false, indent: 0, span: 0..text.len(), items: Vec::new() };
     let starts: Vec<usize> = reader.sections.iter().skip(1).map(|(_, section)| section.span.start).chain([text.len()]).collect();
     for ((name, section), next) in reader.sections.into_iter().zip(starts) {
+        section.unique().map_err(|problem| Problem { why: format!("{} in its section", problem.why), ..problem })?;
         if name == "sops" {
             take_metadata(&section, next, &mut parsed)?;
         } else if !(name == "DEFAULT" && section.items.is_empty()) {
@@ -77,9 +80,18 @@ impl Reader<'_> {
             let close = rest.rfind(']').ok_or_else(|| Problem::new(from, "this section has no closing bracket"))?;
             self.sections.push(section(&rest[..close], from..to));
             let behind = from + 1 + close + 1;
-            let inline = self.inline(behind, to);
-            let above = self.comment.take();
-            let items = above.into_iter().chain(inline).map(Item::Comment);
+            if self.inline(behind, to).is_some() {
+                // Readers take the name up to the last bracket, and an encrypted comment has one.
+                let why = "a comment behind a section's name would be read as a part of it once encrypted; write it on the line above";
+                return Err(Problem::new(behind, why));
+            }
+            let mut above = self.comment.take();
+            // The metadata has no comments: what stands above it is the end of the file that it was put to.
+            let before = self.sections.len() - 2;
+            if let Some(comment) = above.take_if(|_| rest[..close] == *"sops") {
+                self.sections[before].1.items.push(Item::Comment(comment));
+            }
+            let items = above.into_iter().map(Item::Comment);
             if let Some((_, section)) = self.sections.last_mut() {
                 section.items.extend(items);
             }
@@ -106,9 +118,6 @@ impl Reader<'_> {
         let (leaf, inline) = self.value(from + split + 1, to)?;
         let above = self.comment.take();
         let Some((_, section)) = self.sections.last_mut() else { return Ok(()) };
-        if section.children().any(|child| child.key == key) {
-            return Err(Problem::new(from, format!("the key {key:?} is there twice in its section")));
-        }
         let end = leaf.span.end.max(inline.as_ref().map_or(0, |leaf| leaf.span.end));
         section.items.push(Item::Child(Child { key, span: from..end, node: Tree::Leaf(leaf) }));
         section.span.end = end;
@@ -188,7 +197,10 @@ pub(crate) fn insert(text: &str, container: &Container, steps: &[Step], value: &
             let break_line = if at == 0 || text[..at].ends_with('\n') { "" } else { "\n" };
             Ok((at..at, format!("{break_line}{key} = {written}\n")))
         }
-        [Step::Key(section), Step::Key(key)] if section == "DEFAULT" && good(key) => Ok((0..0, format!("{key} = {written}\n"))),
+        [Step::Key(section), Step::Key(key)] if section == "DEFAULT" && good(key) => {
+            let at = text.len() - text.trim_start_matches('\u{feff}').len();
+            Ok((at..at, format!("{key} = {written}\n")))
+        }
         [Step::Key(section), Step::Key(key)] if good(section) && good(key) && section != "sops" => {
             let at = container.children().last().map_or(0, |last| after_line(text, last.span.end));
             let break_line = if at == 0 || text[..at].ends_with('\n') { "" } else { "\n" };

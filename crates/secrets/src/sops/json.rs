@@ -7,14 +7,18 @@ use super::value::{Kind, Value};
 
 const DEEPEST: usize = 200;
 
-/// Reads a file; the metadata is taken out.
-pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
-    parse_with(text, false)
+/// Reads a file; the metadata is taken out. `lean` leaves long ciphertexts where they are.
+pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
+    document(Reader { text, at: 0, lean, is_lenient: false, is_binary: false })
 }
 
-/// As [`parse`]; `lean` leaves long ciphertexts where they are.
-pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
-    let mut reader = Reader { text, at: 0, lean };
+/// As [`parse_with`], for a file of the binary store: see [`quoted_bytes`].
+pub(crate) fn parse_binary(text: &str, lean: bool) -> Result<Parsed, Problem> {
+    document(Reader { text, at: 0, lean, is_lenient: false, is_binary: true })
+}
+
+fn document(mut reader: Reader<'_>) -> Result<Parsed, Problem> {
+    let text = reader.text;
     reader.blanks();
     if reader.byte() != Some(b'{') {
         return Err(Problem::new(reader.at, "sops needs a JSON object at the top"));
@@ -43,10 +47,28 @@ pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
     Ok(parsed)
 }
 
+/// All objects and lists of a text, one after another; nothing of sops is known.
+pub(crate) fn values(text: &str) -> Result<Vec<Container>, Problem> {
+    let mut reader = Reader { text, at: 0, lean: false, is_lenient: true, is_binary: false };
+    let mut found = Vec::new();
+    reader.blanks();
+    while reader.at < text.len() {
+        if let Tree::Container(container) = reader.value(0)? {
+            found.push(container);
+        }
+        reader.blanks();
+    }
+    Ok(found)
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     lean: bool,
+    /// A key may be there twice.
+    is_lenient: bool,
+    /// Texts may hold bytes that are no text.
+    is_binary: bool,
 }
 
 impl Reader<'_> {
@@ -80,7 +102,7 @@ impl Reader<'_> {
                 let span = self.quoted()?;
                 let content = &self.text[span.clone()];
                 let lean = Leaf::lean(content, span, start..self.at).filter(|_| self.lean && !content.contains('\\'));
-                lean.map_or_else(|| self.string_in(start).map(|text| Leaf::new(Value::text(text), start..self.at)), Ok).map(Tree::Leaf)
+                lean.map_or_else(|| self.text_in(start).map(|value| Leaf::new(value, start..self.at)), Ok).map(Tree::Leaf)
             }
             _ => {
                 let rest = &self.text[start..];
@@ -119,7 +141,9 @@ impl Reader<'_> {
         }
         self.at += 1;
         container.span = start..self.at;
-        container.unique()?;
+        if !self.is_lenient {
+            container.unique()?;
+        }
         Ok(container)
     }
 
@@ -131,8 +155,17 @@ impl Reader<'_> {
 
     /// The text of the quotes that begin there and end where the reader is.
     fn string_in(&self, start: usize) -> Result<String, Problem> {
-        unescape(&self.text[start + 1..self.at - 1])
-            .ok_or_else(|| Problem::new(start, "this text holds a control character or an escape that JSON does not know"))
+        let bytes = unescape(&self.text[start + 1..self.at - 1], false).and_then(|bytes| String::from_utf8(bytes).ok());
+        bytes.ok_or_else(|| strange(start))
+    }
+
+    /// As a value.
+    fn text_in(&self, start: usize) -> Result<Value, Problem> {
+        if !self.is_binary {
+            return self.string_in(start).map(Value::text);
+        }
+        let bytes = unescape(&self.text[start + 1..self.at - 1], true).ok_or_else(|| strange(start))?;
+        Value::from_decrypted(Kind::Text, bytes).map_err(|why| Problem::new(start, why))
     }
 
     /// Passes a text in quotes; what stands between them.
@@ -151,18 +184,23 @@ impl Reader<'_> {
     }
 }
 
-fn unescape(text: &str) -> Option<String> {
-    let mut result = String::with_capacity(text.len());
+fn strange(at: usize) -> Problem {
+    Problem::new(at, "this text holds a control character or an escape that JSON does not know")
+}
+
+/// The bytes of a text, which are UTF-8 unless it is of the binary store.
+fn unescape(text: &str, is_binary: bool) -> Option<Vec<u8>> {
+    let mut result = Vec::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         if c != '\\' {
             if c < ' ' {
                 return None;
             }
-            result.push(c);
+            push(&mut result, c);
             continue;
         }
-        result.push(match rest.next()? {
+        let c = match rest.next()? {
             'n' => '\n',
             't' => '\t',
             'r' => '\r',
@@ -180,15 +218,23 @@ fn unescape(text: &str) -> Option<String> {
                         }
                         None => char::REPLACEMENT_CHARACTER,
                     }
+                } else if let (true, Ok(byte @ 0x80..)) = (is_binary, u8::try_from(first.wrapping_sub(0xdc00))) {
+                    result.push(byte);
+                    continue;
                 } else {
                     char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER)
                 }
             }
             same @ ('"' | '\\' | '/') => same,
             _ => return None,
-        });
+        };
+        push(&mut result, c);
     }
     Some(result)
+}
+
+fn push(result: &mut Vec<u8>, c: char) {
+    result.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 fn hex(rest: &mut std::str::Chars<'_>) -> Option<u32> {
@@ -230,6 +276,28 @@ pub(crate) fn scalar(value: &Value) -> Result<String, String> {
 pub(crate) fn quoted(content: &str) -> String {
     let mut written = String::with_capacity(content.len() + 2);
     written.push('"');
+    escape(&mut written, content);
+    written.push('"');
+    written
+}
+
+/// Bytes of the binary store, which sops encrypts as they are. In plain text they stand in this program's memory only, and there each byte
+/// that is no part of a UTF-8 text is written as half of a surrogate pair, `\udc80` to `\udcff`, which no text holds.
+pub(crate) fn quoted_bytes(content: &[u8]) -> String {
+    let mut written = String::with_capacity(content.len() + 2);
+    written.push('"');
+    for chunk in content.utf8_chunks() {
+        escape(&mut written, chunk.valid());
+        for byte in chunk.invalid() {
+            written.push_str("\\udc");
+            written.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+        }
+    }
+    written.push('"');
+    written
+}
+
+fn escape(written: &mut String, content: &str) {
     for c in content.chars() {
         match c {
             '"' => written.push_str("\\\""),
@@ -245,8 +313,6 @@ pub(crate) fn quoted(content: &str) -> String {
             c => written.push(c),
         }
     }
-    written.push('"');
-    written
 }
 
 fn chain(steps: &[Step], value: &Value) -> Result<String, String> {
@@ -316,5 +382,24 @@ fn node(meta: &Node, depth: usize) -> String {
                 entries.iter().map(|(key, below)| format!("{pad}{}: {}", quoted(key), node(below, depth + 1))).collect();
             format!("{{\n{}\n{end}}}", lines.join(",\n"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_the_binary_store_come_back() {
+        for bytes in
+            [&b"\xff\x00\xed\xb2\x80\xe2\x82"[..], "\\udc80 \u{fffd} \"\u{1f600}\"\n".as_bytes(), b"", &(0..=255).collect::<Vec<u8>>()]
+        {
+            let text = format!("{{\"data\": {}}}", quoted_bytes(bytes));
+            let parsed = parse_binary(&text, false).unwrap();
+            assert_eq!(parsed.documents[0].scalar_at("data").unwrap().value.bytes().expose(), bytes, "{text}");
+        }
+        // Elsewhere half of a pair is what it is in Go.
+        let parsed = parse_with(r#"{"a": "\udc80\ud83d\ude00"}"#, false).unwrap();
+        assert_eq!(parsed.documents[0].scalar_at("a").unwrap().value.as_str(), Some("\u{fffd}\u{1f600}"));
     }
 }

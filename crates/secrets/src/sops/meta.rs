@@ -172,6 +172,13 @@ fn lists_of(group: &[Entry]) -> Vec<(String, Node)> {
     lists.into_iter().map(|(kind, list)| (kind, Node::List(list))).collect()
 }
 
+/// As sops takes them: whatever its first versions, 1.x, wrote, and three numbers, perhaps behind a `v`.
+fn is_version(text: &str) -> bool {
+    let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next().unwrap_or_default();
+    text.starts_with("1.") || core.split('.').count() == 3 && core.split('.').all(numeric)
+}
+
 /// The `sops` entry of a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Meta(pub(crate) Node);
@@ -193,10 +200,8 @@ impl Meta {
     /// Checks what every other function relies on.
     pub(crate) fn check(&self) -> Result<(), String> {
         let version = self.0.text_at("version");
-        let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let core = version.split(['-', '+']).next().unwrap_or_default();
-        if core.split('.').count() != 3 || !core.split('.').all(numeric) {
-            return Err(format!("its version {version:?} is none that sops writes"));
+        if !is_version(version) {
+            return Err(format!("its version {version:?} is none that sops writes or reads"));
         }
         if Time::parse(self.0.text_at("lastmodified"), false).is_none() {
             return Err(format!("its lastmodified {:?} is no time as in RFC 3339", self.0.text_at("lastmodified")));
@@ -263,6 +268,21 @@ impl Meta {
             let lists = groups.iter().map(|group| Node::Map(lists_of(group)).sorted()).collect();
             self.0.put("key_groups", Node::List(lists));
             self.0.put("shamir_threshold", Node::Word(threshold.to_string()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_taken_that_sops_takes() {
+        for good in ["1.14", "1.x", "1.0.0", "2.0.8", "v3.1.0", "3.13.3", "3.0.0-beta.1", "3.1.0+x"] {
+            assert!(is_version(good), "{good}");
+        }
+        for bad in ["", "1", "2.0", "3.7", "v1.2", " 3.1.0", "vv3.1.0", "3.1.0.1", "3.a.0"] {
+            assert!(!is_version(bad), "{bad}");
         }
     }
 }

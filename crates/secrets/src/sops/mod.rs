@@ -34,10 +34,11 @@
 //!
 //! # Limits
 //! Recipients of key services (`kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`) are kept as they are and named when they would be
-//! needed; age plugins likewise. Post-quantum age keys need the program age 1.3 or newer. Wiping memory is best effort: parsers keep
+//! needed. Age plugins are run by the program age; post-quantum age keys need age 1.3 or newer. Wiping memory is best effort: parsers keep
 //! copies of unencrypted text.
 
 mod age_program;
+mod beside;
 mod check;
 mod cipher;
 mod compare;
@@ -45,15 +46,18 @@ mod document;
 mod dotenv;
 mod error;
 mod flatten;
+mod holds;
 mod identities;
 mod ini;
-mod json;
+pub(crate) mod json;
 mod key_command;
+mod lock;
 mod meta;
 mod outline;
 pub(crate) mod path;
 mod pgp;
 mod policy;
+mod regexp;
 mod rekey;
 mod resolve;
 mod rules;
@@ -78,6 +82,7 @@ pub use outline::{Entry, Outline, SealedValue};
 pub use path::{BadPath, KeyPath, Step};
 pub use pgp::Gpg;
 pub use policy::{Policy, Recipient};
+pub use regexp::{BadPattern, Pattern};
 pub use rekey::Update;
 pub use rules::{Matched, Rules};
 pub use select::Selector;

@@ -55,7 +55,7 @@ pub struct SealedValue {
 impl Outline {
     /// Reads a file's bytes; encrypted or not. `path` is named in messages.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let (text, format) = (text_of(path, bytes)?, Format::of(path));
+        let (text, format) = (text_of(path, bytes)?, Format::found(path, bytes));
         let parsed = format.parse(&text).map_err(|problem| syntax(path, &text, problem))?;
         let meta = parsed.meta.clone().map(Meta);
         let refuse = |why: String| Error::Metadata { path: path.to_owned(), why };

@@ -1,14 +1,14 @@
 //! The creation rules of `.sops.yaml`.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-use regex::Regex;
 
 use super::error::Error;
 use super::meta::Node;
 use super::policy::{Policy, Recipient};
+use super::regexp::Pattern;
 use super::select::Selector;
-use super::tree::line_of;
+use super::tree::{Child, Container, Problem, Tree, line_of};
 use super::yaml;
 
 /// Where keys are written in rules, and the kind that they are in files.
@@ -50,10 +50,9 @@ impl Rules {
 
     /// Takes the text of a file of rules.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let syntax =
-            |problem: super::tree::Problem| Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why };
+        let syntax = |problem: Problem| Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why };
         let parsed = yaml::parse(text).map_err(syntax)?;
-        let root = parsed.documents.first().map_or(Node::Null, super::tree::Container::to_node);
+        let root = parsed.documents.first().map_or(Ok(Node::Null), |root| merged(text, root)).map_err(syntax)?;
         let rules = root.get("creation_rules").map_or(&[][..], Node::list).to_vec();
         Ok(Self { path: path.to_owned(), rules })
     }
@@ -81,11 +80,11 @@ impl Rules {
 
     /// The first rule that matches a file. Its `path_regex` sees the path below the folder of the rules.
     pub fn matching(&self, file: &Path) -> Result<Option<Matched>, Error> {
-        let name = self.name(file).display().to_string();
+        let name = readable(&self.name(file));
         for (index, rule) in self.rules.iter().enumerate() {
             let wrong = |why: String| self.wrong(index + 1, &why);
             let pattern = rule.get("path_regex").and_then(Node::text).unwrap_or_default();
-            let regex = Regex::new(pattern).map_err(|e| wrong(format!("path_regex is no regular expression: {e}")))?;
+            let regex = Pattern::new(pattern).map_err(|e| wrong(format!("path_regex {pattern:?} cannot be used: {e}")))?;
             if regex.is_match(&name) {
                 let policy = policy_of(rule).map_err(wrong)?;
                 return Ok(Some(Matched { number: index + 1, named: !pattern.is_empty(), policy }));
@@ -109,6 +108,57 @@ impl Rules {
         let folder = absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default();
         whole.strip_prefix(folder).map(Path::to_owned).unwrap_or(whole)
     }
+}
+
+/// The name as Go's regular expressions see it: each byte that is no UTF-8 is a character by itself.
+fn readable(name: &Path) -> String {
+    let mut text = String::new();
+    for chunk in name.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
+}
+
+/// A tree with its merge keys (`<<`) carried out as sops does: what stands in a mapping itself comes first, then what stands earlier in a
+/// list of mappings.
+fn merged(text: &str, container: &Container) -> Result<Node, Problem> {
+    let node = |child: &Child| match &child.node {
+        Tree::Container(inner) => merged(text, inner),
+        Tree::Leaf(leaf) => Ok(Node::from_value(&leaf.value)),
+    };
+    if container.list {
+        return container.children().map(node).collect::<Result<_, _>>().map(Node::List);
+    }
+    let (mut entries, mut sources): (Vec<(String, Node)>, Vec<Node>) = (Vec::new(), Vec::new());
+    for child in container.children() {
+        if !is_merge(text, child) {
+            entries.push((child.key.clone(), node(child)?));
+            continue;
+        }
+        match node(child)? {
+            Node::List(elements) => sources.extend(elements),
+            only => sources.push(only),
+        }
+        if sources.iter().any(|source| !matches!(source, Node::Map(_))) {
+            return Err(Problem::new(child.span.start, "the merge key << needs a mapping, or a list of such, as its value"));
+        }
+    }
+    for source in sources {
+        let Node::Map(others) = source else { continue };
+        for (key, value) in others {
+            if !entries.iter().any(|(known, _)| *known == key) {
+                entries.push((key, value));
+            }
+        }
+    }
+    Ok(Node::Map(entries))
+}
+
+/// In quotes it is a key as any other.
+fn is_merge(text: &str, child: &Child) -> bool {
+    let written = text.get(child.span.start..).unwrap_or_default();
+    child.key == "<<" && !written.starts_with(['"', '\''])
 }
 
 fn policy_of(rule: &Node) -> Result<Policy, String> {
@@ -208,6 +258,32 @@ mod tests {
         let other = policy("/repo/dev/prod/x.yaml").unwrap();
         assert_eq!(names(&other), [vec!["age1c", "age1d", "F2"]]);
         assert_eq!(other.selector.entry(), ("unencrypted_suffix", "_unencrypted"));
+    }
+
+    #[test]
+    fn merge_keys_are_carried_out_and_what_cannot_be_merged_is_named() {
+        let read = |text: &str| Rules::parse(Path::new("/repo/.sops.yaml"), text);
+        let text = "base: &base {age: age1a, encrypted_regex: ^a$}\nprod: &prod\n  <<: *base\n  path_regex: ^prod/\ncreation_rules:\n- <<: \
+                    [{encrypted_regex: ^b$}, *prod]\n- \"<<\": *prod\n  age: age1c\n";
+        let rules = read(text).unwrap();
+        let prod = rules.policy(Path::new("/repo/prod/x")).unwrap();
+        assert_eq!((prod.groups[0][0].name(), prod.selector.entry()), ("age1a", ("encrypted_regex", "^b$")));
+        // A key in quotes is no merge key.
+        let other = rules.policy(Path::new("/repo/x")).unwrap();
+        assert_eq!((other.groups[0][0].name(), other.selector.entry().0), ("age1c", "unencrypted_suffix"));
+        for value in ["5", "[5]", "~", "[[{age: a}]]"] {
+            let error = read(&format!("creation_rules:\n- <<: {value}\n")).unwrap_err().to_string();
+            assert!(error.contains(".sops.yaml:2: the merge key <<"), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_any_bytes_are_matched_as_go_matches_them() {
+        let rules = Rules::parse(Path::new("/repo/.sops.yaml"), "creation_rules: [{path_regex: '^b..\\.yaml$', age: y}]").unwrap();
+        let name = |bytes: &[u8]| Path::new("/repo").join(std::ffi::OsStr::from_bytes(bytes));
+        assert!(rules.matching(&name(b"b\xe9\xe8.yaml")).unwrap().is_some());
+        assert!(rules.matching(&name("bäö.yaml".as_bytes())).unwrap().is_some());
+        assert!(rules.matching(&name(b"b\xe2\x82.yaml")).unwrap().is_some(), "a character that is cut short is two");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Which values of a document are encrypted.
 
-use regex::Regex;
-
 use super::meta::Node;
+use super::regexp::{BadPattern, Pattern};
 
 /// The rule that says which values are encrypted. A document has exactly one.
 #[derive(Clone, Debug)]
@@ -13,13 +12,13 @@ pub enum Selector {
     /// Only below keys that end so.
     EncryptedSuffix(String),
     /// All except below keys that match.
-    UnencryptedRegex(Regex),
+    UnencryptedRegex(Pattern),
     /// Only below keys that match.
-    EncryptedRegex(Regex),
+    EncryptedRegex(Pattern),
     /// All except what a matching comment stands before.
-    UnencryptedCommentRegex(Regex),
+    UnencryptedCommentRegex(Pattern),
     /// Only what a matching comment stands before.
-    EncryptedCommentRegex(Regex),
+    EncryptedCommentRegex(Pattern),
 }
 
 impl Default for Selector {
@@ -39,13 +38,13 @@ impl Selector {
     ];
 
     /// Only below keys that match, such as `^(data|stringData)$` for a Kubernetes Secret.
-    pub fn encrypted_regex(pattern: &str) -> Result<Self, regex::Error> {
-        Regex::new(pattern).map(Self::EncryptedRegex)
+    pub fn encrypted_regex(pattern: &str) -> Result<Self, BadPattern> {
+        Pattern::new(pattern).map(Self::EncryptedRegex)
     }
 
     /// All except below keys that match.
-    pub fn unencrypted_regex(pattern: &str) -> Result<Self, regex::Error> {
-        Regex::new(pattern).map(Self::UnencryptedRegex)
+    pub fn unencrypted_regex(pattern: &str) -> Result<Self, BadPattern> {
+        Pattern::new(pattern).map(Self::UnencryptedRegex)
     }
 
     /// Its name in the metadata, and its text.
@@ -74,7 +73,7 @@ impl Selector {
             [one] => *one,
             [one, two, ..] => return Err(format!("it has both {} and {}: at most one selector is allowed", one.0, two.0)),
         };
-        let regex = || Regex::new(text).map_err(|e| format!("{name} is no regular expression: {e}"));
+        let regex = || Pattern::new(text).map_err(|e| format!("{name} {text:?} cannot be used: {e}"));
         Ok(Some(match name {
             "unencrypted_suffix" => Self::UnencryptedSuffix(text.to_owned()),
             "encrypted_suffix" => Self::EncryptedSuffix(text.to_owned()),

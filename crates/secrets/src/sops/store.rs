@@ -1,11 +1,12 @@
 //! The formats of documents, behind one door.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::meta::Node;
 use super::path::Step;
 use super::select::Selector;
-use super::tree::{Child, Container, Leaf, Parsed, Problem, Span};
+use super::tree::{Child, Container, Leaf, Parsed, Problem, Span, walk_each};
 use super::value::Value;
 use super::{dotenv, ini, json, yaml};
 
@@ -28,11 +29,36 @@ pub enum Format {
 impl Format {
     /// The format that sops takes a file for, by the end of its name.
     pub fn of(path: &Path) -> Self {
-        match path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('.')).map(|(_, end)| end) {
-            Some("yaml" | "yml") => Self::Yaml,
-            Some("json") => Self::Json,
-            Some("env") => Self::Dotenv,
-            Some("ini") => Self::Ini,
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        match name.rsplitn(2, |byte| *byte == b'.').next().filter(|end| end.len() < name.len()) {
+            Some(b"yaml" | b"yml") => Self::Yaml,
+            Some(b"json") => Self::Json,
+            Some(b"env") => Self::Dotenv,
+            Some(b"ini") => Self::Ini,
+            _ => Self::Binary,
+        }
+    }
+
+    /// The format of an encrypted file. A name that says none, such as `.env.production` or `x.yaml.enc`, is no binary file when the metadata
+    /// in it stands as another format has it; sops is told so with `--input-type`.
+    pub fn found(path: &Path, bytes: &[u8]) -> Self {
+        let named = Self::of(path);
+        if named != Self::Binary {
+            return named;
+        }
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            let is_other = |parsed: Parsed| {
+                let mut keys = parsed.documents.iter().flat_map(Container::children).map(|child| child.key.as_str());
+                parsed.meta.is_some() && !(keys.next() == Some("data") && keys.next().is_none())
+            };
+            return if json::parse_binary(text, true).is_ok_and(is_other) { Self::Json } else { Self::Binary };
+        }
+        let has = |mark: &[u8]| bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark));
+        match (has(b"sops_mac=ENC["), has(b"[sops]"), has(b"sops:")) {
+            (true, false, false) => Self::Dotenv,
+            (false, true, false) => Self::Ini,
+            (false, false, true) => Self::Yaml,
             _ => Self::Binary,
         }
     }
@@ -45,7 +71,8 @@ impl Format {
     pub(crate) fn parse_with(self, text: &str, lean: bool) -> Result<Parsed, Problem> {
         match self {
             Self::Yaml => yaml::parse_with(text, lean),
-            Self::Json | Self::Binary => json::parse_with(text, lean),
+            Self::Json => json::parse_with(text, lean),
+            Self::Binary => json::parse_binary(text, lean),
             Self::Dotenv => dotenv::parse(text),
             Self::Ini => ini::parse(text),
         }
@@ -55,7 +82,8 @@ impl Format {
     pub(crate) fn scalar(self, text: &str, leaf: &Leaf, value: &Value) -> Result<String, String> {
         match self {
             Self::Yaml => Ok(yaml::scalar(text, leaf, value)),
-            Self::Json | Self::Binary => json::scalar(value),
+            Self::Json => json::scalar(value),
+            Self::Binary => Ok(json::quoted_bytes(value.bytes().expose())),
             Self::Dotenv => dotenv::scalar(value),
             Self::Ini => ini::scalar(leaf, value),
         }
@@ -110,13 +138,24 @@ impl Format {
         }
     }
 
+    /// True when there is no value in it: nothing at all, or comments, sections and empty mappings only.
+    pub(crate) fn is_empty(self, parsed: &Parsed) -> bool {
+        let mut is_empty = true;
+        walk_each(parsed, &Selector::default(), &mut |spot| {
+            let is_nothing = self == Self::Binary && spot.leaf.value.bytes().expose().is_empty() && spot.leaf.sealed.is_none();
+            is_empty &= spot.is_comment || is_nothing;
+        });
+        is_empty
+    }
+
     /// The text that a plain file is read from.
     pub(crate) fn wrap_plain(self, plain: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(plain).map_err(|_| "this is no UTF-8 text; encode it first, such as with base64")?;
-        match self {
-            Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.to_owned()),
-            Self::Binary => Ok(format!("{{\n\t\"data\": {}\n}}\n", json::quoted(text))),
+        if self == Self::Binary {
+            return Ok(format!("{{\n\t\"data\": {}\n}}\n", json::quoted_bytes(plain)));
         }
+        let text = std::str::from_utf8(plain);
+        text.map(str::to_owned)
+            .map_err(|_| "this is no UTF-8 text, and a value in this format must be; encode it, such as with base64".to_owned())
     }
 
     /// The plain file of a decrypted text.
@@ -124,7 +163,7 @@ impl Format {
         match self {
             Self::Yaml | Self::Json | Self::Dotenv | Self::Ini => Ok(text.into_bytes()),
             Self::Binary => {
-                let parsed = json::parse(&text).map_err(|problem| problem.why)?;
+                let parsed = json::parse_binary(&text, false).map_err(|problem| problem.why)?;
                 let data = parsed.documents.first().and_then(|root| root.scalar_at("data"));
                 data.map(|leaf| leaf.value.bytes().expose().to_vec()).ok_or_else(|| "a binary file has a text below `data`".to_owned())
             }

@@ -37,7 +37,8 @@ impl Time {
         if !(separator == 'T' || loose && (separator == 't' || separator == ' ')) {
             return None;
         }
-        let hour = number(&mut rest, least, 2)?;
+        // One digit is enough to Go here.
+        let hour = number(&mut rest, 1, 2)?;
         rest = rest.strip_prefix(':')?;
         let minute = number(&mut rest, least, 2)?;
         rest = rest.strip_prefix(':')?;
@@ -95,7 +96,7 @@ fn number(rest: &mut &str, least: usize, most: usize) -> Option<u32> {
 
 /// `.5` -> 500000000; digits after the ninth are dropped.
 fn fraction(rest: &mut &str) -> Option<u32> {
-    let Some(tail) = rest.strip_prefix('.') else { return Some(0) };
+    let Some(tail) = rest.strip_prefix(['.', ',']) else { return Some(0) };
     let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 {
         return None;
@@ -115,7 +116,7 @@ fn offset(text: &str) -> Option<i32> {
     let hours = number(&mut rest, 2, 2)?;
     rest = rest.strip_prefix(':')?;
     let minutes = number(&mut rest, 2, 2)?;
-    let within = rest.is_empty() && hours < 24 && minutes < 60;
+    let within = rest.is_empty() && hours <= 24 && minutes < 60;
     within.then(|| i32::try_from(hours * 60 + minutes).ok().map(|m| sign * m)).flatten()
 }
 
@@ -170,6 +171,23 @@ mod tests {
             assert!(Time::parse(bad, true).is_none(), "{bad}");
         }
         assert!(Time::parse("2024-01-01", false).is_none());
+    }
+
+    #[test]
+    fn stamps_are_read_as_loosely_as_go_reads_them() {
+        for (given, expected) in [
+            ("2016-03-16T3:34:46Z", "2016-03-16T03:34:46Z"),
+            ("2016-03-16T23:34:46,5Z", "2016-03-16T23:34:46Z"),
+            ("2016-03-16T23:34:46.123456Z", "2016-03-16T23:34:46Z"),
+            ("2016-03-16T23:34:46+24:00", "2016-03-16T23:34:46+24:00"),
+        ] {
+            assert_eq!(Time::parse(given, false).unwrap().render(false), expected);
+        }
+        for bad in
+            ["2016-03-16T23:34:46", "2016-03-16 23:34:46", "2016-03-16t23:34:46z", "2016-03-16T23:34:46+0000", "2016-03-16T23:34:46+25:00"]
+        {
+            assert!(Time::parse(bad, false).is_none(), "{bad}");
+        }
     }
 
     #[test]

@@ -47,14 +47,25 @@ fn open_group(number: usize, group: &[Entry], groups: usize, identities: &Identi
     };
     let mut ordered: Vec<&Entry> = group.iter().collect();
     ordered.sort_by_key(|entry| rank(entry));
+    // All that is at hand before anything that asks somebody: a command, a plugin, gpg.
+    let mut at_hand = Vec::new();
     for entry in ordered {
-        let opened = match entry.kind.as_str() {
-            "age" => open_age(entry, identities),
-            "pgp" => match &identities.gpg {
+        let found = if entry.kind == "age" { open_age_with(entry, identities, identities.age_program.as_ref()) } else { Ok(None) };
+        match found {
+            Ok(Some(share)) if share.len() == expected => return Some(share),
+            other => at_hand.push((entry, other)),
+        }
+    }
+    for (entry, found) in at_hand {
+        let opened = match (entry.kind.as_str(), found) {
+            ("age", Ok(None)) => ask_age(entry, identities),
+            ("age", Ok(Some(share))) => Ok(share),
+            ("age", Err(why)) => Err(why),
+            ("pgp", _) => match &identities.gpg {
                 Some(gpg) => gpg.decrypt(entry.sealed()),
                 None => Err("the program gpg was not given".to_owned()),
             },
-            kind => Err(format!("{kind} is not supported here; use the sops program, which asks that service")),
+            (kind, _) => Err(format!("{kind} is not supported here; use the sops program, which asks that service")),
         };
         match opened {
             Ok(share) if share.len() == expected => return Some(share),
@@ -69,17 +80,23 @@ fn failed(group: usize, entry: &Entry, why: String) -> Tried {
     Tried { group, kind: entry.kind.clone(), recipient: entry.name(), why }
 }
 
-fn open_age(entry: &Entry, identities: &Identities) -> Result<Share, String> {
+/// When no identity at hand fits.
+fn ask_age(entry: &Entry, identities: &Identities) -> Result<Share, String> {
     let program = identities.age_program.as_ref();
-    if let Some(share) = open_age_with(entry, identities, program)? {
-        return Ok(share);
-    }
     let mut why = nobody(entry);
     for command in &identities.commands {
         match command.ask(&entry.name()).and_then(|printed| open_age_with(entry, &printed, program)) {
             Ok(Some(share)) => return Ok(share),
             Ok(None) => {}
             Err(problem) => why = problem,
+        }
+    }
+    // Plugins may want a touch or a PIN. age runs them.
+    for plugin in &identities.plugins {
+        match given(program).and_then(|program| program.decrypt(entry.sealed(), std::slice::from_ref(&plugin.identity))) {
+            Ok(Some(share)) => return Ok(share),
+            Ok(None) => why = format!("{why}; {} does not fit", plugin.told),
+            Err(problem) => why = format!("{why}; {} could not be used: {problem}", plugin.told),
         }
     }
     Err(why)
@@ -104,7 +121,7 @@ fn open_age_with(entry: &Entry, identities: &Identities, program: Option<&AgePro
 }
 
 fn given(program: Option<&AgeProgram>) -> Result<&AgeProgram, String> {
-    program.ok_or_else(|| "a post-quantum recipient, and the program age was not given".to_owned())
+    program.ok_or_else(|| "a post-quantum key, or one of a plugin, needs the program age, which was not given".to_owned())
 }
 
 fn nobody(entry: &Entry) -> String {
@@ -152,7 +169,7 @@ pub(crate) fn wrap(path: &Path, key: &DataKey, wanted: &Wanted<'_>, identities: 
 
 fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<Entry, String> {
     match recipient {
-        Recipient::Age(text) if age_program::is_recipient(text) => {
+        Recipient::Age(text) if age_program::is_recipient(text) || age_program::is_of_plugin(text) => {
             given(identities.age_program.as_ref())?.encrypt(text, share).map(|sealed| Entry::age(text, sealed))
         }
         Recipient::Age(text) => seal_age(text, share).map(|sealed| Entry::age(text, sealed)),

@@ -173,7 +173,8 @@ pub(crate) enum Secret {
         #[arg(short, long, value_enum, default_value_t = Format::Text)]
         output: Format,
     },
-    /// Write sops files from ansible-vault files, YAML with `!vault` values, plain Kubernetes Secrets, or whole-document sops Secrets.
+    /// Write sops files from ansible-vault files, YAML with `!vault` values, plain Kubernetes Secrets, whole-document sops Secrets, or binary
+    /// files such as key stores.
     #[command(after_help = "Example: kubestead secret import group_vars/all/vault.yml --vault-password-file ~/.vault-password\n\
         What is read stays as it is. Its values are in git's history: change them at their source afterwards.")]
     Import {

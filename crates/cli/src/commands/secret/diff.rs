@@ -34,7 +34,7 @@ pub(crate) fn revisions(file: &Path, from: &str, to: Option<&str>, show_values: 
 
 fn open(file: &Path, revision: &str, bytes: Option<Vec<u8>>, identities: &Identities) -> Result<Option<Document>, Failure> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let opened = Sops::open_text(file, Format::of(file), &bytes, identities);
+    let opened = Sops::open_text(file, Format::found(file, &bytes), &bytes, identities);
     opened.map(Some).map_err(|error| {
         let problem = failure(error);
         fail(problem.exit, format!("{revision}: {}", problem.message))
@@ -103,7 +103,7 @@ pub(crate) fn textconv(file: &Path) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
     };
-    let document = match Sops::open_text(file, Format::of(file), &bytes, &identities) {
+    let document = match Sops::open_text(file, Format::found(file, &bytes), &bytes, &identities) {
         Ok(document) => document,
         // A difference of ciphertexts is better than none.
         Err(Error::NotEncrypted(_) | Error::NoKey { .. } | Error::Syntax { .. }) => {

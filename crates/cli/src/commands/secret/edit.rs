@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kubestead_secrets::sops::{Change, Sops, View};
+use kubestead_secrets::sops::{Change, Document, Error, Sops, View};
 
 use super::private::Private;
 use super::{editor, failure, identities, input, shown};
@@ -28,6 +28,7 @@ pub(crate) fn run(file: &Path, raw: bool, place: Option<&Private>) -> Result<Exi
                 print::note(&format!("{} is changed", shown(file)));
                 return Ok(Exit::Done);
             }
+            Err(Error::Changed(_)) => return Err(keep(file, &mut document)),
             Err(error) => {
                 let problem = failure(error);
                 print::note(&problem);
@@ -36,5 +37,22 @@ pub(crate) fn run(file: &Path, raw: bool, place: Option<&Private>) -> Result<Exi
                 }
             }
         }
+    }
+}
+
+/// No lock is held while somebody types, so the file may be another one now. That is not overwritten, and the edit is not lost: it is
+/// written beside it, encrypted.
+fn keep(file: &Path, document: &mut Document) -> Failure {
+    match document.save_beside() {
+        Ok(copy) => {
+            let message = format!(
+                "{0} was changed by another program while the editor was open, and stays as that left it. Your edit lies encrypted in {1}: \
+                 see `kubestead secret diff {0} {1}`, set in {0} what is meant, and remove {1}",
+                shown(file),
+                shown(&copy)
+            );
+            fail(Exit::Failed, message)
+        }
+        Err(error) => failure(error),
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 
 use kubestead_secrets::sops::{Error, Format, Outline, Rules};
 
-use super::failure;
 use crate::exit::{Exit, Failure, fail};
 
 /// Files and everything below folders, in alphabetical order. Links are not followed, and git's own folder is left out.
@@ -49,11 +48,19 @@ pub(crate) struct Seen {
 pub(crate) fn documents(paths: &[PathBuf]) -> Result<Vec<Seen>, Failure> {
     let mut seen = Vec::new();
     for path in below(paths)? {
-        let bytes = std::fs::read(&path).map_err(|e| fail(Exit::Failed, format!("cannot read {}: {e}", path.display())))?;
         let is_named = paths.contains(&path);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => {
+                seen.push(Seen { outline: Err(Error::File { what: "read", path: path.clone(), source }), path });
+                continue;
+            }
+        };
         if is_named || might_be(&bytes) {
             match Outline::read(&path, &bytes) {
-                Ok(outline) if !outline.is_encrypted() && is_named => return Err(failure(Error::NotEncrypted(path))),
+                Ok(outline) if !outline.is_encrypted() && is_named => {
+                    seen.push(Seen { outline: Err(Error::NotEncrypted(path.clone())), path })
+                }
                 Ok(outline) if !outline.is_encrypted() => {}
                 // Of any name, and not in the format of that name: a text that tells of sops.
                 Err(Error::Syntax { .. }) if !is_named && Format::of(&path) == Format::Binary => {}

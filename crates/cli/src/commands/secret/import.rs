@@ -36,7 +36,7 @@ pub(crate) fn run(files: &[PathBuf], to: &Path, password_file: Option<&Path>) ->
                 let message = format!("{}: {} is there already and is not replaced; nothing was written", shown(file), shown(&target));
                 return Err(fail(Exit::Usage, message));
             }
-            documents.push((file, seal(&piece, &identities)?));
+            documents.push((file, seal(file, &piece, &identities)?));
         }
     }
     // Only when all of them can be written.
@@ -60,7 +60,11 @@ fn pieces(file: &Path, to: &Path, identities: &Identities, passwords: &Passwords
         let plain = vault::open(text, &passwords.get(id.as_deref())?).map_err(|e| fail(Exit::Failed, format!("{}: {e}", shown(file))))?;
         return Ok(opened(file, to, plain));
     }
-    match Sops::open_text(file, Format::of(file), bytes.expose(), identities) {
+    // A key store, an archive: nothing that could be read as something else.
+    if std::str::from_utf8(bytes.expose()).is_err() {
+        return Ok(vec![whole(file, to, bytes)]);
+    }
+    match Sops::open_text(file, Format::found(file, bytes.expose()), bytes.expose(), identities) {
         Ok(document) if document.is_encrypted(["kind"]) => {
             let found = secrets(file, to, &document.plain().map_err(failure)?)?;
             return found.ok_or_else(|| fail(Exit::Usage, format!("{} is encrypted whole and holds no Kubernetes Secret", shown(file))));
@@ -160,13 +164,23 @@ fn is_name(text: &str) -> bool {
     inner && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-fn seal(piece: &Piece, identities: &Identities) -> Result<Document, Failure> {
+fn seal(file: &Path, piece: &Piece, identities: &Identities) -> Result<Document, Failure> {
     let target = &piece.target;
+    // The file that a message of the reader would name is not there yet; its lines are those of what was read.
+    let told = |error: Error| match error {
+        Error::Syntax { line, why, .. } => {
+            fail(Exit::Usage, format!("{}: line {line} of what it holds, once decrypted: {why}", shown(file)))
+        }
+        Error::Value { line, at, why, .. } => {
+            fail(Exit::Usage, format!("{}: line {line} of what it holds, once decrypted: {at}: {why}", shown(file)))
+        }
+        error => failure(error),
+    };
     let mut policy = rules(target)?.policy(target).map_err(failure)?;
     if !piece.is_secret {
         policy.selector = Selector::default();
     }
-    let mut document = Sops::encrypt_new(target, &piece.plain, &policy, identities).map_err(failure)?;
+    let mut document = Sops::encrypt_new(target, &piece.plain, &policy, identities).map_err(told)?;
     for path in &piece.servers_own {
         document.unset(path.clone()).map_err(failure)?;
         print::note(&format!("{}: {path} was the API server's and is left out", shown(target)));

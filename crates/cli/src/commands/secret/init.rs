@@ -113,7 +113,7 @@ fn text(age: &BTreeSet<String>, pgp: &BTreeSet<String>) -> String {
            # Kubernetes Secrets: kind, name and namespace can be read and reviewed, values are encrypted.\n  \
            - path_regex: ^secrets/.*\\.ya?ml$\n    encrypted_regex: ^(data|stringData)$\n{people}  \
            # Other files are encrypted whole.\n  \
-           - path_regex: ^secrets/.*\\.(json|env|ini|txt|key|pem|bin)$\n{people}"
+           - path_regex: ^secrets/.*\\.(json|env|ini|txt|key|pem|crt|der|p12|pfx|jks|gz|bin)$\n{people}"
     )
 }
 
@@ -155,7 +155,7 @@ pub(super) fn missing(top: &Path) -> Result<Vec<&'static str>, Failure> {
 }
 
 fn hooks(top: &Path) -> Result<PathBuf, Failure> {
-    Ok(top.join(git::line(top, &["rev-parse", "--git-path", "hooks"])?))
+    Ok(top.join(git::path(top, &["rev-parse", "--git-path", "hooks"])?))
 }
 
 fn checks(hook: &Path) -> bool {
@@ -164,7 +164,7 @@ fn checks(hook: &Path) -> bool {
 
 fn hook(top: &Path) -> Result<(), Failure> {
     let hooks = hooks(top)?;
-    let folder = top.join(git::line(top, &["rev-parse", "--git-common-dir"])?);
+    let folder = top.join(git::path(top, &["rev-parse", "--git-common-dir"])?);
     let path: PathBuf = hooks.join("pre-commit");
     if checks(&path) {
         print::note(&format!("{} is there and stays as it is", shown(&path)));

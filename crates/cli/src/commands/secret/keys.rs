@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kubestead_secrets::sops::{Document, Identities, Policy, Recipient, Rules, Sops};
 
 use super::files::{RuleBook, Seen, documents};
-use super::{failure, identities, shown};
+use super::{failure, identities, open_to_change, shown};
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
@@ -13,11 +13,51 @@ fn name(recipient: &Recipient) -> String {
     format!("{} {}", recipient.kind(), recipient.name())
 }
 
-/// The files that hold documents; a damaged one stops everything before something is changed.
-fn whole(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let found: Vec<PathBuf> =
-        documents(paths)?.into_iter().map(|Seen { path, outline }| outline.map(|_| path).map_err(failure)).collect::<Result<_, _>>()?;
+/// The files that hold documents, and those that should and cannot be read.
+fn found(paths: &[PathBuf]) -> Result<Vec<Seen>, Failure> {
+    let found = documents(paths)?;
     if found.is_empty() { Err(fail(Exit::Usage, "no file encrypted with sops is there")) } else { Ok(found) }
+}
+
+/// How files fared. One that fails or is held does not keep the others from their turn; each is told, and the exit code knows of it.
+#[derive(Default)]
+struct Tally {
+    files: usize,
+    failed: Vec<Failure>,
+    held: Vec<Failure>,
+}
+
+impl Tally {
+    /// Takes in what became of a file; none if there is nothing more to do with it.
+    fn take<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        self.files += 1;
+        match result {
+            Ok(done) => return Some(done),
+            Err(problem) if problem.exit == Exit::Held => self.held.push(problem),
+            Err(problem) => self.failed.push(problem),
+        }
+        None
+    }
+
+    fn end(mut self) -> Result<(), Failure> {
+        if self.files == 1
+            && let Some(only) = self.failed.pop()
+        {
+            return Err(only);
+        }
+        for (what, problems) in [("held", &self.held), ("error", &self.failed)] {
+            for problem in problems {
+                print::note(&format!("{what}: {}", problem.message));
+            }
+        }
+        let held = format!("{} of {} files are held and stay as they are", self.held.len(), self.files);
+        match (self.failed.len(), self.held.len()) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(fail(Exit::Held, held)),
+            (failed, 0) => Err(fail(Exit::Failed, format!("{failed} of {} files failed and stay as they are", self.files))),
+            (failed, _) => Err(fail(Exit::Failed, format!("{failed} of {} files failed and stay as they are; {held}", self.files))),
+        }
+    }
 }
 
 /// Recipients of a document that its rules do not name: perhaps taken away there, perhaps slipped in here.
@@ -47,57 +87,81 @@ fn quoted(word: &str) -> String {
 
 pub(crate) fn rotate(paths: &[PathBuf]) -> Result<Exit, Failure> {
     let (identities, book) = (identities()?, RuleBook::default());
-    for file in whole(paths)? {
-        let mut document = Sops::open(&file, &identities).map_err(failure)?;
-        if let Some(rules) = book.of(&file).map_err(failure)?
-            && let Some(matched) = rules.matching(&file).map_err(failure)?
-        {
-            let found = surprises(&document, &matched.policy);
-            if !found.is_empty() {
-                return Err(surprised(&file, &rules, &found));
-            }
+    let mut tally = Tally::default();
+    for Seen { path, outline } in found(paths)? {
+        let result = outline.map_err(failure).and_then(|_| rotate_one(&path, &book, &identities));
+        if tally.take(result).is_some() {
+            print::data(&format!("{}: a new key", shown(&path)));
         }
-        document.rotate(&identities).map_err(failure)?;
-        document.save().map_err(failure)?;
-        print::data(&format!("{}: a new key", shown(&file)));
     }
-    Ok(Exit::Done)
+    tally.end().map(|()| Exit::Done)
+}
+
+fn rotate_one(file: &Path, book: &RuleBook, identities: &Identities) -> Result<(), Failure> {
+    let mut document = open_to_change(file, identities).map_err(failure)?;
+    if let Some(rules) = book.of(file).map_err(failure)?
+        && let Some(matched) = rules.matching(file).map_err(failure)?
+    {
+        let found = surprises(&document, &matched.policy);
+        if !found.is_empty() {
+            return Err(surprised(file, &rules, &found));
+        }
+    }
+    document.rotate(identities).map_err(failure)?;
+    document.save().map(|_| ()).map_err(failure)
 }
 
 pub(crate) fn update(paths: &[PathBuf], check: bool, remove: &[String]) -> Result<Exit, Failure> {
-    let (identities, book) = (identities()?, RuleBook::default());
-    let (mut changes, mut held, mut left) = (0, Vec::new(), Vec::new());
-    for file in whole(paths)? {
-        let Some(rules) = book.of(&file).map_err(failure)? else {
-            left.push((file, "no .sops.yaml is above it"));
-            continue;
-        };
-        let Some(matched) = rules.matching(&file).map_err(failure)? else {
-            left.push((file, "no rule of .sops.yaml matches it"));
-            continue;
-        };
-        let document = Sops::open(&file, &identities).map_err(failure)?;
-        let unnamed = surprises(&document, &matched.policy);
-        let not_consented: Vec<Recipient> = unnamed.into_iter().filter(|r| !remove.iter().any(|consent| consent == r.name())).collect();
-        if !not_consented.is_empty() {
-            held.push(surprised(&file, &rules, &not_consented));
-            continue;
+    let how = How { identities: identities()?, book: RuleBook::default(), check, remove };
+    let (mut tally, mut changes, mut left) = (Tally::default(), 0, Vec::new());
+    for Seen { path, outline } in found(paths)? {
+        match tally.take(outline.map_err(failure).and_then(|_| how.update(&path))) {
+            Some(Updated::Left(why)) => left.push((path, why)),
+            Some(Updated::Changed) => changes += 1,
+            Some(Updated::Already) | None => {}
         }
-        changes += usize::from(one(document, &matched.policy, &identities, check)?);
     }
     for (file, why) in &left {
         print::note(&format!("{}: left as it is, {why}", shown(file)));
     }
-    if let Some(first) = held.first() {
-        for problem in &held {
-            print::note(&format!("held: {}", problem.message));
-        }
-        return Err(fail(first.exit, format!("{} of the files are held and stay as they are", held.len())));
-    }
+    tally.end()?;
     if changes == 0 {
         print::note("nothing to do: the recipients are those of .sops.yaml");
     }
     Ok(if check && changes > 0 { Exit::Changes } else { Exit::Done })
+}
+
+/// What `updatekeys` was told.
+struct How<'a> {
+    identities: Identities,
+    book: RuleBook,
+    check: bool,
+    remove: &'a [String],
+}
+
+/// What it did with a file, or would do.
+enum Updated {
+    Left(&'static str),
+    Changed,
+    Already,
+}
+
+impl How<'_> {
+    fn update(&self, file: &Path) -> Result<Updated, Failure> {
+        let Some(rules) = self.book.of(file).map_err(failure)? else { return Ok(Updated::Left("no .sops.yaml is above it")) };
+        let Some(matched) = rules.matching(file).map_err(failure)? else {
+            return Ok(Updated::Left("no rule of .sops.yaml matches it"));
+        };
+        let opened = if self.check { Sops::open(file, &self.identities) } else { open_to_change(file, &self.identities) };
+        let document = opened.map_err(failure)?;
+        let mut unnamed = surprises(&document, &matched.policy);
+        unnamed.retain(|recipient| !self.remove.iter().any(|consent| consent == recipient.name()));
+        if !unnamed.is_empty() {
+            return Err(surprised(file, &rules, &unnamed));
+        }
+        let is_change = one(document, &matched.policy, &self.identities, self.check)?;
+        Ok(if is_change { Updated::Changed } else { Updated::Already })
+    }
 }
 
 /// True when something is to be done, or was.
@@ -107,6 +171,10 @@ fn one(mut document: Document, policy: &Policy, identities: &Identities, check: 
     if !update.changed {
         return Ok(false);
     }
+    // Told only once it is so.
+    if !check {
+        document.save().map_err(failure)?;
+    }
     for (mark, people) in [("+", &update.added), ("-", &update.removed)] {
         for recipient in people {
             print::data(&format!("{file}: {mark} {}", name(recipient)));
@@ -114,9 +182,6 @@ fn one(mut document: Document, policy: &Policy, identities: &Identities, check: 
     }
     if update.added.is_empty() && update.removed.is_empty() {
         print::data(&format!("{file}: key groups or their threshold"));
-    }
-    if !check {
-        document.save().map_err(failure)?;
     }
     if update.rotated {
         let values: Vec<String> = document.sealed_paths().map(ToString::to_string).collect();

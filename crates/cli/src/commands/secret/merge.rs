@@ -39,7 +39,7 @@ pub(crate) fn run(base: &Path, ours: &Path, theirs: &Path, name: &Path) -> Resul
 /// git gives temporary names, so the format comes from the file's own.
 fn open(path: &Path, name: &Path, identities: &Identities) -> Result<Document, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
-    Sops::open_text(path, Format::of(name), &bytes, identities)
+    Sops::open_text(path, Format::found(name, &bytes), &bytes, identities)
 }
 
 fn merge(base: Option<&Document>, ours: &mut Document, theirs: &Document) -> Result<Vec<String>, Failure> {

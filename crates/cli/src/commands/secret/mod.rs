@@ -20,10 +20,11 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
-use kubestead_secrets::sops::{Error, Gpg, Identities, KeyPath, Rules};
+use kubestead_secrets::sops::{Document, Error, Gpg, Identities, KeyPath, Rules, Sops};
 
 use self::args::Secret;
 use crate::exit::{Exit, Failure, fail};
+use crate::print;
 
 pub(crate) fn run(command: Secret) -> Result<Exit, Failure> {
     if matches!(command, Secret::Probe) {
@@ -77,6 +78,12 @@ fn failure(error: Error) -> Failure {
     };
     let failure = Failure::from(error);
     Failure { exit, ..failure }
+}
+
+/// Opens a document to change it; whoever else wants to waits until it is saved or dropped.
+fn open_to_change(file: &Path, identities: &Identities) -> Result<Document, Error> {
+    let waits = || print::note(&format!("waiting: another command is changing {}", shown(file)));
+    Sops::open_to_change(file, identities, &waits)
 }
 
 /// What opens documents here: `KUBESTEAD_AGE_KEY_FILE`, then what sops itself would use.

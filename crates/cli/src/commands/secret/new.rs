@@ -37,7 +37,16 @@ pub(crate) fn run(file: &Path, wanted: &Wanted, input: Input, place: Option<&Pri
             document
         }
         (_, Some(key)) if is_secret => with_value(file, wanted, key, input, &seal)?,
-        (_, None) if !is_secret => seal(&input::value("content", input)?)?,
+        (_, None) if !is_secret => {
+            let document = seal(&input::value("content", input)?)?;
+            if !document.has_values() {
+                return Err(fail(
+                    Exit::Usage,
+                    "standard input holds no value, so nothing is written; did the command before the pipe fail?",
+                ));
+            }
+            document
+        }
         (_, Some(_)) => return Err(fail(Exit::Usage, "--key is for Kubernetes Secrets, whose files end with .yaml")),
         (None, None) => {
             return Err(fail(
@@ -148,7 +157,7 @@ fn edited(
             refuse_plain(file, &document, values.iter()).map(|()| document)
         });
         match sealed {
-            Ok(document) => return Ok(Some(document)),
+            Ok(document) => return Ok(Some(document).filter(Document::has_values)),
             Err(problem) => {
                 print::note(&problem);
                 if !input::confirm("Open the editor again with your text?") {

@@ -5,18 +5,29 @@ use std::path::Path;
 
 use base64::Engine;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Error, KeyPath, Sops, Step, Value};
+use kubestead_secrets::sops::{Change, Document, Error, Format, KeyPath, Sops, Step, Value};
 
 use super::args::{Input, Kind};
-use super::{failure, identities, input, key_path, shown};
+use super::{failure, identities, input, key_path, open_to_change, shown};
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 pub(crate) fn set(file: &Path, path: &str, input: Input, kind: Kind, plain: bool) -> Result<Exit, Failure> {
     let path = key_path(path)?;
+    let identities = identities()?;
     // Opened first: whoever cannot change the file need not type the value.
-    let mut document = Sops::open(file, &identities()?).map_err(failure)?;
-    let value = typed(&input::value(&format!("value of {path}"), input)?, kind)?;
+    if input::is_terminal() {
+        drop(Sops::open(file, &identities).map_err(failure)?);
+    }
+    let bytes = input::value(&format!("value of {path}"), input)?;
+    // Only now, so that nobody waits for somebody who types, or for a pipe from another command that waits here.
+    let mut document = open_to_change(file, &identities).map_err(failure)?;
+    // Its one value is of any bytes.
+    if document.format() == Format::Binary && path == KeyPath::from(["data"]) {
+        let change = document.edit(&bytes).map_err(failure)?;
+        return report(&mut document, change);
+    }
+    let value = typed(&bytes, kind)?;
     check_data(&document, &path, &value)?;
     let change = document.set(path.clone(), &value).map_err(failure)?;
     let is_empty = value.bytes().expose().is_empty();
@@ -57,7 +68,7 @@ fn check_data(document: &Document, path: &KeyPath, value: &Value) -> Result<(), 
 
 pub(crate) fn unset(file: &Path, path: &str) -> Result<Exit, Failure> {
     let path = key_path(path)?;
-    let mut document = Sops::open(file, &identities()?).map_err(failure)?;
+    let mut document = open_to_change(file, &identities()?).map_err(failure)?;
     let change = document.unset(path).map_err(failure)?;
     report(&mut document, change)
 }

@@ -1,0 +1,3 @@
+module kubestead.test/go-regexp
+
+go 1.21
