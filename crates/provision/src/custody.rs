@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
-use kubestead_core::event::Reporter;
-use kubestead_core::fact::Fact;
-use kubestead_core::host::{Host, HostError, Hosts};
+use futures::stream::{self, StreamExt as _};
+use kubestead_core::command::Command;
+use kubestead_core::event::{Event, Reporter};
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::{BadPlan, Plan, Step};
+use kubestead_core::probe::{self, Answers, Section};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
 use kubestead_storage::spec::Volume;
@@ -66,10 +69,16 @@ pub enum Error {
     /// A server could not be set up.
     #[error(transparent)]
     Keys(#[from] keyserver::Error),
+    /// The plan would do what must not be done: a defect of kubestead, found before anything was touched.
+    #[error("this plan must not run, and nothing was touched; please report it: {}", .0.join("; "))]
+    Unsound(Vec<String>),
     /// The steps make no plan.
     #[error(transparent)]
     Plan(#[from] BadPlan),
 }
+
+/// How many machines are examined at once: each node logs in to the servers, and a server's sshd takes few logins at a time.
+const AT_ONCE: usize = 8;
 
 /// Which machines are asked.
 #[derive(Clone, Debug)]
@@ -145,10 +154,13 @@ impl Custody {
         answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a))))).collect()
     }
 
-    /// The plan that shuts a node out.
+    /// The plan that shuts a node out. It runs without the lease of the machines: a node must be shut out also while another writer is at
+    /// work, or the lease of one that lost its connection lives on. Why that is safe is said, and tested, at `keyserver`'s `revoke`.
     pub fn revocation(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
-        Ok(Plan::new(self.cluster.digest.clone(), String::new(), part)?)
+        let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
+        let faults = keyserver::check(seen, &plan.steps);
+        if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
@@ -166,12 +178,33 @@ impl Custody {
     /// Tries from every node what must be refused and what must come, and looks at the servers.
     pub async fn examine(&self, reporter: &dyn Reporter) -> Vec<Check> {
         let subjects = self.subjects();
-        let of_node = |subject: &Subject| (subject.node.clone(), doctor::node_sections(&self.servers, subject));
-        let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec));
-        let sections = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
+        let of_node = |subject: &Subject| {
+            let sections = doctor::node_sections(&self.servers, subject);
+            (subject.node.clone(), sections, doctor::limit(&self.servers, Some(subject)))
+        };
+        let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec), doctor::limit(&self.servers, None));
+        let all: Vec<_> = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
         let (nonce, time) = now();
-        let answers = self.fleet.probe(sections, &nonce, reporter).await;
+        reporter.on(&Event::Stage { name: "observe".into(), total: all.len() });
+        let one = |(name, sections, seconds): (Name, Vec<Section>, u64)| {
+            let (nonce, hosts) = (nonce.as_str(), self.fleet.hosts());
+            async move {
+                let answers =
+                    self.ask(&name, hosts.get(name.as_str()), &probe::command(&sections, nonce).limit_seconds(seconds), nonce).await;
+                reporter.on(&Event::Seen { host: name.to_string(), gap: answers.as_ref().err().map(ToString::to_string) });
+                (name, answers)
+            }
+        };
+        let answers = stream::iter(all).map(one).buffer_unordered(AT_ONCE).collect().await;
         doctor::judge(&self.servers, &subjects, &answers, time)
+    }
+
+    async fn ask(&self, name: &Name, host: Option<&Arc<dyn Host>>, command: &Command, nonce: &str) -> Result<Answers, Gap> {
+        let Some(host) = host else {
+            return Err(Gap::new(self.fleet.failed().get(name).map_or_else(|| format!("{name} is not connected"), ToString::to_string)));
+        };
+        let output = ReadOnly(host.as_ref()).run(command).await.map_err(|e| Gap::new(e.to_string()))?;
+        probe::parse(&output.stdout, nonce)
     }
 
     fn members(&self) -> BTreeSet<Name> {
@@ -221,7 +254,7 @@ impl Custody {
             Some(Fact::Unknown(gap)) => return Err(Error::NotSeen { server: name.clone(), gap: gap.to_string() }),
             Some(Fact::Absent) | None => return Err(Error::NotSeen { server: name.clone(), gap: "it was not looked at".into() }),
         };
-        keyserver::apply(&Action::Setup { spec: spec.clone() }, host.as_ref(), &self.fleet.hosts()).await?;
+        keyserver::apply(&keyserver::setup(spec), host.as_ref(), &self.fleet.hosts()).await?;
         let (lines, mut left) = archive.lines_for(spec, &self.members(), &there);
         let shares = archive.shares_left(spec, &self.members(), &there);
         left.extend(shares.iter().map(|path| format!("the share of {path}: its node was shut out there and is not in the file")));

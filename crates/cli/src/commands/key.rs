@@ -82,8 +82,8 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let node = Name::new(node)?;
     let wipe = wipe.iter().map(Name::new).collect::<Result<BTreeSet<_>, _>>()?;
     let (journal, member) = (session::journal(&cluster), cluster.nodes.iter().any(|n| n.name == node));
+    // No lease: a stolen node is shut out also while another run is at work.
     let custody = Custody::connect(cluster, &Machines::Servers).await?;
-    let _leases = custody.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let plan: Plan<_> = custody.revocation(&custody.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.

@@ -9,10 +9,11 @@ use kubestead_core::size::Bytes;
 use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec::Filesystem;
 
-use super::decode::{At, Fields, Findings, boolean, count, entries, key_name, list, name, size, text};
+use super::decode::{At, Fields, Findings, boolean, count, entries, key_name, list, name, parsed, size, text};
 use super::rules;
 use super::tree::{self, Node as Yaml};
 use crate::encryption::EncryptionSpec;
+use crate::keyserver::Account;
 
 /// A valid cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,8 +150,8 @@ pub struct KeyServer {
     pub address: String,
     /// sshd's port.
     pub port: u16,
-    /// The user that nodes log in as.
-    pub user: String,
+    /// The account that nodes log in as.
+    pub user: Account,
 }
 
 /// The users' namespace.
@@ -236,7 +237,7 @@ fn draft(root: Yaml, dir: &Path, out: &mut Findings) -> Draft {
     let (nodes, names, addresses) = nodes(top.required("nodes", out), out);
     let devices = top.take("disks").map(|n| disks(n, out)).unwrap_or_default();
     let volumes = top.take("volumes").map(|n| volumes(n, out)).unwrap_or_default();
-    let servers = top.take("keys").map(|n| keys(n, out)).unwrap_or_default();
+    let servers = top.take("keys").map(|n| keys(n, ssh.user.as_deref(), out)).unwrap_or_default();
     let (pools, pool_sizes) = top.take("pools").map(|n| pools(n, out)).unwrap_or_default();
     let named = top.take("namedVolumes").map(|n| named(n, out)).unwrap_or_default();
     let namespace = top.take("namespace").and_then(|n| namespace(n, out));
@@ -418,7 +419,8 @@ fn volumes(node: Yaml, out: &mut Findings) -> Vec<VolumeDecl> {
     found
 }
 
-fn keys(node: Yaml, out: &mut Findings) -> Vec<KeyServer> {
+/// `login`: the account that kubestead logs in by. sshd's rules for the nodes' account would lock it out.
+fn keys(node: Yaml, login: Option<&str>, out: &mut Findings) -> Vec<KeyServer> {
     let mut f = Fields::of(node, "keys", out);
     let mut servers = Vec::new();
     for item in f.required("servers", out).map(|n| list(n, "keys.servers", out)).unwrap_or_default() {
@@ -426,7 +428,12 @@ fn keys(node: Yaml, out: &mut Findings) -> Vec<KeyServer> {
         let name = s.required("host", out).and_then(|n| name(n, "a key server's host", out));
         let address = s.required("address", out).and_then(|n| rules::address(n, "a key server's address", out));
         let port = s.take("port").and_then(|n| rules::port(n, "a key server's port", out)).unwrap_or(22);
-        let user = s.take("user").and_then(|n| text(n, "a key server's user", out)).map_or_else(|| "masterlock".to_owned(), |a| a.value);
+        let user = s.take("user").and_then(|n| parsed(n, "a key server's user", out, |text| Account::new(text)));
+        if let Some(user) = user.as_ref().filter(|user| login == Some(user.value.as_str())) {
+            let hint = "name an account that nobody has, such as masterlock";
+            out.error(&user.place, format!("{} is the account that ssh.user logs in by", user.value), Some(hint.to_owned()));
+        }
+        let user = user.map(|a| a.value).unwrap_or_default();
         s.end(out);
         if let (Some(name), Some(address)) = (name, address) {
             servers.push(KeyServer { name: name.value, address: address.value, port, user });
