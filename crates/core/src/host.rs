@@ -51,11 +51,13 @@ pub enum HostError {
         /// What ssh said, and what to try by hand.
         detail: String,
     },
-    /// sudo asks for a password.
-    #[error("{host}: sudo asks for a password: give the login user NOPASSWD in /etc/sudoers.d, or log in as root")]
+    /// sudo refuses.
+    #[error("{host}: sudo refused: {said}: give the login user NOPASSWD in /etc/sudoers.d, or log in as root")]
     Sudo {
         /// The host.
         host: String,
+        /// What it said.
+        said: String,
     },
     /// A file that was to be sent is not what it was said to be: the host got too little of it to use it.
     #[error("{} is not the file that was planned: {why}. Restore it (`kubestead bundle check` looks at all of a bundle), or plan again", path.display())]

@@ -234,6 +234,32 @@ impl<A> Plan<A> {
     }
 }
 
+/// A plan that was judged: the only kind that the engine carries out, so that no plan reaches a machine unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Checked<A>(Plan<A>);
+
+impl<A> Checked<A> {
+    /// Takes a plan in which the judge finds no fault. The error is the faults, each a sentence.
+    pub fn new(plan: Plan<A>, judge: impl FnOnce(&Plan<A>) -> Vec<String>) -> Result<Self, Vec<String>> {
+        let faults = judge(&plan);
+        if faults.is_empty() { Ok(Self(plan)) } else { Err(faults) }
+    }
+
+    /// The plan, which can be changed and is no checked one any more.
+    pub fn into_plan(self) -> Plan<A> {
+        self.0
+    }
+}
+
+impl<A> std::ops::Deref for Checked<A> {
+    type Target = Plan<A>;
+
+    fn deref(&self) -> &Plan<A> {
+        &self.0
+    }
+}
+
 fn order<A>(steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, BadPlan> {
     let mut followers: BTreeMap<StepId, Vec<usize>> = BTreeMap::new();
     let mut open: Vec<usize> = Vec::with_capacity(steps.len());

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt as _};
-use kubestead_core::command::Command;
-use kubestead_core::event::{Event, Reporter};
+use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
+use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
-use kubestead_core::plan::{BadPlan, Plan, Step};
-use kubestead_core::probe::{self, Answers, Section};
+use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
+use kubestead_core::probe::{Answers, Section};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
 use kubestead_storage::spec::Volume;
@@ -121,9 +119,9 @@ impl Runner<Action> for Hands {
     }
 }
 
-fn now() -> (String, i64) {
+fn nonce() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (format!("{:x}{:x}", since.as_nanos(), std::process::id()), i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    format!("{:x}{:x}", since.as_nanos(), std::process::id())
 }
 
 impl Custody {
@@ -132,7 +130,7 @@ impl Custody {
         let servers = compose::servers(&cluster);
         let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
         let fleet = match machines {
-            Machines::All => Fleet::connect(&cluster).await,
+            Machines::All => Fleet::connect_some(&cluster, &|_| true).await,
             Machines::Servers => Fleet::connect_some(&cluster, &|name| names.contains(&name.as_str())).await,
             Machines::One(one) if names.contains(&one.as_str()) => Fleet::connect_some(&cluster, &|name| name == one).await,
             Machines::One(one) => return Err(Error::NoServer(one.clone(), names.join(", "))),
@@ -142,7 +140,7 @@ impl Custody {
 
     /// Takes the connected machines for one writer.
     pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
-        self.fleet.lease().await?.map_err(Error::Taken)
+        self.fleet.lease().await.map_err(Error::Taken)
     }
 
     /// Looks at the connected key servers.
@@ -150,17 +148,21 @@ impl Custody {
         let (hosts, failed) = (self.fleet.hosts(), self.fleet.failed());
         let asked = |spec: &&KeyServerSpec| hosts.contains_key(spec.server.as_str()) || failed.contains_key(&spec.server);
         let sections = self.servers.iter().filter(asked).map(|spec| (spec.server.clone(), keyserver::server_sections(spec))).collect();
-        let answers = self.fleet.probe(sections, &now().0, reporter).await;
-        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a))))).collect()
+        let answers = self.fleet.probe(sections, &nonce(), reporter).await;
+        answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))))).collect()
     }
 
     /// The plan that shuts a node out. It runs without the lease of the machines: a node must be shut out also while another writer is at
     /// work, or the lease of one that lost its connection lives on. Why that is safe is said, and tested, at `keyserver`'s `revoke`.
-    pub fn revocation(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, node: &Name, wipe: &BTreeSet<Name>) -> Result<Plan<Action>, Error> {
+    pub fn revocation(
+        &self,
+        seen: &BTreeMap<Name, Fact<ServerFacts>>,
+        node: &Name,
+        wipe: &BTreeSet<Name>,
+    ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
         let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
-        let faults = keyserver::check(seen, &plan.steps);
-        if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
+        Checked::new(plan, |plan| keyserver::check(seen, &plan.steps)).map_err(Error::Unsound)
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
@@ -171,40 +173,29 @@ impl Custody {
     }
 
     /// Carries a plan out.
-    pub async fn apply(&self, plan: &Plan<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
+    pub async fn apply(&self, plan: &Checked<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
         engine::apply(plan, &Hands(self.fleet.hosts()), terms, reporter, stop).await
     }
 
     /// Tries from every node what must be refused and what must come, and looks at the servers.
     pub async fn examine(&self, reporter: &dyn Reporter) -> Vec<Check> {
         let subjects = self.subjects();
-        let of_node = |subject: &Subject| {
-            let sections = doctor::node_sections(&self.servers, subject);
-            (subject.node.clone(), sections, doctor::limit(&self.servers, Some(subject)))
-        };
-        let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec), doctor::limit(&self.servers, None));
-        let all: Vec<_> = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
-        let (nonce, time) = now();
-        reporter.on(&Event::Stage { name: "observe".into(), total: all.len() });
-        let one = |(name, sections, seconds): (Name, Vec<Section>, u64)| {
-            let (nonce, hosts) = (nonce.as_str(), self.fleet.hosts());
-            async move {
-                let answers =
-                    self.ask(&name, hosts.get(name.as_str()), &probe::command(&sections, nonce).limit_seconds(seconds), nonce).await;
-                reporter.on(&Event::Seen { host: name.to_string(), gap: answers.as_ref().err().map(ToString::to_string) });
-                (name, answers)
+        let servers = self.servers.iter().map(|spec| (spec.server.clone(), doctor::server_sections(spec))).collect();
+        let mut machines: Vec<(u64, BTreeMap<Name, Vec<Section>>)> = vec![(doctor::limit(&self.servers, None), servers)];
+        for some in subjects.chunks(AT_ONCE) {
+            let longest = some.iter().map(|subject| doctor::limit(&self.servers, Some(subject))).max().unwrap_or_default();
+            let sections = some.iter().map(|subject| (subject.node.clone(), doctor::node_sections(&self.servers, subject)));
+            machines.push((longest, sections.collect()));
+        }
+        let mut answers: BTreeMap<Name, Result<Answers, Gap>> = BTreeMap::new();
+        let mut asked = BTreeMap::new();
+        for (seconds, sections) in machines {
+            for (name, probed) in self.fleet.probe_within(Some(seconds), sections, &nonce(), reporter).await {
+                asked.extend(probed.as_ref().ok().map(|probed| (name.clone(), probed.asked)));
+                answers.insert(name, probed.map(|probed| probed.answers));
             }
-        };
-        let answers = stream::iter(all).map(one).buffer_unordered(AT_ONCE).collect().await;
-        doctor::judge(&self.servers, &subjects, &answers, time)
-    }
-
-    async fn ask(&self, name: &Name, host: Option<&Arc<dyn Host>>, command: &Command, nonce: &str) -> Result<Answers, Gap> {
-        let Some(host) = host else {
-            return Err(Gap::new(self.fleet.failed().get(name).map_or_else(|| format!("{name} is not connected"), ToString::to_string)));
-        };
-        let output = ReadOnly(host.as_ref()).run(command).await.map_err(|e| Gap::new(e.to_string()))?;
-        probe::parse(&output.stdout, nonce)
+        }
+        doctor::judge(&self.servers, &subjects, &answers, &asked)
     }
 
     fn members(&self) -> BTreeSet<Name> {

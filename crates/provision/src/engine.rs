@@ -4,14 +4,14 @@
 //! the Kubernetes API are about objects that do not depend on each other unless they say so: there only what waits is skipped.
 //! A step that destroys, or asks, runs only when its id is among the consents. To resume is to observe and plan again: nothing is read back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::{Done, Outcome};
-use kubestead_core::plan::{Plan, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Checked, Plan, Risk, Step, StepId, Target};
 use tokio_util::sync::CancellationToken;
 
 /// Carries one action out; the error is a text with its causes.
@@ -38,124 +38,174 @@ pub fn succeeded(report: &Report) -> bool {
 }
 
 /// Runs a plan to its end. `stop` lets the running steps finish and starts no more.
+///
+/// The time is linear in the steps and what they wait for: each step is looked at when the last thing that it waits for ends, or when it is the next of
+/// its target.
 pub async fn apply<A: Sync>(
-    plan: &Plan<A>,
+    plan: &Checked<A>,
     runner: &dyn Runner<A>,
     terms: &Terms,
     reporter: &dyn Reporter,
     stop: &CancellationToken,
 ) -> Report {
     reporter.on(&Event::Stage { name: "apply".into(), total: plan.steps.len() });
-    let mut run = Run { terms, stop, reporter, report: Report::new(), busy: BTreeSet::new(), broken: BTreeMap::new(), first: None };
-    let mut pending: Vec<&Step<A>> = plan.steps.iter().collect();
+    let mut run = Run::new(plan, terms, stop, reporter);
     let mut running = FuturesUnordered::new();
+    let mut begin: Vec<usize> = (0..run.lanes.len()).collect();
     loop {
-        let ready;
-        (ready, pending) = run.ready(pending);
-        for step in ready {
-            running.push(timed(runner, step, reporter));
+        for lane in begin.drain(..) {
+            if let Some(step) = run.next(lane) {
+                running.push(timed(runner, step, &plan.steps[step], reporter));
+            }
         }
         let Some((step, result, millis)) = running.next().await else { break };
-        run.end(step, result, millis);
+        begin = run.end(step, result, millis);
     }
-    run.report
+    run.report()
 }
 
 async fn timed<'a, A>(
     runner: &'a dyn Runner<A>,
+    index: usize,
     step: &'a Step<A>,
     reporter: &'a dyn Reporter,
-) -> (&'a Step<A>, Result<Done, String>, u128) {
+) -> (usize, Result<Done, String>, u128) {
     reporter.on(&Event::Started { step: step.id.clone(), what: step.why.clone() });
     let begin = Instant::now();
     let result = runner.run(step).await;
-    (step, result, begin.elapsed().as_millis())
+    (index, result, begin.elapsed().as_millis())
 }
 
-struct Run<'a> {
+/// The steps of one target, in the plan's order; one at a time.
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<usize>,
+    busy: bool,
+}
+
+struct Run<'a, A> {
+    plan: &'a Plan<A>,
     terms: &'a Terms,
     stop: &'a CancellationToken,
     reporter: &'a dyn Reporter,
-    report: Report,
-    busy: BTreeSet<Target>,
-    broken: BTreeMap<Target, StepId>,
-    /// The first step that failed.
-    first: Option<StepId>,
+    lanes: Vec<Lane>,
+    /// By step: its lane, how many steps it waits for, which wait for it, how it ended.
+    lane_of: Vec<usize>,
+    open: Vec<usize>,
+    followers: Vec<Vec<usize>>,
+    ended: Vec<Option<Outcome>>,
 }
 
-enum Next {
-    Start,
-    Wait,
-    Skip(String),
-}
-
-impl Run<'_> {
-    /// Takes out of the pending steps what can start now, and settles what never will.
-    fn ready<'s, A>(&mut self, pending: Vec<&'s Step<A>>) -> (Vec<&'s Step<A>>, Vec<&'s Step<A>>) {
-        let (mut start, mut wait) = (Vec::new(), Vec::new());
-        let mut waiting: BTreeSet<Target> = BTreeSet::new();
-        for step in pending {
-            match self.next(step, &waiting) {
-                Next::Start => {
-                    self.busy.insert(step.target.clone());
-                    start.push(step);
-                }
-                Next::Wait => {
-                    waiting.insert(step.target.clone());
-                    wait.push(step);
-                }
-                Next::Skip(why) => self.settle(step, Outcome::Skipped(why), 0),
+impl<'a, A> Run<'a, A> {
+    fn new(plan: &'a Plan<A>, terms: &'a Terms, stop: &'a CancellationToken, reporter: &'a dyn Reporter) -> Self {
+        let count = plan.steps.len();
+        let index: BTreeMap<&StepId, usize> = plan.steps.iter().enumerate().map(|(i, step)| (&step.id, i)).collect();
+        let mut number: BTreeMap<&Target, usize> = BTreeMap::new();
+        let mut run = Self {
+            plan,
+            terms,
+            stop,
+            reporter,
+            lanes: Vec::new(),
+            lane_of: Vec::with_capacity(count),
+            open: vec![0; count],
+            followers: vec![Vec::new(); count],
+            ended: vec![None; count],
+        };
+        for (i, step) in plan.steps.iter().enumerate() {
+            let lane = *number.entry(&step.target).or_insert_with(|| {
+                run.lanes.push(Lane::default());
+                run.lanes.len() - 1
+            });
+            run.lanes[lane].waiting.push_back(i);
+            run.lane_of.push(lane);
+            // What the plan does not have counts as done.
+            for before in step.after.iter().filter_map(|id| index.get(id)) {
+                run.open[i] += 1;
+                run.followers[*before].push(i);
             }
         }
-        (start, wait)
+        run
     }
 
-    fn next<A>(&self, step: &Step<A>, waiting: &BTreeSet<Target>) -> Next {
-        if self.stop.is_cancelled() {
-            return Next::Skip("stopped".into());
-        }
-        if let Some(first) = self.broken.get(&step.target) {
-            return Next::Skip(format!("{first} failed"));
-        }
-        if let (true, Some(first)) = (self.terms.fail_fast, &self.first) {
-            return Next::Skip(format!("{first} failed"));
-        }
-        let mut open = false;
-        for id in &step.after {
-            match self.report.get(id) {
-                Some(Outcome::Changed | Outcome::Already) => {}
-                Some(Outcome::Skipped(_) | Outcome::Failed(_)) => return Next::Skip(format!("it waits for {id}")),
-                None => open = true,
-            }
-        }
-        if open || self.busy.contains(&step.target) || waiting.contains(&step.target) {
-            return Next::Wait;
-        }
-        if step.needs_consent() && !self.terms.consent.contains(&step.id) {
-            let why = if step.risk == Risk::Destroys { "it destroys data and nobody consented" } else { "nobody consented" };
-            return Next::Skip(format!("{why}: --yes {}", step.id));
-        }
-        Next::Start
-    }
-
-    fn end<A>(&mut self, step: &Step<A>, result: Result<Done, String>, millis: u128) {
-        self.busy.remove(&step.target);
-        let outcome = result.map_or_else(Outcome::Failed, Outcome::from);
-        self.settle(step, outcome, millis);
-    }
-
-    fn settle<A>(&mut self, step: &Step<A>, outcome: Outcome, millis: u128) {
-        if matches!(outcome, Outcome::Failed(_)) {
-            self.first.get_or_insert_with(|| step.id.clone());
-            match step.target {
-                Target::Cluster => {}
-                Target::Operator | Target::Host(_) => {
-                    self.broken.entry(step.target.clone()).or_insert_with(|| step.id.clone());
+    /// The step of a lane that starts now, if one does.
+    fn next(&mut self, lane: usize) -> Option<usize> {
+        while !self.lanes[lane].busy {
+            let step = *self.lanes[lane].waiting.front()?;
+            if self.ended[step].is_none() {
+                if self.stop.is_cancelled() {
+                    self.settle(step, Outcome::Skipped("stopped".into()), 0);
+                } else if self.open[step] > 0 {
+                    return None;
+                } else if let Some(why) = self.no_consent(step) {
+                    self.settle(step, Outcome::Skipped(why), 0);
+                } else {
+                    self.lanes[lane].busy = true;
+                    self.lanes[lane].waiting.pop_front();
+                    return Some(step);
                 }
             }
+            self.lanes[lane].waiting.pop_front();
         }
-        self.reporter.on(&Event::Ended { step: step.id.clone(), outcome: outcome.clone(), millis });
-        self.report.insert(step.id.clone(), outcome);
+        None
+    }
+
+    fn no_consent(&self, step: usize) -> Option<String> {
+        let step = &self.plan.steps[step];
+        let why = if step.risk == Risk::Destroys { "it destroys data and nobody consented" } else { "nobody consented" };
+        (step.needs_consent() && !self.terms.consent.contains(&step.id)).then(|| format!("{why}: --yes {}", step.id))
+    }
+
+    /// A running step ended; returns the lanes in which another may start.
+    fn end(&mut self, step: usize, result: Result<Done, String>, millis: u128) -> Vec<usize> {
+        let lane = self.lane_of[step];
+        self.lanes[lane].busy = false;
+        let followers = self.settle(step, result.map_or_else(Outcome::Failed, Outcome::from), millis);
+        let mut lanes: Vec<usize> = if self.stop.is_cancelled() { (0..self.lanes.len()).collect() } else { followers };
+        lanes.push(lane);
+        lanes
+    }
+
+    /// Writes down how a step ended, and skips what never can run then. Returns the lanes of steps that wait for nothing more.
+    fn settle(&mut self, step: usize, outcome: Outcome, millis: u128) -> Vec<usize> {
+        let (mut free, mut todo) = (Vec::new(), vec![(step, outcome, millis)]);
+        while let Some((step, outcome, millis)) = todo.pop() {
+            if self.ended[step].is_some() {
+                continue;
+            }
+            let Step { id, target, .. } = &self.plan.steps[step];
+            self.reporter.on(&Event::Ended { step: id.clone(), outcome: outcome.clone(), millis });
+            let skip = |why: String| Outcome::Skipped(why);
+            match &outcome {
+                Outcome::Changed | Outcome::Already => {
+                    for follower in std::mem::take(&mut self.followers[step]) {
+                        self.open[follower] -= 1;
+                        if self.open[follower] == 0 {
+                            free.push(self.lane_of[follower]);
+                        }
+                    }
+                }
+                Outcome::Skipped(_) | Outcome::Failed(_) => {
+                    let waits = format!("it waits for {id}");
+                    todo.extend(std::mem::take(&mut self.followers[step]).into_iter().map(|follower| (follower, skip(waits.clone()), 0)));
+                }
+            }
+            if matches!(outcome, Outcome::Failed(_)) {
+                let failed = format!("{id} failed");
+                let lanes = if self.terms.fail_fast { 0..self.lanes.len() } else { self.lane_of[step]..self.lane_of[step] + 1 };
+                // Objects at the API do not depend on each other unless they say so.
+                for lane in lanes.filter(|_| self.terms.fail_fast || *target != Target::Cluster) {
+                    todo.extend(self.lanes[lane].waiting.drain(..).map(|later| (later, skip(failed.clone()), 0)));
+                }
+            }
+            self.ended[step] = Some(outcome);
+        }
+        free
+    }
+
+    fn report(self) -> Report {
+        let ids = self.plan.steps.iter().map(|step| step.id.clone());
+        ids.zip(self.ended).filter_map(|(id, outcome)| Some((id, outcome?))).collect()
     }
 }
 
@@ -188,9 +238,13 @@ mod tests {
         Plan::new(String::new(), String::new(), part).unwrap()
     }
 
+    fn judged(plan: Plan<()>) -> Checked<()> {
+        Checked::new(plan, |_| Vec::new()).unwrap()
+    }
+
     async fn run(plan: &Plan<()>, fails: &'static str, terms: &Terms) -> (Report, Vec<String>) {
         let runner = Fails(fails, Mutex::new(Vec::new()));
-        let report = apply(plan, &runner, terms, &Silent, &CancellationToken::new()).await;
+        let report = apply(&judged(plan.clone()), &runner, terms, &Silent, &CancellationToken::new()).await;
         (report, runner.1.into_inner().unwrap())
     }
 
@@ -236,7 +290,7 @@ mod tests {
         let plan = plan(&[("a", "1", &[]), ("a", "2", &[]), ("b", "1", &[]), ("b", "2", &[])]);
         let reporter = Collect::default();
         let runner = Fails("", Mutex::new(Vec::new()));
-        apply(&plan, &runner, &Terms::default(), &reporter, &CancellationToken::new()).await;
+        apply(&judged(plan), &runner, &Terms::default(), &reporter, &CancellationToken::new()).await;
         let starts: Vec<String> = reporter
             .events()
             .iter()
@@ -248,13 +302,48 @@ mod tests {
         assert_eq!(order("a"), ["a/x/1", "a/x/2"]);
     }
 
+    struct Counts(std::sync::atomic::AtomicUsize);
+
+    impl Runner<()> for Counts {
+        fn run<'a>(&'a self, _: &'a Step<()>) -> BoxFuture<'a, Result<Done, String>> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Box::pin(std::future::ready(Ok(Done::Changed)))
+        }
+    }
+
+    /// The bench `engine` tells how long it takes; here a quadratic one would not come to its end.
+    #[tokio::test]
+    async fn two_hundred_thousand_steps_come_to_their_end() {
+        let mut part = Part::default();
+        for n in 0..200_000 {
+            let (host, before) = (n % 1000, (n >= 1000).then(|| StepId(format!("h{}/x/{}", (n - 1000) % 1000, n - 1000))));
+            part.push(Step::new(Target::Host(format!("h{host}")), "x", &n.to_string(), (), "").after(before));
+        }
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        let runner = Counts(0.into());
+        let report = apply(&judged(plan), &runner, &Terms::default(), &Silent, &CancellationToken::new()).await;
+        assert!(report.len() == 200_000 && succeeded(&report));
+        assert_eq!(runner.0.into_inner(), 200_000);
+    }
+
+    #[tokio::test]
+    async fn a_step_without_consent_keeps_its_target_from_nothing_but_what_waits_for_it() {
+        let mut plan = plan(&[("a", "1", &[]), ("a", "2", &[]), ("a", "3", &["a/x/1"]), ("b", "1", &["a/x/3"])]);
+        plan.steps[0].asks = true;
+        let (report, ran) = run(&plan, "", &Terms::default()).await;
+        assert_eq!(ran, ["a/x/2"]);
+        assert_eq!(report[&StepId("a/x/1".into())], Outcome::Skipped("nobody consented: --yes a/x/1".into()));
+        assert_eq!(report[&StepId("b/x/1".into())], Outcome::Skipped("it waits for a/x/3".into()));
+        assert_eq!(report.len(), 4);
+    }
+
     #[tokio::test]
     async fn a_stop_starts_nothing_more() {
         let plan = plan(&[("a", "1", &[]), ("a", "2", &[])]);
         let stop = CancellationToken::new();
         stop.cancel();
         let runner = Fails("", Mutex::new(Vec::new()));
-        let report = apply(&plan, &runner, &Terms::default(), &Silent, &stop).await;
+        let report = apply(&judged(plan), &runner, &Terms::default(), &Silent, &stop).await;
         assert!(report.values().all(|o| *o == Outcome::Skipped("stopped".into())));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::stream::{self, StreamExt};
 use kubestead_core::event::{Event, Reporter};
@@ -10,17 +11,37 @@ use kubestead_core::fact::Gap;
 use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
 use kubestead_core::name::Name;
 use kubestead_core::probe::{self, Answers, Section};
+use tokio::sync::OnceCell;
 
 use crate::file::Cluster;
-use crate::ssh::{Lease, Login, SshHost};
+use crate::ssh::{Gates, Lease, Login, SshHost};
 
-/// How many machines are talked to at once.
-const AT_ONCE: usize = 64;
+/// Descriptors that a machine needs at once, and those of this program itself.
+const DESCRIPTORS: (u64, u64) = (16, 128);
+
+/// A machine, connected when it is asked for first.
+struct Member {
+    login: Login,
+    host: OnceCell<Result<Arc<SshHost>, HostError>>,
+    /// Why nothing more is done with it although it is connected.
+    refused: OnceLock<HostError>,
+}
 
 /// All machines, connected or not.
 pub struct Fleet {
-    connected: BTreeMap<Name, Arc<SshHost>>,
-    failed: BTreeMap<Name, HostError>,
+    members: BTreeMap<Name, Member>,
+    gates: Arc<Gates>,
+    /// Why no machine can be connected.
+    unable: Option<String>,
+}
+
+/// An answer of a machine with our clock, in seconds since 1970, before it was asked and after it answered.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// What it answered.
+    pub answers: Answers,
+    /// When.
+    pub asked: (i64, i64),
 }
 
 /// A machine of the file: node or key server.
@@ -35,64 +56,103 @@ fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
 }
 
 impl Fleet {
-    /// Connects to all machines side by side. A machine that cannot be reached is remembered with its reason.
-    pub async fn connect(cluster: &Cluster) -> Self {
-        Self::connect_some(cluster, &|_| true).await
+    /// All machines of the file. Each is connected when it is asked for first, so that nobody waits for those that do not answer.
+    pub fn new(cluster: &Cluster) -> Self {
+        Self::some(cluster, &|_| true)
     }
 
-    /// Connects to the machines whose names are wanted.
+    /// The machines whose names are wanted.
+    pub fn some(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool) -> Self {
+        let some = logins(cluster).into_iter().filter(|(name, _)| wanted(name));
+        let members: BTreeMap<_, _> =
+            some.map(|(name, login)| (name, Member { login, host: OnceCell::new(), refused: OnceLock::new() })).collect();
+        Self { unable: descriptors(members.len()).err(), members, gates: Arc::default() }
+    }
+
+    /// Connects to the machines whose names are wanted, side by side. A machine that cannot be reached is remembered with its reason.
     pub async fn connect_some(cluster: &Cluster, wanted: &(dyn Fn(&Name) -> bool + Sync)) -> Self {
-        let some: Vec<_> = logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect();
-        let all = stream::iter(some).map(|(name, login)| async move { (name, SshHost::connect(&login).await) });
-        let results: Vec<_> = all.buffer_unordered(AT_ONCE).collect().await;
-        let mut fleet = Self { connected: BTreeMap::new(), failed: BTreeMap::new() };
-        for (name, result) in results {
-            match result {
-                Ok(host) => drop(fleet.connected.insert(name, Arc::new(host))),
-                Err(error) => drop(fleet.failed.insert(name, error)),
-            }
-        }
+        let fleet = Self::some(cluster, wanted);
+        stream::iter(fleet.members.values())
+            .for_each_concurrent(None, |member| async {
+                let _ = fleet.host(member).await;
+            })
+            .await;
         fleet
     }
 
     /// Connects to one machine alone.
     pub async fn connect_one(cluster: &Cluster, name: &Name) -> Result<SshHost, HostError> {
         match logins(cluster).into_iter().find(|(n, _)| n == name) {
-            Some((_, login)) => SshHost::connect(&login).await,
+            Some((_, login)) => SshHost::connect(&login, &Arc::default()).await,
             None => Err(HostError::Connect { host: name.to_string(), detail: "the cluster file does not name it".into() }),
         }
     }
 
-    /// The machines that answer.
+    async fn host<'a>(&'a self, member: &'a Member) -> Result<&'a Arc<SshHost>, &'a HostError> {
+        let connect = || async {
+            match &self.unable {
+                Some(why) => Err(HostError::Connect { host: member.login.name.clone(), detail: why.clone() }),
+                None => SshHost::connect(&member.login, &self.gates).await.map(Arc::new),
+            }
+        };
+        let host = member.host.get_or_init(connect).await.as_ref();
+        member.refused.get().map_or(host, Err)
+    }
+
+    /// The machines that are connected.
     pub fn hosts(&self) -> Hosts {
-        self.connected.iter().map(|(name, host)| (name.to_string(), Arc::clone(host) as Arc<dyn Host>)).collect()
+        let one = |(name, member): (&Name, &Member)| match (member.refused.get(), member.host.get()) {
+            (None, Some(Ok(host))) => Some((name.to_string(), Arc::clone(host) as Arc<dyn Host>)),
+            _ => None,
+        };
+        self.members.iter().filter_map(one).collect()
     }
 
     /// One machine's connection, for what needs more than commands.
     pub fn ssh(&self, name: &Name) -> Option<&SshHost> {
-        self.connected.get(name).map(AsRef::as_ref)
+        let member = self.members.get(name).filter(|member| member.refused.get().is_none())?;
+        member.host.get()?.as_ref().ok().map(AsRef::as_ref)
     }
 
-    /// Why machines do not answer.
-    pub fn failed(&self) -> &BTreeMap<Name, HostError> {
-        &self.failed
+    /// The machines that were asked and cannot be used, each with its reason.
+    pub fn failed(&self) -> BTreeMap<Name, HostError> {
+        let why = |member: &Member| member.refused.get().cloned().or_else(|| member.host.get()?.as_ref().err().cloned());
+        self.members.iter().filter_map(|(name, member)| Some((name.clone(), why(member)?))).collect()
     }
 
-    /// Locks every machine that answers; the name of one that another writer has.
-    pub async fn lease(&self) -> Result<Result<Vec<Lease>, Name>, HostError> {
-        // The first machine alone, so that of two writers who begin at once one gets all of them.
+    /// Locks every machine that answers; the error is the name of one that another writer has. A machine that does not give its lock is remembered
+    /// with its reason, as one that does not answer is.
+    pub async fn lease(&self) -> Result<Vec<Lease>, Name> {
         let mut leases = Vec::new();
-        let mut all = self.connected.iter();
-        if let Some((name, host)) = all.next() {
-            match host.lease().await? {
-                Some(lease) => leases.push(lease),
-                None => return Ok(Err(name.clone())),
+        let mut all: Vec<&Name> = self.members.keys().collect();
+        // All connect side by side; then the first machine's lock alone, so that of two writers who begin at once one gets all of them.
+        stream::iter(self.members.values())
+            .for_each_concurrent(None, |member| async {
+                let _ = self.host(member).await;
+            })
+            .await;
+        while leases.is_empty() && !all.is_empty() {
+            leases.extend(self.lease_one(all.remove(0)).await?);
+        }
+        let rest: Vec<Result<Option<Lease>, Name>> = futures::future::join_all(all.into_iter().map(|name| self.lease_one(name))).await;
+        for lease in rest {
+            leases.extend(lease?);
+        }
+        Ok(leases)
+    }
+
+    /// `None` if the machine cannot be used.
+    async fn lease_one(&self, name: &Name) -> Result<Option<Lease>, Name> {
+        let Some(member) = self.members.get(name) else { return Ok(None) };
+        let Ok(host) = self.host(member).await else { return Ok(None) };
+        match host.lease().await {
+            Ok(Some(lease)) => Ok(Some(lease)),
+            Ok(None) => Err(name.clone()),
+            Err(error) => {
+                let _ = member.refused.set(error);
+                Ok(None)
             }
         }
-        let asked = all.map(|(name, host)| async move { Ok((name, host.lease().await?)) });
-        let answers: Vec<(&Name, Option<Lease>)> = futures::future::try_join_all(asked).await?;
-        let rest: Result<Vec<Lease>, Name> = answers.into_iter().map(|(name, lease)| lease.ok_or_else(|| name.clone())).collect();
-        Ok(rest.map(|rest| leases.into_iter().chain(rest).collect()))
     }
 
     /// Probes machines side by side, one round trip each, through a wrapper that refuses writes.
@@ -101,23 +161,64 @@ impl Fleet {
         sections: BTreeMap<Name, Vec<Section>>,
         nonce: &str,
         reporter: &dyn Reporter,
-    ) -> BTreeMap<Name, Result<Answers, Gap>> {
+    ) -> BTreeMap<Name, Result<Probed, Gap>> {
+        self.probe_within(None, sections, nonce, reporter).await
+    }
+
+    /// [`Self::probe`] with a limit of time in seconds, for sections that take longer than a look does.
+    pub async fn probe_within(
+        &self,
+        seconds: Option<u64>,
+        sections: BTreeMap<Name, Vec<Section>>,
+        nonce: &str,
+        reporter: &dyn Reporter,
+    ) -> BTreeMap<Name, Result<Probed, Gap>> {
         reporter.on(&Event::Stage { name: "observe".into(), total: sections.len() });
         let one = |(name, sections): (Name, Vec<Section>)| async move {
-            let answers = match (self.connected.get(&name), self.failed.get(&name)) {
-                (Some(host), _) => probe_one(host.as_ref(), &sections, nonce).await,
-                (None, Some(error)) => Err(Gap::new(error.to_string())),
-                (None, None) => Err(Gap::new(format!("{name} is not connected"))),
+            let probed = match self.members.get(&name) {
+                Some(member) => match self.host(member).await {
+                    Ok(host) => probe_one(host.as_ref(), seconds, &sections, nonce).await,
+                    Err(error) => Err(Gap::new(error.to_string())),
+                },
+                None => Err(Gap::new(format!("{name} is not connected"))),
             };
-            reporter.on(&Event::Seen { host: name.to_string(), gap: answers.as_ref().err().map(ToString::to_string) });
-            (name, answers)
+            reporter.on(&Event::Seen { host: name.to_string(), gap: probed.as_ref().err().map(ToString::to_string) });
+            (name, probed)
         };
-        stream::iter(sections).map(one).buffer_unordered(AT_ONCE).collect().await
+        sections.into_iter().map(one).collect::<futures::stream::FuturesUnordered<_>>().collect().await
     }
 }
 
-async fn probe_one(host: &dyn Host, sections: &[Section], nonce: &str) -> Result<Answers, Gap> {
-    let output = ReadOnly(host).run(&probe::command(sections, nonce)).await.map_err(|e| Gap::new(e.to_string()))?;
-    probe::parse(&output.stdout, nonce)
-        .map_err(|gap| if output.stderr.is_empty() { gap } else { Gap::new(format!("{gap}: {}", output.tail())) })
+/// Makes room for that many machines among the open files of this program.
+fn descriptors(machines: usize) -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let needed = DESCRIPTORS.0.saturating_mul(machines as u64) + DESCRIPTORS.1;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|soft| soft < needed) {
+        let wanted = limit.maximum.map_or(needed, |hard| hard.max(limit.current.unwrap_or(0)));
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+    match getrlimit(Resource::Nofile).current {
+        Some(soft) if soft < needed => {
+            Err(format!("this program may open {soft} files, and {machines} machines need {needed}: raise the limit (ulimit -n {needed})"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+async fn probe_one(host: &dyn Host, seconds: Option<u64>, sections: &[Section], nonce: &str) -> Result<Probed, Gap> {
+    let mut command = probe::command(sections, nonce);
+    command.limits.seconds = seconds.unwrap_or(command.limits.seconds);
+    let before = clock();
+    let output = ReadOnly(host).run(&command).await.map_err(|e| Gap::new(e.to_string()))?;
+    let answers = probe::parse(&output.stdout, nonce).map_err(|gap| match output.tail() {
+        said if output.stderr.is_empty() || said.is_empty() => gap,
+        said => Gap::new(format!("{gap}: {said}")),
+    })?;
+    Ok(Probed { answers, asked: (before, clock()) })
 }

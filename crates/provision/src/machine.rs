@@ -49,16 +49,22 @@ pub fn sections() -> Vec<Section> {
     ]
 }
 
-/// Reads the answers. `now` is our clock in seconds since 1970.
-pub fn read(answers: &Answers, now: i64) -> Result<Machine, Gap> {
+/// Reads the answers. `asked` is our clock, in seconds since 1970, before the machine was asked and after it answered: its clock was read somewhere
+/// in between, and counts as off only by what that cannot explain.
+pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Machine, Gap> {
     let number = |name: &str| answers.text(name)?.trim().parse::<i64>().map_err(|_| Gap::new(format!("{name} is no number")));
     let mut system = answers.text("machine/system")?.lines().map(str::to_owned);
     Ok(Machine {
         system: (system.next().unwrap_or_default(), system.next().unwrap_or_default()),
         missing: answers.text("machine/missing")?.lines().map(str::to_owned).collect(),
-        clock: number("machine/clock")? - now,
+        clock: off(number("machine/clock")?, asked),
         free: u64::try_from(number("machine/free")?).unwrap_or(0),
     })
+}
+
+/// How far a clock is off at least, that was read some time between two readings of ours.
+pub(crate) fn off(clock: i64, (before, after): (i64, i64)) -> i64 {
+    if clock < before { clock.saturating_sub(before) } else { clock.saturating_sub(after).max(0) }
 }
 
 /// What stands against doing anything on it.
@@ -79,8 +85,9 @@ pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
             format!("apt-get install {}", packages.join(" ")),
         ));
     }
-    if machine.clock.abs() > CLOCK {
-        let reason = format!("its clock is {} s {} ours", machine.clock.abs(), if machine.clock > 0 { "ahead of" } else { "behind" });
+    if machine.clock.saturating_abs() > CLOCK {
+        let reason =
+            format!("its clock is {} s {} ours", machine.clock.saturating_abs(), if machine.clock > 0 { "ahead of" } else { "behind" });
         found.push(Held::new(format!("{name}/clock"), reason, "set up time synchronisation: timedatectl set-ntp true"));
     }
     if machine.free < 100 << 20 {
@@ -96,6 +103,13 @@ pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_compared_with_the_time_of_its_own_answer() {
+        assert_eq!((off(100, (100, 140)), off(120, (100, 140)), off(140, (100, 140))), (0, 0, 0));
+        assert_eq!((off(69, (100, 140)), off(171, (100, 140))), (-31, 31));
+        assert_eq!(off(i64::MIN, (100, 140)), i64::MIN);
+    }
 
     #[test]
     fn what_stands_against_a_machine_is_named_with_the_next_step() {

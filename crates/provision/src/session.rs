@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kubestead_core::event::{Event, Planned, Reporter};
 use kubestead_core::host::HostError;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{BadPlan, Plan, Step};
+use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,19 @@ use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::ssh::Lease;
 
-/// More rounds than any plan needs: a plan that does not get empty by then never does.
-const ROUNDS: usize = 5;
+/// Rounds without progress, the steps being the same each time, after which it does not help to go on.
+const STILL: usize = 3;
+/// More rounds than any plan needs.
+const ROUNDS: usize = 20;
+
+/// What a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// All is as the file says.
+    Up,
+    /// The cluster is gone, and so are these volumes, each of a node.
+    Reset(Vec<(Name, Name)>),
+}
 
 /// What keeps a session from its work as a whole. What is wrong with one machine is held in the plan instead.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +59,7 @@ pub enum Settled {
     Failed(Report),
     /// It was told to stop.
     Stopped,
-    /// After that many rounds there is still something to do.
+    /// After that many rounds there is still something to do, and no progress.
     Restless(usize),
 }
 
@@ -61,9 +72,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to all machines. One that does not answer is told by the plan.
-    pub async fn connect(cluster: Cluster) -> Self {
-        let fleet = Fleet::connect(&cluster).await;
+    /// A session; machines are connected when they are asked for. An unreachable one is no error here: the plan holds it and says why.
+    pub fn new(cluster: Cluster) -> Self {
+        let fleet = Fleet::new(&cluster);
         Self { cluster, fleet }
     }
 
@@ -72,27 +83,28 @@ impl Session {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
         let escrow = Escrow::names(&self.cluster.secrets.join("escrow"))?;
-        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, now, reporter).await)
+        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, reporter).await)
     }
 
     /// Looks, and says what is to do. Changes nothing.
-    pub async fn plan(&self, reporter: &dyn Reporter) -> Result<Plan<Action>, Error> {
+    pub async fn plan(&self, goal: &Goal, reporter: &dyn Reporter) -> Result<Checked<Action>, Error> {
         let seen = self.observe(reporter).await?;
-        let plan = compose::plan(&self.cluster, &seen)?;
-        let faults = compose::check(&seen, &plan);
-        if faults.is_empty() { Ok(plan) } else { Err(Error::Unsound(faults)) }
+        let plan = match goal {
+            Goal::Up => compose::plan(&self.cluster, &seen)?,
+            Goal::Reset(wipe) => compose::reset(&self.cluster, &seen, wipe)?,
+        };
+        Checked::new(plan, |plan| compose::check(&seen, plan)).map_err(Error::Unsound)
     }
 
     /// Takes all machines for one writer, for as long as the answer lives.
     pub async fn lease(&self) -> Result<Vec<Lease>, Error> {
-        self.fleet.lease().await?.map_err(Error::Taken)
+        self.fleet.lease().await.map_err(Error::Taken)
     }
 
     /// Carries a plan out.
     pub async fn apply(
         &self,
-        plan: &Plan<Action>,
+        plan: &Checked<Action>,
         escrow: &Escrow,
         terms: &Terms,
         reporter: &dyn Reporter,
@@ -109,10 +121,16 @@ impl Session {
         reporter: &dyn Reporter,
         stop: &CancellationToken,
     ) -> Result<Settled, Error> {
-        for _ in 0..ROUNDS {
-            let plan = self.plan(reporter).await?;
+        let mut last: Option<Checked<Action>> = None;
+        let mut still = 0;
+        for round in 1..=ROUNDS {
+            let plan = self.plan(&Goal::Up, reporter).await?;
             if plan.steps.is_empty() {
-                return Ok(Settled::Done(plan));
+                return Ok(Settled::Done(plan.into_plan()));
+            }
+            still = if last.as_ref().is_some_and(|last| last.steps == plan.steps) { still + 1 } else { 0 };
+            if still == STILL {
+                return Ok(Settled::Restless(round));
             }
             reporter.on(&planned(&plan));
             let report = self.apply(&plan, escrow, terms, reporter, stop).await;
@@ -122,6 +140,7 @@ impl Session {
             if !engine::succeeded(&report) {
                 return Ok(Settled::Failed(report));
             }
+            last = Some(plan);
         }
         Ok(Settled::Restless(ROUNDS))
     }

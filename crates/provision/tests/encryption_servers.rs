@@ -17,7 +17,7 @@ use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::KeyRef;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, Outcome, causes};
-use kubestead_core::plan::{Part, Plan, Step};
+use kubestead_core::plan::{Checked, Part, Plan, Step};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::{FixedKeys, Silent};
@@ -116,7 +116,7 @@ impl Hands {
                 return cuts;
             }
             part.steps.retain(|s| stages(&s.action));
-            let plan = Plan::new(String::new(), String::new(), part).unwrap();
+            let plan = Checked::new(Plan::new(String::new(), String::new(), part).unwrap(), |_| Vec::new()).unwrap();
             let report = engine::apply(&plan, self, &Terms::default(), &Silent, &CancellationToken::new()).await;
             for (step, outcome) in report.iter().filter(|(_, o)| matches!(o, Outcome::Failed(_))) {
                 println!("{step}: {outcome:?}");

@@ -14,7 +14,7 @@ use kubestead_core::plan::StepId;
 use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::file::{self, Cluster};
-use kubestead_provision::session::{Session, Settled};
+use kubestead_provision::session::{Goal, Session, Settled};
 use kubestead_secrets::Escrow;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -78,7 +78,7 @@ fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
 fn plan(py: Python<'_>, file: PathBuf, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     let cluster = load(&file)?;
     let reporter = Callback(on_event);
-    let found = run(py, async { Session::connect(cluster).await.plan(&reporter).await.map_err(failed) })?;
+    let found = run(py, async { Session::new(cluster).plan(&Goal::Up, &reporter).await.map_err(failed) })?;
     to_python(py, &found)
 }
 
@@ -98,7 +98,7 @@ fn up(
     let reporter = Callback(on_event);
     let settled = run(py, async {
         let escrow = Escrow::open(&cluster.secrets.join("escrow"), &identity).map_err(failed)?;
-        let machines = Session::connect(cluster).await;
+        let machines = Session::new(cluster);
         let _leases = machines.lease().await.map_err(failed)?;
         let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
         machines.settle(&escrow, &terms, &reporter, &CancellationToken::new()).await.map_err(failed)

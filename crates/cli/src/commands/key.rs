@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kubestead_core::name::Name;
-use kubestead_core::plan::Plan;
 use kubestead_provision::custody::{Custody, Machines};
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::keyserver::archive::Archive;
@@ -85,7 +84,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     // No lease: a stolen node is shut out also while another run is at work.
     let custody = Custody::connect(cluster, &Machines::Servers).await?;
     let reporter = Progress::new(Some(&journal));
-    let plan: Plan<_> = custody.revocation(&custody.observe(&reporter).await, &node, &wipe)?;
+    let plan = custody.revocation(&custody.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.
     let terms = Terms { consent: plan.steps.iter().map(|s| s.id.clone()).collect(), fail_fast: false };
     let report = custody.apply(&plan, &terms, &reporter, &session::stop_on_ctrl_c()).await;

@@ -1,6 +1,6 @@
 //! `kubestead plan`.
 
-use kubestead_provision::session::Session;
+use kubestead_provision::session::{Goal, Session};
 
 use super::session;
 use crate::args::{Common, Format};
@@ -9,8 +9,8 @@ use crate::progress::Progress;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool) -> Result<Exit, Failure> {
-    let machines = Session::connect(super::check::load_all(common)?.0).await;
-    let plan = machines.plan(&Progress::new(None)).await?;
+    let machines = Session::new(super::check::load_all(common)?.0);
+    let plan = machines.plan(&Goal::Up, &Progress::new(None)).await?;
     match common.output {
         Format::Text => print::data(&render::plan(&plan, diff)),
         Format::Json => print::json(&plan)?,

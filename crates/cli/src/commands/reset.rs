@@ -3,10 +3,9 @@
 
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Outcome;
-use kubestead_provision::compose;
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::file::Cluster;
-use kubestead_provision::session::Session;
+use kubestead_provision::session::{Goal, Session};
 
 use super::session;
 use crate::args::Common;
@@ -35,10 +34,11 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
     }
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::connect(cluster).await;
+    let machines = Session::new(cluster);
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
-    let plan = compose::reset(&machines.cluster, &machines.observe(&reporter).await?, &wipe)?;
+    let goal = Goal::Reset(wipe);
+    let plan = machines.plan(&goal, &reporter).await?;
     if consent.is_none() || plan.steps.is_empty() {
         drop(reporter);
         print::data(&render::plan(&plan, false));
@@ -55,8 +55,8 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
         let left = report.values().filter(|o| !matches!(o, Outcome::Changed | Outcome::Already)).count();
         return Err(fail(Exit::Failed, format!("{left} nodes are not reset; run it again to go on; the journal is {}", journal.display())));
     }
-    let again = compose::reset(&machines.cluster, &machines.observe(&Progress::new(None)).await?, &wipe)?;
-    let wiped = if wipe.is_empty() { "" } else { ", but for the volumes that you named" };
+    let again = machines.plan(&goal, &Progress::new(None)).await?;
+    let wiped = if goal == Goal::Reset(Vec::new()) { "" } else { ", but for the volumes that you named" };
     print::note(&format!("the cluster is gone; volumes, software and keys stay{wiped}: kubestead up makes it anew"));
     Ok(session::verdict(&again))
 }

@@ -31,7 +31,7 @@ struct Row {
 
 /// The volumes; with `all` the machines that do not answer and what is held too.
 pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
-    let machines = Session::connect(super::check::load(common)?).await;
+    let machines = Session::new(super::check::load(common)?);
     let seen = machines.observe(&Progress::new(None)).await?;
     let rows = rows(&machines.cluster, &seen);
     let plan = compose::plan(&machines.cluster, &seen)?;

@@ -15,7 +15,7 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) 
     let cluster = super::check::load_all(common)?.0;
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::connect(cluster).await;
+    let machines = Session::new(cluster);
     let _leases = machines.lease().await?;
     let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
     let reporter = Progress::new(Some(&journal));

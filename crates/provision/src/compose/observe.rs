@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
-use kubestead_core::probe::Answers;
 
 use crate::cluster::{self};
 use crate::encryption::{self};
 use crate::file::Cluster;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Probed};
 use crate::keyserver::{self};
 use crate::kubeadm::{self};
 use crate::machine::{self};
@@ -21,7 +20,7 @@ use super::spec::{bundle, first, keyring, node_spec, servers, storage, wish};
 use super::{NodeSeen, Seen};
 
 /// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
-pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, now: i64, reporter: &dyn Reporter) -> Seen {
+pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, reporter: &dyn Reporter) -> Seen {
     let specs = servers(cluster);
     let (bundle, keyring) = (bundle(cluster), keyring(cluster));
     let wish = wish(cluster, &cluster.secrets.display().to_string());
@@ -62,13 +61,15 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         unreachable: fleet.failed().keys().cloned().collect(),
     };
     for spec in &specs {
-        let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a))));
+        let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))));
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
     let alive =
-        |(name, answers): (&Name, &Result<Answers, Gap>)| Some((name.to_string(), cluster::read_alive(answers.as_ref().ok()?).ok()?));
+        |(name, probed): (&Name, &Result<Probed, Gap>)| Some((name.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?));
     let machines = answers.iter().filter_map(alive).collect();
-    for (name, answers) in answers {
+    for (name, probed) in answers {
+        let asked = probed.as_ref().map_or((0, 0), |probed| probed.asked);
+        let answers = probed.map(|probed| probed.answers);
         if let (Some(true), Ok(answers)) = (first(cluster).map(|f| *f == name), &answers) {
             seen.secrets = match secret::read(answers, &seen.wish) {
                 Ok(Some(facts)) => Fact::Known(facts),
@@ -84,7 +85,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         let spec = cluster.nodes.iter().find(|n| n.name == name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
         let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
             Ok(NodeSeen {
-                machine: machine::read(a, now)?,
+                machine: machine::read(a, asked)?,
                 storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
                 setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
                 kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,

@@ -14,6 +14,7 @@ use super::login;
 use super::observe::{self, ServerFacts};
 use super::server_doctor;
 use super::spec::{CLIENT_PATH, KNOWN_HOSTS, KeyServerSpec};
+use crate::machine::off;
 
 /// How far a clock may be off, in seconds: certificates of the cluster fail beyond.
 const CLOCK: i64 = 30;
@@ -160,8 +161,13 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
     server_doctor::sections(spec)
 }
 
-/// The checks of all machines. `now` is our clock in seconds since 1970.
-pub fn judge(servers: &[KeyServerSpec], subjects: &[Subject], answers: &BTreeMap<Name, Result<Answers, Gap>>, now: i64) -> Vec<Check> {
+/// The checks of all machines. `asked` is our clock, in seconds since 1970, before a machine was asked and after it answered.
+pub fn judge(
+    servers: &[KeyServerSpec],
+    subjects: &[Subject],
+    answers: &BTreeMap<Name, Result<Answers, Gap>>,
+    asked: &BTreeMap<Name, (i64, i64)>,
+) -> Vec<Check> {
     let mut found = Vec::new();
     let mut facts: BTreeMap<&Name, ServerFacts> = BTreeMap::new();
     for spec in servers {
@@ -179,7 +185,7 @@ pub fn judge(servers: &[KeyServerSpec], subjects: &[Subject], answers: &BTreeMap
                     let verdict = if bad.is_empty() { Verdict::Good } else { Verdict::Bad };
                     check(&what, verdict, bad)
                 }));
-                found.push(clock(&spec.server, spec, answers, now));
+                found.push(clock(&spec.server, spec, answers, asked));
             }
             Some(Err(gap)) => found.push(check("it answers", Verdict::NotSeen, gap.to_string())),
             None => found.push(check("it answers", Verdict::NotSeen, "it was not looked at".into())),
@@ -193,7 +199,7 @@ pub fn judge(servers: &[KeyServerSpec], subjects: &[Subject], answers: &BTreeMap
                 Some(Ok(answers)) => {
                     let answer = answers.get(&format!("doctor/{}", spec.server)).map(|a| a.text.as_str());
                     found.extend(of_node(spec, subject, answer, facts.get(&spec.server)).into_iter().map(|(what, out)| check(what, out)));
-                    found.push(clock(&subject.node, spec, answers, now));
+                    found.push(clock(&subject.node, spec, answers, asked));
                 }
                 Some(Err(gap)) => found.push(check("it answers".into(), (Verdict::NotSeen, gap.to_string()))),
                 None => found.push(check("it answers".into(), (Verdict::NotSeen, "it was not looked at".into()))),
@@ -299,11 +305,10 @@ fn cause(spec: &KeyServerSpec, node: &Name, refusal: &Refusal<'_>, facts: Option
     }
 }
 
-fn clock(host: &Name, spec: &KeyServerSpec, answers: &Answers, now: i64) -> Check {
+fn clock(host: &Name, spec: &KeyServerSpec, answers: &Answers, asked: &BTreeMap<Name, (i64, i64)>) -> Check {
     let read = answers.text("doctor/clock").ok().and_then(|text| text.trim().parse::<i64>().ok());
-    let (verdict, found) = match read.map(|time| time - now) {
+    let (verdict, found) = match read.zip(asked.get(host)).map(|(time, asked)| off(time, *asked)) {
         Some(off) if off.abs() <= CLOCK => (Verdict::Good, String::new()),
-        // The probe of a node takes as long as its tries; its clock is read first.
         Some(off) => (Verdict::Bad, format!("{} s {} ours", off.abs(), if off > 0 { "ahead of" } else { "behind" })),
         None => (Verdict::Bad, "it told no time".to_owned()),
     };
@@ -470,7 +475,7 @@ mod tests {
 
     #[test]
     fn machines_that_do_not_answer_are_said() {
-        let found = judge(&[spec()], &[subject()], &BTreeMap::from([(name("kube1"), Err(Gap::new("no connection")))]), 0);
+        let found = judge(&[spec()], &[subject()], &BTreeMap::from([(name("kube1"), Err(Gap::new("no connection")))]), &BTreeMap::new());
         assert_eq!(found.iter().map(|c| c.verdict).collect::<Vec<_>>(), [Verdict::NotSeen, Verdict::NotSeen]);
     }
 }
