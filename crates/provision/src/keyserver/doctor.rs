@@ -153,7 +153,7 @@ pub fn node_sections(servers: &[KeyServerSpec], subject: &Subject) -> Vec<Sectio
 /// How long a machine may take, in seconds: a login and a few requests for each server, and three looks at a header for each volume, of
 /// which one meets the slow key derivation of the recovery slot.
 pub fn limit(servers: &[KeyServerSpec], subject: Option<&Subject>) -> u64 {
-    60 + servers.len() as u64 * (180 + 20 * subject.map_or(0, |s| s.volumes.len() as u64))
+    60 + servers.len() as u64 * (180 + 6 * subject.map_or(0, |s| s.volumes.len() as u64))
 }
 
 /// A server's sections.

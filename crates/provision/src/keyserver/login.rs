@@ -156,11 +156,15 @@ pub(super) fn locked(facts: &AccountFacts) -> bool {
     facts.entry.is_some() && !matches!(facts.password, Password::None | Password::Unknown)
 }
 
-/// The first thing that refuses a node of the server, with the node's address where it matters.
+/// The first thing that refuses a node of the server, with the node's address. One entry of rules holds for all addresses; of several, each
+/// for its own, and an address that was not asked for is not judged.
 pub(super) fn refused(spec: &KeyServerSpec, facts: &AccountFacts, rules: &[(IpAddr, Rules)]) -> Option<String> {
-    let of = |address: IpAddr| rules.iter().find(|(from, _)| *from == address).or(rules.first()).map(|(_, rules)| rules);
+    let of = |address: IpAddr| match rules {
+        [(_, rules)] => Some(rules),
+        several => several.iter().find(|(from, _)| *from == address).map(|(_, rules)| rules),
+    };
     let one = |address: IpAddr| Some(format!("{}, from {address}", forbids(&spec.site.user, facts, of(address)?, address)?));
-    spec.nodes.iter().find_map(|node| one(node.address)).or_else(|| spec.nodes.is_empty().then(|| one(spec.origin()))?)
+    if spec.nodes.is_empty() { one(spec.origin()) } else { spec.nodes.iter().find_map(|node| one(node.address)) }
 }
 
 /// Whether a pattern of AllowUsers or DenyUsers fits: `USER` or `USER@HOST`, HOST an address, a range or a list of patterns (ssh_config(5),
@@ -256,9 +260,14 @@ mod tests {
     #[test]
     fn rules_that_hold_for_one_address_are_asked_for_that_address() {
         let spec = spec();
-        let all = [("10.77.0.22".parse().unwrap(), rules("")), (spec.nodes[0].address, rules("denyusers masterlock"))];
-        assert_eq!(refused(&spec, &own_account(), &all).unwrap(), "sshd refuses masterlock (DenyUsers masterlock), from 10.77.0.21");
-        assert_eq!(refused(&spec, &own_account(), &all[..1]), None);
+        let other = ("10.77.0.22".parse().unwrap(), rules(""));
+        let deny = |address: IpAddr| (address, rules("denyusers masterlock"));
+        let own = spec.nodes[0].address;
+        let said = Some("sshd refuses masterlock (DenyUsers masterlock), from 10.77.0.21".to_owned());
+        assert_eq!(refused(&spec, &own_account(), &[other.clone(), deny(own)]), said);
+        assert_eq!(refused(&spec, &own_account(), &[deny("10.77.0.9".parse().unwrap())]), said, "they are the same for all");
+        assert_eq!(refused(&spec, &own_account(), &[other.clone(), deny("10.77.0.9".parse().unwrap())]), None);
+        assert_eq!(refused(&spec, &own_account(), &[other]), None);
     }
 
     #[test]

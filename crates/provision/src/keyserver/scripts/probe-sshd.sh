@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# What sshd takes for the account. Where the configuration tells addresses apart it is asked for each of them, else for the first.
+# What sshd takes for the account. Where the configuration tells addresses apart it is asked for each of the first hundred, else for one.
+addresses=("${addresses[@]:0:100}")
 if ! grep -rqiE '^[[:space:]]*Match[[:space:]].*(Address|Host)' /etc/ssh/sshd_config /etc/ssh/sshd_config.d 2> /dev/null; then
     addresses=("${addresses[0]}")
 fi
