@@ -1,4 +1,5 @@
 //! The backend against a real sshd on loopback, each with a configuration of its own.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -162,6 +163,25 @@ async fn logins_that_sshd_drops_come_through_all_the_same() {
     }
     let log = std::fs::read_to_string(sshd.path("log")).unwrap();
     assert!(log.contains("drop connection") || log.contains("MaxStartups"), "the limit was met: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_hosts_behind_a_jump_host_with_usual_limits_are_all_seen() {
+    let (Some(jump), Some(target)) = (Sshd::start(""), Sshd::start("MaxStartups 100")) else { return };
+    let config = target.path("config");
+    let through = |sshd: &Sshd| std::fs::read_to_string(sshd.path("config")).unwrap().replace("Host *\n", "  HostName 127.0.0.1\n");
+    std::fs::write(&config, format!("Host jump\n{}Host kube*\n{}  ProxyJump jump\n", through(&jump), through(&target))).unwrap();
+    let gates = Arc::new(Gates::default());
+    let login = |n: usize| {
+        let login = Login { destination: format!("kube{n}"), ..target.login(&format!("kube{n}")) };
+        let gates = Arc::clone(&gates);
+        async move { SshHost::connect(&login, &gates).await.map(|_| ()) }
+    };
+    for result in futures::future::join_all((0..24).map(login)).await {
+        result.unwrap();
+    }
+    let log = std::fs::read_to_string(jump.path("log")).unwrap();
+    assert!(!log.contains("drop connection"), "no more begin at once than its sshd takes: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
