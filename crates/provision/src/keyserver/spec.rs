@@ -15,7 +15,8 @@ pub(super) const SERVE: &str = "/usr/local/lib/kubestead/serve";
 pub(super) const SSHD: &str = "/etc/ssh/sshd_config.d/50-kubestead.conf";
 
 /// What sshd takes for the account, as sshd_config(5) writes it. Each is a line of the drop-in, and must be what `sshd -T` says of the
-/// account: whatever the rest of the configuration asks of everybody, a node logs in by its key and gets the forced command.
+/// account: whatever the rest of the configuration asks of everybody, a node logs in by its key and gets the forced command, and nobody logs
+/// in by a certificate or by a key that a program of the host's (EC2 Instance Connect, SSSD) knows.
 const RULES: [(&str, &str); 12] = [
     ("AuthorizedKeysFile", KEYS),
     ("AuthenticationMethods", "publickey"),

@@ -40,7 +40,7 @@ done
 printf 'source %s\n' "$(ip -o route get "$address" 2> /dev/null | sed -n 's/.* src \([^ ]*\).*/\1/p')"
 if [ "$status" != 0 ]; then
     # What it says before a login is only in the clear.
-    printf 'banner %s\n' "$(timeout 5 head -n 1 < "/dev/tcp/$address/$port" 2> /dev/null | tr -d '\r' | head -c 200)"
+    printf 'banner %s\n' "$({ timeout 5 head -n 1 < "/dev/tcp/$address/$port"; } 2> /dev/null | tr -d '\r' | head -c 200)"
     tell login "$status" 0
     exit 0
 fi
