@@ -79,6 +79,16 @@ assert [c for c in checks if c['host'] == '$node' and 'another address' in c['wh
 
 # Two key servers, a copy of one, a node that leaves the file, and the end of one volume: machines of this file alone.
 keys_alone() {
+  echo "== what refuses the nodes' account, and a key that a power cut tore"
+  on masterlock "echo 'AllowUsers root' > /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh"
+  expect "the plan holds and names it" says "sshd lets in root only (AllowUsers): add masterlock" status 4 plan
+  expect "doctor tells the one cause" says "it lets the node in (sshd lets in root only (AllowUsers): add masterlock" "$kubestead" key doctor
+  on masterlock "rm /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh; usermod -L masterlock"
+  on kube1 ": > /etc/kubestead/id_ed25519.pub"
+  expect "a locked account and a torn public key are mended" "$kubestead" up
+  expect "all is as it must be" status 0 "$kubestead" key doctor
+  expect "the plan is empty" status 0 plan
+
   echo "== a node leaves the file"
   "$kubestead" key export masterlock --to "$work/before.age" > /dev/null
   file kube1 masterlock

@@ -7,11 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
 use kubestead_core::event::Reporter;
-use kubestead_core::fact::Fact;
+use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
-use kubestead_core::plan::{BadPlan, Checked, Plan, Step, Target};
+use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
+use kubestead_core::probe::{Answers, Section};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
 use kubestead_storage::spec::Volume;
@@ -66,13 +67,16 @@ pub enum Error {
     /// A server could not be set up.
     #[error(transparent)]
     Keys(#[from] keyserver::Error),
-    /// The steps make no plan.
-    #[error(transparent)]
-    Plan(#[from] BadPlan),
     /// The plan would do what must not be done: a defect of kubestead, found before anything was touched.
     #[error("this plan must not run, and nothing was touched; please report it: {}", .0.join("; "))]
     Unsound(Vec<String>),
+    /// The steps make no plan.
+    #[error(transparent)]
+    Plan(#[from] BadPlan),
 }
+
+/// How many machines are examined at once: each node logs in to the servers, and a server's sshd takes few logins at a time.
+const AT_ONCE: usize = 8;
 
 /// Which machines are asked.
 #[derive(Clone, Debug)]
@@ -115,12 +119,9 @@ impl Runner<Action> for Hands {
     }
 }
 
-/// Seconds that a machine's part of an examination may take: each login is tried three times, for half a minute at most.
-const EXAMINATION: u64 = 600;
-
-fn now() -> (String, i64) {
+fn nonce() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (format!("{:x}{:x}", since.as_nanos(), std::process::id()), i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    format!("{:x}{:x}", since.as_nanos(), std::process::id())
 }
 
 impl Custody {
@@ -147,11 +148,12 @@ impl Custody {
         let (hosts, failed) = (self.fleet.hosts(), self.fleet.failed());
         let asked = |spec: &&KeyServerSpec| hosts.contains_key(spec.server.as_str()) || failed.contains_key(&spec.server);
         let sections = self.servers.iter().filter(asked).map(|spec| (spec.server.clone(), keyserver::server_sections(spec))).collect();
-        let answers = self.fleet.probe(sections, &now().0, reporter).await;
+        let answers = self.fleet.probe(sections, &nonce(), reporter).await;
         answers.into_iter().map(|(name, a)| (name, Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))))).collect()
     }
 
-    /// The plan that shuts a node out.
+    /// The plan that shuts a node out. It runs without the lease of the machines: a node must be shut out also while another writer is at
+    /// work, or the lease of one that lost its connection lives on. Why that is safe is said, and tested, at `keyserver`'s `revoke`.
     pub fn revocation(
         &self,
         seen: &BTreeMap<Name, Fact<ServerFacts>>,
@@ -160,17 +162,7 @@ impl Custody {
     ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
         let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
-        Checked::new(plan, |plan| self.judge(seen, plan)).map_err(Error::Unsound)
-    }
-
-    /// A plan for key servers touches key servers that were seen, and nothing else.
-    fn judge(&self, seen: &BTreeMap<Name, Fact<ServerFacts>>, plan: &Plan<Action>) -> Vec<String> {
-        let known = |name: &str| {
-            let asked = self.servers.iter().find(|spec| spec.server.as_str() == name);
-            asked.and_then(|spec| seen.get(&spec.server)).is_some_and(|fact| fact.known().is_some())
-        };
-        let wrong = plan.steps.iter().filter(|step| !matches!(&step.target, Target::Host(name) if known(name)));
-        wrong.map(|step| format!("{}: {} is no key server that was seen", step.id, step.target)).collect()
+        Checked::new(plan, |plan| keyserver::check(seen, &plan.steps)).map_err(Error::Unsound)
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.
@@ -188,13 +180,22 @@ impl Custody {
     /// Tries from every node what must be refused and what must come, and looks at the servers.
     pub async fn examine(&self, reporter: &dyn Reporter) -> Vec<Check> {
         let subjects = self.subjects();
-        let of_node = |subject: &Subject| (subject.node.clone(), doctor::node_sections(&self.servers, subject));
-        let of_server = |spec: &KeyServerSpec| (spec.server.clone(), doctor::server_sections(spec));
-        let sections = subjects.iter().map(of_node).chain(self.servers.iter().map(of_server)).collect();
-        let (nonce, time) = now();
-        let answers = self.fleet.probe_within(Some(EXAMINATION), sections, &nonce, reporter).await;
-        let answers = answers.into_iter().map(|(name, probed)| (name, probed.map(|probed| probed.answers))).collect();
-        doctor::judge(&self.servers, &subjects, &answers, time)
+        let servers = self.servers.iter().map(|spec| (spec.server.clone(), doctor::server_sections(spec))).collect();
+        let mut machines: Vec<(u64, BTreeMap<Name, Vec<Section>>)> = vec![(doctor::limit(&self.servers, None), servers)];
+        for some in subjects.chunks(AT_ONCE) {
+            let longest = some.iter().map(|subject| doctor::limit(&self.servers, Some(subject))).max().unwrap_or_default();
+            let sections = some.iter().map(|subject| (subject.node.clone(), doctor::node_sections(&self.servers, subject)));
+            machines.push((longest, sections.collect()));
+        }
+        let mut answers: BTreeMap<Name, Result<Answers, Gap>> = BTreeMap::new();
+        let mut asked = BTreeMap::new();
+        for (seconds, sections) in machines {
+            for (name, probed) in self.fleet.probe_within(Some(seconds), sections, &nonce(), reporter).await {
+                asked.extend(probed.as_ref().ok().map(|probed| (name.clone(), probed.asked)));
+                answers.insert(name, probed.map(|probed| probed.answers));
+            }
+        }
+        doctor::judge(&self.servers, &subjects, &answers, &asked)
     }
 
     fn members(&self) -> BTreeSet<Name> {
@@ -244,7 +245,7 @@ impl Custody {
             Some(Fact::Unknown(gap)) => return Err(Error::NotSeen { server: name.clone(), gap: gap.to_string() }),
             Some(Fact::Absent) | None => return Err(Error::NotSeen { server: name.clone(), gap: "it was not looked at".into() }),
         };
-        keyserver::apply(&Action::Setup { spec: spec.clone() }, host.as_ref(), &self.fleet.hosts()).await?;
+        keyserver::apply(&keyserver::setup(spec), host.as_ref(), &self.fleet.hosts()).await?;
         let (lines, mut left) = archive.lines_for(spec, &self.members(), &there);
         let shares = archive.shares_left(spec, &self.members(), &there);
         left.extend(shares.iter().map(|path| format!("the share of {path}: its node was shut out there and is not in the file")));

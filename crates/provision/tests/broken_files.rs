@@ -31,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 42] = [
+const BROKEN: [(&str, &str, &str); 46] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a text, and this is a list"),
@@ -59,6 +59,18 @@ const BROKEN: [(&str, &str, &str); 42] = [
     ("path: /var/lib/kubestead/volumes", "path: data", "c.yaml:10:54: error: \"data\" is not an absolute path"),
     ("path: /var/lib/kubestead/volumes", "path: /a/../b", "is not an absolute path"),
     (", path: /var", ", filesystem: btrfs, path: /var", "\"btrfs\" is neither ext4 nor xfs"),
+    ("address: 10.0.0.5}", "address: 10.0.0.5, user: root}", "c.yaml:12:51: error: a key server's user: root is an account of the system"),
+    ("address: 10.0.0.5}", "address: 10.0.0.5, user: Keys}", "c.yaml:12:51: error: a key server's user: \"Keys\" is not an account's name"),
+    (
+        "10.0.0.5}",
+        "10.0.0.5, user: \"k\\nMatch all\"}",
+        "c.yaml:12:51: error: a key server's user: \"k\\nMatch all\" is not an account's name",
+    ),
+    (
+        "keys:\n  servers: [{host: lock, address: 10.0.0.5}]",
+        "ssh: {user: ops}\nkeys:\n  servers: [{host: lock, address: 10.0.0.5, user: ops}]",
+        "c.yaml:13:51: error: ops is the account that ssh.user logs in by\n  hint: name an account that nobody has",
+    ),
     ("  servers: [{host: lock, address: 10.0.0.5}]", "  servers: []", "volumes are encrypted and no key server is named"),
     ("count: 2", "count: -2", "c.yaml:14:19: error: count: \"-2\" is not a whole number"),
     ("kind: Cluster", "kind: Cluster\nkind: Cluster", "c.yaml:3:1: error: \"kind\" is written twice (first in line 2)"),

@@ -75,9 +75,9 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
 
 fn seen(cluster: &Cluster) -> Seen {
     let nodes = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(blank(cluster, &n.name)))).collect();
-    let keys = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(keyserver::NodeFacts { key: None, files: BTreeMap::new() })));
-    let server =
-        ServerFacts { host_key: "ssh-ed25519 AAAA".into(), user: false, files: BTreeMap::new(), lines: vec![], shares: BTreeMap::new() };
+    let keys = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(keyserver::NodeFacts::default())));
+    let mut server = ServerFacts::blank("ssh-ed25519 AAAA");
+    server.account.login = "root".into();
     Seen {
         nodes,
         keys: keys.collect(),
@@ -140,7 +140,7 @@ fn from_nothing_all_is_done_in_an_order_that_cannot_lose_anything() {
     let before = |step: &str, first: &str| assert!(waits(&plan, step).contains(&id(first)), "{step} does not wait for {first}:\n{text}");
     // A key is kept before a header is made with it, and a node can fetch it before it relies on it.
     before("kube1/volkube/format", "operator/recovery.kube1.volkube/escrow");
-    before("kube1/volkube/format", "masterlock/kube1.volkube/share");
+    before("kube1/volkube/format", "masterlock/kube1/shares");
     before("kube1/volkube/format", "masterlock/kube1/enrol");
     // Nothing is written below a mount point before the volume is there, and no service starts on one.
     for path in ["kubelet", "containerd", "volkube"] {
@@ -176,6 +176,57 @@ fn without_its_key_server_a_machine_makes_no_volume_and_nothing_on_a_bare_mount_
         assert!(of(&plan, node).is_empty(), "{:?}", of(&plan, node));
     }
     assert!(of(&plan, "cluster").is_empty() && !plan.held.is_empty());
+}
+
+/// A share and a recovery key are made for what is made: not for a volume whose disk is somebody's, or whose header is not understood.
+#[test]
+fn a_volume_that_is_held_gets_no_share_and_no_recovery_key() {
+    use kubestead_storage::observe::Device;
+    let keys = |plan: &Plan<Action>, node: &str| {
+        let about = [format!("operator/recovery.{node}."), format!("masterlock/{node}/shares")];
+        plan.steps.iter().filter(|step| about.iter().any(|begin| step.id.0.starts_with(begin.as_str()))).count()
+    };
+    let plan = planned(|_, seen| {
+        let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+        found.storage.devices.values_mut().for_each(|device| *device = Fact::Known(Device::Taken("an ext4 filesystem".into())));
+        let Fact::Known(found) = seen.nodes.get_mut(&name("kube2")).unwrap() else { panic!("it is seen") };
+        let volume = found.storage.volumes.get_mut(&name("volkube")).unwrap();
+        volume.header = Fact::Unknown(Gap::new("a header that is not understood"));
+        volume.logical = Fact::Unknown(Gap::new("lvs said something else"));
+    });
+    assert_eq!(keys(&plan, "kube1"), 0, "{:?}", plan.held);
+    assert_eq!(keys(&planned(|_, _| ()), "kube1"), 4, "three volumes and one action for their shares");
+    let shares = plan.steps.iter().find(|step| step.id.0 == "masterlock/kube2/shares").unwrap();
+    let Action::Keys(keyserver::Action::Shares { volumes, .. }) = &shares.action else { panic!("{:?}", shares.action) };
+    assert!(volumes.len() == 2 && !volumes.contains(&name("volkube")), "{volumes:?}");
+    assert!(!plan.steps.iter().any(|step| step.id.0 == "operator/recovery.kube2.volkube/escrow"));
+}
+
+#[test]
+fn a_key_server_whose_account_is_somebody_elses_is_left_alone_and_so_are_the_volumes() {
+    let plan = planned(|_, seen| {
+        let Fact::Known(server) = seen.servers.get_mut(&name("masterlock")).unwrap() else { panic!("it is seen") };
+        server.account.entry = Some((1000, "/home/masterlock".into()));
+    });
+    for target in ["masterlock", "cp1", "kube1", "kube2", "cluster"] {
+        assert!(of(&plan, target).is_empty(), "{:?}", of(&plan, target));
+    }
+    assert!(
+        plan.held.iter().any(|held| held.object == "masterlock" && held.reason.contains("was not made by kubestead")),
+        "{:?}",
+        plan.held
+    );
+}
+
+#[test]
+fn a_plan_that_does_not_fit_the_key_servers_as_seen_is_told_before_it_runs() {
+    let cluster = cluster();
+    let mut seen = seen(&cluster);
+    let plan = plan_of(&cluster, &seen);
+    assert!(compose::check(&seen, &plan).is_empty(), "{:?}", compose::check(&seen, &plan));
+    let Fact::Known(server) = seen.servers.get_mut(&name("masterlock")).unwrap() else { panic!("it is seen") };
+    server.shares.insert("kube1/volkube".into(), "ab".repeat(32));
+    assert_eq!(compose::check(&seen, &plan), ["masterlock/kube1/shares: masterlock has a share of kube1/volkube"]);
 }
 
 /// Just after its boot a machine looks as if it had never been a node: all that says so is on its volumes.

@@ -19,7 +19,7 @@ use crate::{print, render};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Shut a node out of all key servers, at once: its line goes and its connections end. Its shares stay.
+    /// Shut a node out of all key servers, at once, also while another run is at work: its line goes and its connections end. Its shares stay.
     #[command(
         after_help = "Example: kubestead key revoke kube2\nWith its shares, when it has left the cluster file: kubestead key revoke kube2 --wipe volkube\n\
         A node that was shut out and is in the file comes back only by consent: kubestead up --yes SERVER/kube2/enrol"
@@ -81,8 +81,8 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let node = Name::new(node)?;
     let wipe = wipe.iter().map(Name::new).collect::<Result<BTreeSet<_>, _>>()?;
     let (journal, member) = (session::journal(&cluster), cluster.nodes.iter().any(|n| n.name == node));
+    // No lease: a stolen node is shut out also while another run is at work.
     let custody = Custody::connect(cluster, &Machines::Servers).await?;
-    let _leases = custody.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let plan = custody.revocation(&custody.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.

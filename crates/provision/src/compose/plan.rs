@@ -28,16 +28,22 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let mut part: Part<Action> = Part::default();
     // Without its key server a node can neither make nor open a volume.
     let spec = cluster_spec(cluster);
-    let keys = seen.servers.values().all(|fact| fact.known().is_some());
-    let own_keys = key_part(cluster, seen, spec.as_ref());
+    let mut stores = stores(cluster, seen, spec.as_ref());
+    let own_keys = key_part(cluster, seen, &stores);
+    let stands = |server: &Name| own_keys.held.iter().any(|h| h.object == server.as_str());
+    let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !stands(server));
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for node in &cluster.nodes {
         match seen.nodes.get(&node.name) {
             Some(Fact::Known(found)) => {
-                let mut own = Part { steps: Vec::new(), held: obstacles(&node.name, found, spec.as_ref()) };
-                if own.held.is_empty() {
-                    own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
-                    escrow(cluster, &node.name, found, seen, &mut own);
+                let mut own = Part::default();
+                match stores.remove(&node.name) {
+                    Some(Ok(store)) => {
+                        escrow(cluster, &node.name, found, seen, &making(&store), &mut own);
+                        own.extend(store.map(Action::Storage));
+                    }
+                    Some(Err(held)) => own.held = held,
+                    None => {}
                 }
                 // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
                 let about = format!("{}/", node.name);
@@ -94,12 +100,35 @@ fn obstacles(name: &Name, found: &NodeSeen, spec: Option<&ClusterSpec>) -> Vec<H
     held
 }
 
+/// The storage of every node that was seen, or what stands against the machine as a whole.
+type Stores = BTreeMap<Name, Result<Part<storage_plan::Action>, Vec<Held>>>;
+
+fn stores(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Stores {
+    let known = cluster.nodes.iter().filter_map(|node| Some((&node.name, seen.nodes.get(&node.name)?.known()?)));
+    let one = |(name, found): (&Name, &NodeSeen)| {
+        let held = obstacles(name, found, spec);
+        let store = if held.is_empty() { Ok(storage_plan::plan(&storage(cluster, name), &found.storage)) } else { Err(held) };
+        (name.clone(), store)
+    };
+    known.map(one).collect()
+}
+
+/// The volumes that are encrypted anew: these get a share and a recovery key, and no others do.
+fn making(store: &Part<storage_plan::Action>) -> BTreeSet<Name> {
+    let format = |step: &Step<storage_plan::Action>| match &step.action {
+        storage_plan::Action::Format { volume, .. } => Some(volume.name.clone()),
+        _ => None,
+    };
+    store.steps.iter().filter_map(format).collect()
+}
+
 /// The key servers' part: nodes against which something stands are not let in.
-fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<keyserver::Action> {
-    let (mut ready, mut made) = (BTreeMap::new(), BTreeSet::new());
+fn key_part(cluster: &Cluster, seen: &Seen, stores: &Stores) -> Part<keyserver::Action> {
+    let (mut ready, mut made, mut anew) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (name, found) in seen.nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
-        if obstacles(name, found, spec).is_empty() {
+        if let Some(Ok(store)) = stores.get(name) {
             ready.insert(name.clone(), seen.keys.get(name).cloned().unwrap_or(Fact::Absent));
+            anew.extend(making(store).into_iter().map(|volume| (name.clone(), volume)));
         }
         let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
         made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
@@ -109,7 +138,7 @@ fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<
     }
     let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
     let servers = servers(cluster);
-    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made }, &seen.servers, &ready)
+    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made, making: &anew }, &seen.servers, &ready)
 }
 
 /// The plan that ends the cluster and keeps its machines' volumes, software and keys, but for the volumes that are named, as node and
@@ -349,8 +378,8 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     }
 }
 
-/// A recovery key for every volume that the plan makes, before it is made: one that is held gets none.
-fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &mut Part<Action>) {
+/// A recovery key for every volume that is about to be made, before it is: none for what something stands against.
+fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, making: &BTreeSet<Name>, part: &mut Part<Action>) {
     for volume in &storage(cluster, node).volumes {
         let name = format!("recovery.{node}.{}", volume.name);
         if seen.escrow.contains(&name) {
@@ -363,14 +392,9 @@ fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &
                 "restore {name}.age from the repository's history; if it is lost, add another recovery key to slot 6 with cryptsetup luksAddKey"
             );
             part.held.push(Held::new(format!("{node}/{}", volume.name), "its recovery key is not in the escrow", hint));
-        } else if part.steps.iter().any(|step| makes(&step.action, &volume.name)) {
+        } else if making.contains(&volume.name) {
             let why = format!("make a recovery key for {node}/{} and keep it encrypted", volume.name);
             part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
         }
     }
-}
-
-/// Whether an action makes the header of a volume.
-fn makes(action: &Action, name: &Name) -> bool {
-    matches!(action, Action::Storage(storage_plan::Action::Format { volume, .. }) if volume.name == *name)
 }

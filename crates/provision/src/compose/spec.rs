@@ -1,5 +1,8 @@
 //! What the cluster file asks of each domain.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::causes;
@@ -8,31 +11,31 @@ use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
 use crate::bundle::{self, Bundle};
 use crate::file::{Cluster, Node, POOL_ROOT, Role, host_port};
 use crate::keyring;
-use crate::keyserver::{self, EnrolledNode, KeyServerSpec};
+use crate::keyserver::{self, EnrolledNode, Folder, KeyServerSpec, Site};
 use crate::kubeadm::ClusterSpec;
 use crate::node::{self, NodeSpec};
 use crate::secret::{self, Wish};
 
-/// Where a key server keeps its shares.
-const SHARES: &str = "/var/lib/kubestead-keys";
-
-/// The key servers with the nodes that they let in.
+/// The key servers with the nodes that they let in, built once for all of them.
 pub fn servers(cluster: &Cluster) -> Vec<KeyServerSpec> {
     let enrolled = |node: &Node| {
         let volumes: Vec<Name> = cluster.volumes_of(&node.name).map(|v| v.name.clone()).collect();
-        (!volumes.is_empty()).then(|| EnrolledNode { name: node.name.clone(), address: node.address.clone(), volumes })
+        (!volumes.is_empty()).then(|| EnrolledNode { name: node.name.clone(), address: ip(&node.address), volumes })
     };
-    let nodes: Vec<EnrolledNode> = cluster.nodes.iter().filter_map(enrolled).collect();
+    let nodes: Arc<[EnrolledNode]> = cluster.nodes.iter().filter_map(enrolled).collect();
     let one = |s: &crate::file::KeyServer| KeyServerSpec {
-        cluster: cluster.name.clone(),
+        site: Site { cluster: cluster.name.clone(), user: s.user.clone(), directory: Folder::default() },
         server: s.name.clone(),
-        address: s.address.clone(),
+        address: ip(&s.address),
         port: s.port,
-        user: s.user.clone(),
-        directory: SHARES.to_owned(),
-        nodes: nodes.clone(),
+        nodes: Arc::clone(&nodes),
     };
     cluster.servers.iter().map(one).collect()
+}
+
+/// An address of the file, which took nothing else: were it something else, it would be one from which nobody comes.
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The storage of one node.
@@ -54,9 +57,9 @@ pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
         node: node.clone(),
         groups,
         volumes,
-        servers: cluster.servers.iter().map(|s| KeyServer { address: s.address.clone(), port: s.port, user: s.user.clone() }).collect(),
+        servers: cluster.servers.iter().map(|s| KeyServer { address: s.address.clone(), port: s.port, user: s.user.to_string() }).collect(),
         pool_root: has_root.then(|| PoolRoot { path: POOL_ROOT.to_owned(), directories }),
-        after_keys: keyserver::ready(&servers(cluster), node),
+        after_keys: keyserver::ready(&cluster.servers.iter().map(|s| s.name.clone()).collect::<Vec<_>>(), node),
     }
 }
 /// The control plane that begins the cluster; nothing when the file asks for no Kubernetes.

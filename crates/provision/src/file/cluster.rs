@@ -16,6 +16,7 @@ use super::path::path;
 use super::tree::{self, Node as Yaml};
 use super::{labels::labels, rules, volumes};
 use crate::encryption::EncryptionSpec;
+use crate::keyserver::Account;
 
 /// A valid cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,8 +166,8 @@ pub struct KeyServer {
     pub address: String,
     /// sshd's port.
     pub port: u16,
-    /// The user that nodes log in as.
-    pub user: String,
+    /// The account that nodes log in as.
+    pub user: Account,
 }
 
 /// The users' namespace.
@@ -257,7 +258,7 @@ pub(super) struct ServerDecl {
     pub(super) name: At<Name>,
     pub(super) address: At<String>,
     /// None where it is not written.
-    pub(super) user: Option<At<String>>,
+    pub(super) user: Option<At<Account>>,
 }
 
 /// The endpoint where it is written.
@@ -574,7 +575,7 @@ fn keys(node: Yaml, out: &mut Findings) -> (Vec<KeyServer>, Vec<ServerDecl>) {
         let user = s.take("user").and_then(|n| rules::account(n, "a key server's user", out));
         s.end(out);
         if let (Some(name), Some(address)) = (name, address) {
-            let account = user.as_ref().map_or_else(|| "masterlock".to_owned(), |at| at.value.clone());
+            let account = user.as_ref().map(|at| at.value.clone()).unwrap_or_default();
             servers.push(KeyServer { name: name.value.clone(), address: address.value.clone(), port, user: account });
             decls.push(ServerDecl { name, address, user });
         }

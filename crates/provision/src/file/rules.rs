@@ -12,6 +12,7 @@ use super::decode::{At, Findings, name, parsed, text};
 use super::net::{self, number};
 use super::tree::Node;
 use super::volumes;
+use crate::keyserver::Account;
 
 /// The minors of Kubernetes that kubestead knows how to install.
 const MINORS: [u64; 3] = [35, 36, 37];
@@ -80,7 +81,7 @@ pub(super) fn login(node: Node, what: &str, out: &mut Findings) -> Option<String
 }
 
 /// The account that nodes fetch their keys with. kubestead makes it and takes all other rights from it, so it is nobody else's.
-pub(super) fn account(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
+pub(super) fn account(node: Node, what: &str, out: &mut Findings) -> Option<At<Account>> {
     const SYSTEM: [&str; 18] = [
         "_apt",
         "backup",
@@ -115,7 +116,10 @@ pub(super) fn account(node: Node, what: &str, out: &mut Findings) -> Option<At<S
     {
         format!("{what}: {name:?} is not a name that useradd(8) takes: at most 32 of a-z, 0-9, '_' and '-', beginning with a letter or '_'")
     } else {
-        return Some(found);
+        match Account::new(name) {
+            Ok(value) => return Some(At { value, place: found.place }),
+            Err(error) => format!("{what}: {error}"),
+        }
     };
     out.error(&found.place, message, "write an account of its own, such as masterlock".to_owned());
     None

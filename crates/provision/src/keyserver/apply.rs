@@ -1,6 +1,9 @@
-//! One action of the key server's domain.
+//! One action of the key server's domain. The scripts are in `scripts/`.
 
-use kubestead_core::command::{Command, Stdin, quote};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use kubestead_core::command::{Command, Output, Stdin, Variables};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
@@ -8,12 +11,12 @@ use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::put;
 use kubestead_core::put::digest;
 use kubestead_core::secret::Secret;
-use kubestead_storage::apply::write_files;
 
+use super::account::PublicKey;
 use super::line;
-use super::observe::is_key;
 use super::plan::{Action, Replaced};
-use super::spec::{EnrolledNode, IDENTITY, KEYS, KeyServerSpec};
+use super::setup::setup;
+use super::spec::{IDENTITY, KEYS, Site};
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ pub enum Error {
     #[error("{0} is not connected")]
     NoHost(String),
     /// A node's public key is not one.
-    #[error("{node} has no usable public key in {IDENTITY}.pub: {found:?}")]
+    #[error("{node} has no usable key in {IDENTITY}: {found:?}")]
     BadKey {
         /// The node.
         node: Name,
@@ -44,326 +47,328 @@ fn failed(what: String) -> impl FnOnce(ProcedureError) -> Error {
     move |source| Error::Procedure { what, source }
 }
 
+/// Bytes of a share.
+const SHARE: usize = 64;
+
 /// Carries an action out. `host` is the step's own; enrolling also reads the node's public key.
 pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
-    match action {
-        Action::Setup { spec } => setup(spec, host).await.map_err(failed(format!("{}: set the key server up", host.name()))),
-        Action::KeyPair => key_pair().run(host).await.map_err(failed(format!("{}: make its key pair", host.name()))),
+    let server = host.name();
+    let (what, procedure) = match action {
+        Action::Setup { site, from } => (format!("{server}: set the key server up"), setup(site, *from)),
+        Action::KeyPair => (format!("{server}: make its key pair"), key_pair()),
         Action::Client { files } => {
-            put::write(files, host).await.map_err(failed(format!("{}: write its ssh configuration for key servers", host.name())))
+            let what = format!("{server}: write its ssh configuration for key servers");
+            return put::write(files, host).await.map_err(failed(what));
         }
-        Action::Enrol { spec, node, key, replaces, revoked } => {
-            enrol(&Enrolment { spec, node, key: key.as_deref(), replaces: replaces.as_ref(), revoked: *revoked }, host, hosts).await
+        Action::Enrol { site, node, address, key, replaces, revoked } => {
+            let what = format!("{server}: let {node} in");
+            let found = public_key(node, hosts, &what).await?;
+            if key.as_ref().is_some_and(|key| *key != found) {
+                return Err(failed(what)(ProcedureError::Refused("its key is another than when this was planned".into())));
+            }
+            (what, enrol(site, node, *address, &found, replaces, *revoked))
         }
-        Action::Share { spec, node, volume } => {
-            share(spec, node, volume).run(host).await.map_err(failed(format!("{}: make the share of {node}/{volume}", host.name())))
+        Action::Shares { site, node, volumes, damaged } => {
+            (format!("{server}: make shares of {node}"), shares(site, node, volumes, damaged))
         }
-        Action::Copy { spec, from, directory, node, volume, sha256 } => {
-            let what = format!("{}: copy the share of {node}/{volume} from {from}", host.name());
+        Action::Copy { site, from, node, shares, damaged } => {
+            let what = format!("{server}: copy shares of {node} from {from}");
             let other = hosts.get(from.as_str()).ok_or_else(|| Error::NoHost(from.to_string()))?;
-            let output = other.run(&Command::read(["cat", &format!("{directory}/{node}/{volume}")])).await;
-            let output = output.map_err(|e: HostError| failed(what.clone())(e.into()))?;
-            let (status, tail) = (output.status, output.tail());
-            // It opens nothing without the node's own share, and is in memory only.
-            let value = Secret::new(output.stdout);
-            if status != 0 {
-                return Err(failed(what)(ProcedureError::Exit { status, tail }));
-            }
-            let found = digest(value.expose());
-            if value.expose().len() != 64 || sha256.as_ref().is_some_and(|sum| *sum != found) {
-                return Err(failed(what)(ProcedureError::Refused(format!("{from} gives another share than when this was planned"))));
-            }
-            copy(spec, node, volume, &found, value).run(host).await.map_err(failed(what))
+            let (sums, value) = read_shares(site, node, shares, from, other.as_ref()).await.map_err(failed(what.clone()))?;
+            (what, copy(site, node, &sums, damaged, value))
         }
-        Action::Revoke { spec, node, addresses } => {
-            revoke(spec, node, addresses).run(host).await.map_err(failed(format!("{}: shut {node} out", host.name())))
+        Action::Revoke { site, node, addresses } => (format!("{server}: shut {node} out"), revoke(site, node, addresses)),
+        Action::Wipe { site, node, volume } => (format!("{server}: delete the share of {node}/{volume}"), wipe(site, node, volume)),
+    };
+    procedure.run(host).await.map_err(failed(what))
+}
+
+/// The public key of the private key that the node has now.
+async fn public_key(node: &Name, hosts: &Hosts, what: &str) -> Result<PublicKey, Error> {
+    let own = hosts.get(node.as_str()).ok_or_else(|| Error::NoHost(node.to_string()))?;
+    let read = own.run(&Command::read(["ssh-keygen", "-y", "-P", "", "-f", IDENTITY])).await;
+    let output: Output = read.map_err(|e: HostError| failed(what.to_owned())(e.into()))?;
+    PublicKey::of(output.text().trim()).map_err(|bad| Error::BadKey { node: node.clone(), found: format!("{} {}", bad.0, output.tail()) })
+}
+
+/// Reads shares from the server that has them. They open nothing without the node's own share, and are in memory only.
+async fn read_shares(
+    site: &Site,
+    node: &Name,
+    shares: &BTreeMap<Name, Option<String>>,
+    from: &Name,
+    other: &dyn Host,
+) -> Result<(BTreeMap<Name, String>, Secret), ProcedureError> {
+    let mut variables = Variables::default();
+    variables.var("directory", &format!("{}/{node}", site.directory));
+    variables.list("volumes", shares.keys().map(Name::as_str));
+    let output = other.run(&Command::read_script(format!("{}{}", variables.as_str(), include_str!("scripts/read-shares.sh")))).await?;
+    let (status, tail) = (output.status, String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    let value = Secret::new(output.stdout);
+    if status != 0 {
+        return Err(ProcedureError::Exit { status, tail });
+    }
+    if value.expose().len() != SHARE * shares.len() {
+        return Err(ProcedureError::Refused(format!("{from} gives {} bytes for {} shares", value.expose().len(), shares.len())));
+    }
+    let mut sums = BTreeMap::new();
+    for ((volume, planned), share) in shares.iter().zip(value.expose().chunks(SHARE)) {
+        let found = digest(share);
+        if planned.as_ref().is_some_and(|sum| *sum != found) {
+            return Err(ProcedureError::Refused(format!("{from} gives another share of {volume} than when this was planned")));
         }
-        Action::Wipe { spec, node, volume } => {
-            wipe(spec, node, volume).run(host).await.map_err(failed(format!("{}: delete the share of {node}/{volume}", host.name())))
-        }
+        sums.insert(volume.clone(), found);
     }
+    Ok((sums, value))
 }
 
-async fn setup(spec: &KeyServerSpec, host: &dyn Host) -> Result<Done, ProcedureError> {
-    let (user, directory) = (quote(&spec.user), quote(&spec.directory));
-    let account = Procedure::new(
-        "grep -qiE '^[[:space:]]*Include[[:space:]]+/etc/ssh/sshd_config.d/\\*.conf' /etc/ssh/sshd_config || refuse 'sshd_config does not include /etc/ssh/sshd_config.d/*.conf: add that line at its top'",
-        format!(
-            "id -u {user} >/dev/null 2>&1 || useradd --system --home-dir {directory} --no-create-home --shell /bin/sh {user}\n\
-             install -d -m 0700 -o {user} -g {user} {directory}\ntouch {KEYS}; chmod 0644 {KEYS}; chown root:root {KEYS}"
-        ),
-        format!("[ \"$(stat -c %a {directory})\" = 700 ] || unverified 'the folder of keys is open to others'"),
-    );
-    account.run(host).await?;
-    write_files(&spec.files(), "sshd -t\nsystemctl reload ssh 2>/dev/null || systemctl reload sshd", host).await
+pub(super) fn key_pair() -> Procedure {
+    Procedure::script(include_str!("scripts/keypair.sh")).var("identity", IDENTITY)
 }
 
-fn key_pair() -> Procedure {
-    Procedure::new(
-        format!("[ ! -f {IDENTITY}.pub ] || already"),
-        format!(
-            "umask 077; mkdir -p /etc/kubestead; chmod 755 /etc/kubestead; rm -f {IDENTITY}; ssh-keygen -q -t ed25519 -N '' -C masterlock@$(hostname) -f {IDENTITY}"
-        ),
-        format!("[ \"$(stat -c %a {IDENTITY})\" = 600 ] || unverified 'its mode is wrong'"),
-    )
+/// What shares that are put on a server have in common, ahead of where they come from.
+fn place(script: &str, site: &Site, node: &Name, volumes: impl IntoIterator<Item = String>, damaged: &BTreeMap<Name, u64>) -> Procedure {
+    Procedure::script(&format!("{}{script}", include_str!("scripts/place.sh")))
+        .var("user", site.user.as_str())
+        .var("directory", format!("{}/{node}", site.directory))
+        .list("volumes", volumes)
+        .list("damaged", damaged.iter().map(|(volume, size)| format!("{volume}:{size}")))
 }
 
-/// The share is made on the server, whole or not at all, and never replaced: to lose it is to lose the volume.
-fn share(spec: &KeyServerSpec, node: &Name, volume: &Name) -> Procedure {
-    let (user, directory) = (quote(&spec.user), quote(&format!("{}/{node}", spec.directory)));
-    Procedure::new(
-        format!(
-            "f={directory}/{volume}\nif [ -e \"$f\" ]; then [ \"$(stat -c %s \"$f\")\" = 64 ] && already; refuse \"$f is there and is not 64 bytes\"; fi"
-        ),
-        format!(
-            "umask 077; install -d -m 0700 -o {user} -g {user} {directory}\nhead -c 64 /dev/urandom > \"$f.part\"; chmod 0400 \"$f.part\"; chown {user} \"$f.part\"\n\
-             sync \"$f.part\"; mv -nT \"$f.part\" \"$f\"; sync {directory}"
-        ),
-        "[ \"$(stat -c %s \"$f\")\" = 64 ] || unverified \"$f is not whole\"",
-    )
+pub(super) fn shares(site: &Site, node: &Name, volumes: &[Name], damaged: &BTreeMap<Name, u64>) -> Procedure {
+    place(include_str!("scripts/make-shares.sh"), site, node, volumes.iter().map(Name::to_string), damaged)
 }
 
-/// Puts a share where none is. It comes on standard input.
-fn copy(spec: &KeyServerSpec, node: &Name, volume: &Name, sum: &str, value: Secret) -> Procedure {
-    let (user, directory) = (quote(&spec.user), quote(&format!("{}/{node}", spec.directory)));
-    Procedure::new(
-        format!(
-            "f={directory}/{volume}\nsame() {{ [ \"$(sha256sum < \"$f\" | cut -d' ' -f1)\" = {sum} ]; }}\n\
-             if [ -e \"$f\" ]; then same && already; refuse \"$f is there and holds another share\"; fi"
-        ),
-        format!(
-            "umask 077; install -d -m 0700 -o {user} -g {user} {directory}\nhead -c 64 > \"$f.part\"; chmod 0400 \"$f.part\"; chown {user} \"$f.part\"\n\
-             sync \"$f.part\"; mv -nT \"$f.part\" \"$f\"; sync {directory}"
-        ),
-        "same || unverified \"$f does not hold what was sent\"",
-    )
-    .stdin(Stdin::Secret(value))
+/// Puts shares where none are. They come on standard input.
+pub(super) fn copy(site: &Site, node: &Name, sums: &BTreeMap<Name, String>, damaged: &BTreeMap<Name, u64>, value: Secret) -> Procedure {
+    place(include_str!("scripts/copy-shares.sh"), site, node, sums.keys().map(Name::to_string), damaged)
+        .list("sums", sums.values())
+        .stdin(Stdin::Secret(value))
 }
 
-/// An enrolment as it was planned.
-struct Enrolment<'a> {
-    spec: &'a KeyServerSpec,
-    node: &'a EnrolledNode,
-    key: Option<&'a str>,
-    replaces: Option<&'a Replaced>,
-    revoked: bool,
+/// What letting in and shutting out have in common: the node's own lines, and the account's connections from addresses. Those of an
+/// address that is none, as somebody may have written into a line, cannot be told from others: all end.
+fn lines(script: &str, site: &Site, node: &Name, addresses: &[String]) -> Procedure {
+    let everyone = addresses.iter().any(|address| address.parse::<IpAddr>().is_err());
+    Procedure::script(&format!("{}{script}", include_str!("scripts/lines.sh")))
+        .var("keys", KEYS)
+        .var("user", site.user.as_str())
+        .var("directory", site.directory.as_str())
+        .var("own", line::mark(&site.cluster, node))
+        .var("old", line::old_mark(node))
+        .var("mark", line::revoked(&site.cluster, node))
+        .var("everyone", if everyone { "yes" } else { "" })
+        .list("addresses", addresses)
 }
 
-async fn enrol(planned: &Enrolment<'_>, server: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
-    let node = planned.node;
-    let what = format!("{}: let {} in", server.name(), node.name);
-    let own = hosts.get(node.name.as_str()).ok_or_else(|| Error::NoHost(node.name.to_string()))?;
-    let read = own.run(&Command::read(["cut", "-d", " ", "-f1,2", &format!("{IDENTITY}.pub")])).await;
-    let found = read.map_err(|e: HostError| failed(what.clone())(e.into()))?.text().trim().to_owned();
-    if !is_key(&found) {
-        return Err(Error::BadKey { node: node.name.clone(), found });
-    }
-    if planned.key.is_some_and(|key| key != found) {
-        return Err(failed(what)(ProcedureError::Refused("its key is another than when this was planned".into())));
-    }
-    admit(planned, &found).run(server).await.map_err(failed(what))
+/// Replaces this node's own lines; the others stay as they are.
+pub(super) fn enrol(site: &Site, node: &Name, address: IpAddr, key: &PublicKey, replaces: &[Replaced], revoked: bool) -> Procedure {
+    let before: Vec<String> = replaces.iter().map(|r| r.address.clone()).collect();
+    lines(include_str!("scripts/enrol.sh"), site, node, &before)
+        .var("line", line::render(site, node, address, key))
+        .var("key", key.as_str())
+        .var("revoked", if revoked { "yes" } else { "" })
+        .list("before", replaces.iter().map(|r| r.key.as_str()))
 }
 
-/// The lines that are the node's, for awk: of this cluster, or of the first builds.
-fn own_lines(spec: &KeyServerSpec, node: &Name) -> (String, &'static str) {
-    let values = format!(
-        "-v own={} -v old={} -v mark={}",
-        line::mark(&spec.cluster, node),
-        line::old_mark(node),
-        quote(&line::revoked(&spec.cluster, node))
-    );
-    (values, "index($0, \"restrict,from=\") == 1 && ($NF == own || $NF == old)")
+/// Safe beside another writer, and asked without the lease of the machine: every script that changes the file of keys runs alone on the
+/// machine (the lock of [`Procedure`]), reads the file under that lock and replaces it whole. A revocation that comes first leaves its mark,
+/// at which an enrolment or a restore that was planned before it refuses; one that comes second takes the line away. Either way the node is out
+/// until somebody consents to a plan that was made after the revocation.
+pub(super) fn revoke(site: &Site, node: &Name, addresses: &[String]) -> Procedure {
+    lines(include_str!("scripts/revoke.sh"), site, node, addresses)
 }
 
-/// Replaces the file by what awk leaves of it and one more line.
-fn rewrite(values: &str, dropped: &str, line: &str) -> String {
-    format!(
-        "t=$(mktemp {KEYS}.XXXXXX); awk {values} '!({dropped} || $0 == mark)' {KEYS} > \"$t\"; printf '%s\\n' {} >> \"$t\"\n\
-         chmod 0644 \"$t\"; sync \"$t\"; mv -fT \"$t\" {KEYS}; sync /etc/ssh",
-        quote(line)
-    )
-}
-
-/// Ends the user's connections that come from these addresses. A connection that is open outlives the line that let it in, and the
-/// processes of sshd do not say whose they are: the address does. Without ss(8) all of the user's connections end; nodes ask again.
-fn end_sessions(user: &str, addresses: &[String]) -> String {
-    let list = addresses.iter().map(|a| quote(a)).collect::<Vec<_>>().join(" ");
-    format!(
-        "id=$(id -u {user})\n\
-         sessions() {{\n\
-         if command -v ss > /dev/null; then for a in {list}; do ss -Htnp state established | awk -v a=\"$a\" '{{ p = $4; sub(/:[0-9]+$/, \"\", p); gsub(/[][]|::ffff:/, \"\", p); if (p == a) print }}' | \
-         {{ grep -o 'pid=[0-9]*' || true; }} | cut -d= -f2; done\n\
-         else ls /proc | grep -x '[0-9]*'; fi | sort -u | while read -r p; do\n\
-         [ \"$(awk '/^Uid:/ {{ print $2 }}' \"/proc/$p/status\" 2>/dev/null)\" != \"$id\" ] || echo \"$p\"; done\n}}\n\
-         for round in 1 2; do for p in $(sessions); do kill -KILL \"$p\" 2>/dev/null || true; done; sleep 1; done",
-        user = quote(user)
-    )
-}
-
-/// Replaces this node's own line; the others stay as they are.
-fn admit(planned: &Enrolment<'_>, key: &str) -> Procedure {
-    let (spec, node) = (planned.spec, planned.node);
-    let line = line::render(spec, node, key);
-    let mark = line::revoked(&spec.cluster, &node.name);
-    let (values, own) = own_lines(spec, &node.name);
-    let before = planned.replaces.map_or("", |r| r.key.as_str());
-    let shut_out = if planned.revoked { "true" } else { "! marked || refuse 'it was shut out since this was planned'" };
-    let sessions = planned.replaces.map(|r| end_sessions(&spec.user, std::slice::from_ref(&r.address))).unwrap_or_default();
-    Procedure::new(
-        format!(
-            "marked() {{ grep -qxF {mark} {KEYS}; }}\nif grep -qxF {line} {KEYS} && ! marked; then already; fi\n{shut_out}\n\
-             now=$(awk {values} '{own} {{ print $(NF-2) \" \" $(NF-1) }}' {KEYS} | sort -u)\n\
-             [ -z \"$now\" ] || [ \"$now\" = {before} ] || [ \"$now\" = {key} ] || refuse 'another key is enrolled than when this was planned'",
-            mark = quote(&mark),
-            line = quote(&line),
-            before = quote(before),
-            key = quote(key)
-        ),
-        format!("{}\n{sessions}", rewrite(&values, own, &line)),
-        format!("grep -qxF {} {KEYS} || unverified 'the line is not there'", quote(&line)),
-    )
-}
-
-/// The line goes first, so that nobody comes in any more; then those who are in are put out.
-fn revoke(spec: &KeyServerSpec, node: &Name, addresses: &[String]) -> Procedure {
-    let mark = line::revoked(&spec.cluster, node);
-    let (values, own) = own_lines(spec, node);
-    let sessions = if addresses.is_empty() { "sessions() { :; }".to_owned() } else { end_sessions(&spec.user, addresses) };
-    Procedure::new(
-        format!(
-            "[ -f {KEYS} ] || refuse 'it is no key server of ours: {KEYS} is not there'\n\
-             lines() {{ awk {values} '{own}' {KEYS} | grep -q .; }}\nif ! lines && grep -qxF {mark} {KEYS}; then already; fi",
-            mark = quote(&mark)
-        ),
-        format!("{}\n{sessions}", rewrite(&values, own, &mark)),
-        "! lines || unverified 'its line is still there'\n[ -z \"$(sessions)\" ] || unverified 'a connection of it is still open'",
-    )
-}
-
-/// Deletes one share, and only of a node that is shut out.
-fn wipe(spec: &KeyServerSpec, node: &Name, volume: &Name) -> Procedure {
-    let directory = quote(&format!("{}/{node}", spec.directory));
-    let mark = quote(&line::revoked(&spec.cluster, node));
-    Procedure::new(
-        format!(
-            "f={directory}/{volume}\ngrep -qxF {mark} {KEYS} || refuse '{node} is not shut out: its share may be needed'\n\
-             ! grep -qF 'serve {node} ' {KEYS} || refuse 'a line still lets {node} in'\n\
-             if [ ! -e \"$f\" ] && [ ! -L \"$f\" ]; then already; fi\n[ -f \"$f\" ] && [ ! -L \"$f\" ] || refuse \"$f is not a regular file\""
-        ),
-        format!("shred -n 1 -u \"$f\"; rmdir --ignore-fail-on-non-empty {directory}; sync {}", quote(&spec.directory)),
-        "[ ! -e \"$f\" ] || unverified \"$f is still there\"",
-    )
+fn wipe(site: &Site, node: &Name, volume: &Name) -> Procedure {
+    Procedure::script(include_str!("scripts/wipe.sh"))
+        .var("keys", KEYS)
+        .var("directory", site.directory.as_str())
+        .var("mark", line::revoked(&site.cluster, node))
+        .var("node", node.as_str())
+        .var("volume", volume.as_str())
 }
 
 #[cfg(test)]
 mod tests {
-    use kubestead_core::command::Output;
-    use kubestead_core::twin::ScriptedHost;
     use std::sync::Arc;
 
-    use super::super::fixture::{KEY, OTHER, name, spec};
+    use kubestead_core::twin::ScriptedHost;
+
+    use super::super::fixture::{KEY, OTHER, enrolled, key, name, site, spec};
+    use super::super::twin::Server;
     use super::*;
 
-    fn planned<'a>(spec: &'a KeyServerSpec, replaces: Option<&'a Replaced>) -> Enrolment<'a> {
-        Enrolment { spec, node: &spec.nodes[0], key: Some(KEY), replaces, revoked: false }
-    }
-
-    #[test]
-    fn every_script_is_one_that_bash_can_read() {
-        let spec = spec();
-        let replaced = Replaced { key: OTHER.into(), address: "10.77.0.21".into() };
-        let all = [
-            key_pair(),
-            share(&spec, &name("kube1"), &name("data")),
-            copy(&spec, &name("kube1"), &name("data"), "aa", Secret::new(vec![7; 64])),
-            admit(&planned(&spec, Some(&replaced)), KEY),
-            revoke(&spec, &name("kube1"), &["10.77.0.21".into()]),
-            wipe(&spec, &name("kube1"), &name("data")),
-        ];
-        for procedure in all {
-            let command = procedure.command();
-            let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
-            assert!(status.success(), "{}", command.script());
-        }
-    }
-
-    /// Runs a script of ours over a file of lines, in a folder of its own.
-    fn over(procedure: &Procedure, lines: &str) -> (i32, String, String) {
-        static RUN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let run = RUN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("kubestead-lines-{}-{run}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("keys");
-        std::fs::write(&file, lines).unwrap();
-        let script = procedure
-            .command()
-            .script()
-            .replace(KEYS, &file.display().to_string())
-            .replace("sync /etc/ssh", "true")
-            .replace("/run/kubestead.act", &dir.join("lock").display().to_string())
-            // No connections are touched by a test.
-            .replace("kill -KILL", "true")
-            .replace("sleep 1", "true")
-            .replace("id -u masterlock", "echo none");
-        let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
-        let left = std::fs::read_to_string(&file).unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
-        (output.status.code().unwrap(), left, Output { stderr: output.stderr, ..Output::default() }.tail())
+    fn admit(replaces: &[&str], revoked: bool) -> Procedure {
+        let replaces: Vec<Replaced> = replaces.iter().map(|k| Replaced { key: key(k), address: "10.77.0.21".into() }).collect();
+        enrol(&site(), &name("kube1"), spec().nodes[0].address, &key(KEY), &replaces, revoked)
     }
 
     #[test]
     fn a_line_is_replaced_alone_and_only_when_it_is_the_planned_one() {
-        let spec = spec();
+        let (spec, server) = (spec(), Server::new());
         let foreign = format!("{KEY} me@desk\n# a comment\n{OTHER} kubestead:home/kube1\n");
-        let old = line::render(&spec, &spec.nodes[0], OTHER);
-        let new = line::render(&spec, &spec.nodes[0], KEY);
-        let first = admit(&planned(&spec, None), KEY);
+        let (old, new) = (enrolled(&spec, OTHER), enrolled(&spec, KEY));
+        let mark = line::revoked(&site().cluster, &name("kube1"));
+        let over = |procedure: &Procedure, lines: &str| {
+            server.write("keys", lines);
+            let (status, said) = server.run(procedure);
+            (status, server.read("keys"), said)
+        };
+        let first = admit(&[], false);
         assert_eq!(over(&first, &foreign), (0, format!("{foreign}{new}\n"), String::new()));
         assert_eq!(over(&first, &format!("{new}\n")).0, 91, "it is so already");
         let (status, left, said) = over(&first, &format!("{foreign}{old}\n"));
         assert!(status == 90 && left == format!("{foreign}{old}\n") && said.contains("another key"), "{said}");
-        let replaced = Replaced { key: OTHER.into(), address: "10.77.0.21".into() };
-        let again = admit(&planned(&spec, Some(&replaced)), KEY);
+        let again = admit(&[OTHER], false);
         assert_eq!(over(&again, &format!("{foreign}{old}\n")), (0, format!("{foreign}{new}\n"), String::new()));
-        let mark = line::revoked(&spec.cluster, &name("kube1"));
+        assert_eq!(over(&again, &format!("{new}\n{old}\n")), (0, format!("{new}\n"), String::new()), "a second line does not stay");
         let (status, _, said) = over(&first, &format!("{foreign}{mark}\n"));
         assert!(status == 90 && said.contains("shut out"), "{said}");
-        let back = admit(&Enrolment { revoked: true, ..planned(&spec, None) }, KEY);
+        let back = admit(&[], true);
         assert_eq!(over(&back, &format!("{mark}\n{foreign}")), (0, format!("{foreign}{new}\n"), String::new()));
+        server.remove("keys");
+        assert!(server.run(&first).1.contains("no key server of ours"));
     }
 
     #[test]
     fn a_revocation_takes_the_nodes_own_line_and_leaves_a_mark() {
-        let spec = spec();
-        let line = line::render(&spec, &spec.nodes[0], KEY);
+        let (spec, server) = (spec(), Server::new());
+        let line = enrolled(&spec, KEY);
         let others = format!("{KEY} me@desk\n{}\n", line.replace("kube1", "kube10"));
-        let mark = line::revoked(&spec.cluster, &name("kube1"));
-        let script = revoke(&spec, &name("kube1"), &["10.77.0.21".into()]);
-        assert_eq!(over(&script, &format!("{line}\n{others}")), (0, format!("{others}{mark}\n"), String::new()));
-        assert_eq!(over(&script, &format!("{others}{mark}\n")).0, 91, "a second time changes nothing");
+        let mark = line::revoked(&site().cluster, &name("kube1"));
+        let script = revoke(&site(), &name("kube1"), &["10.77.0.21".into()]);
+        server.write("keys", &format!("{line}\n{others}"));
+        assert_eq!((server.run(&script), server.read("keys")), ((0, String::new()), format!("{others}{mark}\n")));
+        assert_eq!(server.run(&script).0, 91, "a second time changes nothing");
+    }
+
+    #[test]
+    fn a_revocation_beside_another_writer_holds_whoever_comes_first() {
+        let (spec, server) = (spec(), Server::new());
+        let mark = line::revoked(&site().cluster, &name("kube1"));
+        // Other nodes are let in by a run that is at work, which also has an enrolment of this node that was planned before.
+        server.write("keys", &format!("{}\n", enrolled(&spec, OTHER)));
+        let others: Vec<Procedure> =
+            (2..8).map(|n| enrol(&site(), &name(&format!("kube{n}")), IpAddr::from([10, 77, 0, 20 + n]), &key(KEY), &[], false)).collect();
+        let (planned, out) = (admit(&[OTHER], false), revoke(&site(), &name("kube1"), &["10.77.0.21".into()]));
+        std::thread::scope(|scope| {
+            for procedure in others.iter().chain([&planned]) {
+                scope.spawn(|| server.run(procedure));
+            }
+            assert_eq!(scope.spawn(|| server.run(&out)).join().unwrap(), (0, String::new()));
+        });
+        let lines = server.read("keys");
+        assert!(lines.contains(&format!("{mark}\n")) && !lines.contains("home/kube1\n"), "{lines}");
+        assert_eq!(lines.lines().filter(|line| line.starts_with("restrict,")).count(), 6, "and no other line was lost: {lines}");
+        assert_eq!(server.run(&planned).0, 90, "what was planned before does not let it in again");
+        assert_eq!(server.read("keys"), lines);
+    }
+
+    #[test]
+    fn connections_end_of_the_account_of_the_shares_alone() {
+        use std::os::unix::process::CommandExt as _;
+        let server = Server::new();
+        let output = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
+        let own: u32 = String::from_utf8(output).unwrap().trim().parse().unwrap();
+        // Root is never the account: its process is somebody's then.
+        let number = if own == 0 { 65_534 } else { own };
+        let mut process = std::process::Command::new("sleep").arg("100").uid(number).spawn().unwrap();
+        let (id, alive) = (process.id(), |id: u32| std::path::Path::new(&format!("/proc/{id}/exe")).exists());
+        let run = |number: u32, home: &str, others: &str| {
+            server.write("keys", &format!("{}\n", enrolled(&spec(), KEY)));
+            server.write("passwd", &format!("masterlock:x:{number}:998::{home}:/bin/sh\n{others}"));
+            server.write("ss", &format!("0 0 10.77.0.5:22 10.77.0.21:5555 users:((\"sshd\",pid={id},fd=4))\n"));
+            server.run(&revoke(&site(), &name("kube1"), &["10.77.0.21".into()]))
+        };
+        assert_eq!(run(number, "/root", ""), (0, String::new()), "the account is somebody else's");
+        assert_eq!(run(number, "/k", &format!("www-data:x:{number}:33::/var/www:/bin/sh\n")), (0, String::new()), "and so is its number");
+        assert_eq!(run(0, "/k", ""), (0, String::new()), "nothing of root's ends");
+        assert!(alive(id), "its line went, and no connection ended");
+        std::thread::scope(|scope| {
+            scope.spawn(|| process.wait().unwrap());
+            assert_eq!(run(number, "/k", ""), (0, String::new()));
+        });
+        assert!(!alive(id), "the account is the shares' own");
+    }
+
+    #[test]
+    fn shares_are_made_whole_once_and_what_is_none_goes_where_it_was_planned() {
+        let server = Server::new();
+        let all = [name("data"), name("keep")];
+        let make = |damaged: &[(&str, u64)]| {
+            server.run(&shares(&site(), &name("kube1"), &all, &damaged.iter().map(|(volume, size)| (name(volume), *size)).collect()))
+        };
+        server.write("k/kube1/keep.part", "left by a cut");
+        assert_eq!(make(&[]), (0, String::new()));
+        let (data, keep) = (server.bytes("k/kube1/data"), server.bytes("k/kube1/keep"));
+        assert!(data.len() == 64 && keep.len() == 64 && data != keep);
+        assert_eq!((server.mode("k/kube1/data"), server.mode("k/kube1"), server.names("k/kube1")), (0o400, 0o700, 2));
+        assert_eq!(make(&[]).0, 91);
+        server.write("k/kube1/data", "");
+        let (status, said) = make(&[]);
+        assert!(status == 90 && said.contains("has 0 bytes, and a share has 64"), "{said}");
+        assert_eq!(make(&[("data", 63)]).0, 90, "another one than was planned");
+        assert_eq!(make(&[("data", 0)]), (0, String::new()));
+        assert_eq!((server.bytes("k/kube1/data").len(), server.bytes("k/kube1/keep")), (64, keep));
+    }
+
+    #[test]
+    fn copies_are_compared_and_never_take_the_place_of_another_share() {
+        let server = Server::new();
+        let value = [[7; 64], [8; 64]];
+        let sums: BTreeMap<Name, String> = [("data", value[0]), ("keep", value[1])].map(|(v, bytes)| (name(v), digest(bytes))).into();
+        let put = |bytes: &[u8]| server.run(&copy(&site(), &name("kube1"), &sums, &BTreeMap::new(), Secret::new(bytes.to_vec())));
+        let (status, said) = put(&value.concat()[..100]);
+        assert!(status == 90 && said.contains("did not arrive whole"), "{said}");
+        assert!(!server.exists("k/kube1/data") && !server.exists("k/kube1/keep"), "all of them or none");
+        assert_eq!(put(&[value[1], value[0]].concat()).0, 90);
+        assert_eq!(put(&value.concat()), (0, String::new()));
+        assert_eq!((server.bytes("k/kube1/data"), server.bytes("k/kube1/keep")), (value[0].to_vec(), value[1].to_vec()));
+        assert_eq!(put(&value.concat()).0, 91);
+        server.replace("k/kube1/data", &[9; 64]);
+        server.remove("k/kube1/keep");
+        let (status, said) = put(&value.concat());
+        assert!(status == 90 && said.contains("holds another share") && !server.exists("k/kube1/keep"), "{said}");
+    }
+
+    #[test]
+    fn a_key_pair_that_a_power_cut_tore_is_whole_again() {
+        let server = Server::new();
+        let make = || server.run(&key_pair());
+        assert_eq!(make(), (0, String::new()));
+        let (private, public) = (server.read("node/id_ed25519"), server.read("node/id_ed25519.pub"));
+        assert!(PublicKey::of(&public).is_ok() && server.mode("node/id_ed25519") == 0o600);
+        assert_eq!(make().0, 91);
+        for torn in ["", "ssh-ed25519 AAAA", OTHER] {
+            server.write("node/id_ed25519.pub", torn);
+            assert_eq!(make(), (0, String::new()));
+            assert_eq!((server.read("node/id_ed25519"), server.read("node/id_ed25519.pub")), (private.clone(), public.clone()));
+        }
+        server.write("node/id_ed25519", &private[..40]);
+        assert_eq!(make(), (0, String::new()), "a torn private key is made anew, and its public one with it");
+        assert!(server.read("node/id_ed25519") != private && server.read("node/id_ed25519.pub") != public);
+        assert_eq!((make().0, server.names("node")), (91, 2));
     }
 
     #[tokio::test]
-    async fn a_copied_share_is_on_standard_input_and_nowhere_else() {
-        let spec = spec();
-        let value = b"canary-share-of-sixty-four-bytes-canary-share-of-sixty-four-byte".to_vec();
+    async fn copied_shares_are_on_standard_input_and_nowhere_else() {
+        let value = b"canary-share-of-sixty-four-bytes-canary-share-of-sixty-four-byte".repeat(2);
         let answer = |stdout| Ok(Output { status: 0, stdout, stderr: Vec::new() });
-        let (from, to) = (Arc::new(ScriptedHost::new("spare", [answer(value.clone())])), ScriptedHost::new("masterlock", [answer(vec![])]));
-        let hosts = Hosts::from([("spare".to_owned(), Arc::clone(&from) as Arc<dyn Host>)]);
-        let action = |sha256: Option<String>| Action::Copy {
-            spec: spec.clone(),
-            from: name("spare"),
-            directory: "/k".into(),
-            node: name("kube1"),
-            volume: name("data"),
-            sha256,
+        let run = |given: Vec<u8>, sum: Option<String>| async move {
+            let (from, to) = (Arc::new(ScriptedHost::new("spare", [answer(given)])), ScriptedHost::new("masterlock", [answer(vec![])]));
+            let hosts = Hosts::from([("spare".to_owned(), Arc::clone(&from) as Arc<dyn Host>)]);
+            let shares = BTreeMap::from([(name("data"), sum), (name("keep"), None)]);
+            let action = Action::Copy { site: site(), from: name("spare"), node: name("kube1"), shares, damaged: BTreeMap::new() };
+            let done = apply(&action, &to, &hosts).await;
+            (done.map_err(|e| kubestead_core::outcome::causes(&e)), from.asked(), to.asked())
         };
-        apply(&action(None), &to, &hosts).await.unwrap();
-        assert_eq!(from.asked()[0].render(), "cat /k/kube1/data");
-        let sent = &to.asked()[0];
-        assert!(!sent.render().contains("canary") && sent.stdin.bytes() == value);
-        let from = Arc::new(ScriptedHost::new("spare", [answer(value)])) as Arc<dyn Host>;
-        let error = apply(&action(Some("aa".into())), &to, &Hosts::from([("spare".to_owned(), from)])).await.unwrap_err();
-        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        let (done, from, to) = run(value.clone(), Some(digest(&value[..64]))).await;
+        done.unwrap();
+        let (from, to) = (&from[0], &to[0]);
+        assert!(from.script().starts_with("directory=/k/kube1\nvolumes=(data keep)\n"), "{}", from.script());
+        assert!(!to.script().contains("canary") && to.stdin.bytes() == value);
+        assert!(run(value.clone(), Some("aa".into())).await.0.unwrap_err().contains("another share of data"));
+        let cut = run(value[..127].to_vec(), None).await;
+        assert!(cut.0.unwrap_err().contains("gives 127 bytes for 2 shares") && cut.2.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubestead_core::command::{Command, Stdin, quote};
+use kubestead_core::command::{Command, Stdin, Variables};
 use kubestead_core::name::Name;
 use kubestead_core::procedure::Procedure;
 use kubestead_core::secret::Secret;
@@ -55,16 +55,13 @@ pub enum BadArchive {
 
 /// The command that prints a server's lines and shares. It only looks. Shares go through pipes and the shell's own `printf`.
 pub fn read_command(spec: &KeyServerSpec) -> Command {
-    Command::read_script(format!(
-        "set -euo pipefail; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\necho {}\necho 'server {}'\necho 'cluster {}'\n\
-         sed 's/^/line /' {KEYS}\ncd {}\nn=0\n\
-         while IFS= read -r f; do printf 'share %s %s %s\\n' \"$f\" \"$(sha256sum < \"$f\" | cut -d' ' -f1)\" \"$(base64 -w0 < \"$f\")\"; n=$((n + 1)); \
-         done < <(find . -mindepth 2 -maxdepth 2 -type f -size 64c -printf '%P\\n' | sort)\necho \"end $n\"",
-        quote(TITLE),
-        spec.server,
-        spec.cluster,
-        quote(&spec.directory)
-    ))
+    let mut variables = Variables::default();
+    variables.var("title", TITLE);
+    variables.var("server", spec.server.as_str());
+    variables.var("cluster", spec.site.cluster.as_str());
+    variables.var("keys", KEYS);
+    variables.var("directory", spec.site.directory.as_str());
+    Command::read_script(format!("{}{}", variables.as_str(), include_str!("scripts/export.sh")))
 }
 
 impl Archive {
@@ -110,12 +107,12 @@ impl Archive {
     /// server already says about a node holds.
     pub fn lines_for(&self, spec: &KeyServerSpec, members: &BTreeSet<Name>, there: &[String]) -> (Vec<String>, Vec<String>) {
         let named = |text: &str| match line::parse(text) {
-            Entry::Enrolled(l) if l.cluster.as_ref() == Some(&spec.cluster) => Some((l.node, false)),
-            Entry::Revoked { cluster, node } if cluster == spec.cluster => Some((node, true)),
+            Entry::Enrolled(l) if l.cluster.as_ref() == Some(&spec.site.cluster) => Some((l.node, false)),
+            Entry::Revoked { cluster, node } if cluster == spec.site.cluster => Some((node, true)),
             Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
         };
         let known: BTreeSet<Name> = there.iter().filter_map(|l| Some(named(l)?.0)).collect();
-        let folder = format!(" {}\" ", spec.directory);
+        let folder = format!(" {}\" ", spec.site.directory);
         let fits = |text: &&String| {
             named(text)
                 .is_some_and(|(node, revoked)| !known.contains(&node) && (revoked || (members.contains(&node) && text.contains(&folder))))
@@ -129,7 +126,7 @@ impl Archive {
         let out: Vec<Name> = there
             .iter()
             .filter_map(|l| match line::parse(l) {
-                Entry::Revoked { cluster, node } if cluster == spec.cluster && !members.contains(&node) => Some(node),
+                Entry::Revoked { cluster, node } if cluster == spec.site.cluster && !members.contains(&node) => Some(node),
                 Entry::Revoked { .. } | Entry::Enrolled(_) | Entry::Foreign => None,
             })
             .collect();
@@ -137,8 +134,8 @@ impl Archive {
         self.shares.keys().filter(of_out).cloned().collect()
     }
 
-    /// Puts shares and lines on a server: those that are missing. A share that is there with another content stops it before anything
-    /// is written; every share is read back.
+    /// Puts shares and lines on a server: those that are missing. A share that is there with another content, or a node that was shut out
+    /// since the server was looked at, stops it before anything is written; every share is read back.
     pub fn restore(&self, spec: &KeyServerSpec, lines: &[String], left: &BTreeSet<String>) -> Procedure {
         let mut text = Zeroizing::new(String::new());
         for (path, value) in self.shares.iter().filter(|(path, _)| !left.contains(*path)) {
@@ -147,29 +144,11 @@ impl Archive {
         for line in lines {
             let _ = writeln!(text, "line {line}");
         }
-        let (user, directory) = (quote(&spec.user), quote(&spec.directory));
-        Procedure::new(
-            format!(
-                "D={directory}; declare -A sums values; add=() missing=()\n\
-                 while IFS= read -r row; do case $row in\n\
-                 'share '*) set -f; set -- $row; path=$2 sum=$3 value=$4; [[ $path =~ ^[a-z0-9-]+/[a-z0-9-]+$ ]] || refuse 'a path is not NODE/VOLUME'; sums[$path]=$sum values[$path]=$value ;;\n\
-                 'line '*) add+=(\"${{row#line }}\") ;;\nesac; done\n\
-                 sum() {{ sha256sum < \"$1\" | cut -d' ' -f1; }}\n\
-                 for s in \"${{!sums[@]}}\"; do\n\
-                 if [ -e \"$D/$s\" ] || [ -L \"$D/$s\" ]; then [ \"$(sum \"$D/$s\")\" = \"${{sums[$s]}}\" ] || refuse \"$D/$s is there and holds another share\"; else missing+=(\"$s\"); fi\ndone\n\
-                 new=(); for l in \"${{add[@]}}\"; do grep -qxF -- \"$l\" {KEYS} || new+=(\"$l\"); done\n\
-                 [ \"${{#missing[@]}}\" != 0 ] || [ \"${{#new[@]}}\" != 0 ] || already"
-            ),
-            format!(
-                "umask 077\nfor s in \"${{missing[@]}}\"; do\n\
-                 install -d -m 0700 -o {user} -g {user} \"$D/${{s%/*}}\"; p=$D/$s.part\n\
-                 printf %s \"${{values[$s]}}\" | base64 -d > \"$p\"; [ \"$(sum \"$p\")\" = \"${{sums[$s]}}\" ] || refuse \"$s did not arrive whole\"\n\
-                 chmod 0400 \"$p\"; chown {user} \"$p\"; sync \"$p\"; mv -nT \"$p\" \"$D/$s\"; sync \"$D/${{s%/*}}\"\ndone\nsync \"$D\"\n\
-                 if [ \"${{#new[@]}}\" != 0 ]; then t=$(mktemp {KEYS}.XXXXXX); cat {KEYS} > \"$t\"; printf '%s\\n' \"${{new[@]}}\" >> \"$t\"; chmod 0644 \"$t\"; sync \"$t\"; mv -fT \"$t\" {KEYS}; sync /etc/ssh; fi"
-            ),
-            "for s in \"${!sums[@]}\"; do [ \"$(sum \"$D/$s\")\" = \"${sums[$s]}\" ] || unverified \"$D/$s does not hold what was sent\"; done",
-        )
-        .stdin(Stdin::Secret(Secret::new(text.as_bytes().to_vec())))
+        Procedure::script(include_str!("scripts/restore.sh"))
+            .var("user", spec.site.user.as_str())
+            .var("directory", spec.site.directory.as_str())
+            .var("keys", KEYS)
+            .stdin(Stdin::Secret(Secret::new(text.as_bytes().to_vec())))
     }
 }
 
@@ -194,14 +173,15 @@ fn share(rest: &str) -> Option<Result<(String, Secret), BadArchive>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, OTHER, members, name, spec};
+    use super::super::fixture::{KEY, OTHER, enrolled, members, name, spec};
+    use super::super::twin::Server;
     use super::*;
 
     const CANARY: &[u8; 64] = b"canary-share-of-sixty-four-bytes-canary-share-of-sixty-four-byte";
 
     fn archive() -> Archive {
         let spec = spec();
-        let own = line::render(&spec, &spec.nodes[0], KEY);
+        let own = enrolled(&spec, KEY);
         let lines =
             vec![own.clone(), own.replace("kube1", "kube2"), line::revoked(&name("home"), &name("kube3")), format!("{OTHER} me@desk")];
         let shares = BTreeMap::from([("kube1/data".to_owned(), Secret::new(CANARY.to_vec()))]);
@@ -240,47 +220,47 @@ mod tests {
         assert_eq!(archive.shares_left(&spec(), &BTreeSet::new(), &[mark]), BTreeSet::from(["kube1/data".to_owned()]));
     }
 
-    /// Runs the restore over a folder of its own.
-    fn restore(dir: &std::path::Path) -> (i32, String) {
-        use std::io::Write as _;
-        let spec = KeyServerSpec { user: user(), directory: dir.join("shares").display().to_string(), ..spec() };
-        let command = archive().restore(&spec, &archive().lines[..1], &BTreeSet::new()).command();
-        let script = command
-            .script()
-            .replace(KEYS, &dir.join("keys").display().to_string())
-            .replace("sync /etc/ssh", "true")
-            .replace("/run/kubestead.act", &dir.join("lock").display().to_string());
+    fn restore(server: &Server) -> (i32, String) {
+        let procedure = archive().restore(&spec(), &archive().lines[..1], &BTreeSet::new());
+        let command = procedure.command();
         assert!(!command.render().contains("canary") && !command.render().contains(&STANDARD.encode(CANARY)));
-        let mut child = std::process::Command::new("bash")
-            .args(["-c", &script])
-            .stdin(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(command.stdin.bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        (output.status.code().unwrap(), kubestead_core::command::Output { stderr: output.stderr, ..Default::default() }.tail())
-    }
-
-    fn user() -> String {
-        String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
+        server.run(&procedure)
     }
 
     #[test]
     fn a_restore_writes_what_is_missing_and_never_over_another_share() {
-        let dir = std::env::temp_dir().join(format!("kubestead-restore-{}", std::process::id()));
-        std::fs::create_dir_all(dir.join("shares")).unwrap();
-        std::fs::write(dir.join("keys"), "foreign\n").unwrap();
-        assert_eq!(restore(&dir), (0, String::new()));
-        let share = dir.join("shares/kube1/data");
-        assert_eq!(std::fs::read(&share).unwrap(), CANARY);
-        assert_eq!(std::fs::read_to_string(dir.join("keys")).unwrap(), format!("foreign\n{}\n", archive().lines[0]));
-        assert_eq!(restore(&dir).0, 91, "a second time changes nothing");
-        std::fs::remove_file(&share).unwrap();
-        std::fs::write(&share, [7; 64]).unwrap();
-        let (status, said) = restore(&dir);
-        assert!(status == 90 && said.contains("holds another share") && !said.contains("canary"), "{said}");
-        assert_eq!(std::fs::read(&share).unwrap(), [7; 64]);
-        std::fs::remove_dir_all(&dir).unwrap();
+        let server = Server::new();
+        server.write("keys", "foreign\n");
+        assert_eq!(restore(&server), (0, String::new()));
+        assert_eq!(server.bytes("k/kube1/data"), CANARY);
+        assert_eq!(server.read("keys"), format!("foreign\n{}\n", archive().lines[0]));
+        assert_eq!(restore(&server).0, 91, "a second time changes nothing");
+        for other in [&[7; 64][..], b""] {
+            server.replace("k/kube1/data", other);
+            let (status, said) = restore(&server);
+            assert!(status == 90 && said.contains("holds another share") && !said.contains("canary"), "{said}");
+            assert_eq!(server.bytes("k/kube1/data"), other);
+        }
+    }
+
+    #[test]
+    fn a_restore_does_not_let_in_who_was_shut_out_meanwhile() {
+        let server = Server::new();
+        let mark = format!("{}\n", line::revoked(&name("home"), &name("kube1")));
+        server.write("keys", &mark);
+        let (status, said) = restore(&server);
+        assert!(status == 90 && said.contains("was shut out since"), "{said}");
+        assert!(server.read("keys") == mark && !server.exists("k/kube1/data"));
+    }
+
+    #[test]
+    fn an_export_is_read_back_from_the_real_script() {
+        let server = Server::new();
+        assert_eq!(restore(&server), (0, String::new()));
+        server.write("k/kube1/keep", "");
+        let (status, text, _) = server.look(&read_command(&spec()));
+        let back = Archive::parse(&text).unwrap();
+        assert_eq!((status, back.lines.as_slice(), back.shares["kube1/data"].expose()), (0, &archive().lines[..1], &CANARY[..]));
+        assert_eq!(back.shares.len(), 1, "what is no share is not in it");
     }
 }

@@ -1,10 +1,12 @@
 //! The lines of `/etc/ssh/kubestead_keys`: those of kubestead are known by their last word, `kubestead:CLUSTER/NODE`, and by their
 //! forced command. All others belong to somebody else and stay.
 
+use std::net::IpAddr;
+
 use kubestead_core::name::Name;
 
-use super::observe::is_key;
-use super::spec::{EnrolledNode, KeyServerSpec, SERVE};
+use super::account::PublicKey;
+use super::spec::{SERVE, Site};
 
 /// A line that lets a node in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Line {
     /// The address that it must come from.
     pub address: String,
     /// Its public key, `ssh-ed25519 AAAA…`.
-    pub key: String,
+    pub key: PublicKey,
 }
 
 /// What a line of the file is.
@@ -50,15 +52,9 @@ pub(super) fn revoked(cluster: &Name, node: &Name) -> String {
     format!("# {} revoked", mark(cluster, node))
 }
 
-/// The line that lets a node in with this key.
-pub(super) fn render(spec: &KeyServerSpec, node: &EnrolledNode, key: &str) -> String {
-    format!(
-        "restrict,from=\"{}\",command=\"{SERVE} {} {}\" {key} {}",
-        node.address,
-        node.name,
-        spec.directory,
-        mark(&spec.cluster, &node.name)
-    )
+/// The line that lets a node in with this key. Every word of it is of a type that holds neither blanks nor quotes nor line ends.
+pub(super) fn render(site: &Site, node: &Name, address: IpAddr, key: &PublicKey) -> String {
+    format!("restrict,from=\"{address}\",command=\"{SERVE} {node} {}\" {key} {}", site.directory, mark(&site.cluster, node))
 }
 
 /// Reads a line. What is not just as kubestead writes it is somebody else's.
@@ -81,26 +77,22 @@ pub fn parse(line: &str) -> Entry {
             None => (last == old_mark(&node)).then_some(None)?,
         };
         let plain = |text: &str| !text.contains(['"', ' ', '\\']);
-        (is_key(key) && plain(address) && plain(directory)).then(|| Line {
-            cluster,
-            node,
-            address: address.to_owned(),
-            key: key.to_owned(),
-        })
+        let key = PublicKey::try_from(key.to_owned()).ok()?;
+        (plain(address) && plain(directory)).then(|| Line { cluster, node, address: address.to_owned(), key })
     };
     read().map_or(Entry::Foreign, Entry::Enrolled)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, name, spec};
+    use super::super::fixture::{KEY, enrolled, key, name, spec};
     use super::*;
 
     #[test]
     fn what_is_written_is_read_back_and_the_rest_is_somebody_elses() {
         let spec = spec();
-        let text = render(&spec, &spec.nodes[0], KEY);
-        let line = Line { cluster: Some(name("home")), node: name("kube1"), address: "10.77.0.21".into(), key: KEY.into() };
+        let text = enrolled(&spec, KEY);
+        let line = Line { cluster: Some(name("home")), node: name("kube1"), address: "10.77.0.21".into(), key: key(KEY) };
         assert_eq!(parse(&text), Entry::Enrolled(line.clone()));
         let old = text.replace("kubestead:home/kube1", "masterlock@kube1");
         assert_eq!(parse(&old), Entry::Enrolled(Line { cluster: None, ..line }));

@@ -3,22 +3,31 @@
 //! A volume's key has two shares: one is made on the key server, one on the node, and neither passes through the operator. A stolen
 //! copy of the server opens nothing, and a stolen disk opens nothing once its node is no longer let in.
 
+mod account;
 mod apply;
 pub mod archive;
+mod check;
 pub mod doctor;
 #[cfg(test)]
 mod fixture;
 mod line;
+mod login;
 mod observe;
 mod plan;
 mod revocation;
 mod server_doctor;
+mod setup;
 mod shares;
 mod spec;
+#[cfg(test)]
+mod twin;
 
+pub use account::{Account, BadAccount, BadKey, PublicKey};
 pub use apply::{Error, apply};
+pub use check::check;
 pub use line::{Entry, Line, parse as parse_line};
+pub use login::{AccountFacts, Password, Rules};
 pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
-pub use plan::{Action, Replaced, Wanted, plan, ready};
+pub use plan::{Action, Replaced, Wanted, plan, ready, setup};
 pub use revocation::revocation;
-pub use spec::{EnrolledNode, KeyServerSpec};
+pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site};

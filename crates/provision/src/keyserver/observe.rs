@@ -1,13 +1,15 @@
 //! What a key server and its nodes have. Shares are seen by name, size and checksum, never by content.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use kubestead_core::command::quote;
-use kubestead_core::fact::Gap;
+use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::probe::{Answers, Section};
 use kubestead_storage::observe::{PENDING, read_sums};
 use serde::{Deserialize, Serialize};
 
+use super::account::PublicKey;
+use super::login::{AccountFacts, Password, Rules};
 use super::spec::{CLIENT_PATH, IDENTITY, KEYS, KNOWN_HOSTS, KeyServerSpec};
 
 /// A key server as seen.
@@ -16,78 +18,214 @@ use super::spec::{CLIENT_PATH, IDENTITY, KEYS, KNOWN_HOSTS, KeyServerSpec};
 pub struct ServerFacts {
     /// Its public host key, `ssh-ed25519 AAAA…`.
     pub host_key: String,
-    /// Whether the user is there.
-    pub user: bool,
+    /// The nodes' account.
+    pub account: AccountFacts,
+    /// What sshd takes for the account, by the address that is come from; absent where it could not be asked for a reason that a start of
+    /// sshd mends. Nothing of it is in the configuration's own words.
+    pub sshd: Fact<Vec<(IpAddr, Rules)>>,
     /// sha256 of our files.
     pub files: BTreeMap<String, String>,
     /// The lines of nodes' keys.
     pub lines: Vec<String>,
     /// The whole shares, as `NODE/VOLUME`, each with its sha256: 64 random bytes are not guessed from it.
     pub shares: BTreeMap<String, String>,
+    /// What lies in the place of a share and is none, with its number of bytes.
+    pub damaged: BTreeMap<String, u64>,
+}
+
+impl ServerFacts {
+    /// A server of which only the host key is there.
+    pub fn blank(host_key: impl Into<String>) -> Self {
+        Self {
+            host_key: host_key.into(),
+            account: AccountFacts::default(),
+            sshd: Fact::Absent,
+            files: BTreeMap::new(),
+            lines: Vec::new(),
+            shares: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+        }
+    }
 }
 
 /// A node's side as seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
-    /// Its public key, `ssh-ed25519 AAAA…`.
-    pub key: Option<String>,
+    /// The public key of its private one; nothing when there is no private key that ssh-keygen(1) can read.
+    pub key: Option<PublicKey>,
+    /// Whether the file of its public key does not hold that.
+    pub torn: bool,
     /// sha256 of our files.
     pub files: BTreeMap<String, String>,
 }
 
 /// The server's sections.
 pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
-    let files: Vec<String> = spec.files().iter().map(|f| quote(&f.path)).collect();
+    let site = &spec.site;
+    let addresses: Vec<String> = match &*spec.nodes {
+        [] => vec![spec.origin().to_string()],
+        nodes => nodes.iter().map(|node| node.address.to_string()).collect(),
+    };
+    let files: Vec<String> = site.files().into_iter().map(|file| file.path).collect();
     vec![
         Section::new("keyserver/host-key", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub"),
-        Section::new("keyserver/user", format!("id -u {} >/dev/null 2>&1 && echo yes || echo no", quote(&spec.user))),
-        Section::new("keyserver/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files.join(" "))),
+        Section::script("keyserver/account", include_str!("scripts/probe-account.sh"))
+            .var("user", site.user.as_str())
+            .var("directory", site.directory.as_str()),
+        Section::script("keyserver/sshd", include_str!("scripts/probe-sshd.sh"))
+            .var("user", site.user.as_str())
+            .list("addresses", addresses),
+        Section::script("keyserver/files", include_str!("scripts/probe-files.sh")).var("pending", PENDING).list("files", files),
         Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
-        Section::new(
-            "keyserver/shares",
-            format!(
-                "cd {} 2>/dev/null && find . -mindepth 2 -maxdepth 2 -type f -size 64c -exec sha256sum {{}} + 2>/dev/null; true",
-                quote(&spec.directory)
-            ),
-        ),
+        Section::script("keyserver/shares", include_str!("scripts/probe-shares.sh")).var("directory", site.directory.as_str()),
     ]
 }
 
 /// A node's sections.
 pub fn node_sections() -> Vec<Section> {
     vec![
-        Section::new("keynode/key", format!("cut -d' ' -f1,2 {IDENTITY}.pub 2>/dev/null; true")),
+        Section::script("keynode/key", include_str!("scripts/probe-keypair.sh")).var("identity", IDENTITY),
         Section::new("keynode/files", format!("sha256sum {CLIENT_PATH} {KNOWN_HOSTS} 2>/dev/null; true")),
     ]
 }
 
 /// Reads the server's answers.
 pub fn read_server(answers: &Answers) -> Result<ServerFacts, Gap> {
-    let host_key = answers.text("keyserver/host-key")?.trim().to_owned();
-    if !is_key(&host_key) {
-        return Err(Gap::new(format!("the key server has no ed25519 host key: {host_key:?}")));
+    let host_key = answers.text("keyserver/host-key")?.trim();
+    let host_key = PublicKey::of(host_key).map_err(|_| Gap::new(format!("the key server has no ed25519 host key: {host_key:?}")))?;
+    let (mut shares, mut damaged) = (BTreeMap::new(), BTreeMap::new());
+    for line in answers.text("keyserver/shares")?.lines() {
+        // What a writing that was cut off left, `NODE/VOLUME.part`, is no share and is in nobody's way.
+        match line.splitn(3, ' ').collect::<Vec<_>>().as_slice() {
+            [_, _, path] if path.contains('.') => {}
+            ["64", sum, path] => drop(shares.insert((*path).to_owned(), (*sum).to_owned())),
+            [size, _, path] => {
+                let size = size.parse().map_err(|_| Gap::new(format!("the size of the share {path} is not understood: {size:?}")))?;
+                damaged.insert((*path).to_owned(), size);
+            }
+            _ => return Err(Gap::new(format!("what lies among the shares is not understood: {line:?}"))),
+        }
     }
     Ok(ServerFacts {
-        host_key,
-        user: answers.text("keyserver/user")?.trim() == "yes",
+        host_key: host_key.to_string(),
+        account: read_account(answers.text("keyserver/account")?)?,
+        sshd: read_sshd(answers.text("keyserver/sshd")?),
         files: read_sums(answers.text("keyserver/files")?),
         lines: answers.text("keyserver/lines")?.lines().map(str::to_owned).collect(),
-        shares: read_sums(answers.text("keyserver/shares")?)
-            .into_iter()
-            .map(|(path, sum)| (path.trim_start_matches("./").to_owned(), sum))
-            .collect(),
+        shares,
+        damaged,
     })
+}
+
+fn read_account(text: &str) -> Result<AccountFacts, Gap> {
+    let mut facts = AccountFacts::default();
+    for line in text.lines() {
+        let bad = || Gap::new(format!("what the key server says of the account is not understood: {line:?}"));
+        let (word, value) = line.split_once(' ').ok_or_else(bad)?;
+        match word {
+            "login" => value.clone_into(&mut facts.login),
+            "entry" => {
+                let (number, home) = value.split_once(' ').ok_or_else(bad)?;
+                facts.entry = Some((number.parse().map_err(|_| bad())?, home.to_owned()));
+            }
+            "sharer" => drop(facts.sharers.insert(value.to_owned())),
+            "other" => drop(facts.others.insert(value.to_owned())),
+            "group" => drop(facts.groups.insert(value.to_owned())),
+            "password" => {
+                facts.password = match value {
+                    "none" => Password::None,
+                    "locked" => Password::Locked,
+                    "set" => Password::Set,
+                    _ => Password::Unknown,
+                }
+            }
+            _ => return Err(bad()),
+        }
+    }
+    if facts.login.is_empty() { Err(Gap::new("the key server did not say who asks")) } else { Ok(facts) }
+}
+
+/// `from ADDRESS` begins the lines of one address; `failed WORDS` says why there are none.
+fn read_sshd(text: &str) -> Fact<Vec<(IpAddr, Rules)>> {
+    if let Some(why) = text.strip_prefix("failed ") {
+        let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Its folder is made when it starts; where a socket starts it for each login there may be none in between.
+        let idle = why.contains("Missing privilege separation directory");
+        return if idle { Fact::Absent } else { Fact::Unknown(Gap::new(format!("sshd refuses its own configuration: {why}"))) };
+    }
+    let mut found: Vec<(IpAddr, Vec<&str>)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("from ").map(str::parse), found.last_mut()) {
+            (Some(Ok(address)), _) => found.push((address, Vec::new())),
+            (None, Some((_, lines))) => lines.push(line),
+            (Some(Err(_)), _) | (None, None) => return Fact::Unknown(Gap::new(format!("what sshd says is not understood: {line:?}"))),
+        }
+    }
+    Fact::Known(found.into_iter().map(|(address, lines)| (address, Rules::read(lines))).collect())
 }
 
 /// Reads a node's answers.
 pub fn read_node(answers: &Answers) -> Result<NodeFacts, Gap> {
-    let key = answers.text("keynode/key")?.trim().to_owned();
-    Ok(NodeFacts { key: is_key(&key).then_some(key), files: read_sums(answers.text("keynode/files")?) })
+    let text = answers.text("keynode/key")?;
+    let mut lines = text.lines().map(|line| PublicKey::of(line).ok());
+    let (key, file) = (lines.next().flatten(), lines.next().flatten());
+    Ok(NodeFacts { torn: key != file, key, files: read_sums(answers.text("keynode/files")?) })
 }
 
-/// `ssh-ed25519` and base64, and nothing that could end a line or begin an option.
-pub(super) fn is_key(text: &str) -> bool {
-    text.strip_prefix("ssh-ed25519 ")
-        .is_some_and(|key| key.len() == 68 && key.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c)))
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{KEY, OTHER, key, own_account};
+    use super::*;
+
+    fn server(shares: &str, account: &str, sshd: &str) -> Result<ServerFacts, Gap> {
+        read_server(&Answers::from_pairs([
+            ("keyserver/host-key", 0, KEY),
+            ("keyserver/account", 0, account),
+            ("keyserver/sshd", 0, sshd),
+            ("keyserver/files", 0, ""),
+            ("keyserver/lines", 0, ""),
+            ("keyserver/shares", 0, shares),
+        ]))
+    }
+
+    const ACCOUNT: &str = "login root\nentry 998 /k\npassword none\ngroup masterlock\n";
+
+    #[test]
+    fn a_share_that_is_not_whole_is_seen_as_such() {
+        let facts =
+            server("64 aa kube1/data\n0 - kube1/keep\n63 - kube2/data\n64 bb kube1/data.part\n", ACCOUNT, "from 10.77.0.21\n").unwrap();
+        assert_eq!(facts.shares, BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]));
+        assert_eq!(facts.damaged, BTreeMap::from([("kube1/keep".to_owned(), 0), ("kube2/data".to_owned(), 63)]));
+        assert_eq!(facts.account, own_account());
+        assert!(server("nonsense\n", ACCOUNT, "").is_err() && server("x - kube1/data\n", ACCOUNT, "").is_err());
+        assert!(
+            server("", "", "").is_err()
+                && server("", "login root\nentry x /k\n", "").is_err()
+                && server("", "login root\nwhat x\n", "").is_err()
+        );
+    }
+
+    #[test]
+    fn what_sshd_says_is_read_by_address_and_its_refusal_is_a_gap() {
+        let sshd = |text: &str| server("", ACCOUNT, text).unwrap().sshd;
+        let Fact::Known(found) = sshd("from 10.0.0.1\nallowusers a\nusepam yes\nfrom 10.0.0.2\n") else { unreachable!() };
+        assert_eq!(found[0].1, Rules { allow_users: vec!["a".into()], pam: true, ..Rules::default() });
+        assert_eq!(found[1], ("10.0.0.2".parse().unwrap(), Rules::default()));
+        let said = "failed /etc/ssh/sshd_config: line 3: Bad configuration option: Foo\n/etc/ssh/sshd_config: terminating, 1 bad options\n";
+        assert!(sshd(said).gap().unwrap().0.contains("refuses its own configuration: /etc/ssh/sshd_config: line 3"));
+        assert_eq!(sshd("failed Missing privilege separation directory: /run/sshd\n"), Fact::Absent);
+        assert!(sshd("allowusers a\n").gap().is_some());
+    }
+
+    #[test]
+    fn a_public_file_that_a_power_cut_left_empty_is_torn() {
+        let read = |text: &str| read_node(&Answers::from_pairs([("keynode/key", 0, text), ("keynode/files", 0, "")])).unwrap();
+        let node = |key, torn| NodeFacts { key, torn, files: BTreeMap::new() };
+        assert_eq!(read(&format!("{KEY} a@b\n{KEY} masterlock@kube1\n")), node(Some(key(KEY)), false));
+        assert_eq!(read(&format!("{KEY}\n\n")), node(Some(key(KEY)), true));
+        assert_eq!(read(&format!("{KEY}\n{OTHER}\n")), node(Some(key(KEY)), true));
+        assert_eq!(read(&format!("\n{KEY}\n")), node(None, true), "a private key that is gone");
+        assert_eq!(read("\n\n"), node(None, false));
+    }
 }

@@ -1,6 +1,7 @@
 //! From spec and facts to steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
@@ -9,20 +10,24 @@ use kubestead_core::put::Owned;
 use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
+use super::account::PublicKey;
 use super::line::{self, Entry, Line};
+use super::login;
 use super::observe::{NodeFacts, ServerFacts};
-use super::spec::{CLIENT, CLIENT_PATH, EnrolledNode, KNOWN_HOSTS, KeyServerSpec, known_host};
+use super::spec::{CLIENT, CLIENT_PATH, EnrolledNode, KNOWN_HOSTS, KeyServerSpec, Site, known_host};
 
-/// What can be done for keys.
+/// What can be done for keys. Each carries what it needs and no more: a plan of many nodes has thousands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Sets the key server up: user, folder, forced command, sshd's rules for the user.
+    /// Sets the key server up: account, folder, forced command, sshd's rules for the account.
     Setup {
-        /// The server.
-        spec: KeyServerSpec,
+        /// Where.
+        site: Site,
+        /// An address that a node comes from: sshd is asked what it takes for the account from there.
+        from: IpAddr,
     },
-    /// Makes a node's key pair, on the node.
+    /// Makes a node's key pair, on the node; a private key that is there stays.
     KeyPair,
     /// Writes the node's ssh configuration for key servers.
     Client {
@@ -31,54 +36,58 @@ pub enum Action {
     },
     /// Lets a node in with the key that it has.
     Enrol {
-        /// The server.
-        spec: KeyServerSpec,
+        /// Where.
+        site: Site,
         /// The node.
-        node: EnrolledNode,
+        node: Name,
+        /// The address that it comes from.
+        address: IpAddr,
         /// The node's public key when this was planned; nothing when the plan makes it.
-        key: Option<String>,
-        /// The line that goes: of another key, or of another address.
-        replaces: Option<Replaced>,
+        key: Option<PublicKey>,
+        /// The lines that go: of another key, or of another address.
+        replaces: Vec<Replaced>,
         /// Whether it was shut out.
         revoked: bool,
     },
-    /// Makes the server's share of a volume's key, on the server.
-    Share {
-        /// The server.
-        spec: KeyServerSpec,
+    /// Makes the server's shares of the keys of a node's volumes, on the server.
+    Shares {
+        /// Where.
+        site: Site,
         /// The node.
         node: Name,
-        /// The volume.
-        volume: Name,
+        /// The volumes.
+        volumes: Vec<Name>,
+        /// What lies in the place of some, is no share, and goes, with its number of bytes.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        damaged: BTreeMap<Name, u64>,
     },
-    /// Gives a server the share that another one has.
+    /// Gives a server the shares of a node that another one has.
     Copy {
-        /// The server that gets it.
-        spec: KeyServerSpec,
-        /// The server that has it.
+        /// Where; the other server has them in the same folder.
+        site: Site,
+        /// The server that has them.
         from: Name,
-        /// Its folder there.
-        directory: String,
         /// The node.
         node: Name,
-        /// The volume.
-        volume: Name,
-        /// sha256 of the share, hex; nothing when the plan makes it.
-        sha256: Option<String>,
+        /// The volumes, each with the sha256 of its share, hex; nothing when the plan makes it.
+        shares: BTreeMap<Name, Option<String>>,
+        /// What lies in the place of some, is no share, and goes, with its number of bytes.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        damaged: BTreeMap<Name, u64>,
     },
     /// Shuts a node out: its line goes, a mark stays, and its connections end. Its shares stay.
     Revoke {
-        /// The server.
-        spec: KeyServerSpec,
+        /// Where.
+        site: Site,
         /// The node.
         node: Name,
-        /// The addresses whose connections end.
+        /// The addresses whose connections end, as lines have them.
         addresses: Vec<String>,
     },
     /// Deletes the server's share of a node that was shut out.
     Wipe {
-        /// The server.
-        spec: KeyServerSpec,
+        /// Where.
+        site: Site,
         /// The node.
         node: Name,
         /// The volume.
@@ -91,7 +100,7 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub struct Replaced {
     /// Its key.
-    pub key: String,
+    pub key: PublicKey,
     /// Its address.
     pub address: String,
 }
@@ -105,26 +114,47 @@ pub struct Wanted<'a> {
     pub members: &'a BTreeSet<Name>,
     /// The volumes that have a header of ours, as node and volume: a new share would not open them.
     pub made: &'a BTreeSet<(Name, Name)>,
+    /// The volumes that are about to be made: these alone may get a new share. A volume against which something stands is in neither.
+    pub making: &'a BTreeSet<(Name, Name)>,
 }
 
 pub(super) fn target(spec: &KeyServerSpec) -> Target {
     Target::Host(spec.server.to_string())
 }
 
-/// The steps after which a node can fetch its keys.
-pub fn ready(servers: &[KeyServerSpec], node: &Name) -> BTreeSet<StepId> {
+/// What a copy of shares from another server is called.
+pub(super) fn copied(node: &Name, from: &Name) -> String {
+    format!("{node}.{from}")
+}
+
+/// The steps after which a node can fetch its keys from all of these servers.
+pub fn ready(servers: &[Name], node: &Name) -> BTreeSet<StepId> {
     let mut ids = BTreeSet::from([StepId::new(node.as_str(), "keys", "client")]);
-    for spec in servers {
-        for enrolled in spec.nodes.iter().filter(|n| n.name == *node) {
-            let of = |object: &str, deed| StepId::new(spec.server.as_str(), object, deed);
-            ids.extend([of("keyserver", "setup"), of(node.as_str(), "enrol")]);
-            ids.extend(enrolled.volumes.iter().map(|v| of(&format!("{node}.{v}"), "share")));
-        }
+    for server in servers {
+        let of = |object: &str, deed| StepId::new(server.as_str(), object, deed);
+        ids.extend([of("keyserver", "setup"), of(node.as_str(), "enrol"), of(node.as_str(), "shares")]);
+        ids.extend(servers.iter().filter(|from| *from != server).map(|from| of(&copied(node, from), "copy")));
     }
     ids
 }
 
-/// The steps for all servers and their nodes. What is held about a node is called `NODE/…`.
+/// The lines of all servers about one node of this cluster or of another, each with its server.
+pub(super) type Lines<'a> = BTreeMap<Name, Vec<(&'a Name, &'a str, Entry)>>;
+
+fn lines<'a>(known: &[(&'a KeyServerSpec, &'a ServerFacts)]) -> Lines<'a> {
+    let mut found = Lines::new();
+    for (spec, text) in known.iter().flat_map(|(spec, facts)| facts.lines.iter().map(move |line| (spec, line))) {
+        let entry = line::parse(text);
+        let node = match &entry {
+            Entry::Enrolled(Line { node, .. }) | Entry::Revoked { node, .. } => node.clone(),
+            Entry::Foreign => continue,
+        };
+        found.entry(node).or_default().push((&spec.server, text.as_str(), entry));
+    }
+    found
+}
+
+/// The steps for all servers and their nodes. What is held about a node is called `NODE/…`, what is held about a server by its name.
 pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fact<NodeFacts>>) -> Part<Action> {
     let mut part = Part::default();
     let mut known = Vec::new();
@@ -140,14 +170,20 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
             Some(Fact::Absent) | None => {}
         }
     }
-    let lines: Vec<(Name, Entry)> =
-        known.iter().flat_map(|(spec, facts)| facts.lines.iter().map(|l| (spec.server.clone(), line::parse(l)))).collect();
+    let lines = lines(&known);
+    let mut all = known.len() == wanted.servers.len();
     for (spec, facts) in &known {
-        set_up(spec, facts, &mut part);
+        match hindrance(spec, facts) {
+            Some(held) => {
+                part.held.push(held);
+                all = false;
+            }
+            None => set_up(spec, facts, &mut part),
+        }
         super::revocation::strangers(&wanted, spec, &lines, &mut part);
     }
-    // A server that is not seen may have the share, and may know the node by another key.
-    if known.len() < wanted.servers.len() {
+    // A server that is not seen may have the share, and may know the node by another key. One that lets nobody in serves no volume.
+    if !all {
         return part;
     }
     namesakes(&known, &lines, &mut part);
@@ -158,31 +194,55 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
         for node in spec.nodes.iter().filter(|n| !doubts.contains(n.name.as_str())) {
             // A node that was not seen keeps what it has here.
             if let Some(own) = nodes.get(&node.name).and_then(Fact::known) {
-                one_enrolment(spec, facts, node, own, &lines, &mut part);
+                let about = lines.get(&node.name).map_or(&[][..], Vec::as_slice);
+                part.steps.extend(one_enrolment(spec, facts, node, own, about));
             }
         }
     }
-    let known_hosts: String = known.iter().map(|(spec, facts)| known_host(&spec.address, spec.port, &facts.host_key)).collect();
+    let known_hosts: String = known.iter().map(|(spec, facts)| known_host(spec.address, spec.port, &facts.host_key)).collect();
     for (name, facts) in nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
         one_node(name, facts, &known_hosts, &mut part);
     }
     part
 }
 
+/// What keeps a server from being ours, or its nodes from logging in. Nothing is done there then.
+fn hindrance(spec: &KeyServerSpec, facts: &ServerFacts) -> Option<Held> {
+    let held = |reason: String, hint: String| Some(Held::new(spec.server.as_str(), reason, hint));
+    if let Some((reason, hint)) = login::not_ours(&spec.site, &facts.account) {
+        return held(reason, hint);
+    }
+    match &facts.sshd {
+        Fact::Unknown(gap) => {
+            held(gap.to_string(), format!("mend it, and look with `sshd -t` on {}: no sshd starts there at the next boot", spec.server))
+        }
+        Fact::Known(rules) => {
+            let reason = login::refused(spec, &facts.account, rules)?;
+            held(reason, format!("change sshd's configuration on {}: no node gets its keys there until then", spec.server))
+        }
+        Fact::Absent => None,
+    }
+}
+
+/// Sets a server up.
+pub fn setup(spec: &KeyServerSpec) -> Action {
+    Action::Setup { site: spec.site.clone(), from: spec.origin() }
+}
+
 fn set_up(spec: &KeyServerSpec, facts: &ServerFacts, part: &mut Part<Action>) {
-    if !facts.user || spec.files().iter().any(|f| facts.files.get(&f.path) != Some(&digest(&f.text))) {
-        let why = "user, folder and forced command for the nodes' keys";
-        part.push(Step::new(target(spec), "keyserver", "setup", Action::Setup { spec: spec.clone() }, why));
+    let account = facts.account.entry.is_some() && !login::locked(&facts.account);
+    if !account || spec.site.files().iter().any(|f| facts.files.get(&f.path) != Some(&digest(&f.text))) {
+        let why = "account, folder and forced command for the nodes' keys, and sshd's rules for the account";
+        part.push(Step::new(target(spec), "keyserver", "setup", setup(spec), why));
     }
 }
 
 /// Two nodes of one name would have one folder for their shares.
-fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &[(Name, Entry)], part: &mut Part<Action>) {
+fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &Lines<'_>, part: &mut Part<Action>) {
     let Some((spec, _)) = known.first() else { return };
-    for (server, entry) in lines {
+    for (server, _, entry) in spec.nodes.iter().filter_map(|n| lines.get(&n.name)).flatten() {
         if let Entry::Enrolled(Line { cluster: Some(cluster), node, .. }) = entry
-            && *cluster != spec.cluster
-            && spec.nodes.iter().any(|n| n.name == *node)
+            && *cluster != spec.site.cluster
         {
             let reason = format!("on {server} a node of the cluster {cluster} has the same name: their keys would lie in one folder");
             part.held.push(Held::new(format!("{node}/keys"), reason, "rename the node, or use another key server"));
@@ -191,54 +251,51 @@ fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &[(Name, Entry)], 
 }
 
 /// A first enrolment, and another address for the same key, are safe. Another key than the one that is enrolled, on any server, may be
-/// a reinstalled node or somebody in its place, and a node that was shut out was so for a reason: both ask.
+/// a reinstalled node or somebody in its place, and a node that was shut out was so for a reason: both ask. `lines`: those about the node.
 fn one_enrolment(
     spec: &KeyServerSpec,
     facts: &ServerFacts,
     node: &EnrolledNode,
     own: &NodeFacts,
-    lines: &[(Name, Entry)],
-    part: &mut Part<Action>,
-) {
-    let (mut replaces, mut other, mut revoked) = (None, false, false);
-    for (server, entry) in lines {
+    lines: &[(&Name, &str, Entry)],
+) -> Option<Step<Action>> {
+    let (mut replaces, mut texts, mut other, mut revoked) = (Vec::new(), Vec::new(), false, false);
+    for (server, text, entry) in lines {
         match entry {
-            Entry::Enrolled(found) if found.node == node.name => {
-                if let Some(cluster) = found.cluster.as_ref().filter(|c| **c != spec.cluster) {
-                    let reason =
-                        format!("on {server} a node of the cluster {cluster} has the same name: their keys would lie in one folder");
-                    part.held.push(Held::new(format!("{}/keys", node.name), reason, "rename the node, or use another key server"));
-                    return;
-                }
+            Entry::Enrolled(found) => {
                 other |= own.key.as_ref() != Some(&found.key);
-                if *server == spec.server {
-                    replaces = Some(Replaced { key: found.key.clone(), address: found.address.clone() });
+                if **server == spec.server {
+                    replaces.push(Replaced { key: found.key.clone(), address: found.address.clone() });
+                    texts.push(*text);
                 }
             }
-            Entry::Revoked { cluster, node: named } if *named == node.name && *cluster == spec.cluster => revoked = true,
-            Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => {}
+            Entry::Revoked { cluster, .. } => revoked |= *cluster == spec.site.cluster,
+            Entry::Foreign => {}
         }
     }
-    let line = own.key.as_ref().map(|key| line::render(spec, node, key));
-    let mark = line::revoked(&spec.cluster, &node.name);
-    if line.is_some_and(|line| facts.lines.contains(&line)) && !facts.lines.contains(&mark) {
-        return;
+    let line = own.key.as_ref().map(|key| line::render(&spec.site, &node.name, node.address, key));
+    let mark = line::revoked(&spec.site.cluster, &node.name);
+    // One line, and that one: a second one would let another key in.
+    if line.is_some_and(|line| texts == [line.as_str()]) && !facts.lines.contains(&mark) {
+        return None;
     }
     let why = match (revoked, other) {
         (true, _) => format!("let {} in again from {}: it was shut out", node.name, node.address),
         (false, true) => format!("let {} in with another key than the enrolled one: was it reinstalled?", node.name),
         (false, false) => format!("let {} fetch its own keys from {}", node.name, node.address),
     };
-    let action = Action::Enrol { spec: spec.clone(), node: node.clone(), key: own.key.clone(), replaces, revoked };
+    let action =
+        Action::Enrol { site: spec.site.clone(), node: node.name.clone(), address: node.address, key: own.key.clone(), replaces, revoked };
     let after = [StepId::new(spec.server.as_str(), "keyserver", "setup"), StepId::new(node.name.as_str(), "keypair", "make")];
     let step = Step::new(target(spec), node.name.as_str(), "enrol", action, why).after(after);
-    part.push(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step });
+    Some(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step })
 }
 
 fn one_node(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<Action>) {
     let target = || Target::Host(name.to_string());
-    if facts.key.is_none() {
-        part.push(Step::new(target(), "keypair", "make", Action::KeyPair, "make the node's own key pair"));
+    if facts.key.is_none() || facts.torn {
+        let why = if facts.key.is_some() { "write the public key of the node's own key pair" } else { "make the node's own key pair" };
+        part.push(Step::new(target(), "keypair", "make", Action::KeyPair, why));
     }
     let file = |path: &str, text: &str| Owned { path: path.to_owned(), text: text.to_owned(), mode: 0o644 };
     let files: Vec<Owned> = [file(CLIENT_PATH, CLIENT), file(KNOWN_HOSTS, known_hosts)]
@@ -252,35 +309,23 @@ fn one_node(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<A
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, OTHER, blank, members, name, second, spec};
+    use super::super::fixture::{KEY, OTHER, blank, enrolled, key, members, name, second, server, spec, volumes};
+    use super::super::login::{AccountFacts, Password, Rules};
     use super::*;
 
     fn ids(part: &Part<Action>) -> BTreeSet<&str> {
         part.steps.iter().map(|s| s.id.0.as_str()).collect()
     }
 
-    fn nodes(key: Option<&str>) -> BTreeMap<Name, Fact<NodeFacts>> {
-        BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: key.map(str::to_owned), files: BTreeMap::new() }))])
-    }
-
-    fn sums(files: &[Owned]) -> BTreeMap<String, String> {
-        files.iter().map(|f| (f.path.clone(), digest(&f.text))).collect()
-    }
-
-    /// A server that is set up, with these lines.
-    fn server(spec: &KeyServerSpec, lines: &[String]) -> ServerFacts {
-        let shares = BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]);
-        ServerFacts { user: true, files: sums(&spec.files()), lines: lines.to_vec(), shares, ..blank() }
+    fn nodes(text: Option<&str>) -> BTreeMap<Name, Fact<NodeFacts>> {
+        BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: text.map(key), ..NodeFacts::default() }))])
     }
 
     fn run(servers: &[(KeyServerSpec, ServerFacts)], nodes: &BTreeMap<Name, Fact<NodeFacts>>) -> Part<Action> {
         let specs: Vec<KeyServerSpec> = servers.iter().map(|(s, _)| s.clone()).collect();
         let seen = servers.iter().map(|(s, f)| (s.server.clone(), Fact::Known(f.clone()))).collect();
-        plan(Wanted { servers: &specs, members: &members(), made: &BTreeSet::new() }, &seen, nodes)
-    }
-
-    fn enrolled(spec: &KeyServerSpec, key: &str) -> String {
-        line::render(spec, &spec.nodes[0], key)
+        let wanted = Wanted { servers: &specs, members: &members(), made: &BTreeSet::new(), making: &volumes("data") };
+        plan(wanted, &seen, nodes)
     }
 
     fn step<'a>(part: &'a Part<Action>, id: &str) -> &'a Step<Action> {
@@ -291,20 +336,15 @@ mod tests {
     fn a_blank_pair_gets_all_and_a_finished_one_nothing() {
         let spec = spec();
         let part = run(&[(spec.clone(), blank())], &nodes(None));
-        let all = [
-            "kube1/keypair/make",
-            "kube1/keys/client",
-            "masterlock/keyserver/setup",
-            "masterlock/kube1.data/share",
-            "masterlock/kube1/enrol",
-        ];
+        let all =
+            ["kube1/keypair/make", "kube1/keys/client", "masterlock/keyserver/setup", "masterlock/kube1/shares", "masterlock/kube1/enrol"];
         assert_eq!(ids(&part), BTreeSet::from(all));
         assert!(part.steps.iter().all(|s| s.risk == Risk::Safe && !s.needs_consent()), "a first enrolment asks nobody");
-        assert!(ready(std::slice::from_ref(&spec), &name("kube1")).iter().all(|id| all.contains(&id.0.as_str())));
+        assert!(ready(&[name("masterlock")], &name("kube1")).iter().all(|id| all.contains(&id.0.as_str())));
 
-        let known = known_host("10.77.0.5", 22, KEY);
+        let known = known_host(spec.address, 22, KEY);
         let files = BTreeMap::from([(CLIENT_PATH.to_owned(), digest(CLIENT)), (KNOWN_HOSTS.to_owned(), digest(&known))]);
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(KEY.into()), files }))]);
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, torn: false }))]);
         let facts = server(&spec, &[enrolled(&spec, KEY)]);
         let part = run(&[(spec, facts)], &nodes);
         assert!(part.steps.is_empty() && part.held.is_empty(), "{:?}", ids(&part));
@@ -314,7 +354,7 @@ mod tests {
     fn a_server_that_is_not_seen_holds_and_changes_nothing() {
         let gap = Fact::Unknown(kubestead_core::fact::Gap::new("no connection"));
         let (specs, none) = ([spec()], BTreeSet::new());
-        let wanted = Wanted { servers: &specs, members: &members(), made: &none };
+        let wanted = Wanted { servers: &specs, members: &members(), made: &none, making: &none };
         let part = plan(wanted, &BTreeMap::from([(name("masterlock"), gap)]), &nodes(None));
         assert!(part.steps.is_empty() && part.held[0].unreachable);
     }
@@ -361,5 +401,90 @@ mod tests {
         let lines = [enrolled(&spec, OTHER).replace(":home/", ":work/")];
         let part = run(&[(spec.clone(), server(&spec, &lines))], &nodes(Some(KEY)));
         assert!(!ids(&part).contains("masterlock/kube1/enrol") && part.held[0].reason.contains("cluster work"), "{:?}", part.held);
+    }
+
+    #[test]
+    fn a_second_line_of_another_key_does_not_stay() {
+        let spec = spec();
+        let part = run(&[(spec.clone(), server(&spec, &[enrolled(&spec, KEY), enrolled(&spec, OTHER)]))], &nodes(Some(KEY)));
+        let Action::Enrol { replaces, .. } = &step(&part, "masterlock/kube1/enrol").action else { unreachable!() };
+        assert_eq!(replaces.iter().map(|r| r.key.as_str()).collect::<Vec<_>>(), [KEY, OTHER]);
+        assert!(step(&part, "masterlock/kube1/enrol").asks);
+    }
+
+    #[test]
+    fn a_torn_public_key_is_written_again_and_asks_nobody() {
+        let spec = spec();
+        let torn = NodeFacts { key: Some(key(KEY)), torn: true, ..NodeFacts::default() };
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(torn))]);
+        let part = run(&[(spec.clone(), server(&spec, &[enrolled(&spec, KEY)]))], &nodes);
+        assert_eq!(ids(&part), BTreeSet::from(["kube1/keypair/make", "kube1/keys/client"]));
+        assert!(!step(&part, "kube1/keypair/make").needs_consent());
+    }
+
+    /// A finished server with something changed: what is held, and no step there or on the node.
+    fn held(change: impl Fn(&mut ServerFacts)) -> Held {
+        let spec = spec();
+        let mut facts = server(&spec, &[]);
+        change(&mut facts);
+        let part = run(&[(spec, facts), (second(), server(&second(), &[]))], &nodes(None));
+        assert!(part.steps.is_empty() && part.held.len() == 1 && part.held[0].object == "masterlock", "{part:?}");
+        part.held[0].clone()
+    }
+
+    #[test]
+    fn an_account_that_kubestead_did_not_make_is_held_and_nothing_is_done_there() {
+        assert!(held(|f| f.account.login = "masterlock".into()).reason.contains("logs in by"));
+        assert!(held(|f| f.account.entry = Some((0, "/root".into()))).reason.contains("was not made by kubestead"));
+        assert!(held(|f| f.account.entry = Some((1000, "/home/me".into()))).hint.contains("name another account"));
+    }
+
+    #[test]
+    fn another_account_in_the_file_than_that_of_the_shares_is_held() {
+        let moved = held(|f| {
+            f.account = AccountFacts { others: BTreeSet::from(["keys".into()]), login: "root".into(), ..AccountFacts::default() };
+        });
+        assert!(moved.reason.contains("are of the account keys") && moved.hint.contains("write `user: keys`"), "{moved:?}");
+    }
+
+    #[test]
+    fn what_sshd_refuses_is_held_and_a_locked_account_is_set_up_again() {
+        let allow = Rules { allow_users: vec!["deploy".into()], ..Rules::default() };
+        let found = held(|f| f.sshd = Fact::Known(vec![(spec().origin(), allow.clone())]));
+        assert_eq!(found.reason, "sshd lets in deploy only (AllowUsers): add masterlock, from 10.77.0.21");
+        let broken = held(|f| f.sshd = Fact::Unknown(kubestead_core::fact::Gap::new("sshd refuses its own configuration: line 3")));
+        assert!(broken.hint.contains("sshd -t"), "{broken:?}");
+        let spec = spec();
+        let mut facts = server(&spec, &[enrolled(&spec, KEY)]);
+        facts.account.password = Password::Locked;
+        assert!(ids(&run(&[(spec, facts)], &nodes(Some(KEY)))).contains("masterlock/keyserver/setup"));
+    }
+
+    /// A cluster of so many nodes with 60 volumes and two servers, from nothing: the plan as it is saved.
+    fn size(count: usize) -> usize {
+        let volumes: Vec<Name> = (0..60).map(|n| name(&format!("volume-{n:02}"))).collect();
+        let all: Vec<EnrolledNode> = (0..count)
+            .map(|n| EnrolledNode {
+                name: name(&format!("node-{n:03}")),
+                address: IpAddr::from([10, 77, u8::try_from(n / 250).unwrap(), u8::try_from(n % 250).unwrap()]),
+                volumes: volumes.clone(),
+            })
+            .collect();
+        let specs = [spec(), second()].map(|s| KeyServerSpec { nodes: all.clone().into(), ..s });
+        let members = all.iter().map(|n| n.name.clone()).collect();
+        let making = all.iter().flat_map(|n| n.volumes.iter().map(|v| (n.name.clone(), v.clone()))).collect();
+        let wanted = Wanted { servers: &specs, members: &members, made: &BTreeSet::new(), making: &making };
+        let nodes = all.iter().map(|n| (n.name.clone(), Fact::Known(NodeFacts::default()))).collect();
+        let part = plan(wanted, &specs.iter().map(|s| (s.server.clone(), Fact::Known(blank()))).collect(), &nodes);
+        // A key pair, the ssh configuration, and on each server an enrolment and one action for all shares; two servers are set up.
+        assert_eq!(part.steps.len(), 6 * count + 2);
+        serde_json::to_vec(&kubestead_core::plan::Plan::new(String::new(), String::new(), part).unwrap()).unwrap().len()
+    }
+
+    #[test]
+    fn a_plan_of_many_nodes_with_many_volumes_is_small_and_grows_as_they_do() {
+        let (half, whole) = (size(250), size(500));
+        assert!(whole < 500 * 8 * 1024, "{whole} bytes");
+        assert!(whole < half * 2 + 16 * 1024, "{half} and {whole} bytes");
     }
 }

@@ -8,27 +8,26 @@ use kubestead_core::plan::{Held, Part, Risk, Step, StepId};
 
 use super::line::{self, Entry, Line};
 use super::observe::ServerFacts;
-use super::plan::{Action, Wanted, target};
+use super::plan::{Action, Lines, Wanted, target};
 use super::spec::KeyServerSpec;
 
 /// Nodes that the file does not have any more are shut out. Lines of other clusters and of other people stay.
-pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &[(Name, Entry)], part: &mut Part<Action>) {
-    let mut gone: BTreeMap<&Name, Vec<String>> = BTreeMap::new();
-    for (_, entry) in lines.iter().filter(|(server, _)| *server == spec.server) {
-        if let Entry::Enrolled(Line { cluster: Some(cluster), node, address, .. }) = entry
-            && *cluster == spec.cluster
-            && !wanted.members.contains(node)
-        {
-            gone.entry(node).or_default().push(address.clone());
+pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &Lines<'_>, part: &mut Part<Action>) {
+    for (node, entries) in lines.iter().filter(|(node, _)| !wanted.members.contains(*node)) {
+        let here = entries.iter().filter(|(server, ..)| **server == spec.server);
+        let ours = here.filter_map(|(.., entry)| match entry {
+            Entry::Enrolled(Line { cluster: Some(cluster), address, .. }) if *cluster == spec.site.cluster => Some(address.clone()),
+            Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
+        });
+        let addresses: Vec<String> = ours.collect();
+        if !addresses.is_empty() {
+            part.push(revoke(spec, node, addresses, format!("{node} is not in the file: it fetches no more keys; its shares stay")));
         }
-    }
-    for (node, addresses) in gone {
-        part.push(revoke(spec, node, addresses, format!("{node} is not in the file: it fetches no more keys; its shares stay")));
     }
 }
 
 fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
-    let action = Action::Revoke { spec: spec.clone(), node: node.clone(), addresses };
+    let action = Action::Revoke { site: spec.site.clone(), node: node.clone(), addresses };
     Step::new(target(spec), node.as_str(), "revoke", action, why).risk(Risk::Disrupts)
 }
 
@@ -60,16 +59,16 @@ pub fn revocation(
         };
         let entries: Vec<Entry> = facts.lines.iter().map(|l| line::parse(l)).collect();
         let ours = |entry: &Entry| match entry {
-            Entry::Enrolled(l) if l.node == *node && l.cluster.as_ref().is_none_or(|c| *c == spec.cluster) => Some(l.address.clone()),
+            Entry::Enrolled(l) if l.node == *node && l.cluster.as_ref().is_none_or(|c| *c == spec.site.cluster) => Some(l.address.clone()),
             Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
         };
         let addresses: Vec<String> = entries.iter().filter_map(ours).collect();
-        let marked = entries.contains(&Entry::Revoked { cluster: spec.cluster.clone(), node: node.clone() });
+        let marked = entries.contains(&Entry::Revoked { cluster: spec.site.cluster.clone(), node: node.clone() });
         if !addresses.is_empty() || (members.contains(node) && !marked) {
             part.push(revoke(spec, node, addresses, format!("shut {node} out: it fetches no more keys, and its connections end")));
         }
         for volume in wipe.iter().filter(|v| facts.shares.contains_key(&format!("{node}/{v}"))) {
-            let action = Action::Wipe { spec: spec.clone(), node: node.clone(), volume: volume.clone() };
+            let action = Action::Wipe { site: spec.site.clone(), node: node.clone(), volume: volume.clone() };
             let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
             let after = [StepId::new(spec.server.as_str(), node.as_str(), "revoke")];
             part.push(Step::new(target(spec), &format!("{node}.{volume}"), "wipe", action, why).after(after).risk(Risk::Destroys));
@@ -80,7 +79,7 @@ pub fn revocation(
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, blank, members, name, spec};
+    use super::super::fixture::{KEY, blank, enrolled, members, name, spec};
     use super::*;
 
     fn ids(part: &Part<Action>) -> BTreeSet<&str> {
@@ -91,7 +90,7 @@ mod tests {
     fn a_revocation_names_what_it_wipes_and_never_a_member_of_the_file() {
         let spec = spec();
         let shares = BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]);
-        let server = ServerFacts { lines: vec![line::render(&spec, &spec.nodes[0], KEY)], shares, ..blank() };
+        let server = ServerFacts { lines: vec![enrolled(&spec, KEY)], shares, ..blank() };
         let seen = BTreeMap::from([(name("masterlock"), Fact::Known(server))]);
         let specs = [spec];
         let run = |members: &BTreeSet<Name>, wipe: &[&str]| {

@@ -1,41 +1,28 @@
 //! What a key server must be: owners and modes, the configuration as written and as sshd takes it, and who is let in.
 
 use kubestead_core::command::quote;
+use kubestead_core::fact::Fact;
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::put::digest;
 
 use super::line::{self, Entry};
+use super::login::{self, Password};
 use super::observe::{self, ServerFacts};
-use super::spec::{KEYS, KeyServerSpec, SERVE, SSHD};
-
-/// What sshd must say of the user (`sshd -T`, sshd_config(5)).
-const EFFECTIVE: [&str; 8] = [
-    "authorizedkeysfile /etc/ssh/kubestead_keys",
-    "authenticationmethods publickey",
-    "disableforwarding yes",
-    "permittty no",
-    "permituserrc no",
-    "maxsessions 1",
-    "permituserenvironment no",
-    "authorizedkeyscommand none",
-];
+use super::spec::{self, KEYS, KeyServerSpec, SERVE, SSHD};
 
 pub(super) fn sections(spec: &KeyServerSpec) -> Vec<Section> {
-    let address = spec.nodes.first().map_or("192.0.2.1", |n| n.address.as_str());
-    let user = quote(&spec.user);
+    let (address, user, directory) = (spec.origin(), quote(spec.site.user.as_str()), quote(spec.site.directory.as_str()));
     let mut found = observe::server_sections(spec);
     found.extend([
         Section::new("doctor/clock", "date +%s"),
         Section::new(
             "doctor/modes",
             format!(
-                "stat -c '%n %a %U' / /etc /etc/ssh {KEYS} {SSHD} /etc/ssh/sshd_config /usr/local /usr/local/lib /usr/local/lib/kubestead {SERVE}; stat -c '%n %a %U' {}",
-                quote(&spec.directory)
+                "stat -c '%n %a %U' / /etc /etc/ssh {KEYS} {SSHD} /etc/ssh/sshd_config /usr/local /usr/local/lib /usr/local/lib/kubestead {SERVE}; stat -c '%n %a %U' {directory}"
             ),
         ),
-        Section::new("doctor/shares", format!("cd {} && find . -mindepth 1 -printf '%y %m %u %s %P\\n'", quote(&spec.directory))),
-        Section::new("doctor/effective", format!("sshd -T -C user={user},host=node,addr={address}")),
-        Section::new("doctor/account", format!("passwd -S {user}; id -Gn {user}")),
+        Section::new("doctor/shares", format!("cd {directory} && find . -mindepth 1 -printf '%y %m %u %s %P\\n'")),
+        Section::new("doctor/effective", format!("sshd -T -C user={user},host={address},addr={address}")),
         Section::new("doctor/running", "systemctl show -P ActiveState ssh.service sshd.service ssh.socket 2>/dev/null; true"),
     ]);
     found
@@ -53,18 +40,19 @@ pub(super) fn judge(spec: &KeyServerSpec, answers: &Answers) -> Vec<(String, Str
         }
         Err(gap) => add("it is a key server", gap.to_string()),
     }
+    let account = observe::read_server(answers).map_or_else(|gap| gap.to_string(), |facts| account(spec, &facts));
     let text = |name: &str| answers.text(name).map_err(|gap| gap.to_string());
     add("files and folders are root's, and the shares are the user's alone", text("doctor/modes").map_or_else(|e| e, |t| modes(spec, t)));
     add("every share is whole and a file", text("doctor/shares").map_or_else(|e| e, |t| shares(spec, t)));
     add("sshd takes the rules for the user", text("doctor/effective").map_or_else(|e| e, effective));
-    add("the user has no password and no other group", text("doctor/account").map_or_else(|e| e, |t| account(spec, t)));
+    add("the account is the shares' own, is let in, and has no password and no other group", account);
     let active = |t: &str| if t.lines().any(|l| l == "active") { String::new() } else { "no ssh service is active".to_owned() };
     add("an ssh service is active", text("doctor/running").map_or_else(|e| e, active));
     found
 }
 
 fn files(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
-    let other = spec.files().into_iter().filter(|f| facts.files.get(&f.path) != Some(&digest(&f.text))).map(|f| f.path);
+    let other = spec.site.files().into_iter().filter(|f| facts.files.get(&f.path) != Some(&digest(&f.text))).map(|f| f.path);
     other.collect::<Vec<_>>().join(", ")
 }
 
@@ -79,20 +67,20 @@ fn lines(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
     if bad.is_empty() {
         return String::new();
     }
-    format!("{KEYS} lets in without a forced command, and every share of {} can be read: {}", spec.directory, bad.join(", "))
+    format!("{KEYS} lets in without a forced command, and every share of {} can be read: {}", spec.site.directory, bad.join(", "))
 }
 
 fn enrolled(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
     let entries: Vec<Entry> = facts.lines.iter().map(|l| line::parse(l)).collect();
     let mut bad = Vec::new();
-    for node in &spec.nodes {
+    for node in spec.nodes.iter() {
         let own = entries.iter().filter_map(|e| match e {
             Entry::Enrolled(l) if l.node == node.name => Some(l.address.as_str()),
             Entry::Enrolled(_) | Entry::Revoked { .. } | Entry::Foreign => None,
         });
         match own.collect::<Vec<_>>().as_slice() {
             [] => bad.push(format!("{} is not let in", node.name)),
-            [one] if *one == node.address => {}
+            [one] if *one == node.address.to_string() => {}
             several => bad.push(format!("{} is let in from {}", node.name, several.join(" and "))),
         }
     }
@@ -107,8 +95,8 @@ fn modes(spec: &KeyServerSpec, text: &str) -> String {
             bad.push(line.to_owned());
             continue;
         };
-        let good = if path == spec.directory {
-            owner == spec.user && mode == "700"
+        let good = if path == spec.site.directory.as_str() {
+            owner == spec.site.user.as_str() && mode == "700"
         } else {
             // Nobody but root may write: neither to them nor beside them.
             owner == "root" && u32::from_str_radix(mode, 8).is_ok_and(|m| m & 0o022 == 0)
@@ -125,8 +113,8 @@ fn shares(spec: &KeyServerSpec, text: &str) -> String {
     for line in text.lines() {
         let words: Vec<&str> = line.splitn(5, ' ').collect();
         let good = match words.as_slice() {
-            ["d", "700", user, _, path] => *user == spec.user && !path.contains('/'),
-            ["f", "400", user, "64", path] => *user == spec.user && path.matches('/').count() == 1 && !path.contains('.'),
+            ["d", "700", user, _, path] => *user == spec.site.user.as_str() && !path.contains('/'),
+            ["f", "400", user, "64", path] => *user == spec.site.user.as_str() && path.matches('/').count() == 1 && !path.contains('.'),
             _ => false,
         };
         if !good {
@@ -141,33 +129,40 @@ fn shares(spec: &KeyServerSpec, text: &str) -> String {
 
 fn effective(text: &str) -> String {
     let said: Vec<String> = text.lines().map(|l| l.trim().to_ascii_lowercase()).collect();
-    let missing = EFFECTIVE.iter().filter(|wanted| !said.iter().any(|l| l == *wanted));
-    let tell = |wanted: &str| {
+    let all = spec::effective().into_iter().chain(["permituserenvironment no".to_owned()]);
+    let missing = all.filter(|wanted| !said.iter().any(|l| l == wanted));
+    let tell = |wanted: String| {
         let word = wanted.split(' ').next().unwrap_or_default();
         let found = said.iter().find(|l| l.split(' ').next() == Some(word)).map_or("nothing", String::as_str);
         format!("{wanted:?} is wanted, and sshd says {found:?}")
     };
-    missing.map(|w| tell(w)).collect::<Vec<_>>().join(", ")
+    missing.map(tell).collect::<Vec<_>>().join(", ")
 }
 
-/// `passwd -S` says L or NP or P as the second word (passwd(1)).
-fn account(spec: &KeyServerSpec, text: &str) -> String {
-    let mut lines = text.lines();
-    let state = lines.next().and_then(|l| l.split(' ').nth(1)).unwrap_or("nothing");
-    let groups = lines.next().unwrap_or_default();
-    let mut bad = Vec::new();
-    if state != "L" {
-        bad.push(format!("its password is not locked ({state})"));
+fn account(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
+    let (user, account) = (&spec.site.user, &facts.account);
+    let mut bad: Vec<String> = login::not_ours(&spec.site, account).map(|(reason, _)| reason).into_iter().collect();
+    match account.password {
+        Password::None => {}
+        Password::Locked => bad.push("it is locked, and sshd without PAM takes no keys for it".to_owned()),
+        Password::Set => bad.push("it has a password".to_owned()),
+        Password::Unknown => bad.push("it is not there".to_owned()),
     }
-    if groups != spec.user {
-        bad.push(format!("its groups are {groups}"));
+    if account.groups.iter().any(|group| group != user.as_str()) {
+        bad.push(format!("its groups are {}", account.groups.iter().map(String::as_str).collect::<Vec<_>>().join(" ")));
+    }
+    match &facts.sshd {
+        Fact::Known(rules) => bad.extend(login::refused(spec, account, rules)),
+        Fact::Unknown(gap) => bad.push(gap.to_string()),
+        Fact::Absent => {}
     }
     bad.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, OTHER, blank, name, spec};
+    use super::super::fixture::{KEY, OTHER, blank, enrolled as enrol, name, server, spec};
+    use super::super::login::Rules;
     use super::*;
 
     #[test]
@@ -187,18 +182,28 @@ mod tests {
         ] {
             assert!(shares(&spec, bad).contains("kube1/data"), "{bad}");
         }
-        let good = EFFECTIVE.join("\n");
+        let good = format!("{}\npermituserenvironment no", spec::effective().join("\n"));
         assert_eq!(effective(&good), "");
         assert!(effective(&good.replace("maxsessions 1", "maxsessions 10")).contains("maxsessions 10"));
-        assert_eq!(account(&spec, "masterlock L 2026-01-01 -1 -1 -1 -1\nmasterlock\n"), "");
-        assert!(account(&spec, "masterlock P 2026-01-01\nmasterlock sudo\n").contains("sudo"));
+        let of = |change: &dyn Fn(&mut ServerFacts)| {
+            let mut facts = server(&spec, &[]);
+            change(&mut facts);
+            account(&spec, &facts)
+        };
+        assert_eq!(of(&|_| ()), "");
+        assert_eq!(of(&|f| f.account.password = Password::Locked), "it is locked, and sshd without PAM takes no keys for it");
+        assert_eq!(of(&|f| f.account.password = Password::Set), "it has a password");
+        assert!(of(&|f| f.account.groups.extend(["sudo".to_owned()])).contains("masterlock sudo"));
+        assert!(of(&|f| f.account.entry = Some((1000, "/home/me".into()))).contains("was not made by kubestead"));
+        let deny = Rules { deny_users: vec!["master*".into()], ..Rules::default() };
+        assert!(of(&|f| f.sshd = Fact::Known(vec![(spec.origin(), deny.clone())])).contains("DenyUsers master*"));
     }
 
     #[test]
     fn a_line_without_a_forced_command_is_bad_and_one_with_is_somebody_elses() {
         let spec = spec();
         let facts = |lines: &[String]| ServerFacts { lines: lines.to_vec(), ..blank() };
-        let own = line::render(&spec, &spec.nodes[0], KEY);
+        let own = enrol(&spec, KEY);
         let restricted = format!("restrict,command=\"/usr/bin/backup\" {OTHER} backup");
         assert_eq!(lines(&spec, &facts(&[own.clone(), restricted, line::revoked(&name("home"), &name("kube2"))])), "");
         assert!(lines(&spec, &facts(&[own.clone(), format!("{OTHER} me@desk")])).contains("me@desk"));

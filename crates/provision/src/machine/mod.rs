@@ -56,7 +56,8 @@ pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Machine, Gap> {
     })
 }
 
-fn off(clock: i64, (before, after): (i64, i64)) -> i64 {
+/// How far a clock is off at least, that was read some time between two readings of ours.
+pub(crate) fn off(clock: i64, (before, after): (i64, i64)) -> i64 {
     if clock < before { clock.saturating_sub(before) } else { clock.saturating_sub(after).max(0) }
 }
 

@@ -1,0 +1,125 @@
+//! Invariants over the steps for keys: the second pair of eyes, which knows nothing of how they were planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::Fact;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Step, Target};
+
+use super::line::{self, Entry};
+use super::login;
+use super::observe::ServerFacts;
+use super::plan::Action;
+
+/// What of these steps must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`] have none.
+pub fn check<'a>(seen: &BTreeMap<Name, Fact<ServerFacts>>, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut revoked: BTreeSet<(&Target, &Name)> = BTreeSet::new();
+    for step in steps {
+        if let Action::Revoke { node, .. } = &step.action {
+            revoked.insert((&step.target, node));
+        }
+        if !matches!(step.action, Action::KeyPair | Action::Client { .. })
+            && let Some(why) = one(seen, step, &revoked)
+        {
+            found.push(format!("{}: {why}", step.id));
+        }
+    }
+    found
+}
+
+fn one(seen: &BTreeMap<Name, Fact<ServerFacts>>, step: &Step<Action>, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
+    let name = step.target.to_string();
+    let Some(facts) = seen.iter().find(|(server, _)| server.as_str() == name).and_then(|(_, fact)| fact.known()) else {
+        return Some(format!("{name} was not seen"));
+    };
+    let servers = || seen.iter().filter_map(|(server, fact)| Some((server, fact.known()?)));
+    let entries = || servers().flat_map(|(_, facts)| facts.lines.iter().map(|text| line::parse(text)));
+    match &step.action {
+        Action::Setup { site, .. } => login::not_ours(site, &facts.account).map(|(reason, _)| reason),
+        Action::Enrol { node, key, .. } => {
+            let doubt = entries().any(|entry| match entry {
+                Entry::Enrolled(line) => line.node == *node && key.as_ref() != Some(&line.key),
+                Entry::Revoked { node: named, .. } => named == *node,
+                Entry::Foreign => false,
+            });
+            (doubt && !step.needs_consent()).then(|| format!("{node} is known by another key or was shut out, and nobody is asked"))
+        }
+        Action::Shares { node, volumes, damaged, .. } => volumes.iter().find_map(|volume| {
+            let path = format!("{node}/{volume}");
+            let holder = servers().find(|(_, facts)| facts.shares.contains_key(&path));
+            holder.map(|(server, _)| format!("{server} has a share of {path}")).or_else(|| replaced(facts, &path, damaged.get(volume)))
+        }),
+        Action::Copy { node, shares, damaged, .. } => shares.keys().find_map(|volume| {
+            let path = format!("{node}/{volume}");
+            if facts.shares.contains_key(&path) {
+                Some(format!("{name} has a share of {path}"))
+            } else {
+                replaced(facts, &path, damaged.get(volume))
+            }
+        }),
+        Action::Wipe { site, node, .. } => {
+            let out = facts.lines.contains(&line::revoked(&site.cluster, node)) || revoked.contains(&(&step.target, node));
+            (!out || !step.needs_consent()).then(|| format!("{node} is not shut out, or nobody is asked"))
+        }
+        Action::KeyPair | Action::Client { .. } | Action::Revoke { .. } => None,
+    }
+}
+
+fn replaced(facts: &ServerFacts, path: &str, damaged: Option<&u64>) -> Option<String> {
+    (facts.damaged.get(path) != damaged).then(|| format!("what lies in the place of {path} is not what is replaced"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{KEY, OTHER, enrolled, key, name, server, spec, volumes};
+    use super::super::spec::Site;
+    use super::*;
+
+    fn faults(action: Action, change: impl FnOnce(&mut ServerFacts), target: &str, asks: bool) -> Vec<String> {
+        let spec = spec();
+        let mut facts = server(&spec, &[enrolled(&spec, OTHER)]);
+        change(&mut facts);
+        let mut step = Step::new(Target::Host(target.to_owned()), "x", "y", action, "");
+        step.asks = asks;
+        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), [&step])
+    }
+
+    #[test]
+    fn what_must_not_run_is_told_whoever_planned_it() {
+        let site: Site = spec().site;
+        let node = || name("kube1");
+        let enrol = || Action::Enrol {
+            site: site.clone(),
+            node: node(),
+            address: spec().nodes[0].address,
+            key: Some(key(KEY)),
+            replaces: vec![],
+            revoked: false,
+        };
+        assert!(faults(enrol(), |_| (), "masterlock", false)[0].contains("nobody is asked"));
+        assert!(faults(enrol(), |_| (), "masterlock", true).is_empty());
+        assert!(faults(enrol(), |_| (), "spare", true)[0].contains("was not seen"));
+        let data: Vec<Name> = volumes("data").into_iter().map(|(_, volume)| volume).collect();
+        let make = |damaged| Action::Shares { site: site.clone(), node: node(), volumes: data.clone(), damaged };
+        assert!(faults(make(BTreeMap::new()), |_| (), "masterlock", false)[0].contains("has a share"));
+        let empty = |f: &mut ServerFacts| (f.shares, f.damaged) = (BTreeMap::new(), BTreeMap::from([("kube1/data".to_owned(), 0)]));
+        assert!(faults(make(BTreeMap::new()), empty, "masterlock", false)[0].contains("is not what is replaced"));
+        assert!(faults(make(BTreeMap::from([(name("data"), 0)])), empty, "masterlock", false).is_empty());
+        let copy = Action::Copy {
+            site: site.clone(),
+            from: name("spare"),
+            node: node(),
+            shares: BTreeMap::from([(name("data"), None)]),
+            damaged: BTreeMap::new(),
+        };
+        assert!(faults(copy, |_| (), "masterlock", false)[0].contains("has a share"));
+        let setup = Action::Setup { site: site.clone(), from: spec().origin() };
+        assert!(faults(setup, |f| f.account.entry = Some((1000, "/home/me".into())), "masterlock", false)[0].contains("not made by"));
+        let wipe = || Action::Wipe { site: site.clone(), node: node(), volume: name("data") };
+        assert!(faults(wipe(), |_| (), "masterlock", true)[0].contains("is not shut out"));
+        let mark = |f: &mut ServerFacts| f.lines = vec![line::revoked(&name("home"), &name("kube1"))];
+        assert!(faults(wipe(), mark, "masterlock", true).is_empty());
+        assert!(faults(wipe(), mark, "masterlock", false)[0].contains("nobody is asked"));
+    }
+}
