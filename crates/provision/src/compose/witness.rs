@@ -75,7 +75,12 @@ mod tests {
         let spec = crate::compose::storage(&cluster, &name("kube1"));
         let lvm = ("storage/lvm", 0, "{\"report\": []}");
         let blank = kubestead_storage::observe::read(&spec, &kubestead_core::probe::Answers::from_pairs([lvm]));
-        let state = crate::cluster::NodeState { ready: true, message: String::new(), labels: BTreeMap::new(), owned: Default::default() };
+        let state = crate::cluster::NodeState {
+            ready: true,
+            message: String::new(),
+            labels: BTreeMap::new(),
+            owned: std::collections::BTreeSet::default(),
+        };
         let api = ApiFacts { answers: true, nodes: BTreeMap::from([("kube1".to_owned(), state)]), ..ApiFacts::default() };
         assert!(blank_member(&api, &name("kube1"), State::Fresh, &blank));
         assert!(!blank_member(&api, &name("kube2"), State::Fresh, &blank), "a first run has no member yet");
