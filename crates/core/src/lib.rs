@@ -23,3 +23,4 @@ pub mod put;
 pub mod secret;
 pub mod size;
 pub mod twin;
+pub mod visible;

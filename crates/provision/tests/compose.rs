@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{Plan, StepId};
 use kubestead_core::probe::Answers;
 use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
-use kubestead_provision::cluster::ApiFacts;
+use kubestead_provision::cluster::{self, ApiFacts};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, World};
 use kubestead_provision::file::{self, Cluster};
@@ -67,19 +67,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
-        setup: Some(node::NodeFacts {
-            hostname: node.to_string(),
-            cgroup2: true,
-            swap: vec![],
-            kernel: false,
-            files: BTreeMap::new(),
-            installed: BTreeMap::new(),
-            apt: None,
-            runtime: None,
-            containerd: false,
-            images: BTreeSet::new(),
-            kubelet_enabled: false,
-        }),
+        setup: Some(node::NodeFacts { hostname: node.to_string(), cgroup2: true, ..node::NodeFacts::default() }),
         kubeadm: Some(KubeadmFacts { state: State::Fresh, cluster: None, ca: None, encryption: false, kubelet: false, ports: vec![] }),
         encryption: Fact::Absent,
     }
@@ -252,6 +240,42 @@ fn a_volume_that_is_held_gets_no_recovery_key_and_every_one_that_is_made_gets_a_
     let keys = of(&plan, "operator");
     assert!(keys.contains(&"recovery.kube1.kubelet/escrow".to_owned()) && !keys.contains(&"recovery.kube1.volkube/escrow".to_owned()));
     assert_eq!(kubestead_secrets::recovery_key().unwrap().expose().len(), kubestead_storage::key::LENGTH);
+}
+
+/// A node is called by its host name where Kubernetes is asked, and by its name where it is about its steps, keys and volumes.
+#[test]
+fn a_host_name_is_a_nodes_name_in_kubernetes_alone() {
+    let text = FILE.replace("{name: kube1,", "{name: kube1, hostname: kube1.example.com,");
+    let cluster = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let mut seen = seen(&cluster);
+    let held = plan_of(&cluster, &seen).held;
+    assert!(
+        held.iter().any(|h| h.object == "kube1/hostname" && h.hint.starts_with("hostnamectl set-hostname kube1.example.com")),
+        "{held:?}"
+    );
+    let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+    found.setup.as_mut().unwrap().hostname = "kube1.example.com".into();
+    let plan = plan_of(&cluster, &seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    let step = |id: &str| plan.steps.iter().find(|s| s.id.0 == id).unwrap_or_else(|| panic!("no step {id}"));
+    let Action::Kubeadm(kubeadm::Action::Join { spec, node, .. }) = &step("kube1/kubeadm/join").action else { panic!("it joins") };
+    assert_eq!((node.as_str(), spec.hostname(node).as_str()), ("kube1", "kube1.example.com"));
+    assert_eq!(spec.hostname(&name("kube2")).as_str(), "kube2");
+    let Action::Cluster(cluster::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
+    assert_eq!(nodes.iter().map(HostName::as_str).collect::<Vec<_>>(), ["cp1", "kube1.example.com", "kube2"]);
+    let manifests = |id: &str| match &step(id).action {
+        Action::Cluster(cluster::Action::Apply { manifests }) => manifests.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(manifests("cluster/labels/apply").iter().any(|m| m["metadata"]["name"] == "kube1.example.com"));
+    let volumes: Vec<_> =
+        manifests("cluster/storage/apply").into_iter().filter(|m| m["metadata"]["labels"]["volume.node"] == "kube1").collect();
+    assert!(!volumes.is_empty());
+    for volume in volumes {
+        let terms = &volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"];
+        assert_eq!(terms[0]["matchExpressions"][0]["values"], serde_json::json!(["kube1.example.com"]));
+        assert!(volume["metadata"]["name"].as_str().unwrap().starts_with("kube1-"));
+    }
 }
 
 #[test]

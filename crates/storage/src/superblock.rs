@@ -3,6 +3,7 @@
 //! ext4: the superblock stands at byte 1024, little-endian (kernel documentation, filesystems/ext4/super). xfs: at byte 0, big-endian
 //! (XFS Algorithms & Data Structures, "Superblocks").
 
+use crate::report::MOST;
 use crate::facts::Inodes;
 use crate::spec::Filesystem;
 
@@ -33,19 +34,20 @@ pub(crate) fn inodes(text: &str) -> Option<Inodes> {
 pub(crate) fn size(text: &str, filesystem: Filesystem) -> Option<u64> {
     let bytes = bytes(text)?;
     let four = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-    match filesystem {
+    let found = match filesystem {
         Filesystem::Ext4 => {
             let word = |at: usize| u64::from(u32::from_le_bytes(four(EXT4 + at)));
             // The upper half of the count means something only with the feature `64bit`.
             let upper = if word(0x60) & 0x80 != 0 { word(0x150) } else { 0 };
             let magic = word(0x38) & 0xffff == 0xef53;
-            (magic && word(0x18) < 7).then(|| (upper << 32 | word(0x4)) << (10 + word(0x18)))
+            (magic && word(0x18) < 7).then(|| (upper << 32 | word(0x4)).checked_mul(1 << (10 + word(0x18)))).flatten()
         }
         Filesystem::Xfs => {
             let word = |at: usize| u64::from(u32::from_be_bytes(four(at)));
             (&four(0) == b"XFSB").then(|| (word(8) << 32 | word(12)).checked_mul(word(4))).flatten()
         }
-    }
+    };
+    found.filter(|size| *size <= MOST)
 }
 
 #[cfg(test)]
@@ -93,6 +95,8 @@ mod tests {
         assert_eq!(size(&hex(&bytes[..100]), Filesystem::Xfs), None, "cut");
         assert_eq!(size(&hex(&bytes), Filesystem::Ext4), None);
         assert_eq!(size("", Filesystem::Ext4), None);
+        bytes[4..16].fill(0xff);
+        assert_eq!(size(&hex(&bytes), Filesystem::Xfs), None, "no disk is that large");
     }
 
     #[test]

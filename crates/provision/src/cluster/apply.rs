@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kubestead_core::kube::{Kube, KubeError, ObjectRef};
-use kubestead_core::name::Name;
+use kubestead_core::name::HostName;
 use kubestead_core::outcome::Done;
 
 use super::health::{shortfall, shortfalls};
@@ -55,7 +55,7 @@ pub async fn apply(action: &Action, kube: &dyn Kube) -> Result<Done, Error> {
 }
 
 /// Waits for the API, or for nodes and workloads.
-async fn wait(wanted: Option<(&[Name], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
+async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
     let begin = Instant::now();
     let none = BTreeSet::new();
     loop {
@@ -84,9 +84,9 @@ fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
     ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: String::new() }
 }
 
-async fn unready(nodes: &[Name], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
+async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
     let live = kube.list(&kind("v1", "Node", "")).await?;
-    let state = |name: &Name| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(|n| node(n, gone));
+    let state = |name: &HostName| live.iter().find(|n| n["metadata"]["name"] == name.as_str()).map(|n| node(n, gone));
     let mut found: Vec<String> = nodes
         .iter()
         .filter_map(|name| match state(name) {
@@ -123,7 +123,7 @@ mod tests {
         let conditions = json!([{"type": "Ready", "status": "False", "message": "no network plugin"}]);
         let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": {"conditions": conditions}});
         apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
-        let names = ["a", "b"].map(|n| Name::new(n).unwrap());
+        let names = ["a", "b"].map(|n| HostName::new(n).unwrap());
         let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
     }
@@ -134,7 +134,7 @@ mod tests {
         let status = json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]});
         let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status});
         apply(&Action::Apply { manifests: vec![manifest] }, &kube).await.unwrap();
-        let names = [Name::new("a").unwrap()];
+        let names = [HostName::new("a").unwrap()];
         let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
         assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
         assert!(unready(&names, &BTreeSet::new(), &kube).await.unwrap().is_empty());

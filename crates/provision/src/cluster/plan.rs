@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
-use kubestead_core::name::Name;
+use kubestead_core::name::HostName;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub enum Action {
     /// Waits until nodes and the cluster's own workloads are ready.
     Wait {
         /// The nodes.
-        nodes: Vec<Name>,
+        nodes: Vec<HostName>,
         /// What the API tells of and is no more: the ids of boots and containers.
         gone: BTreeSet<String>,
     },
@@ -44,14 +44,16 @@ pub enum Action {
 pub struct ObjectsSpec {
     /// The range of pods' addresses.
     pub pods: String,
+    /// The interfaces that flannel looks for, if not that of the default route.
+    pub interfaces: Vec<String>,
     /// flannel's image, and that of its plugin.
     pub images: (String, String),
     /// StorageClasses and PersistentVolumes.
     pub storage: Vec<Value>,
     /// The users' namespace.
     pub namespace: Option<Namespace>,
-    /// The nodes that are in or get in, with their labels.
-    pub nodes: BTreeMap<Name, BTreeMap<String, String>>,
+    /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
+    pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
     /// The steps after which the API answers.
     pub after: BTreeSet<StepId>,
     /// The steps after which all nodes are in.
@@ -78,7 +80,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         return part;
     }
     let topics = [
-        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.images.0, &spec.images.1)),
+        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1)),
         ("storage", "storage classes and persistent volumes", spec.storage.clone()),
         ("namespace", "the users' namespace, accounts and rights", spec.namespace.as_ref().map(namespace::manifests).unwrap_or_default()),
     ];
@@ -122,7 +124,7 @@ fn labels(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
 
 fn ready(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
     let waiting: Vec<String> =
-        spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(Name::to_string).collect();
+        spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(HostName::to_string).collect();
     let what = [waiting, facts.unready.clone()].concat();
     if !what.is_empty() {
         let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect(), gone: facts.gone.clone() };
@@ -172,6 +174,8 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::name::Name;
+
     use super::super::observe::NodeState;
     use super::*;
 
@@ -182,12 +186,13 @@ mod tests {
     fn spec() -> ObjectsSpec {
         ObjectsSpec {
             pods: "10.244.0.0/16".into(),
+            interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![
                 json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {"capacity": {"storage": "1Gi"}}}),
             ],
             namespace: Some(Namespace { name: name("apps"), users: vec![name("apps-user")] }),
-            nodes: BTreeMap::from([(name("cp1"), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
+            nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
         }

@@ -1,26 +1,41 @@
 //! Invariants over a plan of all domains.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
+use crate::node;
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let mut found = Vec::new();
+    let mut by_host: BTreeMap<&str, Vec<&Step<Action>>> = BTreeMap::new();
+    for step in &plan.steps {
+        if let Target::Host(name) = &step.target {
+            by_host.entry(name).or_default().push(step);
+        }
+    }
     for (name, fact) in &seen.nodes {
-        let target = Target::Host(name.to_string());
-        let own = plan.steps.iter().filter(|step| step.target == target);
+        let own = by_host.remove(name.as_str()).unwrap_or_default();
         match fact {
             Fact::Known(node) => {
-                let storage = |step: &Step<Action>| match &step.action {
-                    Action::Storage(action) => Some(step.clone().map(|_| action.clone())),
+                let storage = |step: &&Step<Action>| match &step.action {
+                    Action::Storage(action) => Some((*step).clone().map(|_| action.clone())),
                     _ => None,
                 };
-                let steps: Vec<_> = own.filter_map(storage).collect();
+                let steps: Vec<_> = own.iter().filter_map(storage).collect();
                 found.extend(kubestead_storage::check::steps(&node.storage, &steps));
+                for step in own {
+                    match (&step.action, &node.setup) {
+                        (Action::Node(action), Some(setup)) => found.extend(node::check::step(setup, &step.clone().map(|_| action.clone()))),
+                        (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
+                        _ => {}
+                    }
+                }
             }
-            Fact::Unknown(_) | Fact::Absent => found.extend(own.map(|step| format!("{}: {name} was not seen", step.id))),
+            Fact::Unknown(_) | Fact::Absent => found.extend(own.iter().map(|step| format!("{}: {name} was not seen", step.id))),
         }
     }
     found

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_storage::observe::Header;
 use kubestead_storage::plan as storage_plan;
@@ -281,7 +281,8 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     let carriers = cluster.nodes.iter().filter(|n| cluster.volumes_of(&n.name).any(|v| v.path == POOL_ROOT));
     let mut storage = kubestead_storage::pv::classes(&cluster.pools, &cluster.named);
     storage.extend(
-        carriers.flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.name.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
+        carriers
+            .flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.hostname.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
     );
     let labels = |node: &Node| {
         let mut labels = node.labels.clone();
@@ -290,13 +291,15 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
         }
         labels
     };
-    let nodes: BTreeMap<Name, _> = cluster.nodes.iter().filter(|n| inside(&n.name)).map(|n| (n.name.clone(), labels(n))).collect();
+    let members = || cluster.nodes.iter().filter(|n| inside(&n.name));
+    let nodes: BTreeMap<HostName, _> = members().map(|n| (n.hostname.clone(), labels(n))).collect();
     ObjectsSpec {
         pods: spec.pods.clone(),
+        interfaces: cluster.network.interfaces.clone(),
         images: (image("/flannel:", cluster::IMAGES.0), image("/flannel-cni-plugin:", cluster::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
-        joined: nodes.keys().map(|n| kubeadm::joined(spec, n)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
+        joined: members().map(|n| kubeadm::joined(spec, &n.name)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
         nodes,
         after: BTreeSet::from([kubeadm::joined(spec, &spec.first), StepId::new(spec.first.as_str(), "kubelet", "start")]),
     }
