@@ -3,8 +3,8 @@
 //! ext4: the superblock stands at byte 1024, little-endian (kernel documentation, filesystems/ext4/super). xfs: at byte 0, big-endian
 //! (XFS Algorithms & Data Structures, "Superblocks").
 
-use crate::report::MOST;
 use crate::facts::Inodes;
+use crate::report::MOST;
 use crate::spec::Filesystem;
 
 /// How many bytes are read.

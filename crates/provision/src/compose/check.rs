@@ -29,7 +29,9 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
                 found.extend(kubestead_storage::check::steps(&node.storage, &steps));
                 for step in own {
                     match (&step.action, &node.setup) {
-                        (Action::Node(action), Some(setup)) => found.extend(node::check::step(setup, &step.clone().map(|_| action.clone()))),
+                        (Action::Node(action), Some(setup)) => {
+                            found.extend(node::check::step(setup, &step.clone().map(|_| action.clone())))
+                        }
                         (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
                         _ => {}
                     }
