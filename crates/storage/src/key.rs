@@ -7,8 +7,8 @@ use kubestead_core::secret::Secret;
 
 use crate::spec::Volume;
 
-/// The bytes of a LUKS2 header with its key slots, in MiB, as `luksFormat` makes them by default (cryptsetup-luksFormat(8)).
-const HEADER: u32 = 16;
+/// The function `copy_header`.
+pub(crate) const COPY: &str = include_str!("scripts/header.sh");
 
 /// How many characters a recovery key has: 52 letters and digits in groups of four, joined by `-`.
 pub const LENGTH: usize = 64;
@@ -26,11 +26,7 @@ pub(crate) fn whole(key: &KeyRef, recovery: Secret) -> Result<Secret, KeyError> 
 
 /// Shell text that copies the header of a volume to a folder in memory, `$t`, that goes with the shell; `$t/header` is the copy.
 pub fn copy_header(volume: &Volume) -> String {
-    format!(
-        "umask 077; t=$(mktemp -d /run/kubestead-key.XXXXXX) || exit 70; trap 'rm -rf \"$t\"' EXIT\n\
-         d={}; [ -b \"$d\" ] || exit 4; dd if=\"$d\" of=\"$t/header\" bs=1M count={HEADER} status=none || exit 70",
-        quote(&volume.device())
-    )
+    format!("device={}\n{COPY}copy_header", quote(&volume.device()))
 }
 
 /// A command that ends with 0 when the recovery key opens the volume's recovery slot, 2 when it does not, 1 when there is no such slot

@@ -10,7 +10,7 @@ use kubestead_core::procedure::Procedure;
 use crate::action::Action;
 use crate::apply::{MAPPING, of_volume};
 use crate::facts::{Group, Header, StorageFacts};
-use crate::key::copy_header;
+use crate::key::COPY;
 use crate::marks::{TOKEN, VOLUME};
 use crate::spec::{HostStorage, Volume};
 use crate::unit;
@@ -62,6 +62,6 @@ pub(crate) fn procedure(volume: &Volume) -> Procedure {
         .var("volume", VOLUME)
         .var("unlock", unit::cryptsetup_unit(volume))
         .list("files", unit::units(volume).iter().map(|f| &f.path));
-    procedure.guard = format!("{MAPPING}copy_header() {{\n{}\n}}\n{}", copy_header(volume), procedure.guard);
+    procedure.guard = format!("{MAPPING}{COPY}{}", procedure.guard);
     procedure
 }

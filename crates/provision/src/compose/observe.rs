@@ -106,6 +106,14 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         seen.keys.insert(name, Fact::from_result(keys));
     }
     if let Fact::Known(api) = &seen.api {
+        for (node, fact) in &mut seen.nodes {
+            if let Fact::Known(NodeSeen { storage, kubeadm: Some(member), .. }) = fact
+                && super::witness::blank_member(api, node, member.state, storage)
+            {
+                let who = "the cluster has its node as a member";
+                storage.witnesses = storage.volumes.keys().map(|volume| (volume.clone(), who.to_owned())).collect();
+            }
+        }
         for (node, (volume, who)) in super::witness::bound(cluster, api) {
             if let Some(Fact::Known(found)) = seen.nodes.get_mut(&node) {
                 found.storage.witnesses.insert(volume, who);

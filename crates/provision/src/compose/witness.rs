@@ -1,12 +1,16 @@
-//! What the API knows of volumes of machines: persistent volumes that are bound were there once, whatever the disk says.
+//! What the API knows of volumes of machines, whatever their disks say: persistent volumes that are bound were there once, and so were the
+//! volumes of a node that is a member of the cluster and whose machine knows nothing of it.
 
 use std::collections::BTreeMap;
 
+use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
+use kubestead_storage::facts::StorageFacts;
 use serde_json::Value;
 
 use crate::cluster::ApiFacts;
 use crate::file::{Cluster, POOL_ROOT};
+use crate::kubeadm::State;
 
 /// By node: the volume that carries bound persistent volumes, and which these are.
 pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, String)> {
@@ -23,6 +27,13 @@ pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, 
         Some((node.clone(), (carrier.name.clone(), format!("bound persistent volumes are on it: {}", volumes.join(", ")))))
     };
     bound.into_iter().filter_map(carried).collect()
+}
+
+/// Whether a node is a member by the API, and its machine has no trace of that and of no volume: it was installed anew, or its disks were
+/// all replaced. A first run that was cut off has no member yet, and a member that gets its first volumes knows that it is one.
+pub(super) fn blank_member(api: &ApiFacts, node: &Name, state: State, storage: &StorageFacts) -> bool {
+    let traceless = storage.volumes.values().all(|v| v.logical == Fact::Absent && v.crypttab.is_none() && v.fstab.is_none());
+    api.nodes.contains_key(node.as_str()) && state == State::Fresh && traceless
 }
 
 /// The persistent volume, and the claim that it is bound to.
@@ -57,5 +68,28 @@ mod tests {
         let told = bound(&cluster, &ApiFacts { answers: true, objects, ..ApiFacts::default() });
         let told: Vec<(String, String)> = told.into_iter().map(|(node, (v, who))| (format!("{node}/{v}"), who)).collect();
         assert_eq!(told, [("kube1/volkube".to_owned(), "bound persistent volumes are on it: kube1-a for apps/data".to_owned())]);
+    }
+
+    #[test]
+    fn a_member_whose_machine_is_blank_had_volumes_and_one_that_knows_of_itself_did_not_lose_them() {
+        let name = |text: &str| Name::new(text).unwrap();
+        let text = include_str!("../../../../examples/three-nodes/cluster.yaml");
+        let cluster = file::load("cluster.yaml", text, Path::new("/x")).unwrap();
+        let spec = crate::compose::storage(&cluster, &name("kube1"));
+        let lvm = ("storage/lvm", 0, "{\"report\": []}");
+        let blank = kubestead_storage::observe::read(&spec, &kubestead_core::probe::Answers::from_pairs([lvm]));
+        let state = crate::cluster::NodeState {
+            ready: true,
+            message: String::new(),
+            labels: BTreeMap::new(),
+            owned: std::collections::BTreeSet::default(),
+        };
+        let api = ApiFacts { answers: true, nodes: BTreeMap::from([("kube1".to_owned(), state)]), ..ApiFacts::default() };
+        assert!(blank_member(&api, &name("kube1"), State::Fresh, &blank));
+        assert!(!blank_member(&api, &name("kube2"), State::Fresh, &blank), "a first run has no member yet");
+        assert!(!blank_member(&api, &name("kube1"), State::Worker, &blank), "its first volumes");
+        let mut lines = blank.clone();
+        lines.volumes.values_mut().next().unwrap().crypttab = Some("luks-kubelet".into());
+        assert!(!blank_member(&api, &name("kube1"), State::Fresh, &lines), "its lines say more");
     }
 }

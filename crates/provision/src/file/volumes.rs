@@ -4,18 +4,14 @@
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
-use kubestead_storage::spec::Filesystem;
+use kubestead_storage::spec::{self, Filesystem};
 
 use super::decode::{At, Findings};
 
-/// The size of an extent that vgcreate(8) chooses: LVM makes nothing smaller, and no part of one.
-const EXTENT: u64 = 4 << 20;
+/// LVM makes nothing smaller, and no part of one.
+const EXTENT: u64 = spec::EXTENT.0;
 /// LUKS2's header, before the first byte of a filesystem.
-const HEADER: u64 = 16 << 20;
-/// mkfs.xfs(8): "Filesystem must be larger than 300MB".
-const LEAST_XFS: u64 = 300 << 20;
-/// What is left of the least LV that has room after the header. mkfs.ext4(8) makes a filesystem with a journal of it.
-const LEAST_EXT4: u64 = EXTENT;
+const HEADER: u64 = spec::HEADER.0;
 /// ext4's largest (with blocks of 4 KiB), and the largest that the kernel addresses.
 const MOST_EXT4: u64 = 1 << 60;
 const MOST_XFS: u64 = (1 << 63) - EXTENT;
@@ -31,10 +27,11 @@ const UNIT: usize = 255;
 
 /// A volume's size: large enough for its filesystem, and in whole extents, which is told.
 pub(super) fn size(size: &At<Bytes>, filesystem: Filesystem, out: &mut Findings) -> Option<Bytes> {
-    let (least, most) = match filesystem {
-        Filesystem::Ext4 => (LEAST_EXT4, MOST_EXT4),
-        Filesystem::Xfs => (LEAST_XFS, MOST_XFS),
+    let most = match filesystem {
+        Filesystem::Ext4 => MOST_EXT4,
+        Filesystem::Xfs => MOST_XFS,
     };
+    let least = spec::least(filesystem).0 - HEADER;
     let fs = filesystem.as_str();
     let Some(rounded) = size.value.round_up(EXTENT).filter(|rounded| rounded.0 <= most) else {
         out.error(&size.place, format!("a volume's size: {} is more than {fs} holds, {}", size.value, Bytes(most)), None);
@@ -47,7 +44,7 @@ pub(super) fn size(size: &At<Bytes>, filesystem: Filesystem, out: &mut Findings)
             Bytes(HEADER),
             Bytes(least)
         );
-        let small = filesystem == Filesystem::Xfs && rounded.0 >= HEADER + LEAST_EXT4;
+        let small = filesystem == Filesystem::Xfs && rounded.0 >= spec::least(Filesystem::Ext4).0;
         let other = if small { ", or take ext4" } else { "" };
         out.error(&size.place, message, format!("write {} or more{other}", Bytes(HEADER + least)));
         return None;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Erases the keys of a volume and removes it. Every stage leaves the volume such that the next run finds it ours and goes on: the header's
-# token outlives its key slots, and the LV goes last. mapping.sh and the function copy_header stand ahead.
+# token outlives its key slots, and the LV goes last. mapping.sh and header.sh stand ahead.
 # guard
 lvs "$group/$name" > /dev/null 2>&1 || already
 tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
