@@ -22,11 +22,22 @@ for call, error in [(lambda: kubestead.plan(bad), ValueError), (lambda: kubestea
 # The folder of secrets is read too, and a value is not shown.
 with_secrets = tmp / "s" / "cluster.yaml"
 (tmp / "s" / "secrets").mkdir(parents=True)
-with_secrets.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nkubernetes: {version: 1.37.1, bundle: b}\nnodes:\n- {name: n1, address: 127.0.0.1, roles: [control-plane]}\n")
+with_secrets.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nkubernetes: {version: 1.37.1, bundle: b}\nnodes:\n- {name: n1, address: 192.0.2.1, roles: [control-plane]}\n")
 assert kubestead.check(with_secrets) == []
 (tmp / "s" / "secrets" / "clear.yaml").write_text("kind: Secret\nstringData: {a: canary}\n")
 found = kubestead.check(with_secrets)
 assert len(found) == 1 and found[0]["place"]["line"] == 2 and "canary" not in str(found), found
+# What an ssh configuration of the repository would run is not run.
+untrusted = tmp / "untrusted.yaml"
+untrusted.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nnodes:\n- {name: n1, address: 127.0.0.1, roles: [control-plane]}\nssh: {config: proxy}\n")
+(tmp / "proxy").write_text(f"Host *\n  ProxyCommand touch {tmp}/ran\n")
+assert kubestead.check(untrusted) == []
+try:
+    kubestead.plan(untrusted)
+    raise AssertionError("ValueError was expected")
+except ValueError as error:
+    assert "proxy:2: ProxyCommand" in str(error), error
+assert not (tmp / "ran").exists()
 # A machine that does not answer is held, and told to the callback.
 alone = tmp / "alone.yaml"
 alone.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nnodes:\n- {name: n1, address: 127.0.0.1, roles: [control-plane]}\nssh: {config: ssh}\n")

@@ -26,6 +26,9 @@ pub(crate) struct Common {
     /// How answers look.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
+    /// Use the file's `ssh.config` even if it lies in the same repository and may run programs on this computer: read it first.
+    #[arg(long, env = "KUBESTEAD_TRUST_SSH_CONFIG", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) trust_ssh_config: bool,
 }
 
 /// How answers look.
@@ -95,7 +98,7 @@ pub(crate) enum Command {
     Kubeconfig {
         #[command(flatten)]
         common: Common,
-        /// Write the contexts into the first file of KUBECONFIG or ~/.kube/config; other entries stay.
+        /// Write the contexts into the files of KUBECONFIG or ~/.kube/config, where kubectl would; all else in them stays as it is.
         #[arg(long)]
         merge: bool,
     },

@@ -22,6 +22,17 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
+    /// What to do, in our own words.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// The same failure with what to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }
 
 impl<E: std::error::Error> From<E> for Failure {
@@ -35,11 +46,11 @@ impl<E: std::error::Error> From<E> for Failure {
             }
             cause = next.source();
         }
-        Self { exit: Exit::Failed, message }
+        Self { exit: Exit::Failed, message, hint: None }
     }
 }
 
 /// A failure from a message.
 pub(crate) fn fail(exit: Exit, message: impl Into<String>) -> Failure {
-    Failure { exit, message: message.into() }
+    Failure { exit, message: message.into(), hint: None }
 }

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            print::note(&format!("error: {}", failure.message));
+            print::note(&failure);
             ExitCode::from(failure.exit as u8)
         }
     }

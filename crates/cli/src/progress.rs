@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kubestead_core::event::{Event, Reporter};
+use kubestead_core::event::{Event, Planned, Reporter};
 use kubestead_core::outcome::Outcome;
+use kubestead_core::visible::visible;
 
-use crate::{print, render};
+use crate::print::{self, Shown};
+use crate::render;
 
 /// Shows events on standard error, and keeps them in a journal for people. Nothing reads the journal back to decide.
 pub(crate) struct Progress {
@@ -26,7 +28,7 @@ impl Progress {
         Self { bar: Mutex::new(None), journal: file.map(Mutex::new) }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&self, text: &Shown) {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match bar.as_ref() {
             Some(bar) => bar.suspend(|| print::note(text)),
@@ -42,7 +44,7 @@ impl Progress {
         if std::io::stderr().is_terminal() && total > 0 {
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
-            let new = ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_owned());
+            let new = ProgressBar::new(total as u64).with_style(style).with_prefix(visible(name).into_owned());
             *bar = Some(new);
         }
     }
@@ -51,7 +53,7 @@ impl Progress {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = bar.as_ref() {
             match message {
-                Some(text) => bar.set_message(text),
+                Some(text) => bar.set_message(visible(&text).into_owned()),
                 None => bar.inc(1),
             }
         }
@@ -68,33 +70,55 @@ impl Reporter for Progress {
     fn on(&self, event: &Event) {
         if let (Some(journal), Ok(text)) = (&self.journal, serde_json::to_string(event)) {
             let mut file = journal.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = writeln!(file, "{text}");
+            let _ = writeln!(file, "{}", print::ascii(&text));
+        }
+        for line in told(event) {
+            self.line(&line);
         }
         match event {
             Event::Stage { name, total } => self.stage(name, *total),
-            Event::Seen { host, gap } => {
-                if let Some(gap) = gap {
-                    self.line(&format!("{host}: not seen: {gap}"));
-                }
-                self.advance(None);
-            }
-            Event::Planned { steps, held } => {
-                for planned in steps {
-                    self.line(&render::line(&planned.step, planned.risk, &planned.what));
-                }
-                self.line(&format!("{} to do, {} held", steps.len(), held.len()));
-            }
+            Event::Seen { .. } | Event::Ended { .. } => self.advance(None),
             Event::Started { step, .. } => self.advance(Some(step.to_string())),
-            Event::Ended { step, outcome, millis } => {
-                let seconds = std::time::Duration::from_millis(u64::try_from(*millis).unwrap_or(u64::MAX)).as_secs_f64();
-                match outcome {
-                    Outcome::Changed => self.line(&format!("  done     {step} ({seconds:.1} s)")),
-                    Outcome::Already => self.line(&format!("  already  {step}")),
-                    Outcome::Skipped(why) => self.line(&format!("  skipped  {step}: {why}")),
-                    Outcome::Failed(why) => self.line(&format!("  FAILED   {step} ({seconds:.1} s): {why}")),
-                }
-                self.advance(None);
-            }
+            Event::Planned { .. } => {}
         }
+    }
+}
+
+/// What is told of an event, a message each.
+fn told(event: &Event) -> Vec<Shown> {
+    match event {
+        Event::Seen { host, gap: Some(gap) } => vec![Shown::from(&format!("{host}: not seen: {gap}"))],
+        Event::Planned { steps, held } => {
+            let line = |planned: &Planned| Shown::from(&render::line(&planned.step, planned.risk, &planned.what));
+            steps.iter().map(line).chain([Shown::from(&format!("{} to do, {} held", steps.len(), held.len()))]).collect()
+        }
+        Event::Ended { step, outcome, millis } => {
+            let seconds = std::time::Duration::from_millis(u64::try_from(*millis).unwrap_or(u64::MAX)).as_secs_f64();
+            vec![Shown::from(&match outcome {
+                Outcome::Changed => format!("  done     {step} ({seconds:.1} s)"),
+                Outcome::Already => format!("  already  {step}"),
+                Outcome::Skipped(why) => format!("  skipped  {step}: {why}"),
+                Outcome::Failed(why) => format!("  FAILED   {step} ({seconds:.1} s): {why}"),
+            })]
+        }
+        Event::Stage { .. } | Event::Seen { gap: None, .. } | Event::Started { .. } => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubestead_core::plan::StepId;
+
+    use super::*;
+
+    #[test]
+    fn a_hosts_stderr_is_told_as_the_end_of_its_line() {
+        let step = StepId("kube1/data/mkfs".into());
+        let why = "kube1: mkfs.ext4: no\x1b[1A\x1b[2K\n  done     kube1/data/mkfs (0.1 s)\r\n3 to do, 0 held; needs your consent: --yes x"
+            .to_owned();
+        let told = told(&Event::Ended { step, outcome: Outcome::Failed(why), millis: 1500 });
+        let text: String = told.iter().map(ToString::to_string).collect();
+        let expected = "  FAILED   kube1/data/mkfs (1.5 s): kube1: mkfs.ext4: no\\u{1b}[1A\\u{1b}[2K\n  | done     kube1/data/mkfs (0.1 s)\n  | 3 to do, 0 held; needs your consent: --yes x\n";
+        assert_eq!(text, expected);
     }
 }

@@ -5,34 +5,37 @@ use std::fmt::Write as _;
 use kubestead_core::plan::{Plan, Risk, Step, StepId};
 use serde::Serialize;
 
+use crate::print::Shown;
+
 /// A plan for people: what happens where, what it costs, what is held.
-pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> String {
-    let mut text = String::new();
+pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> Shown {
+    let mut shown = Shown::default();
     if plan.is_empty() {
-        return "Nothing to do: everything is as the file says.\n".to_owned();
+        shown.line("Nothing to do: everything is as the file says.");
+        return shown;
     }
     for step in &plan.steps {
-        let _ = writeln!(text, "{}", line(&step.id, step.risk, &step.why));
+        shown.line(line(&step.id, step.risk, &step.why));
         if diff {
-            details(step, &mut text);
+            details(step, &mut shown);
         }
     }
     for held in &plan.held {
-        let _ = writeln!(text, "  held {}: {}", held.object, held.reason);
+        shown.line(format!("  held {}: {}", held.object, held.reason));
         if !held.hint.is_empty() {
-            let _ = writeln!(text, "       hint: {}", held.hint);
+            shown.line(format!("       hint: {}", held.hint));
         }
     }
     let destroying = plan.steps.iter().filter(|s| s.risk == Risk::Destroys).count();
-    let _ = write!(text, "{} to do, {} held", plan.steps.len(), plan.held.len());
+    let mut text = format!("{} to do, {} held", plan.steps.len(), plan.held.len());
     if destroying > 0 {
         let _ = write!(text, "; {destroying} would destroy data and need --yes STEP each");
     }
     for step in plan.steps.iter().filter(|s| s.asks) {
         let _ = write!(text, "; needs your consent: --yes {}", step.id);
     }
-    text.push('\n');
-    text
+    shown.line(text);
+    shown
 }
 
 /// A step in one line.
@@ -46,29 +49,27 @@ pub(crate) fn line(step: &StepId, risk: Risk, what: &str) -> String {
 }
 
 /// The parameters of a step: the same value that runs. Long texts (files, manifests) line by line.
-fn details<A: Serialize>(step: &Step<A>, text: &mut String) {
+fn details<A: Serialize>(step: &Step<A>, shown: &mut Shown) {
     if let Ok(value) = serde_json::to_value(&step.action) {
-        walk("", &value, text);
+        walk("", &value, shown);
     }
 }
 
-fn walk(path: &str, value: &serde_json::Value, text: &mut String) {
+fn walk(path: &str, value: &serde_json::Value, shown: &mut Shown) {
     match value {
         serde_json::Value::Object(map) => {
             for (key, inner) in map {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                walk(&path, inner, text);
+                walk(&path, inner, shown);
             }
         }
         serde_json::Value::String(long) if long.contains('\n') => {
-            let _ = writeln!(text, "      {path}:");
-            for line in long.lines() {
-                let _ = writeln!(text, "        | {line}");
-            }
+            shown.line(format!("      {path}:"));
+            shown.text("        | ", long);
         }
         serde_json::Value::Null => {}
         other => {
-            let _ = writeln!(text, "      {path}: {other}");
+            shown.line(format!("      {path}: {other}"));
         }
     }
 }
@@ -79,6 +80,26 @@ mod tests {
 
     use super::*;
 
+    /// Words of hosts and files where a plan has them: the reason of a step, what is held, an object, a hint, a parameter and its key.
+    #[test]
+    fn no_word_of_a_host_begins_a_line_or_reaches_the_terminal_raw() {
+        let hostile = "Debian\x1b[2K\r\n  ! kube1/data/wipe   wipe it\n1 to do; needs your consent: --yes kube1/data/wipe\u{202e}";
+        let mut part = Part::default();
+        let action = serde_json::json!({hostile: hostile, "one": "line\x1b]0;x\x07"});
+        part.push(Step::new(Target::Host("kube1".into()), "data", "make", action, hostile));
+        part.held.push(Held::new(hostile, hostile, hostile));
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        for diff in [false, true] {
+            let text = super::plan(&plan, diff).to_string();
+            assert!(!text.chars().any(|c| c != '\n' && kubestead_core::visible::is_hidden(c)), "{text:?}");
+            for line in text.lines() {
+                let ours = ["  + kube1/data/make ", "  held Debian", "       hint: Debian", "1 to do, 1 held", "      ", "        | "];
+                assert!(ours.iter().any(|begin| line.starts_with(begin)) && !line.starts_with("  !"), "{text}");
+            }
+            assert_eq!(text.lines().last(), Some("1 to do, 1 held"));
+        }
+    }
+
     #[test]
     fn a_plan_tells_steps_risks_and_what_is_held() {
         let mut part = Part::default();
@@ -87,7 +108,7 @@ mod tests {
         );
         part.held.push(Held::new("kube2/data", "holds ext4", "look at it"));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
-        let text = super::plan(&plan, true);
+        let text = super::plan(&plan, true).to_string();
         for part in ["! kube1/data/wipe", "| b", "held kube2/data: holds ext4", "1 to do, 1 held; 1 would destroy"] {
             assert!(text.contains(part), "{text}");
         }

@@ -24,3 +24,4 @@ pub mod put;
 pub mod secret;
 pub mod size;
 pub mod twin;
+pub mod visible;

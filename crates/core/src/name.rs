@@ -13,18 +13,24 @@ pub struct Name(String);
 #[error("{0:?} is not a name: 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit (RFC 1123)")]
 pub struct BadName(pub String);
 
+/// Whether a text is a label as in RFC 1123.
+pub fn is_label(text: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let edge = |c: Option<&u8>| c.is_some_and(|c| *c != b'-');
+    let bytes = text.as_bytes();
+    bytes.len() <= 63 && bytes.iter().all(|c| inner(*c)) && edge(bytes.first()) && edge(bytes.last())
+}
+
+/// Whether a text is a subdomain as in RFC 1123: labels with dots between them, at most 253 characters.
+pub fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
 impl Name {
     /// Checks and takes a name.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
         let text = text.into();
-        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        let edge = |c: Option<&u8>| c.is_some_and(|c| *c != b'-');
-        let bytes = text.as_bytes();
-        if bytes.len() <= 63 && bytes.iter().all(|c| inner(*c)) && edge(bytes.first()) && edge(bytes.last()) {
-            Ok(Self(text))
-        } else {
-            Err(BadName(text))
-        }
+        if is_label(&text) { Ok(Self(text)) } else { Err(BadName(text)) }
     }
 
     /// The text.
@@ -52,9 +58,73 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// A machine's host name, which is its name in Kubernetes: labels as in RFC 1123 with dots between them, such as `kube1` or
+/// `kube1.example.com`. At most 63 characters: the kubelet also writes it into the label `kubernetes.io/hostname`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostName(String);
+
+/// Why a text is not a [`HostName`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not a host name: at most 63 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit (RFC 1123)")]
+pub struct BadHostName(pub String);
+
+impl HostName {
+    /// Checks and takes a host name.
+    pub fn new(text: impl Into<String>) -> Result<Self, BadHostName> {
+        let text = text.into();
+        if text.len() <= 63 && is_subdomain(&text) { Ok(Self(text)) } else { Err(BadHostName(text)) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Name> for HostName {
+    /// Every label is a host name.
+    fn from(name: &Name) -> Self {
+        Self(name.0.clone())
+    }
+}
+
+impl TryFrom<String> for HostName {
+    type Error = BadHostName;
+    fn try_from(text: String) -> Result<Self, BadHostName> {
+        Self::new(text)
+    }
+}
+
+impl From<HostName> for String {
+    fn from(name: HostName) -> Self {
+        name.0
+    }
+}
+
+impl std::fmt::Display for HostName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn host_names_may_have_dots_and_fit_a_label_of_kubernetes() {
+        let longest = format!("{}.{}", "a".repeat(31), "b".repeat(31));
+        for good in ["kube1", "kube1.example.com", longest.as_str()] {
+            assert!(HostName::new(good).is_ok(), "{good}");
+        }
+        let long = format!("{}.{}", "a".repeat(32), "b".repeat(31));
+        for bad in ["", ".", "a.", ".a", "a..b", "A.b", "a_b.c", "-a.b", long.as_str()] {
+            assert!(HostName::new(bad).is_err(), "{bad}");
+        }
+        assert!(is_subdomain(&["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".")));
+        assert!(!is_subdomain(&["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(62)].join(".")));
+    }
 
     #[test]
     fn labels_are_taken_and_others_refused() {

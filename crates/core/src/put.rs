@@ -1,11 +1,15 @@
 //! Files that are put on a host, all in one command: each is whole beside its place, and on the disk, before any takes it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::command::{Stdin, quote};
+use crate::command::Stdin;
+use crate::fact::Gap;
 use crate::host::Host;
 use crate::outcome::Done;
+use crate::probe::Section;
 use crate::procedure::{Procedure, ProcedureError};
 
 /// A file that is ours alone, with its text.
@@ -43,45 +47,199 @@ pub fn digest(content: impl AsRef<[u8]>) -> String {
     Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// [`puts`] for files whose texts are at hand.
+/// What kubestead wrote on a host, as `sha256sum` prints it: so that a file of somebody else, or one that was changed since, is never replaced
+/// without a word.
+pub const MANIFEST: &str = "/etc/kubestead/files";
+/// Programs that were installed and verified: lines of `sha256 size mtime path`. They are too large to be read at every look.
+pub const INSTALLED: &str = "/var/lib/kubestead/installed";
+
+/// The procedure of a file, with the functions around the manifest ahead of its guard: `sum_of`, `recorded`, `record`, `keep_copy`, `marked`.
+pub fn with_manifest(text: &str) -> Procedure {
+    let mut procedure = Procedure::script(text).var("manifest", MANIFEST);
+    procedure.guard = format!("{}\n{}", include_str!("scripts/manifest.sh"), procedure.guard);
+    procedure
+}
+
+fn place(files: &[Put], installed: &str) -> Procedure {
+    with_manifest(include_str!("scripts/put.sh"))
+        .var("installed", installed)
+        .list("paths", files.iter().map(|f| &f.path))
+        .list("sums", files.iter().map(|f| &f.sha256))
+        .list("modes", files.iter().map(|f| format!("{:o}", f.mode)))
+        .list("sizes", files.iter().map(|f| f.size.to_string()))
+}
+
+/// The procedure that puts files whose texts are at hand, and writes them into the [`MANIFEST`]. Its guard defines `fits` (whether all are there
+/// already) and `note` (writes them into the manifest without writing them); a caller adds what belongs around it. The guard refuses anything
+/// but a regular file, and a file that kubestead did not write or that was changed since: see [`adopt`].
 pub fn put_texts(files: &[Owned]) -> Procedure {
     let texts = files.iter().map(|f| f.text.as_str()).collect::<String>();
-    puts(&files.iter().map(Put::from).collect::<Vec<_>>()).stdin(Stdin::Plain(texts.into_bytes()))
+    place(&files.iter().map(Put::from).collect::<Vec<_>>(), "").stdin(Stdin::Plain(texts.into_bytes()))
 }
 
 /// Writes files on a host; `Already` when all are there.
 pub async fn write(files: &[Owned], host: &dyn Host) -> Result<Done, ProcedureError> {
     let mut procedure = put_texts(files);
-    procedure.guard.push_str("\nif fits; then already; fi");
+    procedure.guard.push_str("\nif fits; then\n    note\n    already\nfi");
     procedure.run(host).await
 }
 
-/// The procedure that puts files whose contents follow each other on standard input, which the caller adds. Its guard defines `fits`
-/// (whether all are there already); a caller adds what belongs around it. The guard refuses what is no regular file.
+/// As [`put_texts`], for programs whose contents the caller adds on standard input and records in [`INSTALLED`].
 pub fn puts(files: &[Put]) -> Procedure {
-    let each = |line: &dyn Fn(&Put) -> String| files.iter().map(line).collect::<String>();
-    let paths = each(&|f| format!(" {}", quote(&f.path)));
-    let sums = each(&|f| format!(" {} {}", f.sha256, quote(&f.path)));
-    let modes = each(&|f| format!("{:o}\n", f.mode));
-    let lines = each(&|f| format!("put {} {:o} {}\n", quote(&f.path), f.mode, f.size));
-    Procedure::new(
-        format!(
-            "paths=({paths})\nfor p in \"${{paths[@]}}\"; do\n\
-             if [ -L \"$p\" ] || {{ [ -e \"$p\" ] && [ ! -f \"$p\" ]; }}; then refuse \"$p is not a regular file\"; fi\ndone\n\
-             fits() {{ [ \"${{#paths[@]}}\" = 0 ] || {{ printf '%s  %s\\n'{sums} | sha256sum --status -c - 2> /dev/null && [ \"$(stat -c %a \"${{paths[@]}}\")\" = '{}' ]; }}; }}",
-            modes.trim_end()
-        ),
-        // What a power cut left of an earlier writing goes first.
-        format!(
-            "parts=() folders=()\ntrap 'rm -f \"${{parts[@]}}\"' EXIT\nfor p in \"${{paths[@]}}\"; do rm -f \"${{p%/*}}\"/.kubestead.??????; done\n\
-             put() {{\nlocal d=${{1%/*}} t; mkdir -p -m 0755 \"$d\"; t=$(umask 077; mktemp \"$d/.kubestead.XXXXXX\")\n\
-             parts+=(\"$t\"); folders+=(\"$d\"); chmod \"$2\" \"$t\"; head -c \"$3\" > \"$t\"\n\
-             [ \"$(stat -c %s \"$t\")\" = \"$3\" ] || refuse \"what $1 shall hold was cut off\"\n}}\n{lines}\
-             if [ \"${{#parts[@]}}\" != 0 ]; then\nsync \"${{parts[@]}}\"\n\
-             for i in \"${{!parts[@]}}\"; do mv -fT \"${{parts[i]}}\" \"${{paths[i]}}\"; done\nsync \"${{folders[@]}}\"\nfi"
-        ),
-        "fits || unverified 'a file does not hold what was written'",
-    )
+    place(files, INSTALLED)
+}
+
+/// The procedure that takes over a file that was looked at and held what has that sum: it keeps a copy as `PATH.before-kubestead` (with a number
+/// if there is another one), and writes into the [`MANIFEST`] that the file may be replaced.
+pub fn adopt(path: &str, sum: &str) -> Procedure {
+    with_manifest(include_str!("scripts/adopt.sh")).var("path", path).var("sum", sum)
+}
+
+/// The procedure that writes files into the [`MANIFEST`] that already hold what they shall; pairs of path and sum.
+pub fn record(files: &[(String, String)]) -> Procedure {
+    with_manifest(include_str!("scripts/record.sh"))
+        .list("paths", files.iter().map(|(path, _)| path))
+        .list("sums", files.iter().map(|(_, sum)| sum))
+}
+
+/// The section that looks at files of ours, for [`Files::read`].
+pub fn section(name: impl Into<String>, files: &[Owned]) -> Section {
+    Section::script(name, include_str!("scripts/files.sh"))
+        .var("manifest", MANIFEST)
+        .list("paths", files.iter().map(|f| &f.path))
+        .list("sums", files.iter().map(|f| digest(&f.text)))
+}
+
+/// What is where files of ours belong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Files {
+    /// The manifest: for each path the sums that kubestead wrote there.
+    pub written: BTreeMap<String, BTreeSet<String>>,
+    /// What is there.
+    pub found: BTreeMap<String, Found>,
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Found {
+    /// A file.
+    File {
+        /// sha256 of what it holds.
+        sum: String,
+        /// Who wrote it, when the manifest does not say it.
+        mark: Mark,
+        /// What a file of nobody known configures: its headings.
+        headings: Vec<String>,
+    },
+    /// A link, a folder, or something else that is not replaced.
+    Other,
+}
+
+/// Who wrote a file that the manifest does not tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mark {
+    /// Nothing is known.
+    None,
+    /// kubestead, before it kept a manifest: by the file's name or first lines.
+    Kubestead,
+    /// A package of the distribution, and nobody changed it.
+    Package,
+}
+
+/// How a file stands to what it shall hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not there.
+    Missing,
+    /// It holds that, and the manifest says that kubestead wrote it.
+    Done,
+    /// It holds that, and the manifest does not know it.
+    Unrecorded,
+    /// It holds something else that kubestead wrote: it may be replaced.
+    Ours,
+    /// It holds what its package ships: it may be replaced, and a copy is kept.
+    Shipped,
+    /// It was changed since kubestead wrote it.
+    Changed,
+    /// Somebody else wrote it.
+    Foreign,
+    /// It is no regular file.
+    Other,
+}
+
+impl Files {
+    /// Reads the answer of [`section`].
+    pub fn read(text: &str) -> Result<Self, Gap> {
+        let mut files = Self::default();
+        let mut headings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in text.lines() {
+            match line.split('\t').collect::<Vec<_>>()[..] {
+                ["w", sum, path] => _ = files.written.entry(path.to_owned()).or_default().insert(sum.to_owned()),
+                ["h", path, heading] => headings.entry(path.to_owned()).or_default().push(heading.trim().to_owned()),
+                ["o", path] => _ = files.found.insert(path.to_owned(), Found::Other),
+                ["f", sum, mark, path] if is_sum(sum) => {
+                    let mark = match mark {
+                        "kubestead" => Mark::Kubestead,
+                        "package" => Mark::Package,
+                        _ => Mark::None,
+                    };
+                    let headings = headings.remove(path).unwrap_or_default();
+                    files.found.insert(path.to_owned(), Found::File { sum: sum.to_owned(), mark, headings });
+                }
+                _ => return Err(Gap::new(format!("what is said of files was not understood: {line:?}"))),
+            }
+        }
+        Ok(files)
+    }
+
+    /// Files as they are after these were written; for tests and models.
+    pub fn holding<'a>(files: impl IntoIterator<Item = &'a Owned>) -> Self {
+        let mut all = Self::default();
+        for file in files {
+            let sum = digest(&file.text);
+            all.written.entry(file.path.clone()).or_default().insert(sum.clone());
+            all.found.insert(file.path.clone(), Found::File { sum, mark: Mark::None, headings: Vec::new() });
+        }
+        all
+    }
+
+    /// Whether the manifest says that kubestead wrote what has that sum there.
+    pub fn wrote(&self, path: &str, sum: &str) -> bool {
+        self.written.get(path).is_some_and(|sums| sums.contains(sum))
+    }
+
+    /// The sum of what a file holds.
+    pub fn sum(&self, path: &str) -> Option<&str> {
+        match self.found.get(path) {
+            Some(Found::File { sum, .. }) => Some(sum),
+            Some(Found::Other) | None => None,
+        }
+    }
+
+    /// How a file stands to what it shall hold.
+    pub fn standing(&self, file: &Owned) -> Standing {
+        let (sum, mark) = match self.found.get(&file.path) {
+            None => return Standing::Missing,
+            Some(Found::Other) => return Standing::Other,
+            Some(Found::File { sum, mark, .. }) => (sum, mark),
+        };
+        let (wanted, recorded) = (*sum == digest(&file.text), self.wrote(&file.path, sum));
+        match (wanted, recorded, self.written.contains_key(&file.path), mark) {
+            (true, true, ..) => Standing::Done,
+            (true, false, ..) => Standing::Unrecorded,
+            (false, true, ..) | (false, false, false, Mark::Kubestead) => Standing::Ours,
+            (false, false, true, _) => Standing::Changed,
+            (false, false, false, Mark::Package) => Standing::Shipped,
+            (false, false, false, Mark::None) => Standing::Foreign,
+        }
+    }
+}
+
+fn is_sum(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
 }
 
 #[cfg(test)]
@@ -92,42 +250,208 @@ mod tests {
 
     use super::*;
 
-    /// The real script on files of a folder: its status, after it has read as much of the contents.
-    fn run(root: &std::path::Path, procedure: &Procedure, stdin: &[u8]) -> Option<i32> {
-        let script = procedure.command().script().replace("/run/kubestead.act", root.join("act").to_str().unwrap());
-        let mut child = Command::new("bash").args(["-c", &script]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        // One that refuses does not read to the end.
-        let _ = child.stdin.take().unwrap().write_all(stdin);
-        child.wait().unwrap().code()
+    /// A folder that is a machine's root: the real scripts with its paths.
+    struct Root(std::path::PathBuf);
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    impl Root {
+        fn new() -> Self {
+            static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+            let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let root = std::env::temp_dir().join(format!("put-test-{}-{number}", std::process::id()));
+            std::fs::create_dir_all(root.join("a")).unwrap();
+            Self(root)
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.join(name).to_str().unwrap().to_owned()
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.path(name)).unwrap_or_default()
+        }
+
+        fn text(&self, script: &str) -> String {
+            script.replace("/run/kubestead.act", &self.path("act")).replace(MANIFEST, &self.path("files"))
+        }
+
+        /// Its status, after it has read as much of the contents, and what it said.
+        fn run(&self, procedure: &Procedure, stdin: &[u8]) -> (Option<i32>, String) {
+            let script = self.text(&procedure.command().script());
+            let mut child = Command::new("bash").args(["-c", &script]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            // One that refuses does not read to the end.
+            let _ = child.stdin.take().unwrap().write_all(stdin);
+            let out = child.wait_with_output().unwrap();
+            (out.status.code(), String::from_utf8(out.stderr).unwrap())
+        }
+
+        fn put(&self, files: &[Owned]) -> (Option<i32>, String) {
+            let procedure = put_texts(files);
+            self.run(&procedure, procedure.stdin.bytes())
+        }
+
+        fn look(&self, files: &[Owned]) -> Files {
+            let command = crate::probe::command(&[section("files", files)], "n1");
+            let script = self.text(&command.script());
+            let out = Command::new("bash").env("LC_ALL", "C").args(["-c", &script]).output().unwrap();
+            let answers = crate::probe::parse(&out.stdout, "n1").unwrap();
+            Files::read(answers.text("files").unwrap()).unwrap()
+        }
+
+        fn owned(&self, name: &str, text: &str) -> Owned {
+            Owned { path: self.path(name), text: text.to_owned(), mode: 0o644 }
+        }
     }
 
     #[test]
     fn all_files_come_or_none_does_and_what_a_cut_left_goes() {
-        let root = std::env::temp_dir().join(format!("kubestead-put-{}", std::process::id()));
-        std::fs::create_dir_all(root.join("a")).unwrap();
-        let path = |name: &str| root.join(name).to_str().unwrap().to_owned();
-        let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
-        std::fs::write(path("a/it's"), "old").unwrap();
-        std::fs::write(path("a/.kubestead.AbCdEf"), "left by a power cut").unwrap();
+        let root = Root::new();
+        root.put(&[root.owned("a/it's", "old")]);
+        std::fs::write(root.path("a/.kubestead.AbCdEf"), "left by a power cut").unwrap();
         let files = [("a/it's", "one\n", 0o755), ("b/c/two", "zwei", 0o600)];
-        let files = files.map(|(name, text, mode)| Owned { path: path(name), text: text.to_owned(), mode });
+        let files = files.map(|(name, text, mode)| Owned { path: root.path(name), text: text.to_owned(), mode });
         let mut procedure = put_texts(&files);
+        let run = |procedure: &Procedure, stdin: &[u8]| root.run(procedure, stdin).0;
         assert_eq!(procedure.stdin.bytes(), b"one\nzwei");
-        assert_eq!(run(&root, &procedure, b"one\nzwe"), Some(90), "a cut is refused");
-        assert!(read("a/it's") == "old" && !root.join("b/c/two").exists());
-        assert_eq!(run(&root, &procedure, b"onX\nzwei"), Some(92), "another content is seen");
-        assert_eq!(run(&root, &procedure, b"one\nzwei"), Some(0));
-        assert_eq!((read("a/it's").as_str(), read("b/c/two").as_str()), ("one\n", "zwei"));
-        assert_eq!(std::fs::metadata(path("b/c/two")).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(root.join("a")).unwrap().count(), 1);
+        assert_eq!(run(&procedure, b"one\nzwe"), Some(90), "a cut is refused");
+        assert!(root.read("a/it's") == "old" && root.read("b/c/two").is_empty());
+        assert_eq!(run(&procedure, b"onX\nzwei"), Some(92), "another content is seen");
+        root.put(&[root.owned("a/it's", "onX\n")]);
+        assert_eq!(run(&procedure, b"one\nzwei"), Some(0));
+        assert_eq!((root.read("a/it's").as_str(), root.read("b/c/two").as_str()), ("one\n", "zwei"));
+        assert_eq!(std::fs::metadata(root.path("b/c/two")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(root.path("a")).unwrap().count(), 1);
         procedure.guard.push_str("\nif fits; then already; fi");
-        assert_eq!(run(&root, &procedure, b"one\nzwei"), Some(91));
-        std::fs::set_permissions(path("b/c/two"), std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(run(&root, &procedure, b"one\nzwei"), Some(0), "another mode does not fit");
-        std::fs::remove_file(path("b/c/two")).unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", path("b/c/two")).unwrap();
-        assert_eq!(run(&root, &procedure, b"one\nzwei"), Some(90), "a link is not followed");
-        assert_eq!(run(&root, &puts(&[]), b""), Some(0));
-        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!(run(&procedure, b"one\nzwei"), Some(91));
+        std::fs::set_permissions(root.path("b/c/two"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(run(&procedure, b"one\nzwei"), Some(0), "another mode does not fit");
+        std::fs::remove_file(root.path("b/c/two")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", root.path("b/c/two")).unwrap();
+        assert_eq!(run(&procedure, b"one\nzwei"), Some(90), "a link is not followed");
+        assert_eq!(run(&puts(&[]), b""), Some(0));
+    }
+
+    #[test]
+    fn somebody_elses_file_is_refused_until_it_was_adopted_and_a_copy_stays() {
+        let root = Root::new();
+        let file = root.owned("a/config.toml", "# ours\n");
+        std::fs::write(&file.path, "[plugins.nvidia]\n").unwrap();
+        let wanted = std::slice::from_ref(&file);
+        assert_eq!(root.look(wanted).standing(&file), Standing::Foreign);
+        let (status, said) = root.put(wanted);
+        assert!(status == Some(90) && said.contains("config.toml was not written by kubestead"), "{said}");
+        assert_eq!(root.read("a/config.toml"), "[plugins.nvidia]\n");
+        let found = root.look(wanted);
+        let Some(Found::File { sum, headings, .. }) = found.found.get(&file.path) else { panic!("{found:?}") };
+        assert_eq!(
+            (sum.as_str(), headings.as_slice()),
+            (digest("[plugins.nvidia]\n").as_str(), ["[plugins.nvidia]".to_owned()].as_slice())
+        );
+        // It changes between the look and the consent; then it does not.
+        assert_eq!(root.run(&adopt(&file.path, &digest("other")), b"").0, Some(90));
+        assert_eq!(root.run(&adopt(&file.path, sum), b"").0, Some(0));
+        assert_eq!(root.run(&adopt(&file.path, sum), b"").0, Some(91));
+        assert_eq!(root.read("a/config.toml.before-kubestead"), "[plugins.nvidia]\n");
+        assert_eq!(root.look(wanted).standing(&file), Standing::Ours);
+        assert_eq!(root.put(wanted).0, Some(0));
+        assert_eq!((root.read("a/config.toml").as_str(), root.look(wanted).standing(&file)), ("# ours\n", Standing::Done));
+        // Edited later: asked again, and the first copy stays.
+        std::fs::write(&file.path, "# ours\n[plugins.kata]\n").unwrap();
+        assert_eq!(root.look(wanted).standing(&file), Standing::Changed);
+        let (status, said) = root.put(wanted);
+        assert!(status == Some(90) && said.contains("was changed since kubestead wrote it"), "{said}");
+        assert_eq!(root.run(&adopt(&file.path, &digest("# ours\n[plugins.kata]\n")), b"").0, Some(0));
+        assert_eq!(root.put(wanted).0, Some(0));
+        assert_eq!(root.read("a/config.toml.before-kubestead"), "[plugins.nvidia]\n");
+        assert_eq!(root.read("a/config.toml.before-kubestead.1"), "# ours\n[plugins.kata]\n");
+        assert_eq!(root.read("files"), format!("{}  {}\n", digest("# ours\n"), file.path), "the manifest is exact again");
+    }
+
+    #[test]
+    fn what_holds_what_it_shall_is_recorded_and_what_an_earlier_version_wrote_is_known() {
+        let root = Root::new();
+        let (same, next) = (root.owned("a/same", "x\n"), root.owned("a/unit\\x2d.service", "# Written by kubestead.\nnew\n"));
+        std::fs::write(&same.path, "x\n").unwrap();
+        std::fs::write(&next.path, "# Written by kubestead.\nold\n").unwrap();
+        let all = [same.clone(), next.clone()];
+        let found = root.look(&all);
+        assert_eq!((found.standing(&same), found.standing(&next)), (Standing::Unrecorded, Standing::Ours));
+        let pairs = [(same.path.clone(), digest("x\n"))];
+        assert_eq!(root.run(&record(&pairs), b"").0, Some(0));
+        assert_eq!(root.run(&record(&pairs), b"").0, Some(91));
+        assert_eq!(root.put(&all).0, Some(0));
+        assert_eq!(root.read("a/unit\\x2d.service.before-kubestead"), "# Written by kubestead.\nold\n", "it may have been edited");
+        let found = root.look(&all);
+        assert_eq!((found.standing(&same), found.standing(&next)), (Standing::Done, Standing::Done));
+        assert_eq!(Files::holding(&all).written, found.written);
+        // The record is refused for what has changed since.
+        std::fs::write(&same.path, "y\n").unwrap();
+        assert_eq!(root.run(&record(&pairs), b"").0, Some(90));
+    }
+
+    #[test]
+    fn a_cut_between_the_manifest_and_the_file_asks_nobody() {
+        let root = Root::new();
+        let (old, new) = (root.owned("a/f", "old\n"), root.owned("a/f", "new\n"));
+        root.put(std::slice::from_ref(&old));
+        let mut cut = put_texts(std::slice::from_ref(&new));
+        cut.act = cut.act.replace("    note\n", "    note\n    exit 7\n");
+        assert_eq!(root.run(&cut, b"new\n").0, Some(7));
+        assert_eq!(root.read("files").lines().count(), 2);
+        assert_eq!((root.read("a/f").as_str(), root.look(std::slice::from_ref(&new)).standing(&new)), ("old\n", Standing::Ours));
+        assert_eq!(root.put(std::slice::from_ref(&new)).0, Some(0));
+        assert_eq!(root.read("files"), format!("{}  {}\n", digest("new\n"), new.path));
+    }
+
+    /// Every content under every manifest: what the plan is made on is what the guard finds.
+    #[test]
+    fn the_look_and_the_guard_agree_in_every_state() {
+        let contents = [None, Some("new\n"), Some("old\n"), Some("# Written by kubestead.\n"), Some("[theirs]\n")];
+        let manifests: [&[&str]; 5] = [&[], &["new\n"], &["old\n"], &["old\n", "new\n"], &["other\n"]];
+        let mut asked = 0;
+        for content in contents {
+            for manifest in manifests {
+                let root = Root::new();
+                let file = root.owned("a/f", "new\n");
+                let lines: String = manifest.iter().map(|text| format!("{}  {}\n", digest(text), file.path)).collect();
+                std::fs::write(root.path("files"), &lines).unwrap();
+                if let Some(text) = content {
+                    std::fs::write(&file.path, text).unwrap();
+                }
+                let wanted = std::slice::from_ref(&file);
+                let standing = root.look(wanted).standing(&file);
+                let asks = matches!(standing, Standing::Changed | Standing::Foreign);
+                let (status, said) = root.put(wanted);
+                assert_eq!(status, Some(if asks { 90 } else { 0 }), "{content:?} {manifest:?} {standing:?} {said}");
+                if asks {
+                    asked += 1;
+                    assert_eq!(Some(root.read("a/f").as_str()), content);
+                    assert_eq!(root.run(&adopt(&file.path, &digest(root.read("a/f"))), b"").0, Some(0));
+                    assert_eq!(root.put(wanted).0, Some(0));
+                    assert_eq!(Some(root.read("a/f.before-kubestead").as_str()), content);
+                }
+                assert_eq!(root.read("a/f"), "new\n");
+                assert_eq!((root.look(wanted).standing(&file), root.read("files").lines().count()), (Standing::Done, 1));
+            }
+        }
+        assert_eq!(asked, 3 + 4 + 5, "of old ones, of marked ones, of theirs");
+    }
+
+    #[test]
+    fn links_and_folders_are_told_apart_and_noise_is_a_gap() {
+        let root = Root::new();
+        let (link, folder) = (root.owned("a/link", "x"), root.owned("a/folder", "x"));
+        std::os::unix::fs::symlink("/dev/null", &link.path).unwrap();
+        std::fs::create_dir(&folder.path).unwrap();
+        let found = root.look(&[link.clone(), folder.clone()]);
+        assert_eq!((found.standing(&link), found.standing(&folder)), (Standing::Other, Standing::Other));
+        for bad in ["f\tnosum\t-\t/a", "what", "w\t/a", "\t\t\t\t"] {
+            assert!(Files::read(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -13,6 +13,23 @@ pub struct Bytes(pub u64);
 )]
 pub struct BadSize(pub String);
 
+impl Bytes {
+    /// The next multiple of `unit`; None if it is beyond what 64 bits hold.
+    pub fn round_up(self, unit: u64) -> Option<Self> {
+        self.0.checked_next_multiple_of(unit).map(Self)
+    }
+
+    /// This many of it; None if they are beyond what 64 bits hold.
+    pub fn times(self, count: u64) -> Option<Self> {
+        self.0.checked_mul(count).map(Self)
+    }
+
+    /// All of them together; None if they are beyond what 64 bits hold.
+    pub fn total(sizes: impl IntoIterator<Item = Self>) -> Option<Self> {
+        sizes.into_iter().try_fold(0_u64, |sum, size| sum.checked_add(size.0)).map(Self)
+    }
+}
+
 const UNITS: [(&str, u64); 8] = [
     ("Ti", 1 << 40),
     ("Gi", 1 << 30),
@@ -63,6 +80,16 @@ impl<'de> Deserialize<'de> for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_sum_wraps() {
+        let most = Bytes(u64::MAX);
+        assert_eq!((most.round_up(4 << 20), most.times(2), Bytes::total([most, Bytes(1)])), (None, None, None));
+        assert_eq!(Bytes(100_000_000).round_up(4 << 20), Some(Bytes(96 << 20)));
+        assert_eq!((Bytes(3).times(4), Bytes::total([Bytes(3), Bytes(4)])), (Some(Bytes(12)), Some(Bytes(7))));
+        assert_eq!("18446744073709551615".parse(), Ok(most));
+        assert!("18446744073709551616".parse::<Bytes>().is_err() && "16777216Ti".parse::<Bytes>().is_err());
+    }
 
     #[test]
     fn sizes_are_read_and_written() {

@@ -1,17 +1,26 @@
 //! Credentials for people: a kubeconfig with an administrator's short-lived certificate and a user's tokens on demand. Both are made
 //! on the control plane and come over ssh; nothing of them touches the control plane's disk.
 
+use jiff::Timestamp;
 use kubestead_core::command::{Command, quote};
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::name::Name;
+use kubestead_core::secret::Secret;
+use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::credentials::{Credentials, CredentialsError};
 
 /// How long the administrator's certificate lives.
 const CERTIFICATE: &str = "8h";
 /// How long a user's token lives.
 const TOKEN: &str = "3h";
+/// The longest answer to a token request, in bytes. A token has about 1 KiB.
+const ANSWER: usize = 64 << 10;
 /// The administrator's context.
 pub const SUDO: &str = "sudo";
+/// How the administrator's entry ends, after the cluster's name.
+pub(crate) const ADMIN: &str = "-sudo";
 
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +38,22 @@ pub enum Error {
         what: &'static str,
         /// The end of its answer.
         tail: String,
+    },
+    /// What it answered is not used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Its credentials are for another place than the cluster file says.
+    #[error(
+        "{host}: the kubeconfig that kubeadm printed is for {found}, and the cluster file says {wanted}. When the endpoint in the file was \
+         changed after the cluster was made, change it back; else {host} may be compromised"
+    )]
+    Elsewhere {
+        /// The control plane.
+        host: String,
+        /// Where its API server is by what it says.
+        found: String,
+        /// Where it is by the cluster file.
+        wanted: String,
     },
     /// A kubeconfig is not one.
     #[error("{what} was not understood: {detail}")]
@@ -54,10 +79,12 @@ async fn ask(host: &dyn Host, what: &'static str, command: Command) -> Result<St
 }
 
 /// A kubeconfig with the context `sudo` and, where the file names a namespace with users, `USER@CLUSTER` for each, the first of them
-/// current. The administrator is `person` in the group kubeadm:cluster-admins, for eight hours.
+/// current. The administrator is `person` in the group kubeadm:cluster-admins, for eight hours. `endpoint` is where the API server is by
+/// the cluster file: a host that says something else is not believed.
 pub async fn kubeconfig(
     host: &dyn Host,
     cluster: &str,
+    endpoint: &str,
     person: &str,
     namespace: Option<(&Name, &[Name])>,
     plugin: &Plugin,
@@ -69,12 +96,17 @@ pub async fn kubeconfig(
         quote(person)
     );
     let text = ask(host, "make an administrator's certificate", Command::write_script(script)).await?;
-    let made = parse("kubeadm's kubeconfig", &text)?;
-    let field = |list: &str, inner: &str| made[list][0][inner].clone();
-    let admin = format!("{person}@{cluster}-sudo");
+    let made = Credentials::parse(host.name(), "the kubeconfig that kubeadm printed", &text)?;
+    let server = format!("https://{endpoint}");
+    if made.server() != server {
+        return Err(Error::Elsewhere { host: host.name().to_owned(), found: made.server().to_owned(), wanted: server });
+    }
+    let key = made.key();
+    let key = String::from_utf8_lossy(key.expose());
+    let admin = format!("{person}@{cluster}{ADMIN}");
     let mut config = json!({"apiVersion": "v1", "kind": "Config", "preferences": {},
-        "clusters": [{"name": cluster, "cluster": field("clusters", "cluster")}],
-        "users": [{"name": admin, "user": field("users", "user")}],
+        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": made.authority()}}],
+        "users": [{"name": admin, "user": {"client-certificate-data": made.certificate(), "client-key-data": key}}],
         "contexts": [{"name": SUDO, "context": {"cluster": cluster, "user": admin, "namespace": "kube-system"}}],
         "current-context": SUDO});
     if let Some((namespace, users)) = namespace {
@@ -98,8 +130,25 @@ pub async fn kubeconfig(
     Ok(config)
 }
 
-/// A token for a user, as client-go's exec plugins answer it (`ExecCredential`). The server may shorten its life; what it says counts.
-pub async fn credential(host: &dyn Host, namespace: &Name, user: &Name) -> Result<Value, Error> {
+/// A user's token, and when it ends.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// A JSON Web Token.
+    pub token: Secret,
+    /// When the server says that it ends.
+    pub ends: Timestamp,
+}
+
+impl Token {
+    /// As client-go's exec plugins answer it (`ExecCredential`).
+    pub fn exec_credential(&self) -> Value {
+        let status = json!({"token": String::from_utf8_lossy(self.token.expose()), "expirationTimestamp": self.ends.to_string()});
+        json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status})
+    }
+}
+
+/// A token for a user. The server may shorten its life; what it says counts.
+pub async fn credential(host: &dyn Host, namespace: &Name, user: &Name) -> Result<Token, Error> {
     let argv = [
         "kubectl",
         "--kubeconfig",
@@ -115,36 +164,40 @@ pub async fn credential(host: &dyn Host, namespace: &Name, user: &Name) -> Resul
         "json",
     ];
     let text = ask(host, "ask for a token", Command::write(argv)).await?;
-    let request = parse("the answer to the token request", &text)?;
-    let status = json!({"token": request["status"]["token"], "expirationTimestamp": request["status"]["expirationTimestamp"]});
-    Ok(json!({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}))
+    token(&text).map_err(|detail| Error::Format { what: format!("{}: the answer to the token request", host.name()), detail })
 }
 
-/// Reads a kubeconfig, YAML or JSON.
-pub fn parse(what: &str, text: &str) -> Result<Value, Error> {
-    serde_saphyr::from_str(text).map_err(|e| Error::Format { what: what.to_owned(), detail: e.to_string() })
+/// Takes the answer to a token request apart: three parts in base64url with dots between them (RFC 7515), and a time (RFC 3339).
+fn token(text: &str) -> Result<Token, String> {
+    #[derive(Deserialize)]
+    struct Request {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        token: String,
+        expiration_timestamp: String,
+    }
+    if text.len() > ANSWER {
+        return Err(format!("it is longer than {ANSWER} bytes"));
+    }
+    // What serde says may hold what it read.
+    let Status { token, expiration_timestamp } =
+        serde_json::from_str::<Request>(text).map_err(|e| format!("no TokenRequest with a token and its end, line {}", e.line()))?.status;
+    let token = Secret::new(token.into_bytes());
+    let parts = || token.expose().split(|c| *c == b'.');
+    let part = |part: &[u8]| !part.is_empty() && part.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+    if parts().count() != 3 || !parts().all(part) {
+        return Err("the token is no JSON Web Token".to_owned());
+    }
+    let ends = expiration_timestamp.parse().map_err(|_| "the end of the token is no time".to_owned())?;
+    Ok(Token { token, ends })
 }
 
 /// Writes a kubeconfig as YAML.
 pub fn render(config: &Value) -> Result<String, Error> {
     serde_saphyr::to_string(config).map_err(|e| Error::Format { what: "the kubeconfig".into(), detail: e.to_string() })
-}
-
-/// Puts our entries into somebody's kubeconfig: entries of the same name are replaced, everything else stays.
-pub fn merge(mut theirs: Value, ours: &Value) -> Value {
-    if !theirs.is_object() {
-        return ours.clone();
-    }
-    for list in ["clusters", "users", "contexts"] {
-        for entry in ours[list].as_array().into_iter().flatten() {
-            if let Some(all) = theirs[list].as_array_mut() {
-                all.retain(|old| old["name"] != entry["name"]);
-            }
-            push(&mut theirs[list], entry.clone());
-        }
-    }
-    theirs["current-context"] = ours["current-context"].clone();
-    theirs
 }
 
 fn push(list: &mut Value, entry: Value) {
@@ -165,27 +218,70 @@ mod tests {
         Output { status: 0, stdout: text.as_bytes().to_vec(), stderr: vec![] }
     }
 
-    #[tokio::test]
-    async fn the_user_is_current_and_foreign_entries_stay() {
-        let text = "apiVersion: v1\nclusters:\n- cluster: {server: https://e:6443}\n  name: x\nusers:\n- name: y\n  user: {client-key-data: a2V5}\n";
+    const MADE: &str = include_str!("../tests/answers/admin.conf");
+
+    async fn ask_for(text: &str) -> Result<Value, Error> {
         let host = ScriptedHost::new("cp1", [Ok(said(text))]);
         let (namespace, users) = (Name::new("apps").unwrap(), [Name::new("apps-user").unwrap()]);
         let plugin = Plugin { command: "/bin/kubestead".into(), args: vec!["credential".into()] };
-        let ours = kubeconfig(&host, "home", "me", Some((&namespace, &users)), &plugin).await.unwrap();
+        kubeconfig(&host, "home", "10.0.0.11:6443", "me", Some((&namespace, &users)), &plugin).await
+    }
+
+    #[tokio::test]
+    async fn the_user_is_current_and_only_the_certificate_is_the_hosts() {
+        let ours = ask_for(MADE).await.unwrap();
         assert_eq!(ours["current-context"], "apps-user@home");
         assert_eq!(ours["users"][1]["user"]["exec"]["args"], json!(["credential", "apps-user"]));
-        let theirs = parse("t", "apiVersion: v1\nkind: Config\nusers:\n- name: else\n  user: {token: t}\n- name: me@home-sudo\n  user: {token: old}\ncurrent-context: else\n").unwrap();
-        let merged = merge(theirs, &ours);
-        let names: Vec<&str> = merged["users"].as_array().unwrap().iter().filter_map(|u| u["name"].as_str()).collect();
-        assert_eq!(names, ["else", "me@home-sudo", "apps-user@home"]);
-        assert_eq!(merge(merged.clone(), &ours), merged, "a second merge changes nothing");
-        assert_eq!(parse("again", &render(&merged).unwrap()).unwrap(), merged);
+        let admin = ours["users"][0]["user"].as_object().unwrap();
+        assert_eq!(admin.keys().collect::<Vec<_>>(), ["client-certificate-data", "client-key-data"]);
+        for (key, value) in admin {
+            assert!(MADE.contains(&format!("{key}: {}\n", value.as_str().unwrap())), "{key}");
+        }
+        assert_eq!(ours["clusters"][0]["cluster"]["server"], "https://10.0.0.11:6443");
+    }
+
+    #[tokio::test]
+    async fn a_host_cannot_bring_a_program_or_another_server_into_a_kubeconfig() {
+        let exec = MADE.replace("    client-key-data", "    exec: {command: /tmp/evil}\n    client-key-data");
+        let error = ask_for(&exec).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Credentials(CredentialsError::Field { field, .. }) if field == "users[0].user.exec.command"),
+            "{error}"
+        );
+        let error = ask_for(&MADE.replace("10.0.0.11", "192.0.2.66")).await.unwrap_err().to_string();
+        assert!(error.contains("cp1") && error.contains("https://192.0.2.66:6443") && error.contains("https://10.0.0.11:6443"), "{error}");
     }
 
     #[tokio::test]
     async fn a_token_comes_with_its_own_end() {
-        let host = ScriptedHost::new("cp1", [Ok(said(r#"{"status":{"token":"t","expirationTimestamp":"2030-01-01T00:00:00Z"}}"#))]);
+        let answer =
+            r#"{"kind":"TokenRequest","spec":{},"status":{"token":"eyJh.eyJp.c2ln-_","expirationTimestamp":"2030-01-01T00:00:00Z"}}"#;
+        let host = ScriptedHost::new("cp1", [Ok(said(answer))]);
         let found = credential(&host, &Name::new("apps").unwrap(), &Name::new("u").unwrap()).await.unwrap();
-        assert_eq!(found["status"]["expirationTimestamp"], "2030-01-01T00:00:00Z");
+        let status = json!({"token": "eyJh.eyJp.c2ln-_", "expirationTimestamp": "2030-01-01T00:00:00Z"});
+        assert_eq!(found.exec_credential()["status"], status);
+        assert!(!format!("{found:?}").contains("eyJ"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_token_is_refused_and_not_repeated() {
+        let answer = |token: &str, end: &str| json!({"status": {"token": token, "expirationTimestamp": end}}).to_string();
+        let end = "2030-01-01T00:00:00Z";
+        let long = "a".repeat(70_000);
+        for (text, why) in [
+            (answer("SECRET", end), "no JSON Web Token"),
+            (answer("SECRET.b.c.d", end), "no JSON Web Token"),
+            (answer("SECRET.b.", end), "no JSON Web Token"),
+            (answer("SECRET.b.c\u{1b}[2J", end), "no JSON Web Token"),
+            (answer("SECRET.b.c\r\nX-Other: 1", end), "no JSON Web Token"),
+            (answer("SECRET.b.c", "tomorrow"), "no time"),
+            (answer(&format!("SECRET.b.{long}"), end), "longer than"),
+            (r#"{"status":{"token":["SECRET"]}}"#.to_owned(), "no TokenRequest"),
+            ("SECRET".to_owned(), "no TokenRequest"),
+            (String::new(), "no TokenRequest"),
+        ] {
+            let error = token(&text).unwrap_err();
+            assert!(error.contains(why) && !error.contains("SECRET"), "{why}: {error}");
+        }
     }
 }

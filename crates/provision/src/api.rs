@@ -3,16 +3,22 @@
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
+use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, Config};
 use kubestead_core::command::Command;
 use kubestead_core::host::Host;
 use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
+use crate::credentials::Credentials;
 use crate::ssh::SshHost;
+
+/// Where kubeadm keeps the administrator's credentials on a control plane.
+const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+/// Where an API server answers on its own machine, whatever its `admin.conf` says.
+const PORT: u16 = 6443;
 
 /// Who owns the fields that kubestead sets.
 pub const FIELD_MANAGER: &str = "kubestead";
@@ -30,25 +36,24 @@ impl KubeApi {
     /// Connects through a control plane with the admin credentials that it holds.
     pub async fn through(host: &SshHost) -> Result<Self, KubeError> {
         let connect = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{}: {e}", host.name()));
-        let output = host.run(&Command::read(["cat", "/etc/kubernetes/admin.conf"])).await.map_err(|e| connect(&e))?;
+        let output = host.run(&Command::read(["cat", ADMIN_CONF])).await.map_err(|e| connect(&e))?;
         if !output.success() {
             return Err(connect(&output.tail()));
         }
-        let config = load(&output.text()).await.map_err(|e| connect(&e))?;
-        let port = host.forward(config.cluster_url.port_u16().unwrap_or(6443)).await.map_err(|e| connect(&e))?;
-        Self::client(config, &format!("https://127.0.0.1:{port}")).map_err(|e| connect(&e))
+        let text = Zeroizing::new(output.text());
+        let credentials = Credentials::parse(host.name(), ADMIN_CONF, &text).map_err(|e| KubeError::Connect(e.to_string()))?;
+        let port = host.forward(PORT).await.map_err(|e| connect(&e))?;
+        Self::client(&credentials, &format!("https://127.0.0.1:{port}")).map_err(|e| connect(&e))
     }
 
-    /// Connects to one API server by its own address, with the credentials of a kubeconfig (its text).
-    pub async fn at(kubeconfig: &str, address: &str) -> Result<Self, KubeError> {
-        let config = load(kubeconfig).await.map_err(KubeError::Connect)?;
-        Self::client(config, address).map_err(KubeError::Connect)
+    /// Connects to one API server by its own address, with the credentials of a kubeconfig as kubeadm writes it (its text).
+    pub fn at(kubeconfig: &str, address: &str) -> Result<Self, KubeError> {
+        let credentials = Credentials::parse(address, "the kubeconfig", kubeconfig).map_err(|e| KubeError::Connect(e.to_string()))?;
+        Self::client(&credentials, address).map_err(KubeError::Connect)
     }
 
-    fn client(mut config: Config, address: &str) -> Result<Self, String> {
-        config.cluster_url = address.parse().map_err(|e| format!("{address}: {e}"))?;
-        config.tls_server_name = Some("kubernetes".to_owned()); // a name that kubeadm puts into every API server's certificate
-        Client::try_from(config).map(Self).map_err(|e| e.to_string())
+    fn client(credentials: &Credentials, address: &str) -> Result<Self, String> {
+        Client::try_from(credentials.config(address)?).map(Self).map_err(|e| e.to_string())
     }
 
     fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
@@ -61,11 +66,6 @@ impl KubeApi {
             Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
         }
     }
-}
-
-async fn load(kubeconfig: &str) -> Result<Config, String> {
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|e| e.to_string())?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|e| e.to_string())
 }
 
 /// How many objects a page has, and how many requests run at once while objects are written anew.

@@ -46,12 +46,13 @@ pub struct Probed {
 
 /// A machine of the file: node or key server.
 fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
-    let login = |name: &Name, address: &str, port| {
+    let login = |name: &Name, address: &str, user: Option<&String>, port| {
         let config: Option<PathBuf> = cluster.ssh.config.clone();
-        (name.clone(), Login { name: name.to_string(), destination: address.to_owned(), user: cluster.ssh.user.clone(), port, config })
+        let user = user.or(cluster.ssh.user.as_ref()).cloned();
+        (name.clone(), Login { name: name.to_string(), destination: address.to_owned(), user, port, config })
     };
-    let nodes = cluster.nodes.iter().map(|n| login(&n.name, &n.address, None));
-    let servers = cluster.servers.iter().map(|s| login(&s.name, &s.address, (s.port != 22).then_some(s.port)));
+    let nodes = cluster.nodes.iter().map(|n| login(&n.name, &n.address, n.ssh.user.as_ref(), n.ssh.port));
+    let servers = cluster.servers.iter().map(|s| login(&s.name, &s.address, None, (s.port != 22).then_some(s.port)));
     nodes.chain(servers).collect()
 }
 

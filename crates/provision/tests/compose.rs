@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{Plan, StepId};
 use kubestead_core::probe::Answers;
 use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
-use kubestead_provision::cluster::{ApiFacts, Networking, NodeState, Record};
+use kubestead_provision::cluster::{self, ApiFacts, Networking, NodeState, Record};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, World};
 use kubestead_provision::file::{self, Cluster};
@@ -58,27 +58,16 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         ("storage/files".to_owned(), 0, String::new()),
     ];
     for device in spec.groups.values().flatten() {
-        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592\n\n{\"signatures\": []}\n".to_owned()));
+        answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\"signatures\": []}\n".to_owned()));
     }
     for volume in &spec.volumes {
-        answers.push((format!("storage/volume:{}", volume.name), 0, "free\nnone\nclosed\n\nabsent\n".to_owned()));
+        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
+        answers.push((format!("storage/volume:{}", volume.name), 0, look));
     }
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
-        setup: Some(node::NodeFacts {
-            hostname: node.to_string(),
-            cgroup2: true,
-            swap: vec![],
-            kernel: false,
-            files: BTreeMap::new(),
-            installed: BTreeMap::new(),
-            apt: None,
-            runtime: None,
-            containerd: false,
-            images: BTreeSet::new(),
-            kubelet_enabled: false,
-        }),
+        setup: Some(node::NodeFacts { hostname: node.to_string(), cgroup2: true, ..node::NodeFacts::default() }),
         kubeadm: Some(KubeadmFacts::default()),
         encryption: Fact::Absent,
     }
@@ -212,6 +201,82 @@ fn a_volume_that_was_made_before_is_mounted_and_nothing_is_concluded_from_its_ab
     assert!(of(&plan, "cluster").is_empty(), "{:?}", of(&plan, "cluster"));
     assert!(plan.steps.iter().any(|step| step.why == "open and mount at /var/lib/etcd; what is on it shows then"));
     assert!(of(&plan, "kube1").iter().all(|deed| deed != "kubeadm/join"), "there is no cluster to be seen");
+}
+
+/// All that a first run made on kube1, then its data disk swapped for a blank one of the same name.
+#[test]
+fn a_swapped_data_disk_is_held_its_keys_stay_and_nothing_else_is_done_on_its_machine() {
+    use kubestead_storage::model::model;
+    let plan = planned(|cluster, seen| {
+        let node = name("kube1");
+        let spec = compose::storage(cluster, &node);
+        let Fact::Known(found) = seen.nodes.get_mut(&node).unwrap() else { panic!("it is seen") };
+        let made = kubestead_storage::plan::plan(&spec, &found.storage);
+        let before = made.steps.iter().fold(found.storage.clone(), |facts, step| model(&step.action, facts));
+        for (volume, facts) in &mut found.storage.volumes {
+            let known = &before.volumes[volume];
+            (facts.share, facts.crypttab, facts.fstab) = (true, known.crypttab.clone(), known.fstab.clone());
+        }
+        let Fact::Known(server) = seen.servers.get_mut(&name("masterlock")).unwrap() else { panic!("it is seen") };
+        server.shares.extend(spec.volumes.iter().map(|v| (format!("kube1/{}", v.name), "ab".repeat(32))));
+        seen.escrow.extend(spec.volumes.iter().map(|v| format!("recovery.kube1.{}", v.name)));
+    });
+    let held = plan.held.iter().find(|h| h.object == "kube1/vg01").unwrap_or_else(|| panic!("{:?}", plan.held));
+    assert!(held.reason.contains("volkube") && held.hint.contains("--yes kube1/vg01/group makes them anew"), "{held:?}");
+    let group = plan.steps.iter().find(|s| s.id.0 == "kube1/vg01/group").unwrap();
+    assert!(group.needs_consent());
+    let safe: Vec<String> = of(&plan, "kube1").into_iter().filter(|deed| deed.contains("kubeadm") || deed.contains("software")).collect();
+    assert!(safe.is_empty(), "{safe:?}");
+    assert!(of(&plan, "masterlock").iter().all(|deed| !deed.starts_with("kube1.") || !deed.ends_with("/share")), "no share is made anew");
+    assert!(of(&plan, "operator").iter().all(|deed| !deed.starts_with("recovery.kube1.")), "no recovery key is made anew");
+    assert!(of(&plan, "kube2").iter().any(|deed| deed == "vg01/group"), "another machine is made");
+}
+
+#[test]
+fn a_volume_that_is_held_gets_no_recovery_key_and_every_one_that_is_made_gets_a_whole_one() {
+    let plan = planned(|_, seen| {
+        let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+        found.storage.volumes.get_mut(&name("volkube")).unwrap().resolved = Some("/mnt/volumes".into());
+    });
+    let keys = of(&plan, "operator");
+    assert!(keys.contains(&"recovery.kube1.kubelet/escrow".to_owned()) && !keys.contains(&"recovery.kube1.volkube/escrow".to_owned()));
+    assert_eq!(kubestead_secrets::recovery_key().unwrap().expose().len(), kubestead_storage::key::LENGTH);
+}
+
+/// A node is called by its host name where Kubernetes is asked, and by its name where it is about its steps, keys and volumes.
+#[test]
+fn a_host_name_is_a_nodes_name_in_kubernetes_alone() {
+    let text = FILE.replace("{name: kube1,", "{name: kube1, hostname: kube1.example.com,");
+    let cluster = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let mut seen = seen(&cluster);
+    let held = plan_of(&cluster, &seen).held;
+    assert!(
+        held.iter().any(|h| h.object == "kube1/hostname" && h.hint.starts_with("hostnamectl set-hostname kube1.example.com")),
+        "{held:?}"
+    );
+    let Fact::Known(found) = seen.nodes.get_mut(&name("kube1")).unwrap() else { panic!("it is seen") };
+    found.setup.as_mut().unwrap().hostname = "kube1.example.com".into();
+    let plan = plan_of(&cluster, &seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    let step = |id: &str| plan.steps.iter().find(|s| s.id.0 == id).unwrap_or_else(|| panic!("no step {id}"));
+    let Action::Kubeadm(kubeadm::Action::Join { spec, node, .. }) = &step("kube1/kubeadm/join").action else { panic!("it joins") };
+    assert_eq!((node.as_str(), spec.hostname(node).as_str()), ("kube1", "kube1.example.com"));
+    assert_eq!(spec.hostname(&name("kube2")).as_str(), "kube2");
+    let Action::Cluster(cluster::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
+    assert_eq!(nodes.iter().map(HostName::as_str).collect::<Vec<_>>(), ["cp1", "kube1.example.com", "kube2"]);
+    let manifests = |id: &str| match &step(id).action {
+        Action::Cluster(cluster::Action::Apply { manifests }) => manifests.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(manifests("cluster/labels/apply").iter().any(|m| m["metadata"]["name"] == "kube1.example.com"));
+    let volumes: Vec<_> =
+        manifests("cluster/storage/apply").into_iter().filter(|m| m["metadata"]["labels"]["volume.node"] == "kube1").collect();
+    assert!(!volumes.is_empty());
+    for volume in volumes {
+        let terms = &volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"];
+        assert_eq!(terms[0]["matchExpressions"][0]["values"], serde_json::json!(["kube1.example.com"]));
+        assert!(volume["metadata"]["name"].as_str().unwrap().starts_with("kube1-"));
+    }
 }
 
 #[test]

@@ -290,6 +290,7 @@ fn cluster() -> ClusterSpec {
         version: "1.37.1".into(),
         endpoint: "10.9.0.1:6443".into(),
         first: Name::new("cp1").unwrap(),
+        hostnames: std::collections::BTreeMap::new(),
         pods: "10.244.0.0/16".into(),
         services: "10.96.0.0/16".into(),
         dns_domain: "cluster.local".into(),
@@ -355,7 +356,7 @@ async fn three_servers_rotate_while_secrets_move() {
     let mut keys: BTreeMap<KeyRef, Secret> = ["gcm1", "key2"].map(|n| (KeyRef(escrow_name(n)), encryption_key().unwrap())).into();
     keys.insert(KeyRef(escrow_name("key1")), first);
     let kubeconfig = std::fs::read_to_string(work.join("super-admin.conf")).unwrap();
-    let api = KubeApi::at(&kubeconfig, "https://10.9.0.1:6443").await.unwrap();
+    let api = KubeApi::at(&kubeconfig, "https://10.9.0.1:6443").unwrap();
     let kills = [
         ("cp1/encryption/snapshot", 0.1),
         ("cp2/encryption/add", 0.3),

@@ -30,6 +30,7 @@ fn spec() -> ObjectsSpec {
         "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Retain"});
     ObjectsSpec {
         pods: "10.244.0.0/16".into(),
+        interfaces: vec![],
         images: ("f:1".into(), "p:1".into()),
         storage: vec![class, volume],
         namespace: Some(Namespace { name: Name::new("team").unwrap(), users: vec![Name::new("dev").unwrap()] }),
@@ -87,7 +88,7 @@ fn ids(part: &Part<Action>) -> Vec<&str> {
 async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else { return };
     let text = std::fs::read_to_string(&kubeconfig).unwrap();
-    let world = World { kube: KubeApi::at(&text, "https://127.0.0.1:6443").await.unwrap(), kubeconfig, spec: spec() };
+    let world = World { kube: KubeApi::at(&text, "https://127.0.0.1:6443").unwrap(), kubeconfig, spec: spec() };
     world.kubectl(&["create", "namespace", "team"], "");
     world.kubectl(&["label", "namespace", "team", "pod-security.kubernetes.io/enforce=privileged"], "");
     let limits = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": "team"},

@@ -29,7 +29,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         Escrow::init(&dir.path().join("secrets/escrow"), &dir.path().join("age.txt")).unwrap();
         let text = std::fs::read_to_string(&kubeconfig).unwrap();
-        Self { dir, kube: KubeApi::at(&text, "https://127.0.0.1:6443").await.unwrap(), kubeconfig }
+        Self { dir, kube: KubeApi::at(&text, "https://127.0.0.1:6443").unwrap(), kubeconfig }
     }
 
     fn path(&self, file: &str) -> PathBuf {

@@ -11,6 +11,7 @@ use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::causes;
 use kubestead_core::plan::StepId;
+use kubestead_core::visible::visible;
 use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::file::{self, Cluster};
@@ -43,7 +44,7 @@ fn to_python<T: Serialize>(py: Python<'_>, value: &T) -> PyResult<Py<PyAny>> {
 }
 
 fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
-    let text = std::fs::read_to_string(path).map_err(|e| PyOSError::new_err(format!("cannot read {}: {e}", path.display())))?;
+    let text = file::bounded(path).map_err(|e| PyOSError::new_err(format!("cannot read {}: {e}", path.display())))?;
     let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
     let cluster = match file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))) {
         Ok(cluster) => cluster,
@@ -53,8 +54,16 @@ fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     Ok(if found.iter().any(|finding| finding.severity == Severity::Error) { Err(found) } else { Ok(cluster) })
 }
 
-fn load(path: &Path) -> PyResult<Cluster> {
-    read(path)?.map_err(|found| PyValueError::new_err(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+/// For what looks at machines: an ssh configuration that came with the file must be harmless, or trusted.
+fn load(path: &Path, trust_ssh_config: bool) -> PyResult<Cluster> {
+    let wrong = |found: Vec<Diagnostic>| PyValueError::new_err(found.iter().map(|f| shown(&f.to_string())).collect::<Vec<_>>().join("\n"));
+    let cluster = read(path)?.map_err(wrong)?;
+    let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
+    if !trust_ssh_config {
+        let dir = absolute.parent().unwrap_or_else(|| Path::new("/"));
+        file::vet(&cluster, dir, &[]).map_err(|why| PyValueError::new_err(why.to_string()))?;
+    }
+    Ok(cluster)
 }
 
 fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) -> PyResult<T> {
@@ -63,7 +72,12 @@ fn run<T: Send>(py: Python<'_>, work: impl Future<Output = PyResult<T>> + Send) 
 }
 
 fn failed(error: impl std::error::Error) -> PyErr {
-    PyRuntimeError::new_err(causes(&error))
+    PyRuntimeError::new_err(shown(&causes(&error)))
+}
+
+/// A message as a traceback may print it: it can hold words of machines and files.
+fn shown(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n  | ")
 }
 
 /// Reads a cluster file and its folder of secrets and answers every mistake as a dict with file, line, column, message and hint; an empty list for a good file.
@@ -72,11 +86,12 @@ fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
     to_python(py, &read(&file)?.err().unwrap_or_default())
 }
 
-/// Looks at the machines and answers the plan: `steps` and `held`. Changes nothing.
+/// Looks at the machines and answers the plan: `steps` and `held`. Changes nothing. An `ssh.config` in the file's repository that may run
+/// programs is used with `trust_ssh_config` alone.
 #[pyfunction]
-#[pyo3(signature = (file, *, on_event=None))]
-fn plan(py: Python<'_>, file: PathBuf, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-    let cluster = load(&file)?;
+#[pyo3(signature = (file, *, trust_ssh_config=false, on_event=None))]
+fn plan(py: Python<'_>, file: PathBuf, trust_ssh_config: bool, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+    let cluster = load(&file, trust_ssh_config)?;
     let reporter = Callback(on_event);
     let found = run(py, async { Session::new(cluster).plan(&Goal::Up, &reporter).await.map_err(failed) })?;
     to_python(py, &found)
@@ -85,16 +100,17 @@ fn plan(py: Python<'_>, file: PathBuf, on_event: Option<Py<PyAny>>) -> PyResult<
 /// Makes the machines as the file says. `identity` is the age key that opens the escrow; `consent` names the destroying steps that may
 /// run. Answers `settled` (True when nothing is left to do), the last `plan` and, after a failure, the `report` of each step.
 #[pyfunction]
-#[pyo3(signature = (file, *, identity, consent=Vec::new(), fail_fast=false, on_event=None))]
+#[pyo3(signature = (file, *, identity, consent=Vec::new(), fail_fast=false, trust_ssh_config=false, on_event=None))]
 fn up(
     py: Python<'_>,
     file: PathBuf,
     identity: PathBuf,
     consent: Vec<String>,
     fail_fast: bool,
+    trust_ssh_config: bool,
     on_event: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
-    let cluster = load(&file)?;
+    let cluster = load(&file, trust_ssh_config)?;
     let reporter = Callback(on_event);
     let settled = run(py, async {
         let escrow = Escrow::open(&cluster.secrets.join("escrow"), &identity).map_err(failed)?;

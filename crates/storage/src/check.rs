@@ -3,25 +3,48 @@
 use kubestead_core::fact::Fact;
 use kubestead_core::plan::Step;
 
-use crate::observe::{Device, Header, StorageFacts};
-use crate::plan::Action;
+use crate::action::Action;
+use crate::facts::{Device, Header, StorageFacts, VolumeFacts};
 use crate::spec::{HostStorage, Volume};
 
 /// Which steps of a plan must not run on what was seen, each a sentence; none in a plan of [`crate::plan::plan`]. It asks only whether a
-/// step may be, not whether it is wanted, and shares no code with the planner.
+/// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage.
 pub fn steps<'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
-    steps.into_iter().filter_map(|step| fault(facts, &step.action).map(|why| format!("{}: {why}", step.id))).collect()
+    let steps: Vec<&Step<Action>> = steps.into_iter().collect();
+    steps.iter().filter_map(|step| fault(facts, step, &steps).map(|why| format!("{}: {why}", step.id))).collect()
 }
 
-fn fault(facts: &StorageFacts, action: &Action) -> Option<String> {
-    match action {
-        Action::Group { devices, .. } => devices.iter().find_map(|device| match facts.devices.get(device) {
-            Some(Fact::Known(Device::Blank | Device::Begun)) => None,
-            other => Some(format!("{device} is not proven blank: {other:?}")),
+fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Option<String> {
+    match &step.action {
+        Action::Group { group, devices, .. } => blank(facts, devices).or_else(|| {
+            let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")))?;
+            (!step.needs_consent()).then(|| format!("it asks nobody, and a volume of the group is mounted at boot: {line}"))
         }),
-        Action::Create { volume } => match facts.volumes.get(&volume.name).map(|v| &v.logical) {
-            Some(Fact::Absent) => None,
-            other => Some(format!("{} is not proven absent: {other:?}", volume.device())),
+        Action::Extend { group, devices, .. } => blank(facts, devices).or_else(|| match facts.groups.get(group) {
+            Some(Fact::Known(known)) if known.others.is_empty() && known.named > 0 && known.missing == 0 => None,
+            other => Some(format!("{group} is not proven ours and whole: {other:?}")),
+        }),
+        Action::Create { volume, replaces, .. } => match facts.volumes.get(&volume.name) {
+            Some(seen) if seen.logical == Fact::Absent => {
+                // When its group is gone too, that step asks, and this one waits for it.
+                let alone = matches!(facts.groups.get(&volume.group), Some(Fact::Known(_)));
+                let line = line_of(seen, &format!("{} ", volume.device())).filter(|_| alone && !step.needs_consent());
+                line.map(|line| format!("it asks nobody, and the volume is mounted at boot: {line}"))
+            }
+            Some(seen) if *replaces && seen.logical.known().is_some_and(|l| l.new) && seen.mounted.is_none() => None,
+            other => Some(format!("{} is not proven absent: {:?}", volume.device(), other.map(|v| &v.logical))),
+        },
+        Action::Format { volume, lost: true, .. } => match facts.volumes.get(&volume.name) {
+            Some(VolumeFacts {
+                logical: Fact::Known(logical), header: Fact::Known(header), opened: None, mounted: None, holders, ..
+            }) if logical.ours
+                && holders.is_empty()
+                && step.needs_consent()
+                && !matches!(header, Header::Ours(_) | Header::Mendable(_)) =>
+            {
+                None
+            }
+            other => Some(format!("{} is not one that may be made anew, with consent: {other:?}", volume.device())),
         },
         Action::Format { volume, .. } => unproven(facts, volume).or_else(|| {
             // Our own header that was cut off is made again; a whole one is only completed, by the guard on the machine.
@@ -31,7 +54,12 @@ fn fault(facts: &StorageFacts, action: &Action) -> Option<String> {
                 _ => None,
             }
         }),
-        Action::Mkfs { volume } => unproven(facts, volume),
+        Action::Mkfs { volume } => {
+            // A volume that is made anew is new when its header is made; without that step this one is skipped.
+            let anew = |s: &&&Step<Action>| matches!(&s.action, Action::Format { volume: v, lost: true, .. } if v.name == volume.name);
+            let waits = all.iter().find(anew).is_some_and(|format| step.after.contains(&format.id));
+            if waits { None } else { unproven(facts, volume) }
+        }
         Action::Grow { volume } => match facts.volumes.get(&volume.name).and_then(|v| v.logical.known()) {
             Some(logical) if !logical.new => None,
             other => Some(format!("{} is not one that grows: {other:?}", volume.device())),
@@ -40,8 +68,30 @@ fn fault(facts: &StorageFacts, action: &Action) -> Option<String> {
             Some(Fact::Known(Header::Ours(_))) => None,
             other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
         },
-        Action::Share { .. } | Action::Files { .. } | Action::Boot { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
+        Action::Boot { volumes, .. } => volumes.iter().find_map(|volume| {
+            let seen = facts.volumes.get(&volume.name)?;
+            let line = seen.fstab.as_ref()?;
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let inside = seen.opened.as_ref().map(|opened| opened.filesystem.as_str());
+            let there = seen.mounted.is_some() || words.get(1).map(|path| path.trim_end_matches('/')) == Some(&volume.path);
+            let same = there && inside.or(words.get(2).copied()) == Some(volume.filesystem.as_str());
+            let made = all.iter().any(|s| matches!(&s.action, Action::Mkfs { volume: v } if v.name == volume.name));
+            (!same && !made).then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
+        }),
+        Action::Share { .. } | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
     }
+}
+
+fn blank(facts: &StorageFacts, devices: &[String]) -> Option<String> {
+    devices.iter().find_map(|device| match facts.devices.get(device) {
+        Some(Fact::Known(Device::Blank | Device::Begun)) => None,
+        other => Some(format!("{device} is not proven blank: {other:?}")),
+    })
+}
+
+/// The line of ours in crypttab that names a device which begins so.
+fn line_of<'a>(seen: &'a VolumeFacts, device: &str) -> Option<&'a String> {
+    seen.crypttab.as_ref().filter(|line| line.contains("/run/kubestead/") && line.contains(device))
 }
 
 /// Why a volume may hold data: only one that is made by the same plan, or that our tag calls new, holds none.

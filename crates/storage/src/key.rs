@@ -2,12 +2,27 @@
 //! device itself is never given to it (cryptsetup(8), "header").
 
 use kubestead_core::command::{Command, Stdin, quote};
+use kubestead_core::key::{KeyError, KeyRef};
 use kubestead_core::secret::Secret;
 
 use crate::spec::Volume;
 
 /// The bytes of a LUKS2 header with its key slots, in MiB, as `luksFormat` makes them by default (cryptsetup-luksFormat(8)).
 const HEADER: u32 = 16;
+
+/// How many characters a recovery key has: 52 letters and digits in groups of four, joined by `-`.
+pub const LENGTH: usize = 64;
+
+/// A recovery key that is just as it was made, without a line end. One that was cut off never becomes the key of a volume.
+pub(crate) fn whole(key: &KeyRef, recovery: Secret) -> Result<Secret, KeyError> {
+    let text = recovery.expose();
+    let fits = |(at, c): (usize, &u8)| if at % 5 == 4 { *c == b'-' } else { c.is_ascii_lowercase() || c.is_ascii_digit() };
+    if text.len() == LENGTH && text.iter().enumerate().all(fits) {
+        return Ok(recovery);
+    }
+    let detail = format!("it has {} bytes, and a recovery key is {LENGTH} letters, digits and '-': restore it from history", text.len());
+    Err(KeyError::Unreadable { key: key.clone(), detail })
+}
 
 /// Shell text that copies the header of a volume to a folder in memory, `$t`, that goes with the shell; `$t/header` is the copy.
 pub fn copy_header(volume: &Volume) -> String {

@@ -4,34 +4,53 @@ use kubestead_core::fact::Fact;
 use kubestead_core::put::digest;
 
 use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
-use crate::plan::{Action, EXTENT, capacity, round_up};
-use crate::spec::Volume;
+use crate::plan::{Action, capacity, extent, round_up};
+use crate::spec::{EXTENT, Volume};
 use crate::unit;
 
 /// The facts after an action that succeeded.
 #[must_use]
 pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
     match action {
-        Action::Group { group, devices } => {
-            for device in devices {
-                facts.devices.insert(device.clone(), Fact::Known(Device::Physical));
+        Action::Group { group, devices, lost } => {
+            let free = used(&mut facts, devices, EXTENT.0);
+            facts.groups.insert(group.clone(), Fact::Known(Group::whole(EXTENT.0, free, devices.len() as u64)));
+            for volume in lost {
+                forget(&mut facts, volume);
             }
-            let free = devices.iter().filter_map(|d| facts.sizes.get(d)).map(|size| capacity(*size)).sum();
-            facts.groups.insert(group.clone(), Fact::Known(Group { extent: EXTENT, free, missing: 0, ours: true }));
         }
-        Action::Create { volume } => {
-            let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
-            let logical = Logical { size: round_up(volume.size.0, extent), new: true, formatting: false, mkfs: false };
-            take(&mut facts, volume, logical.size);
-            of(&mut facts, volume, |v| (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Blank)));
+        Action::Extend { group, devices, .. } => {
+            let extent = extent(&facts, group);
+            let more = used(&mut facts, devices, extent);
+            if let Some(Fact::Known(known)) = facts.groups.get_mut(group) {
+                known.free += more;
+                known.named += devices.len() as u64;
+                known.lacking.retain(|d| !devices.contains(d));
+            }
+        }
+        Action::Create { volume, lost, .. } => {
+            let before = facts.volumes.get(&volume.name).and_then(|v| v.logical.known()).map_or(0, |l| l.size);
+            give(&mut facts, volume, before);
+            let size = round_up(volume.size.0, extent(&facts, &volume.group));
+            take(&mut facts, volume, size);
+            let logical = Logical { size, ours: true, new: true, formatting: false, mkfs: false };
+            of(&mut facts, volume, |v| (v.logical, v.header, v.opened) = (Fact::Known(logical), Fact::Known(Header::Blank), None));
+            if *lost {
+                forget(&mut facts, volume);
+            }
         }
         Action::Share { volume } => of(&mut facts, volume, |v| v.share = true),
-        Action::Format { volume, .. } => of(&mut facts, volume, |v| {
-            v.header = Fact::Known(Header::Ours(vec![0, 7]));
-            if let Fact::Known(logical) = &mut v.logical {
-                logical.formatting = false;
+        Action::Format { volume, lost, .. } => {
+            of(&mut facts, volume, |v| {
+                v.header = Fact::Known(Header::Ours(vec![0, 7]));
+                if let Fact::Known(logical) = &mut v.logical {
+                    (logical.formatting, logical.new) = (false, logical.new || *lost);
+                }
+            });
+            if *lost {
+                forget(&mut facts, volume);
             }
-        }),
+        }
         Action::Mkfs { volume } => of(&mut facts, volume, |v| {
             if let Fact::Known(logical) = &mut v.logical {
                 v.opened = Some(opened(volume, logical.size));
@@ -53,8 +72,7 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
             of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free))
         }
         Action::Grow { volume } => {
-            let extent = facts.groups.get(&volume.group).and_then(Fact::known).map_or(1, |g| g.extent);
-            let wanted = round_up(volume.size.0, extent);
+            let wanted = round_up(volume.size.0, extent(&facts, &volume.group));
             let now = facts.volumes.get(&volume.name).and_then(|v| v.logical.known()).map_or(0, |l| l.size);
             take(&mut facts, volume, wanted.saturating_sub(now));
             of(&mut facts, volume, |v| {
@@ -76,7 +94,24 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
 /// What is inside a volume of that many bytes, below its LUKS2 header.
 fn opened(volume: &Volume, size: u64) -> Opened {
     let size = size.saturating_sub(16 << 20);
-    Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size }
+    Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size, inodes: None, strange: None }
+}
+
+/// Devices become physical volumes: the bytes that they give.
+fn used(facts: &mut StorageFacts, devices: &[String], extent: u64) -> u64 {
+    facts.devices.extend(devices.iter().map(|device| (device.clone(), Fact::Known(Device::Physical))));
+    devices.iter().filter_map(|d| facts.sizes.get(d)).map(|size| capacity(*size, extent)).sum()
+}
+
+/// The lines by which a volume is mounted at boot go.
+fn forget(facts: &mut StorageFacts, volume: &Volume) {
+    of(facts, volume, |v| (v.crypttab, v.fstab) = (None, None));
+}
+
+fn give(facts: &mut StorageFacts, volume: &Volume, bytes: u64) {
+    if let Some(Fact::Known(group)) = facts.groups.get_mut(&volume.group) {
+        group.free = group.free.saturating_add(bytes);
+    }
 }
 
 fn take(facts: &mut StorageFacts, volume: &Volume, bytes: u64) {

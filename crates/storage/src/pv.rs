@@ -26,7 +26,7 @@ pub struct NamedVolume {
 }
 
 /// The StorageClass of named volumes.
-const NAMED_CLASS: &str = "local-named";
+pub const NAMED_CLASS: &str = "local-named";
 
 fn slots<'a>(pools: &'a [Pool], named: &'a [NamedVolume]) -> impl Iterator<Item = (String, &'a str, &'a Name, Bytes)> {
     let pooled = pools.iter().flat_map(|p| (1..=p.count).map(move |n| (format!("{}-{n:04}", p.name), p.name.as_str(), &p.name, p.size)));

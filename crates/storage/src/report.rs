@@ -25,9 +25,14 @@ pub(crate) struct LvmReport {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Vg {
     pub(crate) vg_name: String,
+    #[serde(default)]
+    pub(crate) vg_uuid: String,
     pub(crate) vg_extent_size: String,
     pub(crate) vg_free: String,
     pub(crate) vg_missing_pv_count: String,
+    /// `exported`, or nothing.
+    #[serde(default)]
+    pub(crate) vg_exported: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,6 +42,20 @@ pub(crate) struct Pv {
     pub(crate) vg_name: String,
     #[serde(default)]
     pub(crate) pv_uuid: String,
+    #[serde(default)]
+    pub(crate) pv_major: String,
+    #[serde(default)]
+    pub(crate) pv_minor: String,
+    /// `missing`, or nothing.
+    #[serde(default)]
+    pub(crate) pv_missing: String,
+}
+
+impl Pv {
+    /// Whether it is the device of this path or number. A number is one device; a device has many names.
+    pub(crate) fn is(&self, path: &str, number: &str) -> bool {
+        self.pv_name == path || format!("{}:{}", self.pv_major, self.pv_minor) == number
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +108,23 @@ pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Gap
     serde_json::from_str(text).map_err(|e| Gap::new(format!("the answer of {what} is not understood: {e}")))
 }
 
+/// The most bytes that a disk, a group, a volume or a file system is believed to have: 8 PiB. Sums of what a host tells fit 64 bits then.
+pub(crate) const MOST: u64 = 1 << 53;
+
 pub(crate) fn number(what: &str, text: &str) -> Result<u64, Gap> {
-    text.trim().parse().map_err(|_| Gap::new(format!("{what} is no number: {text:?}")))
+    let found: u64 = text.trim().parse().map_err(|_| Gap::new(format!("{what} is no number: {text:?}")))?;
+    if found > MOST { Err(Gap::new(format!("{what} is {found}, and more than {MOST} is not believed"))) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_no_disk_has_are_a_gap() {
+        assert_eq!(number("a", " 9007199254740992\n"), Ok(MOST));
+        for text in ["9007199254740993", "18446744073709551615", "18446744073709551616", "-1", "1e3", "0x10", "+", ""] {
+            assert!(number("a", text).is_err(), "{text}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! ext4: the superblock stands at byte 1024, little-endian (kernel documentation, filesystems/ext4/super). xfs: at byte 0, big-endian
 //! (XFS Algorithms & Data Structures, "Superblocks").
 
+use crate::facts::Inodes;
+use crate::report::MOST;
 use crate::spec::Filesystem;
 
 /// How many bytes are read.
@@ -10,26 +12,42 @@ pub(crate) const LENGTH: usize = 2048;
 
 const EXT4: usize = 1024;
 
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let bytes: Vec<u8> = text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
+    (bytes.len() == LENGTH).then_some(bytes)
+}
+
+/// The inodes of an ext4 filesystem. `None` if none is there.
+pub(crate) fn inodes(text: &str) -> Option<Inodes> {
+    let bytes = bytes(text)?;
+    let word = |at: usize| {
+        let at = EXT4 + at;
+        u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
+    };
+    let (count, of_a_group) = (word(0), word(0x28));
+    let magic = word(0x38) & 0xffff == 0xef53;
+    // mkfs rounds the inodes of each block group down to a multiple of 8.
+    (magic && of_a_group > 0).then(|| Inodes { count, rounding: count.div_ceil(of_a_group) * 8 })
+}
+
 /// Bytes of the filesystem; nothing when no such filesystem is there.
 pub(crate) fn size(text: &str, filesystem: Filesystem) -> Option<u64> {
-    let bytes: Vec<u8> = text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
-    if bytes.len() != LENGTH {
-        return None;
-    }
+    let bytes = bytes(text)?;
     let four = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-    match filesystem {
+    let found = match filesystem {
         Filesystem::Ext4 => {
             let word = |at: usize| u64::from(u32::from_le_bytes(four(EXT4 + at)));
             // The upper half of the count means something only with the feature `64bit`.
             let upper = if word(0x60) & 0x80 != 0 { word(0x150) } else { 0 };
             let magic = word(0x38) & 0xffff == 0xef53;
-            (magic && word(0x18) < 7).then(|| (upper << 32 | word(0x4)) << (10 + word(0x18)))
+            (magic && word(0x18) < 7).then(|| (upper << 32 | word(0x4)).checked_mul(1 << (10 + word(0x18)))).flatten()
         }
         Filesystem::Xfs => {
             let word = |at: usize| u64::from(u32::from_be_bytes(four(at)));
             (&four(0) == b"XFSB").then(|| (word(8) << 32 | word(12)).checked_mul(word(4))).flatten()
         }
-    }
+    };
+    found.filter(|size| *size <= MOST)
 }
 
 #[cfg(test)]
@@ -56,6 +74,20 @@ mod tests {
     }
 
     #[test]
+    fn the_inodes_that_mkfs_was_asked_for_are_found_again_within_its_rounding() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mib, asked) in [(50, 1000), (50, 5000), (600, 5000), (600, 100_000), (3000, 1001)] {
+            file.as_file().set_len(mib << 20).unwrap();
+            let asked_of_mkfs = asked.to_string();
+            let made = std::process::Command::new("mkfs.ext4").args(["-q", "-F", "-N", &asked_of_mkfs]).arg(file.path()).status().unwrap();
+            assert!(made.success());
+            let text = std::process::Command::new("od").args(["-An", "-v", "-tx1", "-w2048", "-N2048"]).arg(file.path()).output().unwrap();
+            let found = inodes(&String::from_utf8(text.stdout).unwrap()).unwrap();
+            assert!(found.count + found.rounding >= asked && found.count < asked * 2, "{mib} MiB, {asked}: {found:?}");
+        }
+    }
+
+    #[test]
     fn xfs_counts_in_blocks_of_its_size() {
         let mut bytes = vec![0; LENGTH];
         bytes[..16].copy_from_slice(b"XFSB\0\0\x10\0\0\0\0\x01\0\0\0\x02");
@@ -63,6 +95,8 @@ mod tests {
         assert_eq!(size(&hex(&bytes[..100]), Filesystem::Xfs), None, "cut");
         assert_eq!(size(&hex(&bytes), Filesystem::Ext4), None);
         assert_eq!(size("", Filesystem::Ext4), None);
+        bytes[4..16].fill(0xff);
+        assert_eq!(size(&hex(&bytes), Filesystem::Xfs), None, "no disk is that large");
     }
 
     #[test]

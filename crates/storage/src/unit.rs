@@ -10,7 +10,7 @@ use crate::spec::{HostStorage, Volume};
 /// The script that fetches keys.
 pub const FETCH: &str = "/usr/local/lib/kubestead/fetch";
 /// Its text.
-pub const FETCH_TEXT: &str = include_str!("fetch.sh");
+pub const FETCH_TEXT: &str = include_str!("scripts/fetch.sh");
 /// The key servers, a line each: user, address, port.
 pub const SERVERS: &str = "/etc/kubestead/servers";
 
@@ -114,10 +114,100 @@ pub fn fstab(volume: &Volume) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::sandbox::Sandbox;
 
     #[test]
     fn unit_names_are_escaped_as_systemd_does() {
         assert_eq!(escape("luks-vol-a"), "luks\\x2dvol\\x2da");
+    }
+
+    const OURS: &str = "ours-ours-ours-ours-ours-ours-ours-ours-ours-ours-ours-ours-ours";
+    const SERVER: &str = "key-key-key-key-key-key-key-key-key-key-key-key-key-key-key-key-";
+
+    /// A node with two key servers, of which ssh does this: `$host` is the one that is asked.
+    fn node(ssh: &str) -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.put("etc/kubestead/share.d/data", &OURS[..64]);
+        sandbox.put("etc/kubestead/servers", "keys 10.0.0.1 22\nkeys 10.0.0.2 2222\n");
+        sandbox.program("ssh", &format!("case $* in *10.0.0.1*) host=1 ;; *) host=2 ;; esac; key={SERVER}\n{ssh}"));
+        sandbox.program("sleep", "true");
+        // Thirty seconds of the real one are one here.
+        sandbox.program("timeout", "shift 3; exec /usr/bin/timeout -k 1 1 \"$@\"");
+        sandbox
+    }
+
+    fn fetch(sandbox: &Sandbox, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let begin = Instant::now();
+        let found = sandbox.bash(FETCH_TEXT, arguments, b"");
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        let left: Vec<_> = std::fs::read_dir(sandbox.path("run/kubestead")).into_iter().flatten().collect();
+        assert!(left.is_empty(), "nothing of a share stays: {left:?}");
+        found
+    }
+
+    #[test]
+    fn a_server_that_hangs_streams_or_answers_too_little_is_left_for_the_next() {
+        let key = format!("{SERVER}{}", &OURS[..64]);
+        for first in [
+            "while :; do /usr/bin/sleep 0.1; done",
+            "printf %s \"$key\"; while :; do /usr/bin/sleep 0.1; done",
+            "yes",
+            "yes >&2",
+            "printf short",
+            "printf %sx \"$key\"",
+            "exit 66",
+            "echo 'kex_exchange_identification: Connection closed by remote host' >&2; exit 255",
+        ] {
+            let sandbox = node(&format!("if [ $host = 1 ]; then {first}; else printf %s \"$key\"; fi"));
+            let (status, said, why) = fetch(&sandbox, &["data"]);
+            assert!(status == Some(0) && said == key, "{first}: {status:?} {said:?} {why}");
+            assert!(sandbox.calls("sleep").is_empty(), "the next is asked at once");
+        }
+        let asked = node("printf %s \"$key\"");
+        fetch(&asked, &["data"]);
+        let ssh = asked.calls("ssh");
+        assert!(
+            ssh.len() == 1 && ssh[0].contains("ServerAliveInterval=5 -o ServerAliveCountMax=3 -p 22 keys@10.0.0.1 get data"),
+            "{ssh:?}"
+        );
+        assert!(asked.calls("timeout")[0].starts_with("-k 5 30 ssh "));
+    }
+
+    #[test]
+    fn a_dropped_login_is_tried_again_for_a_minute_and_a_refusal_is_not() {
+        let dropped = "echo 'Connection reset by peer' >&2; exit 255";
+        let once = format!(
+            "n=$(grep -c ^ssh $0.count 2> /dev/null || true); echo ssh >> $0.count; if [ \"${{n:-0}}\" -lt 4 ]; then {dropped}; fi; printf %s \"$key\""
+        );
+        let sandbox = node(&once);
+        let (status, said, why) = fetch(&sandbox, &["data"]);
+        assert!(status == Some(0) && said.len() == 128, "{status:?} {why}");
+        assert_eq!(sandbox.calls("sleep").len(), 2);
+        let sandbox = node(dropped);
+        let (status, said, _) = fetch(&sandbox, &["data"]);
+        let waited: u32 = sandbox.calls("sleep").iter().map(|call| call.parse::<u32>().unwrap()).sum();
+        assert!(status == Some(75) && said.is_empty() && (60..75).contains(&waited), "{status:?} {waited}");
+        for (ssh, expected) in
+            [("exit 64", 64), ("exit 66", 66), ("echo 'keys@10.0.0.1: Permission denied (publickey).' >&2; exit 255", 75)]
+        {
+            let sandbox = node(ssh);
+            assert_eq!(fetch(&sandbox, &["data"]).0, Some(expected), "{ssh}");
+            assert!(sandbox.calls("sleep").is_empty() && sandbox.calls("ssh").len() == 2, "{ssh}");
+        }
+    }
+
+    #[test]
+    fn at_boot_it_asks_until_a_server_answers_and_a_share_that_is_not_whole_is_told() {
+        let sandbox = node(
+            "n=$(grep -c ^ssh $0.count 2> /dev/null || true); echo ssh >> $0.count; [ \"${n:-0}\" -ge 30 ] || exit 66; printf %s \"$key\"",
+        );
+        assert_eq!(fetch(&sandbox, &["--wait", "data"]).0, Some(0));
+        assert!(sandbox.calls("sleep").len() >= 15);
+        sandbox.put("etc/kubestead/share.d/data", "cut");
+        assert_eq!(fetch(&sandbox, &["data"]).0, Some(66));
+        assert_eq!(fetch(&sandbox, &["../data"]).0, Some(64));
     }
 }

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Part, Plan};
+use kubestead_core::plan::{Part, Plan, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
-use kubestead_storage::observe::{Device, Group, Header, Logical, Opened, StorageFacts, VolumeFacts, read};
+use kubestead_storage::observe::{Device, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 use sha2::{Digest, Sha256};
@@ -52,15 +52,15 @@ const EMPTY: &str = r#"{"report": []}"#;
 
 /// The answers of a machine with one blank disk.
 fn blank() -> Answers {
-    let absent = "free\nnone\nclosed\n\nabsent\n";
+    let absent = |path: &str| format!("folder free\nreal {path}\nshare no\nabsent\n");
     Answers::from_pairs([
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
         ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
         ("storage/files", 0, String::new()),
-        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592\n\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
-        ("storage/volume:kubelet", 0, absent.to_owned()),
-        ("storage/volume:volkube", 0, absent.to_owned()),
+        (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
+        ("storage/volume:kubelet", 0, absent("/var/lib/kubelet")),
+        ("storage/volume:volkube", 0, absent("/var/lib/kubestead/volumes")),
         ("storage/directories", 0, String::new()),
     ])
 }
@@ -86,7 +86,7 @@ fn the_checker_finds_a_step_that_must_not_run() {
     };
     let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
     assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
-    let old = Logical { size: 1 << 30, new: false, formatting: false, mkfs: false };
+    let old = Logical { size: 1 << 30, ours: true, new: false, formatting: false, mkfs: false };
     let used = seen(&|f| f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Known(old.clone()));
     for step in ["volkube/create", "volkube/format", "volkube/mkfs"] {
         assert!(used.contains(&format!("kube1/{step}: ")), "{used}");
@@ -176,29 +176,63 @@ fn grown(change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
     plan(&spec(), &after)
 }
 
+/// `volkube` after a boot that found this in the place of its header.
+fn headless(header: Header, ours: bool, change: impl FnOnce(&mut VolumeFacts)) -> Part<Action> {
+    grown(|f| {
+        let v = f.volumes.get_mut(&name("volkube")).unwrap();
+        (v.header, v.opened, v.mounted) = (Fact::Known(header), None, None);
+        let Fact::Known(logical) = &mut v.logical else { panic!("it is there") };
+        logical.ours = ours;
+        change(v);
+    })
+}
+
 #[test]
-fn a_damaged_foreign_or_untagged_volume_is_held_whatever_else_is_true() {
+fn a_lost_header_is_held_and_made_anew_only_with_consent_to_that_step() {
     for (header, word) in [
         (Header::Damaged("the second copy".into()), "second copy"),
         (Header::Foreign("xfs at 0x0".into()), "xfs"),
         (Header::Tokenless("LUKS2 without our token".into()), "without our token"),
-        (Header::Blank, "lvchange --addtag kubestead:new vg01/volkube"),
+        (Header::Blank, "no signature is found on it"),
     ] {
-        let part = grown(|f| {
-            let v = f.volumes.get_mut(&name("volkube")).unwrap();
-            (v.header, v.mounted) = (Fact::Known(header), None);
-        });
-        assert!(part.held.iter().any(|h| h.reason.contains(word) || h.hint.contains(word)), "{:?}", part.held);
-        assert!(!ids(&part).iter().any(|id| id.starts_with("kube1/volkube/")), "{:?}", ids(&part));
+        let part = headless(header.clone(), true, |_| {});
+        assert!(held(&part).contains(word) && part.held[0].hint.contains("--yes kube1/volkube/format makes it anew"), "{:?}", part.held);
+        assert_eq!(ids(&part), ["kube1/volkube/format", "kube1/volkube/mkfs", "kube1/volkube/boot", "kube1/volkube/mount"]);
+        assert_eq!(part.steps[0].risk, Risk::Destroys);
+        assert!(part.steps[0].why.contains("/var/lib/kubestead/volumes held is lost"), "{}", part.steps[0].why);
+        assert!(waits_for(&part, "kube1/volkube/format").len() == 4, "all else waits for the step that asks");
+        let open = headless(header.clone(), true, |v| v.mounted = Some("/dev/mapper/luks-volkube".into()));
+        assert!(open.steps.is_empty() && !open.held.is_empty(), "what is still mounted is saved first: {:?}", ids(&open));
+        let theirs = headless(header, false, |_| {});
+        assert!(theirs.steps.is_empty() && held(&theirs).contains(word), "{:?}", ids(&theirs));
+        let hint = &theirs.held[0].hint;
+        assert!(!hint.contains("addtag") && hint.contains("lvrename vg01 volkube volkube-old"), "no hint leads to a loss: {hint}");
+    }
+    assert!(held(&headless(Header::Blank, false, |_| {})).contains("have its header elsewhere"));
+    // With one whole copy nothing is lost, so that nothing is offered that would lose it.
+    let half = headless(Header::Mendable("the second copy".into()), true, |_| {});
+    assert!(half.steps.is_empty() && half.held[0].hint.contains("`cryptsetup repair /dev/vg01/volkube` mends it"), "{:?}", half.held);
+}
+
+/// The steps that wait for a step, over any number of others, and that step.
+fn waits_for(part: &Part<Action>, id: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([id.to_owned()]);
+    loop {
+        let more = part.steps.iter().filter(|s| s.after.iter().any(|a| found.contains(&a.0))).map(|s| s.id.0.clone()).collect::<Vec<_>>();
+        let before = found.len();
+        found.extend(more);
+        if found.len() == before {
+            return found;
+        }
     }
 }
 
 /// A new volume, as a run that was cut off left it.
 fn cut(change: impl FnOnce(&mut VolumeFacts, Logical)) -> Part<Action> {
     let mut facts = facts();
-    let group = Group { extent: 4 << 20, free: u64::MAX / 2, missing: 0, ours: true };
+    let group = Group::whole(4 << 20, u64::MAX / 2, 1);
     facts.groups.insert(name("vg01"), Fact::Known(group));
-    let logical = Logical { size: 2 << 30, new: true, formatting: false, mkfs: false };
+    let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: false };
     let volume = facts.volumes.get_mut(&name("volkube")).unwrap();
     (volume.logical, volume.header) = (Fact::Known(logical.clone()), Fact::Known(Header::Blank));
     change(volume, logical);
@@ -222,7 +256,7 @@ fn the_tag_for_new_does_not_make_somebodys_data_ours() {
         (v.header, v.logical) = (Fact::Known(Header::Foreign("xfs at 0x0".into())), Fact::Known(Logical { formatting: true, ..logical }))
     });
     assert!(held(&part).contains("xfs") && !ids(&part).contains(&"kube1/volkube/format"));
-    let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30 };
+    let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30, inodes: None, strange: None };
     let open = |mkfs: bool| {
         let inside = inside.clone();
         cut(move |v, logical| {
@@ -248,7 +282,7 @@ fn a_disk_that_was_cut_off_between_pvcreate_and_vgcreate_is_known_by_its_uuid() 
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592 98:32\n\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
         ])
     };
@@ -284,7 +318,7 @@ fn volumes_grow_and_never_shrink_and_need_room() {
     let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     assert_eq!(ids(&plan(&larger, &after)), ["kube1/volkube/grow"]);
-    after.groups.insert(name("vg01"), Fact::Known(Group { extent: 4 << 20, free: 1 << 20, missing: 0, ours: true }));
+    after.groups.insert(name("vg01"), Fact::Known(Group::whole(4 << 20, 1 << 20, 1)));
     assert!(held(&plan(&larger, &after)).contains("are free"));
     let mut smaller = spec();
     smaller.volumes[1].size = Bytes(1 << 30);
@@ -329,7 +363,12 @@ fn real_answers_are_read() {
         start[1024..][..64][0x4..0x8].copy_from_slice(&12_207u32.to_le_bytes());
         (start[1024 + 0x18], start[1024 + 0x38], start[1024 + 0x39]) = (2, 0x53, 0xef);
         let start: String = start.iter().map(|byte| format!(" {byte:02x}")).collect();
-        format!("free\nshare\nopen 50331648 ext4\n{start}\npresent\n{two}\n@@\n{}", STANDARD.encode(header(first, second)))
+        let path = "/var/lib/kubestead/volumes";
+        let header = STANDARD.encode(header(first, second));
+        format!(
+            "folder free\nreal {path}\nshare yes\nopen 50331648 ext4\nstart {start}\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
+             {two}\n@@\n4c554b53babe0002\n{header}"
+        )
     };
     let answers = |volume: String| {
         Answers::from_pairs([
@@ -339,7 +378,7 @@ fn real_answers_are_read() {
             (
                 &format!("storage/device:{DISK}"),
                 0,
-                "/dev/ubdc 8589934592\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
+                "/dev/ubdc 8589934592 98:32\n\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
             ("storage/volume:volkube", 0, volume),
         ])
@@ -347,12 +386,16 @@ fn real_answers_are_read() {
     let facts = read(&spec(), &answers(text(metadata, metadata)));
     let found = &facts.volumes[&name("volkube")];
     assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
-    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, new: true, formatting: false, mkfs: false }));
-    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096 };
+    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, ours: false, new: true, formatting: false, mkfs: false }));
+    let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096, inodes: None, strange: None };
     assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
-    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours));
+    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours()));
     assert!(matches!(&facts.volumes[&name("kubelet")].header, Fact::Unknown(_)), "no answer is a gap");
     for (first, second) in [("", metadata), (metadata, "")] {
+        let facts = read(&spec(), &answers(text(first, second)));
+        assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Mendable(_))));
+    }
+    for (first, second) in [("", ""), ("", r#"{"keyslots":{},"tokens":{}}"#)] {
         let facts = read(&spec(), &answers(text(first, second)));
         assert!(matches!(facts.volumes[&name("volkube")].header, Fact::Known(Header::Damaged(_))));
     }
@@ -398,7 +441,412 @@ fn what_is_not_proven_ours_is_never_wiped() {
     assert!(part.steps.is_empty() && held(&part).contains("/dev/sdb1"));
     let (part, _) = wiped(|f| {
         let Some(Fact::Known(group)) = f.groups.get_mut(&name("vg01")) else { panic!("no group") };
-        group.ours = false;
+        group.others.push("/dev/sdz".into());
     });
     assert!(part.steps.is_empty() && held(&part).contains("vg01"));
+}
+
+/// All that a first run made, then the data disk swapped for a blank one of the same name.
+fn swapped(change: impl FnOnce(&mut StorageFacts)) -> StorageFacts {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let before = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    let mut after = facts();
+    after.files = before.files.clone();
+    for (name, volume) in &mut after.volumes {
+        let known = &before.volumes[name];
+        (volume.share, volume.crypttab, volume.fstab) = (true, known.crypttab.clone(), known.fstab.clone());
+    }
+    change(&mut after);
+    after
+}
+
+#[test]
+fn a_disk_that_was_swapped_is_held_and_made_anew_only_with_consent() {
+    let part = plan(&spec(), &swapped(|_| {}));
+    assert_eq!(
+        held(&part),
+        "kube1/vg01: the volume group vg01 is not there, and it had kubelet at /var/lib/kubelet (/etc/crypttab mounts it at boot), \
+         volkube at /var/lib/kubestead/volumes (/etc/crypttab mounts it at boot)\n"
+    );
+    assert_eq!(
+        part.held[0].hint,
+        "was this disk replaced? --yes kube1/vg01/group makes them anew, what they held is gone; \
+         if it was only unplugged, put it back and plan again"
+    );
+    let group = part.steps.iter().find(|s| s.id.0 == "kube1/vg01/group").unwrap();
+    assert_eq!(group.risk, Risk::Destroys);
+    assert!(group.why.contains("volkube at /var/lib/kubestead/volumes") && group.why.ends_with("held is lost"), "{}", group.why);
+    assert_eq!(waits_for(&part, "kube1/vg01/group").len(), part.steps.len(), "nothing runs without it: {:?}", ids(&part));
+    // With consent all is made, with the shares and the recovery keys that there are, and then nothing is to do.
+    assert!(!ids(&part).iter().any(|id| id.ends_with("/share")), "{:?}", ids(&part));
+    let steps = Plan::new(String::new(), String::new(), part).unwrap().steps;
+    let after = steps.iter().fold(swapped(|_| {}), |facts, step| model(&step.action, facts));
+    let second = plan(&spec(), &after);
+    assert!(second.steps.is_empty() && second.held.is_empty(), "{:?} {}", ids(&second), held(&second));
+    // A run that was cut off after the consent goes on without another.
+    for cut in 1..steps.len() {
+        let half = steps[..cut].iter().fold(swapped(|_| {}), |facts, step| model(&step.action, facts));
+        let rest = plan(&spec(), &half);
+        assert!(rest.held.is_empty() && rest.steps.iter().all(|s| !s.needs_consent()), "cut {cut}: {}", held(&rest));
+    }
+}
+
+#[test]
+fn a_first_run_that_was_cut_off_before_its_group_asks_nobody() {
+    let mut facts = facts();
+    for v in facts.volumes.values_mut() {
+        v.share = true;
+    }
+    let part = plan(&spec(), &facts);
+    assert!(part.held.is_empty() && part.steps.iter().all(|s| !s.needs_consent()), "{}", held(&part));
+    assert!(ids(&part).contains(&"kube1/vg01/group"));
+}
+
+#[test]
+fn what_the_api_knows_of_a_volume_counts_when_the_root_disk_was_replaced_too() {
+    let mut facts = facts();
+    facts.witnesses.insert(name("volkube"), "bound persistent volumes are on it: kube1-share for apps/data".into());
+    let part = plan(&spec(), &facts);
+    assert!(held(&part).contains("volkube at /var/lib/kubestead/volumes (bound persistent volumes are on it: kube1-share for apps/data)"));
+    let group = part.steps.iter().find(|s| s.id.0 == "kube1/vg01/group").unwrap();
+    assert!(group.needs_consent() && group.why.contains("apps/data"), "{}", group.why);
+    let part = plan(&spec(), &swapped(|f| drop(f.witnesses.insert(name("volkube"), "kube1-share is bound".into()))));
+    assert!(held(&part).contains("(/etc/crypttab mounts it at boot; kube1-share is bound)"), "what is lost is told whole: {}", held(&part));
+}
+
+#[test]
+fn a_lost_disk_is_not_made_anew_while_it_may_come_back() {
+    // The disk is not there at all: nothing could be made, and it says what to look for.
+    let part = plan(&spec(), &swapped(|f| drop(f.devices.insert(DISK.into(), Fact::Unknown(Gap::new(format!("{DISK} is not there")))))));
+    assert!(part.steps.is_empty() && part.held.iter().any(|h| h.hint == "find the disk that held them before anything is changed"));
+    // Its signature was wiped: nothing is said that would empty it.
+    let part = plan(&spec(), &swapped(|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Unclear)))));
+    assert!(part.steps.is_empty() && held(&part).contains("it may be the group's own disk"), "{}", held(&part));
+    assert!(part.held.iter().all(|h| !h.hint.contains("blkdiscard") && !h.hint.contains("dd ")), "{:?}", part.held);
+    // It was pulled out while its volumes were open.
+    let part = plan(
+        &spec(),
+        &swapped(|f| {
+            let inside = Opened { size: 2 << 30, filesystem: "ext4".into(), used: 2 << 30, inodes: None, strange: Some("253:7".into()) };
+            f.volumes.get_mut(&name("volkube")).unwrap().opened = Some(inside);
+        }),
+    );
+    assert!(
+        part.steps.is_empty() && held(&part).contains("luks-volkube is open, and its LV /dev/vg01/volkube is not there"),
+        "{}",
+        held(&part)
+    );
+}
+
+#[test]
+fn a_vanished_lv_asks_alone_and_nothing_of_the_other_volume_waits_for_it() {
+    let gone = |f: &mut StorageFacts| {
+        let v = f.volumes.get_mut(&name("kubelet")).unwrap();
+        (v.logical, v.header, v.opened, v.mounted) = (Fact::Absent, Fact::Absent, None, None);
+        f.volumes.get_mut(&name("volkube")).unwrap().mounted = None;
+        let Some(Fact::Known(group)) = f.groups.get_mut(&name("vg01")) else { panic!("no group") };
+        group.free += 1 << 30;
+    };
+    let part = grown(gone);
+    assert!(held(&part).starts_with("kube1/kubelet: the LV /dev/vg01/kubelet is not there, and it was mounted at /var/lib/kubelet"));
+    assert!(part.held[0].hint.contains("--yes kube1/kubelet/create makes it anew, what it held is gone"), "{}", part.held[0].hint);
+    let asks: Vec<&str> = part.steps.iter().filter(|s| s.needs_consent()).map(|s| s.id.0.as_str()).collect();
+    assert_eq!(asks, ["kube1/kubelet/create"]);
+    let waiting = waits_for(&part, "kube1/kubelet/create");
+    assert!(!waiting.contains("kube1/volkube/mount") && ids(&part).contains(&"kube1/volkube/mount"), "{waiting:?}");
+    let after = part.steps.iter().fold(
+        {
+            let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+            let mut all = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+            gone(&mut all);
+            all
+        },
+        |facts, step| model(&step.action, facts),
+    );
+    assert!(plan(&spec(), &after).steps.is_empty(), "{:?}", ids(&plan(&spec(), &after)));
+}
+
+#[test]
+fn the_checker_lets_nothing_be_made_anew_without_asking() {
+    let facts = swapped(|_| {});
+    let mut steps = plan(&spec(), &facts).steps;
+    for step in &mut steps {
+        step.risk = Risk::Safe;
+    }
+    let faults = kubestead_storage::check::steps(&facts, &steps).join("\n");
+    assert!(faults.contains("kube1/vg01/group: it asks nobody, and a volume of the group is mounted at boot: luks-"), "{faults}");
+}
+
+/// The plan for another file on what a first run made, with what was seen changed.
+fn edited(edit: impl FnOnce(&mut Volume), change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    change(&mut after);
+    let mut spec = spec();
+    edit(&mut spec.volumes[0]);
+    plan(&spec, &after)
+}
+
+#[test]
+fn what_cannot_change_on_a_volume_is_held_with_what_to_do_instead_and_fstab_stays() {
+    let closed = |f: &mut StorageFacts| {
+        let v = f.volumes.get_mut(&name("kubelet")).unwrap();
+        (v.opened, v.mounted) = (None, None);
+    };
+    let open = |_: &mut StorageFacts| {};
+    for seen in [&open as &dyn Fn(&mut StorageFacts), &closed] {
+        let part = edited(|v| v.filesystem = Filesystem::Xfs, seen);
+        assert_eq!(held(&part), "kube1/kubelet: it holds ext4, the file says xfs\n");
+        assert_eq!(part.held[0].hint, "name the filesystem that it holds; for another one, give the file another volume and copy");
+        assert!(part.steps.is_empty(), "no line, no mount: {:?}", ids(&part));
+    }
+    // Its line in fstab was rewritten by hand, or by an earlier version: what it holds counts, and the line is put right.
+    let part = edited(
+        |_| {},
+        |f| {
+            let line = &mut f.volumes.get_mut(&name("kubelet")).unwrap().fstab;
+            *line = line.as_ref().map(|line| line.replace(" ext4 ", " xfs "));
+        },
+    );
+    assert_eq!(ids(&part), ["kube1/volumes/boot"]);
+
+    let elsewhere = |f: &mut StorageFacts| {
+        let v = f.volumes.get_mut(&name("kubelet")).unwrap();
+        (v.mounted, v.elsewhere) = (None, Some("/var/lib/kubelet".into()));
+    };
+    for seen in [&elsewhere as &dyn Fn(&mut StorageFacts), &closed] {
+        let part = edited(|v| v.path = "/mnt/kubelet".into(), seen);
+        assert_eq!(held(&part), "kube1/kubelet: it is mounted at /var/lib/kubelet, the file says /mnt/kubelet\n");
+        assert!(part.held[0].hint.contains("remove the line of /dev/mapper/luks-kubelet from /etc/fstab"), "{}", part.held[0].hint);
+        assert!(part.steps.is_empty(), "the kubelet still waits for the old path: {:?}", ids(&part));
+    }
+
+    let moved = |f: &mut StorageFacts| {
+        f.groups.insert(name("vg02"), Fact::Known(Group::whole(4 << 20, 100 << 30, 1)));
+        let v = f.volumes.get_mut(&name("kubelet")).unwrap();
+        (v.logical, v.header, v.strays) = (Fact::Absent, Fact::Absent, vec![name("vg01")]);
+    };
+    let part = edited(|v| v.group = name("vg02"), moved);
+    assert_eq!(held(&part), "kube1/kubelet: it is in vg01, the file says vg02\n");
+    assert!(part.steps.is_empty(), "no new LV: {:?}", ids(&part));
+
+    let few = |f: &mut StorageFacts| {
+        let inodes = Some(Inodes { count: 1000, rounding: 64 });
+        f.volumes.get_mut(&name("kubelet")).unwrap().opened.as_mut().unwrap().inodes = inodes;
+    };
+    assert_eq!(held(&edited(|v| v.inodes = Some(5000), few)), "kube1/kubelet: it has 1000 inodes, the file says 5000\n");
+    assert_eq!(held(&edited(|v| v.inodes = Some(1064), few)), "", "mkfs may have rounded so many away");
+    let part = edited(|v| v.size = Bytes(1 << 29), |_| {});
+    assert_eq!(held(&part), "kube1/kubelet: volumes only grow: it has 1073741824 bytes, the file says 536870912\n");
+    assert!(edited(|_| {}, |_| {}).held.is_empty());
+}
+
+#[test]
+fn the_table_of_what_cannot_change_names_every_field_once() {
+    let fields: Vec<&str> = kubestead_storage::fixed::FIXED.iter().map(|f| f.field).collect();
+    assert_eq!(fields, ["group", "filesystem", "path", "size", "inodes"]);
+    let of_groups: Vec<&str> = kubestead_storage::fixed::FIXED_GROUP.iter().map(|f| f.field).collect();
+    assert_eq!(of_groups, ["name", "exported", "missing devices", "all devices", "more devices"]);
+}
+
+/// What is seen of `vg01` when lvm says so, with two devices in the file.
+fn lvm(devices: &[&str], report: &str) -> (HostStorage, StorageFacts) {
+    let mut spec = spec();
+    spec.groups.insert(name("vg01"), devices.iter().map(|d| (*d).to_owned()).collect());
+    let mut answers = vec![("storage/lvm".to_owned(), 0, report.to_owned())];
+    for (index, device) in devices.iter().enumerate() {
+        let signature = if *device == "/dev/disk/by-id/new" { "" } else { r#"{"offset":"0x218","type":"LVM2_member"}"# };
+        let text = format!("/dev/dm-{index} 8589934592 253:{index}\n\nzero\n{{\"signatures\":[{signature}]}}");
+        answers.push((format!("storage/device:{device}"), 0, text));
+    }
+    for volume in &spec.volumes {
+        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
+        answers.push((format!("storage/volume:{}", volume.name), 0, look));
+    }
+    answers.push(("storage/mounts".to_owned(), 0, String::new()));
+    answers.push(("storage/tabs".to_owned(), 0, "@@\n@@\n".to_owned()));
+    answers.push(("storage/files".to_owned(), 0, String::new()));
+    let facts = read(&spec, &Answers::from_pairs(answers));
+    (spec, facts)
+}
+
+fn vg(uuid: &str, missing: u64, exported: &str) -> String {
+    format!(
+        r#"{{"vg_name":"vg01","vg_uuid":"{uuid}","vg_extent_size":"4194304","vg_free":"8585740288","vg_missing_pv_count":"{missing}","vg_exported":"{exported}"}}"#
+    )
+}
+
+fn pv(path: &str, number: &str, missing: &str) -> String {
+    let (major, minor) = number.split_once(':').unwrap();
+    format!(r#"{{"pv_name":"{path}","vg_name":"vg01","pv_uuid":"x","pv_major":"{major}","pv_minor":"{minor}","pv_missing":"{missing}"}}"#)
+}
+
+fn report(vgs: &[String], pvs: &[String]) -> String {
+    format!(r#"{{"report":[{{"vg":[{}],"pv":[{}],"lv":[]}}]}}"#, vgs.join(","), pvs.join(","))
+}
+
+#[test]
+fn devices_are_compared_by_their_numbers_as_a_multipath_one_has_several_names() {
+    let multipath = "/dev/disk/by-id/dm-uuid-mpath-1";
+    let (spec, facts) = lvm(&[multipath], &report(&[vg("a", 0, "")], &[pv("/dev/mapper/mpatha", "253:0", "")]));
+    assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(group) if group.ours()), "{:?}", facts.groups);
+    assert!(plan(&spec, &facts).held.is_empty());
+    let (spec, facts) = lvm(&[multipath], &report(&[vg("a", 0, "")], &[pv("/dev/mapper/mpathb", "253:9", "")]));
+    let part = plan(&spec, &facts);
+    assert!(
+        held(&part).contains("a volume group vg01 is there on other devices than the file names: /dev/mapper/mpathb"),
+        "{}",
+        held(&part)
+    );
+}
+
+#[test]
+fn a_missing_device_two_groups_of_one_name_an_exported_one_and_one_more_device_are_told_apart() {
+    let (one, two) = ("/dev/disk/by-id/one", "/dev/disk/by-id/two");
+    let mine = pv("/dev/dm-0", "253:0", "");
+    for (devices, vgs, pvs, reason) in [
+        (
+            vec![one, two],
+            vec![vg("a", 1, "")],
+            vec![mine.clone(), pv("[unknown]", "-1:-1", "missing")],
+            "1 of its devices are missing (not seen in it: /dev/disk/by-id/two)",
+        ),
+        (vec![one], vec![vg("a", 0, ""), vg("b", 0, "")], vec![mine.clone()], "two volume groups are called vg01"),
+        (vec![one], vec![vg("a", 0, "exported")], vec![mine.clone()], "the volume group vg01 is exported"),
+        (
+            vec![one],
+            vec![vg("a", 0, "")],
+            vec![mine.clone(), pv("/dev/sdz", "8:9", "")],
+            "it is on /dev/sdz too, which the file does not name",
+        ),
+        (vec![one, two], vec![vg("a", 0, "")], vec![mine.clone()], "/dev/disk/by-id/two holds a physical volume of LVM"),
+    ] {
+        let (spec, facts) = lvm(&devices, &report(&vgs, &pvs));
+        let part = plan(&spec, &facts);
+        assert_eq!(held(&part), format!("kube1/vg01: {reason}\n"));
+        assert!(!ids(&part).iter().any(|id| id.ends_with("/extend") || id.ends_with("/group")), "{:?}", ids(&part));
+        // A group that is whole on a device of the file is used, whatever the other device holds.
+        let made = ids(&part).iter().any(|id| ["create", "format", "mkfs", "mount"].iter().any(|deed| id.ends_with(deed)));
+        assert_eq!(made, reason.contains("holds a physical volume"), "{reason}: {:?}", ids(&part));
+    }
+}
+
+#[test]
+fn a_blank_device_that_the_file_adds_is_given_to_the_group_and_its_room_counts() {
+    let report = report(&[vg("a", 0, "")], &[pv("/dev/dm-0", "253:0", "")]);
+    let (mut spec, facts) = lvm(&["/dev/disk/by-id/one", "/dev/disk/by-id/new"], &report);
+    spec.volumes[1].size = Bytes(12 << 30);
+    let part = plan(&spec, &facts);
+    assert!(part.held.is_empty(), "{}", held(&part));
+    let extend = part.steps.iter().find(|s| s.id.0 == "kube1/vg01/extend").unwrap();
+    assert_eq!(
+        extend.action,
+        Action::Extend { group: name("vg01"), members: vec!["/dev/disk/by-id/one".into()], devices: vec!["/dev/disk/by-id/new".into()] }
+    );
+    assert!(waits_for(&part, "kube1/vg01/extend").contains("kube1/volkube/create"));
+    let steps = Plan::new(String::new(), String::new(), part).unwrap().steps;
+    let after = steps.iter().fold(facts, |facts, step| model(&step.action, facts));
+    assert!(plan(&spec, &after).steps.is_empty());
+    spec.volumes[1].size = Bytes(16 << 30);
+    let (_, facts) = lvm(&["/dev/disk/by-id/one", "/dev/disk/by-id/new"], &report);
+    assert!(held(&plan(&spec, &facts)).contains("are free"));
+}
+
+#[test]
+fn a_device_without_a_signature_is_blank_only_when_its_edges_are_zero() {
+    let device = |edges: &str| {
+        let text = format!("/dev/ubdc 8589934592 98:32\n\n{edges}\n{{\"signatures\":[]}}\n");
+        let facts =
+            read(&spec(), &Answers::from_pairs([("storage/lvm", 0, EMPTY.to_owned()), (&format!("storage/device:{DISK}"), 0, text)]));
+        facts.devices[DISK].clone()
+    };
+    assert_eq!(device("zero"), Fact::Known(Device::Blank));
+    assert_eq!(device("filled"), Fact::Known(Device::Unclear));
+    assert!(matches!(device("unread"), Fact::Unknown(_)) && matches!(device(""), Fact::Unknown(_)));
+    let mut facts = facts();
+    facts.devices.insert(DISK.into(), Fact::Known(Device::Unclear));
+    let part = plan(&spec(), &facts);
+    assert!(held(&part).contains("its first or last MiB is not all zero") && !ids(&part).iter().any(|id| id.ends_with("/group")));
+    assert!(part.held[0].hint.contains(&format!("`blkdiscard -z {DISK}`")), "{}", part.held[0].hint);
+}
+
+#[test]
+fn a_group_whose_name_stands_below_dev_already_is_held() {
+    let mut facts = facts();
+    facts.occupied.insert(name("vg01"));
+    let part = plan(&spec(), &facts);
+    assert!(held(&part).contains("/dev/vg01 is there and is no volume group") && !ids(&part).contains(&"kube1/vg01/group"));
+}
+
+#[test]
+fn a_path_that_is_a_link_is_held_before_anything_is_written_for_it() {
+    let look = "folder free\nreal /mnt/big/kubelet\nshare no\nabsent\n".to_owned();
+    let mut facts = facts();
+    let answers = Answers::from_pairs([
+        ("storage/lvm", 0, EMPTY.to_owned()),
+        ("storage/mounts", 0, String::new()),
+        ("storage/tabs", 0, "@@\n@@\n".to_owned()),
+        ("storage/volume:kubelet", 0, look),
+    ]);
+    facts.volumes.insert(name("kubelet"), read(&spec(), &answers).volumes[&name("kubelet")].clone());
+    let part = plan(&spec(), &facts);
+    assert_eq!(held(&part), "kube1/kubelet: /var/lib/kubelet is a link or goes through one: on this machine it is /mnt/big/kubelet\n");
+    assert!(!ids(&part).iter().any(|id| id.contains("/kubelet/")), "{:?}", ids(&part));
+}
+
+#[test]
+fn a_new_lv_follows_the_file_in_size_and_sizes_are_told_in_whole_extents() {
+    let mut small = spec();
+    small.volumes.truncate(1);
+    small.volumes[0].size = Bytes(100_000_000);
+    let part = plan(&small, &facts());
+    let create = part.steps.iter().find(|s| s.id.0 == "kube1/kubelet/create").unwrap();
+    assert_eq!(create.why, "make LV /dev/vg01/kubelet of 96Mi (100000000, rounded up to whole extents)");
+    assert!(matches!(&create.action, Action::Create { volume, .. } if volume.size == Bytes(96 << 20)));
+    // The LV was made of 2 GiB, its filesystem failed, and the file was mended.
+    for size in [1 << 30, 3 << 30] {
+        let mut spec = spec();
+        spec.volumes[1].size = Bytes(size);
+        let mut facts = facts();
+        facts.groups.insert(name("vg01"), Fact::Known(Group::whole(4 << 20, 4 << 30, 1)));
+        let v = facts.volumes.get_mut(&name("volkube")).unwrap();
+        let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: true };
+        (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Ours(vec![0, 7])));
+        let part = plan(&spec, &facts);
+        let create = part.steps.iter().find(|s| s.id.0 == "kube1/volkube/create").unwrap();
+        assert!(matches!(&create.action, Action::Create { volume, replaces: true, lost: false } if volume.size == Bytes(size)));
+        assert!(!create.needs_consent() && create.why.ends_with("instead of one of 2Gi that holds nothing yet"), "{}", create.why);
+        assert!(waits_for(&part, "kube1/volkube/create").contains("kube1/volkube/format"));
+        let after = part.steps.iter().fold(facts, |facts, step| model(&step.action, facts));
+        assert!(plan(&spec, &after).steps.is_empty(), "{:?}", ids(&plan(&spec, &after)));
+    }
+}
+
+#[test]
+fn a_mapping_of_our_name_on_another_device_and_another_user_of_our_lv_are_held() {
+    let part = grown(|f| f.volumes.get_mut(&name("volkube")).unwrap().opened.as_mut().unwrap().strange = Some("8:16".into()));
+    assert!(held(&part).contains("luks-volkube is open on another device (8:16) than /dev/vg01/volkube") && part.steps.is_empty());
+    let part = grown(|f| f.volumes.get_mut(&name("volkube")).unwrap().holders.push("secret".into()));
+    assert!(held(&part).contains("/dev/vg01/volkube is in use by secret") && part.steps.is_empty());
+}
+
+#[test]
+fn fstab_is_read_as_mount_reads_it_and_may_be_missing() {
+    let seen = |tabs: &str| {
+        let look = "folder free\nreal /var/lib/kubelet\nshare no\nabsent\n".to_owned();
+        let answers = [("storage/lvm", 0, EMPTY.to_owned()), ("storage/mounts", 0, String::new()), ("storage/volume:kubelet", 0, look)];
+        let answers = Answers::from_pairs(answers.into_iter().chain([("storage/tabs", 0, tabs.to_owned())]));
+        read(&spec(), &answers).volumes[&name("kubelet")].clone()
+    };
+    let none = seen("@@\n@@\n");
+    assert_eq!((none.fstab, none.header), (None, Fact::Absent), "no file is no gap");
+    for line in ["UUID=1 /var/lib/kubelet/ ext4 defaults 0 2", "UUID=1 /var/lib/kubelet ext4 defaults 0 2"] {
+        let own = "/dev/mapper/luks-kubelet /old ext4 nofail 0 2";
+        assert_eq!(seen(&format!("@@\n{own}\n{line}\n\n@@\n")).fstab.as_deref(), Some(line), "somebody else's is told before ours");
+    }
+    // A mapper whose name only begins with ours is somebody else's.
+    let part = grown(|f| {
+        f.volumes.get_mut(&name("kubelet")).unwrap().fstab = Some("/dev/mapper/luks-kubelet-old /var/lib/kubelet ext4 defaults 0 2".into());
+    });
+    assert!(held(&part).contains("somebody else"), "{}", held(&part));
 }

@@ -1,30 +1,55 @@
 //! `kubestead check`, and the loading that every verb begins with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_provision::compose;
-use kubestead_provision::file::{self, Cluster};
+use kubestead_provision::file::{self, Cluster, Untrusted};
 use kubestead_provision::secret::Wish;
 
 use crate::args::{Common, Format};
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
-/// Reads and validates the cluster file. All mistakes are told at once.
+/// Reads and validates the cluster file for a verb that looks at machines: ssh runs what a configuration says, so one that came with the
+/// file must be harmless, or trusted. All mistakes are told at once.
 pub(crate) fn load(common: &Common) -> Result<Cluster, Failure> {
-    let path = &common.file;
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        fail(Exit::Usage, format!("cannot read {}: {e}\n  hint: `kubestead init` writes one to begin with", path.display()))
-    })?;
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let dir = path.parent().unwrap_or_else(|| Path::new("/"));
-    file::load(&common.file.display().to_string(), &text, dir).map_err(|found| refuse(common, &found))
+    let cluster = read(common)?;
+    if !common.trust_ssh_config {
+        vet(common, &cluster).map_err(|why| fail(Exit::Usage, why.to_string()))?;
+    }
+    Ok(cluster)
 }
 
-/// The same, and the folder of secrets: what is asked of a cluster is both together.
+/// Whether the ssh configuration may be used without asking. The lab's own configurations are: kubestead wrote them.
+fn vet(common: &Common, cluster: &Cluster) -> Result<(), Untrusted> {
+    file::vet(cluster, &folder(common), &[kubestead_lab::cache::lab_directory("")])
+}
+
+fn folder(common: &Common) -> PathBuf {
+    let path = std::path::absolute(&common.file).unwrap_or_else(|_| common.file.clone());
+    path.parent().unwrap_or_else(|| Path::new("/")).to_owned()
+}
+
+fn read(common: &Common) -> Result<Cluster, Failure> {
+    let path = &common.file;
+    let text = file::bounded(path).map_err(|e| {
+        let failure = fail(Exit::Usage, format!("cannot read {}: {e}", path.display()));
+        if e.kind() == std::io::ErrorKind::NotFound { failure.hint("`kubestead init` writes one to begin with") } else { failure }
+    })?;
+    file::load(&path.display().to_string(), &text, &folder(common)).map_err(|found| refuse(common, &found))
+}
+
+/// The same, and the folder of secrets: what is asked of a cluster is both together. What is worth knowing of the file is told.
 pub(crate) fn load_all(common: &Common) -> Result<(Cluster, Wish), Failure> {
     let cluster = load(common)?;
+    for warning in &cluster.warnings {
+        print::note(&warning.to_string());
+    }
+    with_secrets(common, cluster)
+}
+
+fn with_secrets(common: &Common, cluster: Cluster) -> Result<(Cluster, Wish), Failure> {
     let wish = compose::wish(&cluster, &shown(common, &cluster));
     if wish.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(refuse(common, &wish.findings));
@@ -48,7 +73,7 @@ fn refuse(common: &Common, found: &[Diagnostic]) -> Failure {
         let _ = print::json(&found);
     } else {
         for diagnostic in found {
-            print::note(&diagnostic.to_string());
+            print::note(diagnostic);
         }
     }
     let many = if found.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", found.len()) };
@@ -56,7 +81,15 @@ fn refuse(common: &Common, found: &[Diagnostic]) -> Failure {
 }
 
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let (cluster, wish) = load_all(common)?;
+    let (cluster, wish) = with_secrets(common, read(common)?)?;
+    if common.output == Format::Text {
+        for warning in &cluster.warnings {
+            print::note(&warning.to_string());
+        }
+        if let (false, Err(why)) = (common.trust_ssh_config, vet(common, &cluster)) {
+            print::note(&format!("warning: {why}"));
+        }
+    }
     match common.output {
         Format::Text => print::data(&format!(
             "{}: {} nodes, {} volumes, {} Secrets: no mistakes",
@@ -65,7 +98,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
             cluster.volumes.len(),
             wish.secrets.len()
         )),
-        Format::Json => print::json(&Vec::<()>::new())?,
+        Format::Json => print::json(&cluster.warnings)?,
     }
     Ok(Exit::Done)
 }

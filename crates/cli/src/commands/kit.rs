@@ -1,7 +1,7 @@
 //! `kubestead recovery`: the identity that opens the recovery keys, split among people.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -154,8 +154,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Share>, Failure> {
             ("standard input".to_owned(), bytes)
         } else {
             let hint = "a share is read from a file: it is no argument";
-            let bytes =
-                std::fs::read(path).map_err(|e| fail(Exit::Usage, format!("cannot read {}: {e}\n  hint: {hint}", path.display())))?;
+            let bytes = std::fs::read(path).map_err(|e| fail(Exit::Usage, format!("cannot read {}: {e}", path.display())).hint(hint))?;
             (path.display().to_string(), bytes)
         };
         let secret = Secret::new(bytes);
@@ -246,7 +245,7 @@ fn open(shares: &[PathBuf], to: Option<&Path>) -> Result<Exit, Failure> {
             new_file(path, text.expose()).map_err(|e| fail(Exit::Failed, format!("cannot write {}: {e}", path.display())))?;
             print::note(&format!("{}: the identity of {recipient}; afterwards: shred -u {}", path.display(), path.display()));
         }
-        None => std::io::stdout().write_all(text.expose())?,
+        None => print::bytes().all(text.expose())?,
     }
     Ok(Exit::Done)
 }

@@ -27,7 +27,7 @@ pub(crate) fn verdict<A>(plan: &Plan<A>) -> Exit {
 /// The operator's secrets.
 pub(crate) fn escrow(cluster: &Cluster) -> Result<Escrow, Failure> {
     Escrow::open(&cluster.secrets.join("escrow"), &init::identity())
-        .map_err(|e| fail(Exit::Usage, format!("{}\n  hint: `kubestead init` makes the key and the folder", Failure::from(e).message)))
+        .map_err(|e| fail(Exit::Usage, Failure::from(e).message).hint("`kubestead init` makes the key and the folder"))
 }
 
 /// Where the events of all runs are kept for people.

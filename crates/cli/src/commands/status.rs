@@ -170,8 +170,11 @@ fn state(facts: &VolumeFacts, path: &str) -> (String, bool) {
         (Fact::Known(Header::Ours(_)), Some(_), Some(_)) => return ("open and mounted".to_owned(), true),
         (Fact::Known(Header::Ours(_)), Some(_), None) => format!("open, not mounted at {path}"),
         (Fact::Known(Header::Ours(_)), None, _) => "closed: waiting for its key (journalctl -u 'kubestead-key-*' on the node)".to_owned(),
+        (Fact::Known(Header::Blank) | Fact::Absent, ..) if facts.crypttab.is_some() => {
+            format!("gone: it was mounted at {path}; `plan` tells more")
+        }
         (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),
-        (Fact::Known(Header::Damaged(what)), ..) => format!("damaged: {what}"),
+        (Fact::Known(Header::Damaged(what) | Header::Mendable(what)), ..) => format!("damaged: {what}"),
         (Fact::Known(Header::Foreign(what) | Header::Tokenless(what)), ..) => format!("not ours: {what}"),
         (Fact::Unknown(gap), ..) => format!("not known: {gap}"),
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
-use kubestead_core::name::Name;
+use kubestead_core::name::HostName;
 use kubestead_core::outcome::Done;
 use serde_json::{Value, json};
 
@@ -209,7 +209,7 @@ async fn delete<K: Kube + Guarded>(on: &Exactly, kube: &K) -> Result<(), Error> 
 }
 
 /// Waits for the API, or for nodes and workloads.
-async fn wait(wanted: Option<(&[Name], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
+async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
     let begin = Instant::now();
     let none = BTreeSet::new();
     let mut looks = 0;
@@ -247,10 +247,10 @@ fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
     ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: String::new() }
 }
 
-async fn unready(nodes: &[Name], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
+async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
     let live = kube.list(&kind("v1", "Node", "")).await?;
     let live: BTreeMap<&str, &Value> = live.iter().filter_map(|n| Some((n["metadata"]["name"].as_str()?, n))).collect();
-    let state = |name: &Name| live.get(name.as_str()).map(|n| node(n, gone));
+    let state = |name: &HostName| live.get(name.as_str()).map(|n| node(n, gone));
     let mut found: Vec<String> = nodes
         .iter()
         .filter_map(|name| match state(name) {
@@ -292,7 +292,7 @@ mod tests {
     async fn what_is_not_ready_is_named_with_its_words() {
         let kube = MemoryKube::default();
         kube.put(node_of(&json!({"conditions": [{"type": "Ready", "status": "False", "message": "no network plugin"}]})));
-        let names = ["a", "b"].map(|n| Name::new(n).unwrap());
+        let names = ["a", "b"].map(|n| HostName::new(n).unwrap());
         let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
         assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
     }
@@ -301,7 +301,7 @@ mod tests {
     async fn a_node_that_the_api_knows_from_before_its_boot_is_waited_for() {
         let kube = MemoryKube::default();
         kube.put(node_of(&json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]})));
-        let names = [Name::new("a").unwrap()];
+        let names = [HostName::new("a").unwrap()];
         let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
         assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
         assert!(unready(&names, &BTreeSet::new(), &kube).await.unwrap().is_empty());
@@ -324,7 +324,7 @@ mod tests {
     async fn a_wait_for_nodes_asks_for_nodes_alone_and_ever_less_often() {
         let mut kube = MockKube::new();
         kube.expect_list().times(1).withf(|kind| kind.kind == "Node").returning(|_| Ok(vec![]));
-        assert_eq!(unready(&[Name::new("a").unwrap()], &BTreeSet::new(), &kube).await.unwrap().len(), 1);
+        assert_eq!(unready(&[HostName::new("a").unwrap()], &BTreeSet::new(), &kube).await.unwrap().len(), 1);
         let looks: Vec<Duration> = (0..60).map(|look| pause(look, Duration::from_millis(20))).collect();
         assert!(looks[0] == PAUSE && looks[59] == LONGEST && looks.is_sorted());
         assert!((0..u32::MAX).step_by(1 << 28).all(|look| pause(look, Duration::ZERO) <= LONGEST));

@@ -7,8 +7,9 @@ const NAME: &str = "flannel";
 /// Its image and that of its plugin, when no bundle says which.
 pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1");
 
-/// The manifests, in the order in which they are applied. The images are those of the bundle.
-pub(super) fn manifests(pods: &str, image: &str, plugin: &str) -> Vec<Value> {
+/// The manifests, in the order in which they are applied. The images are those of the bundle; of the interfaces each node takes the first
+/// that it has, and the one of its default route where none is named.
+pub(super) fn manifests(pods: &str, interfaces: &[String], image: &str, plugin: &str) -> Vec<Value> {
     let cni = json!({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [
         {"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}},
         {"type": "portmap", "capabilities": {"portMappings": true}}]});
@@ -27,11 +28,13 @@ pub(super) fn manifests(pods: &str, image: &str, plugin: &str) -> Vec<Value> {
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("kube-flannel-cfg"),
             "data": {"cni-conf.json": cni.to_string(), "net-conf.json": net.to_string()}}),
-        daemon_set(image, plugin),
+        daemon_set(interfaces, image, plugin),
     ]
 }
 
-fn daemon_set(image: &str, plugin: &str) -> Value {
+fn daemon_set(interfaces: &[String], image: &str, plugin: &str) -> Value {
+    let named = interfaces.iter().map(|name| format!("--iface={name}"));
+    let args: Vec<String> = ["--ip-masq", "--kube-subnet-mgr"].map(str::to_owned).into_iter().chain(named).collect();
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     let host = |name: &str, path: &str, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
@@ -47,7 +50,7 @@ fn daemon_set(image: &str, plugin: &str) -> Value {
                     "args": ["/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"],
                     "volumeMounts": [mount("cni", "/etc/cni/net.d"), mount("flannel-cfg", "/etc/kube-flannel/")]}],
             "containers": [{"name": "kube-flannel", "image": image, "command": ["/opt/bin/flanneld"],
-                "args": ["--ip-masq", "--kube-subnet-mgr"],
+                "args": args,
                 "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
                 "securityContext": {"privileged": false, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
                 "env": [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"),
@@ -56,4 +59,19 @@ fn daemon_set(image: &str, plugin: &str) -> Value {
             "volumes": [host("run", "/run/flannel", "DirectoryOrCreate"), host("cni-plugin", "/opt/cni/bin", "DirectoryOrCreate"),
                 host("cni", "/etc/cni/net.d", "DirectoryOrCreate"), host("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
                 {"name": "flannel-cfg", "configMap": {"name": "kube-flannel-cfg"}}]}}}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemon_looks_for_the_named_interfaces_in_their_order() {
+        let args = |interfaces: &[&str]| {
+            let names: Vec<String> = interfaces.iter().map(|name| (*name).to_owned()).collect();
+            manifests("10.244.0.0/16", &names, "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["args"].clone()
+        };
+        assert_eq!(args(&[]), json!(["--ip-masq", "--kube-subnet-mgr"]));
+        assert_eq!(args(&["eth1", "eno2"]), json!(["--ip-masq", "--kube-subnet-mgr", "--iface=eth1", "--iface=eno2"]));
+    }
 }

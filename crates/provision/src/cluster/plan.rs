@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
-use kubestead_core::name::Name;
+use kubestead_core::name::HostName;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub enum Action {
     /// Waits until nodes and the cluster's own workloads are ready.
     Wait {
         /// The nodes.
-        nodes: Vec<Name>,
+        nodes: Vec<HostName>,
         /// What the API tells of and is no more: the ids of boots and containers.
         gone: BTreeSet<String>,
     },
@@ -60,14 +60,16 @@ pub enum Action {
 pub struct ObjectsSpec {
     /// The range of pods' addresses.
     pub pods: String,
+    /// The interfaces that flannel looks for, if not that of the default route.
+    pub interfaces: Vec<String>,
     /// flannel's image, and that of its plugin.
     pub images: (String, String),
     /// StorageClasses and PersistentVolumes.
     pub storage: Vec<Value>,
     /// The users' namespace.
     pub namespace: Option<Namespace>,
-    /// The nodes that are in or get in, with their labels.
-    pub nodes: BTreeMap<Name, BTreeMap<String, String>>,
+    /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
+    pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
     /// The steps after which the API answers.
     pub after: BTreeSet<StepId>,
     /// The steps after which all nodes are in.
@@ -117,7 +119,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
 fn topics(spec: &ObjectsSpec) -> [(&'static str, &'static str, Vec<Value>); 3] {
     let users = spec.namespace.as_ref().filter(|n| !is_system_namespace(n.name.as_str()));
     let all = [
-        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.images.0, &spec.images.1)),
+        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1)),
         ("storage", "storage classes and persistent volumes", spec.storage.clone()),
         ("namespace", "the users' namespace, accounts and rights", users.map(namespace::manifests).unwrap_or_default()),
     ];
@@ -310,7 +312,7 @@ fn of_others(node: &NodeState, wanted: &BTreeMap<String, String>) -> BTreeMap<St
 
 fn ready(spec: &ObjectsSpec, facts: &ApiFacts, network: &BTreeSet<StepId>, part: &mut Part<Action>) {
     let waiting: Vec<String> =
-        spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(Name::to_string).collect();
+        spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(HostName::to_string).collect();
     let what = [waiting, facts.unready.clone()].concat();
     // Without a network no node gets ready, and why there is none is said.
     let stuck = part.held.iter().any(|held| held.object == "cluster/network");
@@ -369,6 +371,8 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::name::Name;
+
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -378,13 +382,14 @@ mod tests {
     fn spec() -> ObjectsSpec {
         ObjectsSpec {
             pods: "10.244.0.0/16".into(),
+            interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![
                 json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "p"}),
                 json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {"capacity": {"storage": "1Gi"}}}),
             ],
             namespace: Some(Namespace { name: name("apps"), users: vec![name("apps-user")] }),
-            nodes: BTreeMap::from([(name("cp1"), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
+            nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
         }

@@ -1,28 +1,47 @@
 //! Invariants over a plan of all domains.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::fact::Fact;
-use kubestead_core::plan::{Plan, Target};
+use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
-use crate::{cluster, kubeadm};
+use crate::{cluster, kubeadm, node};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let mut found = Vec::new();
+    let mut by_host: BTreeMap<&str, Vec<&Step<Action>>> = BTreeMap::new();
     for step in &plan.steps {
-        let Target::Host(name) = &step.target else { continue };
-        let node = seen.nodes.iter().find(|(n, _)| n.as_str() == name).map(|(_, fact)| fact);
-        match (node, &step.action) {
-            (Some(Fact::Known(node)), Action::Storage(action)) => {
-                let step = step.clone().map(|_| action.clone());
-                found.extend(kubestead_storage::check::steps(&node.storage, [&step]));
+        if let Target::Host(name) = &step.target {
+            by_host.entry(name).or_default().push(step);
+        }
+    }
+    for (name, fact) in &seen.nodes {
+        let own = by_host.remove(name.as_str()).unwrap_or_default();
+        match fact {
+            Fact::Known(node) => {
+                let storage = |step: &&Step<Action>| match &step.action {
+                    Action::Storage(action) => Some((*step).clone().map(|_| action.clone())),
+                    _ => None,
+                };
+                let steps: Vec<_> = own.iter().filter_map(storage).collect();
+                found.extend(kubestead_storage::check::steps(&node.storage, &steps));
+                for step in own {
+                    match (&step.action, &node.setup) {
+                        (Action::Node(action), Some(setup)) => {
+                            found.extend(node::check::step(setup, &step.clone().map(|_| action.clone())))
+                        }
+                        (Action::Kubeadm(action), _) => {
+                            let fault = node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, action));
+                            found.extend(fault.map(|why| format!("{}: {why}", step.id)));
+                        }
+                        (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
+                        _ => {}
+                    }
+                }
             }
-            (Some(Fact::Known(node)), Action::Kubeadm(action)) => {
-                let fault = node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, action));
-                found.extend(fault.map(|why| format!("{}: {why}", step.id)));
-            }
-            (Some(Fact::Unknown(_) | Fact::Absent), _) => found.push(format!("{}: {name} was not seen", step.id)),
-            _ => {}
+            Fact::Unknown(_) | Fact::Absent => found.extend(own.iter().map(|step| format!("{}: {name} was not seen", step.id))),
         }
     }
     let at_the_api =

@@ -5,6 +5,7 @@ mod check;
 mod observe;
 mod plan;
 mod spec;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 
 use crate::cluster::{self};
 use crate::encryption::{self};
@@ -66,8 +66,11 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         let facts = answers.remove(&spec.server).map(|a| Fact::from_result(a.and_then(|a| keyserver::read_server(&a.answers))));
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
-    let alive =
-        |(name, probed): (&Name, &Result<Probed, Gap>)| Some((name.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?));
+    // The API calls machines by their host names.
+    let hostnames: BTreeMap<&Name, &HostName> = cluster.nodes.iter().map(|n| (&n.name, &n.hostname)).collect();
+    let alive = |(name, probed): (&Name, &Result<Probed, Gap>)| {
+        Some((hostnames.get(name)?.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?))
+    };
     let machines = answers.iter().filter_map(alive).collect();
     for (name, probed) in answers {
         let asked = probed.as_ref().map_or((0, 0), |probed| probed.asked);
@@ -101,6 +104,13 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         let keys = answers.and_then(|a| keyserver::read_node(&a));
         seen.nodes.insert(name.clone(), Fact::from_result(node));
         seen.keys.insert(name, Fact::from_result(keys));
+    }
+    if let Fact::Known(api) = &seen.api {
+        for (node, (volume, who)) in super::witness::bound(cluster, api) {
+            if let Some(Fact::Known(found)) = seen.nodes.get_mut(&node) {
+                found.storage.witnesses.insert(volume, who);
+            }
+        }
     }
     seen
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_storage::observe::Header;
 use kubestead_storage::plan as storage_plan;
@@ -36,8 +36,8 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
             Some(Fact::Known(found)) => {
                 let mut own = Part { steps: Vec::new(), held: obstacles(&node.name, found, spec.as_ref()) };
                 if own.held.is_empty() {
-                    escrow(cluster, &node.name, found, seen, &mut own);
                     own.extend(kubestead_storage::plan::plan(&storage(cluster, &node.name), &found.storage).map(Action::Storage));
+                    escrow(cluster, &node.name, found, seen, &mut own);
                 }
                 // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
                 let about = format!("{}/", node.name);
@@ -103,6 +103,9 @@ fn key_part(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Part<
         }
         let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
         made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
+        // Of one that is gone the disk may only be unplugged.
+        let finished = storage(cluster, name).volumes.into_iter().filter(|v| found.storage.finished(v).is_some());
+        made.extend(finished.map(|volume| (name.clone(), volume.name)));
     }
     let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
     let servers = servers(cluster);
@@ -237,9 +240,10 @@ fn no_other_version(
     bundle: Option<&Bundle>,
     own: &mut Part<node::Action>,
 ) {
-    let software = |action: &node::Action| !matches!(action, node::Action::Kernel { .. } | node::Action::SwapOff);
+    use node::Action as Node;
+    let software = |action: &Node| !matches!(action, Node::Kernel { .. } | Node::SwapOff { .. } | Node::Adopt { .. } | Node::Record { .. });
     let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| cluster::plain_version(&f.version));
-    let runs = api.and_then(|api| api.nodes.get(name.as_str())?.runtime.clone());
+    let runs = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.runtime.clone());
     let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
     let runtime = runtime.map(|(wanted, runs)| {
         let reason = format!("it runs containerd {runs}, and the bundle has {wanted}: nothing of another version is installed over it");
@@ -322,7 +326,8 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     let carriers = cluster.nodes.iter().filter(|n| cluster.volumes_of(&n.name).any(|v| v.path == POOL_ROOT));
     let mut storage = kubestead_storage::pv::classes(&cluster.pools, &cluster.named);
     storage.extend(
-        carriers.flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.name.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
+        carriers
+            .flat_map(|n| kubestead_storage::pv::volumes(n.name.as_str(), n.hostname.as_str(), POOL_ROOT, &cluster.pools, &cluster.named)),
     );
     let labels = |node: &Node| {
         let mut labels = node.labels.clone();
@@ -331,35 +336,42 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
         }
         labels
     };
-    let nodes: BTreeMap<Name, _> = cluster.nodes.iter().filter(|n| inside(&n.name)).map(|n| (n.name.clone(), labels(n))).collect();
+    let members = || cluster.nodes.iter().filter(|n| inside(&n.name));
+    let nodes: BTreeMap<HostName, _> = members().map(|n| (n.hostname.clone(), labels(n))).collect();
     ObjectsSpec {
         pods: spec.pods.clone(),
+        interfaces: cluster.network.interfaces.clone(),
         images: (image("/flannel:", cluster::IMAGES.0), image("/flannel-cni-plugin:", cluster::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
-        joined: nodes.keys().map(|n| kubeadm::joined(spec, n)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
+        joined: members().map(|n| kubeadm::joined(spec, &n.name)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
         nodes,
         after: BTreeSet::from([kubeadm::joined(spec, &spec.first), StepId::new(spec.first.as_str(), "kubelet", "start")]),
     }
 }
 
-/// A recovery key for every volume, before the volume is made.
+/// A recovery key for every volume that the plan makes, before it is made: one that is held gets none.
 fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, part: &mut Part<Action>) {
-    for volume in cluster.volumes_of(node) {
+    for volume in &storage(cluster, node).volumes {
         let name = format!("recovery.{node}.{}", volume.name);
         if seen.escrow.contains(&name) {
             continue;
         }
         let facts = found.storage.volumes.get(&volume.name);
         let made = facts.is_some_and(|f| matches!(f.header, Fact::Known(Header::Ours(_))) && f.logical.known().is_some_and(|l| !l.new));
-        if made {
+        if made || found.storage.finished(volume).is_some() {
             let hint = format!(
                 "restore {name}.age from the repository's history; if it is lost, add another recovery key to slot 6 with cryptsetup luksAddKey"
             );
             part.held.push(Held::new(format!("{node}/{}", volume.name), "its recovery key is not in the escrow", hint));
-        } else {
+        } else if part.steps.iter().any(|step| makes(&step.action, &volume.name)) {
             let why = format!("make a recovery key for {node}/{} and keep it encrypted", volume.name);
             part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
         }
     }
+}
+
+/// Whether an action makes the header of a volume.
+fn makes(action: &Action, name: &Name) -> bool {
+    matches!(action, Action::Storage(storage_plan::Action::Format { volume, .. }) if volume.name == *name)
 }

@@ -6,7 +6,7 @@ use kubestead_core::outcome::causes;
 use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
 
 use crate::bundle::{self, Bundle};
-use crate::file::{Cluster, Node, POOL_ROOT, Role};
+use crate::file::{Cluster, Node, POOL_ROOT, Role, host_port};
 use crate::keyring;
 use crate::keyserver::{self, EnrolledNode, KeyServerSpec};
 use crate::kubeadm::ClusterSpec;
@@ -104,6 +104,7 @@ pub(super) fn node_spec(cluster: &Cluster, bundle: &Fact<Bundle>, key: &Fact<Str
     }
     Some(NodeSpec {
         name: node.name.clone(),
+        hostname: node.hostname.clone(),
         bundle: wanted.bundle.clone().unwrap_or_default(),
         files,
         packages,
@@ -118,10 +119,16 @@ pub fn cluster_spec(cluster: &Cluster) -> Option<ClusterSpec> {
     Some(ClusterSpec {
         name: cluster.name.clone(),
         version: wanted.version.clone(),
-        endpoint: cluster.endpoint.clone().unwrap_or_else(|| format!("{}:6443", first.address)),
+        endpoint: cluster.endpoint.clone().unwrap_or_else(|| host_port(&first.address, 6443)),
         first: first.name.clone(),
-        pods: cluster.network.pods.clone(),
-        services: cluster.network.services.clone(),
+        hostnames: cluster
+            .nodes
+            .iter()
+            .filter(|n| n.hostname.as_str() != n.name.as_str())
+            .map(|n| (n.name.clone(), n.hostname.clone()))
+            .collect(),
+        pods: cluster.network.pods.to_string(),
+        services: cluster.network.services.to_string(),
         dns_domain: cluster.network.dns_domain.clone(),
         pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
         encryption: wanted.encryption.clone(),

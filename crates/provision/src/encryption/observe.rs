@@ -83,7 +83,7 @@ pub fn read(answers: &Answers) -> Result<EncryptionFacts, Gap> {
         let words = server.lines().filter_map(|l| l.split_once(' ').filter(|(first, _)| *first == word));
         words.map(|(_, rest)| rest.trim().trim_matches('"').to_owned()).collect()
     };
-    let running = all("running");
+    let running: BTreeSet<String> = all("running").into_iter().collect();
     let mounts = all("manifest").into_iter().filter(|folder| running.contains(folder)).collect();
     // That etcd does not answer just now stands against nothing: it is asked again before anything relies on it.
     let values = answers.text("encryption/values").ok().and_then(values);

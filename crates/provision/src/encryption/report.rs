@@ -44,7 +44,7 @@ pub fn lines(spec: &EncryptionSpec, servers: &[(&Name, &EncryptionFacts)]) -> Ve
 fn left(spec: &EncryptionSpec, facts: &EncryptionFacts) -> BTreeMap<String, u64> {
     let count = |kind: &String, values: &BTreeMap<String, u64>| {
         let prefix = spec.target(kind).prefix();
-        values.iter().filter(|(p, _)| **p != prefix).map(|(_, n)| n).sum()
+        values.iter().filter(|(p, _)| **p != prefix).fold(0, |all: u64, (_, n)| all.saturating_add(*n))
     };
     facts.values.iter().flatten().map(|(kind, values)| (kind.clone(), count(kind, values))).collect()
 }

@@ -17,9 +17,28 @@ pub(super) struct At<T> {
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<Diagnostic>);
 
+/// The longest message: what is quoted may be as long as the file.
+const LONGEST: usize = 400;
+
+/// The beginning of a text that is too long to be read.
+fn short(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 impl Findings {
     pub(super) fn error(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<Option<String>>) {
-        self.0.push(Diagnostic { place: place.clone(), severity: Severity::Error, message: message.into(), hint: hint.into() });
+        self.push(place, Severity::Error, message.into(), hint.into());
+    }
+
+    pub(super) fn warning(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<Option<String>>) {
+        self.push(place, Severity::Warning, message.into(), hint.into());
+    }
+
+    fn push(&mut self, place: &Place, severity: Severity, message: String, hint: Option<String>) {
+        self.0.push(Diagnostic { place: place.clone(), severity, message: short(message), hint: hint.map(short) });
     }
 }
 
@@ -58,10 +77,20 @@ impl Fields {
         node
     }
 
+    /// A field of the past: refused with what to write instead.
+    pub(super) fn gone(&mut self, key: &str, hint: &str, out: &mut Findings) {
+        if let Some(index) = self.entries.iter().position(|(k, ..)| k == key) {
+            let (key, place, _) = self.entries.remove(index);
+            out.error(&place, format!("{} has no field {key:?} any more", self.what), hint.to_owned());
+        }
+    }
+
     /// Reports what nobody asked for.
     pub(super) fn end(self, out: &mut Findings) {
-        for (key, place, _) in self.entries {
-            let near = self.known.iter().min_by_key(|k| distance(k, &key)).filter(|k| distance(k, &key) <= 2);
+        for (index, (key, place, _)) in self.entries.into_iter().enumerate() {
+            // Who mistyped did so a few times; another kind of file has other keys, and as many as it likes.
+            let typo = key.len() <= 40 && index < 20;
+            let near = self.known.iter().filter(|_| typo).min_by_key(|k| distance(k, &key)).filter(|k| distance(k, &key) <= 2);
             let hint = near.map_or_else(|| format!("known here: {}", self.known.join(", ")), |k| format!("did you mean {k:?}?"));
             out.error(&place, format!("{} has no field {key:?}", self.what), hint);
         }
@@ -86,6 +115,15 @@ fn distance(a: &str, b: &str) -> usize {
 /// A single value as text.
 pub(super) fn text(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
     match node.kind {
+        Kind::Scalar { text, .. } if text.contains(char::is_control) => {
+            // Values go into files and commands of the machines, where a line's end or a NUL would begin something else.
+            out.error(
+                &node.place,
+                format!("{what}: {text:?} holds a control character"),
+                "write it in one line of visible characters".to_owned(),
+            );
+            None
+        }
         Kind::Scalar { text, plain } if !(plain && matches!(text.as_str(), "" | "~" | "null")) => {
             Some(At { value: text, place: node.place })
         }

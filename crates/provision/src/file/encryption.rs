@@ -79,6 +79,9 @@ fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
                 |part: &str| !part.is_empty() && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
             let path = text.strip_prefix("unix:///").unwrap_or_default();
             let wrong = || format!("{text:?} is not a socket in a folder of its own, such as unix:///run/kms/plugin.sock");
+            if path.len() >= 107 {
+                return Err(format!("{text:?}: the path of a socket has at most 107 characters"));
+            }
             (path.contains('/') && path.split('/').all(clean)).then(|| text.to_owned()).ok_or_else(wrong)
         })
     });

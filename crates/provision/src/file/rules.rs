@@ -1,14 +1,17 @@
 //! Rules for single values, and rules that look across fields.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
+use kubestead_core::size::Bytes;
+use kubestead_storage::pv::{NAMED_CLASS, Pool};
 use kubestead_storage::spec::Filesystem;
 
-use super::cluster::{Cluster, Draft, POOL_ROOT, Role, VolumeDecl};
-use super::decode::{At, Findings, parsed, text};
+use super::cluster::{Broken, Cluster, Draft, Endpoint, POOL_ROOT, Role, ServerDecl, VolumeDecl};
+use super::decode::{At, Findings, name, parsed, text};
+use super::net::{self, number};
 use super::tree::Node;
+use super::volumes;
 
 /// The minors of Kubernetes that kubestead knows how to install.
 const MINORS: [u64; 3] = [35, 36, 37];
@@ -18,30 +21,130 @@ pub(super) fn stand_in() -> Name {
     Name::new("x").unwrap_or_else(|_| unreachable!("x is a label"))
 }
 
+/// Where kubeadm's API server listens.
+pub(super) const API_PORT: u16 = 6443;
+/// What Kubernetes' own limits are for a cluster.
+pub(super) const MOST_NODES: usize = 5000;
+/// Each volume is an LV, two units and a key; a hundred is many.
+pub(super) const MOST_VOLUMES: usize = 500;
+/// How many persistent volumes a node may have by pools and named volumes together.
+const MOST_SLOTS: u64 = 10_000;
+
 pub(super) fn version(found: &At<String>, out: &mut Findings) {
-    let numbers: Option<Vec<u64>> = found.value.split('.').map(|part| part.parse().ok()).collect();
+    let numbers: Option<Vec<u64>> = found.value.split('.').map(number).collect();
     match numbers.as_deref() {
         Some([1, minor, _]) if MINORS.contains(minor) => {}
-        Some([1, _, _]) => {
-            out.error(&found.place, format!("Kubernetes {} is not supported: 1.{} to 1.{} are", found.value, MINORS[0], MINORS[2]), None)
+        Some([1, minor, _]) => {
+            let message = format!("Kubernetes {} is not supported: 1.{} to 1.{} are", found.value, MINORS[0], MINORS[2]);
+            let hint = if *minor > MINORS[2] { "write an older minor, or take a newer kubestead" } else { "write a newer minor" };
+            out.error(&found.place, message, hint.to_owned());
         }
-        _ => out.error(
-            &found.place,
-            format!("{:?} is not a version such as 1.37.1", found.value),
-            Some("write all three numbers".to_owned()),
-        ),
+        _ => {
+            let bare = found.value.strip_prefix('v').filter(|rest| rest.split('.').map(number::<u64>).all(|n| n.is_some()));
+            let hint = bare.map_or_else(|| "write all three numbers".to_owned(), |bare| format!("write {bare}"));
+            out.error(&found.place, format!("{:?} is not a version such as 1.37.1", found.value), hint);
+        }
     }
 }
 
-pub(super) fn address(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
-    parsed(node, what, out, |text| text.parse::<IpAddr>().map(|ip| ip.to_string()).map_err(|_| format!("{text:?} is not an IP address")))
+/// A machine's name. It begins the ids of its steps (`kube1/data/mkfs`), and `on:` names nodes and roles alike.
+pub(super) fn machine_name(node: Node, what: &str, out: &mut Findings) -> Option<At<Name>> {
+    let found = text(node, what, out)?;
+    if let Err(error) = Name::new(found.value.as_str()) {
+        let full = HostName::new(found.value.as_str()).ok().and_then(|_| found.value.split_once('.'));
+        let hint = full.map(|(short, _)| format!("write `name: {short}` and, for a node, `hostname: {}`", found.value));
+        out.error(&found.place, format!("{what}: {error}"), hint);
+        return None;
+    }
+    let why = match found.value.as_str() {
+        "cluster" | "operator" => "stands for what is no machine in a plan",
+        "all" | "control-plane" | "worker" => "names a role in `on`",
+        "localhost" => "is every machine's own",
+        _ => return Name::new(found.value).ok().map(|value| At { value, place: found.place }),
+    };
+    out.error(&found.place, format!("{what}: {:?} {why}", found.value), "write another name".to_owned());
+    None
 }
 
-pub(super) fn port(node: Node, what: &str, out: &mut Findings) -> Option<u16> {
-    let port = parsed(node, what, out, |text| {
-        text.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| format!("{text:?} is not a port, 1 to 65535"))
-    })?;
-    Some(port.value)
+/// The name of an account that someone logs in with. It goes to ssh's command line.
+pub(super) fn login(node: Node, what: &str, out: &mut Findings) -> Option<String> {
+    let found = text(node, what, out)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._@+-".contains(c);
+    if found.value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && found.value.len() <= 64 && found.value.chars().all(plain)
+    {
+        return Some(found.value);
+    }
+    let hint = "write letters, digits and ._@+-, beginning with a letter, a digit or '_'".to_owned();
+    out.error(&found.place, format!("{what}: {:?} is not the name of an account", found.value), hint);
+    None
+}
+
+/// The account that nodes fetch their keys with. kubestead makes it and takes all other rights from it, so it is nobody else's.
+pub(super) fn account(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
+    const SYSTEM: [&str; 18] = [
+        "_apt",
+        "backup",
+        "bin",
+        "daemon",
+        "games",
+        "irc",
+        "list",
+        "lp",
+        "mail",
+        "man",
+        "messagebus",
+        "news",
+        "nobody",
+        "proxy",
+        "sshd",
+        "sync",
+        "sys",
+        "uucp",
+    ];
+    let found = text(node, what, out)?;
+    let name = found.value.as_str();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let message = if name == "root" {
+        format!("{what}: root would be kept to fetching keys, and nobody could log in to the key server")
+    } else if SYSTEM.contains(&name) || name.starts_with("systemd-") {
+        format!("{what}: {name} is an account of the system")
+    } else if name.is_empty()
+        || name.len() > 32
+        || !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        || !name.chars().all(plain)
+    {
+        format!("{what}: {name:?} is not a name that useradd(8) takes: at most 32 of a-z, 0-9, '_' and '-', beginning with a letter or '_'")
+    } else {
+        return Some(found);
+    };
+    out.error(&found.place, message, "write an account of its own, such as masterlock".to_owned());
+    None
+}
+
+/// The users' namespace: not one that Kubernetes makes and needs.
+pub(super) fn namespace(node: Node, out: &mut Findings) -> Option<Name> {
+    let found = name(node, "the namespace's name", out)?;
+    if found.value.as_str() == "default" || found.value.as_str().starts_with("kube-") {
+        let message = format!("the namespace's name: {} is for Kubernetes itself: its rights and limits would change", found.value);
+        out.error(&found.place, message, "write a name of your own that does not begin with kube-".to_owned());
+        return None;
+    }
+    Some(found.value)
+}
+
+/// A user: a service account, and not the one that all pods have that name none.
+pub(super) fn user(node: Node, out: &mut Findings) -> Option<At<Name>> {
+    let found = name(node, "a user's name", out)?;
+    if found.value.as_str() == "default" {
+        let message = "a user's name: default is the account of all pods that name none: each would get the user's rights";
+        out.error(&found.place, message, "write another name".to_owned());
+        return None;
+    }
+    Some(found)
+}
+
+pub(super) fn port(node: Node, what: &str, out: &mut Findings) -> Option<At<u16>> {
+    parsed(node, what, out, |text| number::<u16>(text).filter(|p| *p > 0).ok_or_else(|| format!("{text:?} is not a port, 1 to 65535")))
 }
 
 pub(super) fn role(node: Node, out: &mut Findings) -> Option<Role> {
@@ -62,16 +165,21 @@ pub(super) fn filesystem(node: Node, out: &mut Findings) -> Option<Filesystem> {
     Some(found.value)
 }
 
-/// Kernel names change from boot to boot, so only names that stay are taken.
+/// Kernel names change from boot to boot, so only names that stay are taken, and of those only what udev writes.
 pub(super) fn device(node: Node, out: &mut Findings) -> Option<At<String>> {
     let found = text(node, "a device", out)?;
-    let stable = found
-        .value
-        .strip_prefix("/dev/disk/by-")
-        .is_some_and(|rest| rest.len() > 3 && !rest.contains("..") && rest.chars().all(|c| c.is_ascii_graphic()));
-    if !stable {
+    let hint = || "use a path under /dev/disk/by-id (ls -l /dev/disk/by-id on the node)".to_owned();
+    let Some(rest) = found.value.strip_prefix("/dev/disk/by-").filter(|rest| !rest.starts_with("diskseq/")) else {
         let message = format!("{:?} is not a name that stays: kernel names such as sda change from boot to boot", found.value);
-        out.error(&found.place, message, Some("use a path under /dev/disk/by-id (ls -l /dev/disk/by-id on the node)".to_owned()));
+        out.error(&found.place, message, hint());
+        return None;
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_\\".contains(c);
+    let whole = rest.split_once('/').is_some_and(|(kind, name)| {
+        kind.chars().all(|c| c.is_ascii_lowercase()) && !kind.is_empty() && name.chars().all(plain) && !matches!(name, "" | "." | "..")
+    });
+    if !whole || found.value.len() > 255 {
+        out.error(&found.place, format!("{:?} is not the name of one device", found.value), hint());
         return None;
     }
     Some(found)
@@ -82,22 +190,23 @@ pub(super) fn mount_point(node: Node, out: &mut Findings) -> Option<At<String>> 
     let clean = |part: &str| {
         !part.is_empty() && part != "." && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
-    if !found.value.strip_prefix('/').is_some_and(|rest| rest.split('/').all(clean)) {
-        out.error(&found.place, format!("{:?} is not an absolute path of letters, digits, '.', '_' and '-'", found.value), None);
+    let root = found.value == "/";
+    if !root && !found.value.strip_prefix('/').is_some_and(|rest| rest.split('/').all(clean)) {
+        let message = format!("{:?} is not an absolute path of letters, digits, '.', '_' and '-'", found.value);
+        out.error(&found.place, message, "write it from / on, without '..' and without a '/' at its end".to_owned());
+        return None;
+    }
+    if volumes::hides(&found.value) {
+        let message = format!("a volume's path: {} holds what the machine needs before its volumes are open", found.value);
+        out.error(&found.place, message, "write a folder of its own, such as /var/lib/NAME or /srv/NAME".to_owned());
+        return None;
+    }
+    if volumes::too_long(&found.value) {
+        let message = "a volume's path: the name of its mount unit would be longer than 255 characters";
+        out.error(&found.place, message, "shorten it: each hyphen counts four times".to_owned());
         return None;
     }
     Some(found)
-}
-
-pub(super) fn subnet(node: Node, out: &mut Findings) -> Option<String> {
-    let found = parsed(node, "a subnet", out, |text| {
-        let (ip, bits) = text.split_once('/').ok_or_else(|| format!("{text:?} is not a subnet such as 10.244.0.0/16"))?;
-        let ip: IpAddr = ip.parse().map_err(|_| format!("{ip:?} is not an IP address"))?;
-        let bits: u8 = bits.parse().map_err(|_| format!("{bits:?} is not a number of bits"))?;
-        let most = if ip.is_ipv4() { 32 } else { 128 };
-        if bits > most { Err(format!("a prefix of {bits} bits is longer than the address")) } else { Ok(text.to_owned()) }
-    })?;
-    Some(found.value)
 }
 
 /// An address for apt. It goes into files and scripts of the nodes, so it holds nothing that is special there, and no password.
@@ -121,57 +230,117 @@ pub(super) fn repository(node: Node, out: &mut Findings) -> Option<String> {
 
 /// Looks across fields, and puts the parts together.
 pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
-    let Draft { mut cluster, names, addresses, devices, volumes, pools } = draft;
-    twice(&names, "two nodes are called", out);
-    twice(&addresses, "two nodes have the address", out);
-    groups(&mut cluster, devices, out);
-    for server in &cluster.servers {
-        if cluster.nodes.iter().any(|n| n.name == server.name || n.address == server.address) {
-            let place = names.first().map(|n| n.place.clone());
-            if let Some(place) = place {
-                out.error(&place, format!("{} is a node and a key server: a cluster cannot unlock itself", server.name), None);
-            }
-        }
+    let Draft { mut cluster, names, hostnames, addresses, devices, volumes: declared, servers, pools, named, endpoint, ranges, broken } =
+        draft;
+    machines(&cluster, &names, &hostnames, &addresses, &servers, out);
+    logins(&cluster, &servers, out);
+    groups(&mut cluster, devices, broken, out);
+    if let Some(Endpoint { address, port: Some(port) }) = &endpoint
+        && port.value != API_PORT
+        && let Some(node) = cluster.nodes.iter().find(|node| node.address == address.value)
+    {
+        let message = format!("endpoint.port: {} listens at {API_PORT}, and nothing at {}", node.name, port.value);
+        out.error(&port.place, message, "leave the port out, or write the address of a load balancer".to_owned());
     }
+    let at: Vec<At<String>> = servers.iter().map(|server| server.address.clone()).collect();
+    net::ranges(&cluster, &addresses, &at, endpoint.as_ref().map(|e| &e.address), &ranges, out);
     let mut placed = Vec::new();
-    for decl in volumes {
-        placed.push(on_nodes(&cluster, decl, out));
+    for decl in declared {
+        placed.push(on_nodes(&cluster, decl, broken, out));
     }
     paths(&placed, out);
-    if let (Some(first), true) = (placed.first(), cluster.servers.is_empty()) {
+    sums(&placed, out);
+    if let (Some(first), true) = (placed.first(), cluster.servers.is_empty() && !broken.servers) {
         out.error(&first.path.place, "volumes are encrypted and no key server is named", Some("add keys.servers".to_owned()));
     }
-    pools_fit(&cluster, &placed, &pools, out);
+    if !broken.volumes {
+        pools_fit(&cluster, &placed, &pools, &named, out);
+    }
     cluster.volumes = placed.into_iter().map(|d| d.volume).collect();
     cluster
 }
 
-fn twice<T: Ord + std::fmt::Display>(found: &[At<T>], message: &str, out: &mut Findings) {
+/// No two machines share a name, a host name or an address: each name begins the ids of one machine's steps.
+fn machines(
+    cluster: &Cluster,
+    names: &[At<Name>],
+    hostnames: &[At<HostName>],
+    addresses: &[At<String>],
+    servers: &[ServerDecl],
+    out: &mut Findings,
+) {
+    twice(names, "two nodes are called", out);
+    twice(addresses, "two nodes have the address", out);
+    // Where the names themselves are the same, that is said already.
+    let others =
+        hostnames.iter().zip(names).filter(|(host, name)| host.value.as_str() != name.value.as_str()).map(|(host, _)| host.place.clone());
+    let others: BTreeSet<_> = others.collect();
+    let mut seen: BTreeMap<&HostName, &At<HostName>> = BTreeMap::new();
+    for at in hostnames {
+        match seen.get(&at.value) {
+            Some(first) if others.contains(&at.place) || others.contains(&first.place) => {
+                let message = format!("two nodes have the hostname {} (first in line {})", at.value, first.place.line);
+                out.error(&at.place, message, "give each its own".to_owned());
+            }
+            Some(_) => {}
+            None => drop(seen.insert(&at.value, at)),
+        }
+    }
+    let server_names: Vec<At<Name>> = servers.iter().map(|server| server.name.clone()).collect();
+    let server_addresses: Vec<At<String>> = servers.iter().map(|server| server.address.clone()).collect();
+    twice(&server_names, "two key servers are called", out);
+    twice(&server_addresses, "two key servers have the address", out);
+    for server in servers {
+        let same = |node: &&super::cluster::Node| node.name == server.name.value || node.address == server.address.value;
+        if cluster.nodes.iter().any(|node| same(&node)) {
+            let message = format!("{} is a node and a key server: a cluster cannot unlock itself", server.name.value);
+            out.error(&server.name.place, message, "take a machine of its own; a small one does".to_owned());
+        }
+    }
+}
+
+/// An account that may do nothing but fetch keys is nobody's way in.
+fn logins(cluster: &Cluster, servers: &[ServerDecl], out: &mut Findings) {
+    let users: BTreeSet<&str> = cluster.nodes.iter().filter_map(|n| n.ssh.user.as_deref()).chain(cluster.ssh.user.as_deref()).collect();
+    for (server, decl) in cluster.servers.iter().zip(servers) {
+        if users.contains(server.user.as_str()) {
+            let place = decl.user.as_ref().map_or(&decl.name.place, |at| &at.place);
+            let message = format!("a key server's user: you log in as {}, and this account may only fetch keys", server.user);
+            out.error(place, message, "write an account of its own, such as masterlock or keys".to_owned());
+        }
+    }
+}
+
+pub(super) fn twice<T: Ord + std::fmt::Display>(found: &[At<T>], message: &str, out: &mut Findings) {
     let mut seen: BTreeMap<&T, u64> = BTreeMap::new();
     for at in found {
         if let Some(line) = seen.get(&at.value) {
-            out.error(&at.place, format!("{message} {} (first in line {line})", at.value), None);
+            out.error(&at.place, format!("{message} {} (first in line {line})", at.value), "give each its own".to_owned());
         } else {
             seen.insert(&at.value, at.place.line);
         }
     }
 }
 
-fn groups(cluster: &mut Cluster, devices: Vec<(Name, At<String>, At<String>)>, out: &mut Findings) {
+fn groups(cluster: &mut Cluster, devices: Vec<(Name, At<String>, At<String>)>, broken: Broken, out: &mut Findings) {
+    let nodes: BTreeMap<&str, &Name> = cluster.nodes.iter().map(|n| (n.name.as_str(), &n.name)).collect();
     let mut used: BTreeMap<(String, String), u64> = BTreeMap::new();
     for (group, host, path) in devices {
-        let Some(node) = cluster.nodes.iter().find(|n| n.name.as_str() == host.value) else {
-            out.error(&host.place, format!("group {group} names {:?}, which is no node", host.value), None);
+        let Some(node) = nodes.get(host.value.as_str()) else {
+            if !broken.nodes {
+                out.error(&host.place, format!("group {group} names {:?}, which is no node", host.value), "write a node's name".to_owned());
+            }
             continue;
         };
         if let Some(line) = used.insert((host.value.clone(), path.value.clone()), path.place.line) {
-            out.error(&path.place, format!("{} of {} is used twice (first in line {line})", path.value, host.value), None);
+            let message = format!("{} of {} is used twice (first in line {line})", path.value, host.value);
+            out.error(&path.place, message, "name each device once".to_owned());
         }
-        cluster.groups.entry(group).or_default().entry(node.name.clone()).or_default().push(path.value);
+        cluster.groups.entry(group).or_default().entry((*node).clone()).or_default().push(path.value);
     }
 }
 
-fn on_nodes(cluster: &Cluster, mut decl: VolumeDecl, out: &mut Findings) -> VolumeDecl {
+fn on_nodes(cluster: &Cluster, mut decl: VolumeDecl, broken: Broken, out: &mut Findings) -> VolumeDecl {
     let mut nodes = BTreeSet::new();
     for on in &decl.on {
         let fits: Vec<&Name> = cluster
@@ -185,7 +354,7 @@ fn on_nodes(cluster: &Cluster, mut decl: VolumeDecl, out: &mut Findings) -> Volu
             })
             .map(|n| &n.name)
             .collect();
-        if fits.is_empty() && !cluster.nodes.is_empty() {
+        if fits.is_empty() && !broken.nodes {
             out.error(
                 &on.place,
                 format!("{:?} is neither a node nor a role that a node has", on.value),
@@ -194,44 +363,126 @@ fn on_nodes(cluster: &Cluster, mut decl: VolumeDecl, out: &mut Findings) -> Volu
         }
         nodes.extend(fits.into_iter().cloned());
     }
-    for node in &nodes {
-        if !cluster.groups.get(&decl.group.value).is_some_and(|by_node| by_node.contains_key(node)) {
-            let message = format!("volume {} is on {node}, where group {} has no devices", decl.volume.name, decl.group.value);
-            out.error(&decl.group.place, message, Some(format!("name {node}'s devices under disks.{}.devices", decl.group.value)));
-        }
+    if decl.on.is_empty() && !decl.malformed {
+        out.error(
+            &decl.name.place,
+            format!("volume {} is on no node", decl.name.value),
+            "write `on: [all]`, roles or names of nodes".to_owned(),
+        );
     }
     decl.volume.nodes = nodes;
+    if broken.disks || broken.nodes {
+        return decl;
+    }
+    let by_node = cluster.groups.get(&decl.group.value);
+    // A few are enough to see what is meant.
+    for node in decl.volume.nodes.iter().filter(|node| !by_node.is_some_and(|by_node| by_node.contains_key(*node))).take(10) {
+        let message = format!("volume {} is on {node}, where group {} has no devices", decl.volume.name, decl.group.value);
+        out.error(&decl.group.place, message, Some(format!("name {node}'s devices under disks.{}.devices", decl.group.value)));
+    }
     decl
 }
 
 fn paths(placed: &[VolumeDecl], out: &mut Findings) {
-    for (index, decl) in placed.iter().enumerate() {
-        for other in &placed[..index] {
-            if decl.path.value == other.path.value && !decl.volume.nodes.is_disjoint(&other.volume.nodes) {
-                let message =
-                    format!("{} is the path of volume {} too (line {})", decl.path.value, other.volume.name, other.path.place.line);
-                out.error(&decl.path.place, message, None);
-            }
+    let mut by_path: BTreeMap<&str, Vec<&VolumeDecl>> = BTreeMap::new();
+    for decl in placed {
+        let others = by_path.entry(&decl.path.value).or_default();
+        if let Some(other) = others.iter().find(|other| !decl.volume.nodes.is_disjoint(&other.volume.nodes)) {
+            let message = format!("{} is the path of volume {} too (line {})", decl.path.value, other.volume.name, other.path.place.line);
+            out.error(&decl.path.place, message, "give each its own".to_owned());
+        }
+        others.push(decl);
+    }
+}
+
+/// What a group holds on a node is a number that the kernel addresses.
+fn sums(placed: &[VolumeDecl], out: &mut Findings) {
+    let mut held: BTreeMap<(&Name, &Name), Bytes> = BTreeMap::new();
+    for decl in placed {
+        for node in &decl.volume.nodes {
+            let sum = held.entry((&decl.group.value, node)).or_insert(Bytes(0));
+            let Some(total) = Bytes::total([*sum, decl.size.value]).filter(|sum| sum.0 < 1 << 63) else {
+                let message = format!("a volume's size: group {} on {node} would be larger than Linux addresses, 8 EiB", decl.group.value);
+                out.error(&decl.size.place, message, "write a smaller size".to_owned());
+                break;
+            };
+            *sum = total;
         }
     }
 }
 
-/// The sum of the PVs must fit the filesystem that carries them; a twentieth is the filesystem's own.
-fn pools_fit(cluster: &Cluster, placed: &[VolumeDecl], pools: &[At<u64>], out: &mut Findings) {
-    let named: u64 = cluster.named.iter().map(|v| v.size.0).sum();
-    let sum = pools.iter().map(|p| p.value).fold(named, u64::saturating_add);
-    if sum == 0 {
+/// The persistent volumes must have names of their own, and fit the filesystems that carry them; a twentieth is the filesystem's own.
+fn pools_fit(cluster: &Cluster, placed: &[VolumeDecl], pools: &[At<Name>], named: &[At<Name>], out: &mut Findings) {
+    let Some(first) = pools.iter().chain(named).min_by(|a, b| a.place.cmp(&b.place)) else { return };
+    let roots: Vec<&VolumeDecl> = placed.iter().filter(|d| d.path.value == POOL_ROOT).collect();
+    if roots.is_empty() {
+        let hint = format!("add a volume with `path: {POOL_ROOT}`");
+        out.error(&first.place, format!("pools need a volume with the path {POOL_ROOT}"), hint);
         return;
     }
-    let Some(root) = placed.iter().find(|d| d.path.value == POOL_ROOT) else {
-        if let Some(pool) = pools.first() {
-            out.error(&pool.place, format!("pools need a volume with the path {POOL_ROOT}"), None);
+    let slots = cluster.pools.iter().map(|p| u64::from(p.count)).sum::<u64>() + cluster.named.len() as u64;
+    if slots > MOST_SLOTS {
+        let message = format!("pools and named volumes make {slots} persistent volumes on each node, and {MOST_SLOTS} are the most");
+        out.error(&first.place, message, "write fewer, or a larger size".to_owned());
+    }
+    let pooled = cluster.pools.iter().map(|p| p.size.times(u64::from(p.count)));
+    let all: Option<Vec<Bytes>> = pooled.chain(cluster.named.iter().map(|v| Some(v.size))).collect();
+    let sum = all.and_then(Bytes::total);
+    for root in roots {
+        let room = root.size.value.0 / 20 * 19;
+        if sum.is_none_or(|sum| sum.0 > room) {
+            let asked = sum.map_or_else(|| format!("more than {} bytes", u64::MAX), |sum| format!("{} bytes", sum.0));
+            let message = format!("pools and named volumes ask for {asked} together, and volume {} has room for {room}", root.volume.name);
+            out.error(&root.size.place, message, "make the volume larger, or the pools smaller".to_owned());
         }
-        return;
-    };
-    let room = root.size.value.0 / 20 * 19;
-    if sum > room {
-        let message = format!("pools and named volumes ask for {sum} bytes together, and volume {} has room for {room}", root.volume.name);
-        out.error(&root.size.place, message, None);
+    }
+    let carriers: BTreeSet<&Name> = placed.iter().filter(|d| d.path.value == POOL_ROOT).flat_map(|d| &d.volume.nodes).collect();
+    slot_names(&cluster.pools, &carriers, pools, named, out);
+}
+
+/// The name of a pool whose volumes this name could be one of, and which.
+fn slot_of(name: &str) -> Option<(&str, u32)> {
+    let (pool, digits) = name.rsplit_once('-')?;
+    if digits.len() == 4 { Some((pool, digits.parse().ok()?)) } else { None }
+}
+
+/// A PersistentVolume is called `NODE-SLOT`, and its folder `SLOT`: two of one name would be one.
+fn slot_names(counts: &[Pool], carriers: &BTreeSet<&Name>, pools: &[At<Name>], named: &[At<Name>], out: &mut Findings) {
+    let own = "write another name".to_owned();
+    for pool in pools.iter().filter(|pool| pool.value.as_str() == NAMED_CLASS) {
+        out.error(&pool.place, format!("a pool: {NAMED_CLASS} is the storage class of named volumes"), own.clone());
+    }
+    for volume in named {
+        if let Some((pool, slot)) = slot_of(volume.value.as_str())
+            && counts.iter().any(|p| p.name.as_str() == pool && slot <= p.count)
+        {
+            out.error(&volume.place, format!("a named volume: {} is a volume of pool {pool} too", volume.value), own.clone());
+        }
+    }
+    // `a-b` with pool `c` and `a` with pool `b-c` make the same names.
+    let pool_names: BTreeMap<&str, &At<Name>> = pools.iter().map(|p| (p.value.as_str(), p)).collect();
+    let named_names: BTreeMap<&str, &At<Name>> = named.iter().map(|v| (v.value.as_str(), v)).collect();
+    let like_slots = named.iter().filter_map(|v| Some((slot_of(v.value.as_str())?.0, v)));
+    let slots: BTreeMap<&str, &At<Name>> = pool_names.iter().map(|(k, v)| (*k, *v)).chain(like_slots).collect();
+    let names: BTreeSet<&str> = carriers.iter().map(|n| n.as_str()).collect();
+    let rests: BTreeSet<&str> = carriers
+        .iter()
+        .flat_map(|n| n.as_str().match_indices('-').map(|(at, _)| n.as_str().split_at(at)))
+        .filter(|(begin, _)| names.contains(begin))
+        .map(|(_, rest)| &rest[1..])
+        .collect();
+    for rest in rests {
+        for kind in [&slots, &named_names] {
+            let begin = format!("{rest}-");
+            for (long, at) in kind.range(begin.as_str()..).take_while(|(name, _)| name.starts_with(&begin)) {
+                if let Some(short) = kind.get(&long[begin.len()..]) {
+                    let message = format!(
+                        "{} and {}: persistent volumes are called NODE-NAME, and nodes whose names differ by \"-{rest}\" make two of one name",
+                        at.value, short.value
+                    );
+                    out.error(&at.place, message, own.clone());
+                }
+            }
+        }
     }
 }

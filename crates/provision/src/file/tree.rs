@@ -1,5 +1,7 @@
 //! YAML as a tree in which every key and value knows its place.
 
+use std::collections::BTreeMap;
+
 use granit_parser::{Event, Parser, ScalarStyle};
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 
@@ -125,6 +127,7 @@ impl<'a> Walker<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Kind, Diagnostic> {
         let mut entries: Vec<(String, Place, Node)> = Vec::new();
+        let mut lines: BTreeMap<String, u64> = BTreeMap::new();
         loop {
             let (event, place) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Kind::Map(entries)),
@@ -135,11 +138,13 @@ impl<'a> Walker<'a> {
             };
             let (value, at) = self.next()?;
             let value = self.node(value, at, depth + 1)?;
-            if let Some((_, first, _)) = entries.iter().find(|(k, ..)| *k == *key) {
-                let message = format!("{key:?} is written twice (first in line {})", first.line);
-                self.found.push(error_at(place, message, None));
+            let key = key.into_owned();
+            if let Some(first) = lines.get(&key) {
+                let message = format!("{:?} is written twice (first in line {first})", key.chars().take(100).collect::<String>());
+                self.found.push(error_at(place, message, Some("keep one of them")));
             } else {
-                entries.push((key.into_owned(), place, value));
+                lines.insert(key.clone(), place.line);
+                entries.push((key, place, value));
             }
         }
     }

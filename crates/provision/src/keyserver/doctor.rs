@@ -235,10 +235,10 @@ pub fn judge(servers: &[KeyServerSpec], subjects: &[Subject], answers: &BTreeMap
 
 fn clock(host: &Name, spec: &KeyServerSpec, answers: &Answers, now: i64) -> Check {
     let read = answers.text("doctor/clock").ok().and_then(|text| text.trim().parse::<i64>().ok());
-    let (verdict, found) = match read.map(|time| time - now) {
-        Some(off) if off.abs() <= CLOCK => (Verdict::Good, String::new()),
+    let (verdict, found) = match read.map(|time| time.saturating_sub(now)) {
+        Some(off) if off.saturating_abs() <= CLOCK => (Verdict::Good, String::new()),
         // The probe of a node takes as long as its tries; its clock is read first.
-        Some(off) => (Verdict::Bad, format!("{} s {} ours", off.abs(), if off > 0 { "ahead of" } else { "behind" })),
+        Some(off) => (Verdict::Bad, format!("{} s {} ours", off.saturating_abs(), if off > 0 { "ahead of" } else { "behind" })),
         None => (Verdict::Bad, "it told no time".to_owned()),
     };
     Check { host: host.clone(), server: spec.server.clone(), what: format!("its clock is within {CLOCK} s of ours"), verdict, found }

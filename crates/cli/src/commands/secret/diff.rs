@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use super::{failure, git, identities, shown};
 use crate::exit::{Exit, Failure, fail};
-use crate::print;
+use crate::print::{self, Shown};
 
 pub(crate) fn files(older: &Path, newer: &Path, show_values: bool) -> Result<Exit, Failure> {
     let identities = identities()?;
@@ -84,10 +84,16 @@ fn render(value: &Value) -> String {
     }
 }
 
+fn lines(text: &str) -> Shown {
+    let mut shown = Shown::default();
+    shown.text("", text);
+    shown
+}
+
 /// What `git diff` compares: the layout, and a mark for each encrypted value that is the same exactly when the value is.
 pub(crate) fn textconv(file: &Path) -> Result<Exit, Failure> {
     let bytes = std::fs::read(file).map_err(|e| fail(Exit::Failed, format!("cannot read {}: {e}", file.display())))?;
-    let as_is = || print::data(&String::from_utf8_lossy(&bytes));
+    let as_is = || print::data(&lines(&String::from_utf8_lossy(&bytes)));
     // git gives a temporary name that ends with the file's own.
     let identities = match identities() {
         Ok(identities) => identities,
@@ -113,7 +119,7 @@ pub(crate) fn textconv(file: &Path) -> Result<Exit, Failure> {
     let key = mark_key()?;
     let masked = document.masked(&|path, value| mark(&key, &path.to_string(), value)).map_err(failure)?;
     let people: String = document.recipients().concat().iter().map(|r| format!("# recipient: {} {}\n", r.kind(), r.name())).collect();
-    print::data(&format!("{masked}{people}"));
+    print::data(&lines(&format!("{masked}{people}")));
     Ok(Exit::Done)
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(file: &Path, raw: bool, place: Option<&Private>) -> Result<Exi
             }
             Err(error) => {
                 let problem = failure(error);
-                print::note(&format!("error: {}", problem.message));
+                print::note(&problem);
                 if !input::confirm("Open the editor again with your text?") {
                     return Err(fail(problem.exit, format!("{} stays as it was", shown(file))));
                 }

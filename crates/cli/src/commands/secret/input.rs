@@ -1,6 +1,6 @@
 //! A value from standard input: never from the command line, where every user of the machine could see it.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::args::Input;
 use crate::exit::Failure;
+use crate::print;
 
 pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal()
@@ -47,7 +48,7 @@ pub(crate) fn read_all() -> io::Result<Vec<u8>> {
 }
 
 fn hidden_line(what: &str) -> Result<Vec<u8>, Failure> {
-    let _ = write!(io::stderr(), "{what} (not shown, ends with Enter): ");
+    print::ask(&format!("{what} (not shown, ends with Enter):"));
     let before = rustix::termios::tcgetattr(io::stdin())?;
     let mut silent: Termios = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
@@ -55,7 +56,7 @@ fn hidden_line(what: &str) -> Result<Vec<u8>, Failure> {
     let mut line = Zeroizing::new(String::with_capacity(4096));
     let read = io::stdin().read_line(&mut line);
     rustix::termios::tcsetattr(io::stdin(), OptionalActions::Flush, &before)?;
-    let _ = writeln!(io::stderr());
+    print::note("");
     read?;
     Ok(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
 }
@@ -65,7 +66,7 @@ pub(crate) fn confirm(question: &str) -> bool {
     if !is_terminal() {
         return false;
     }
-    let _ = write!(io::stderr(), "{question} [Y/n] ");
+    print::ask(&format!("{question} [Y/n]"));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer).unwrap_or_default();
     read > 0 && !answer.trim().to_ascii_lowercase().starts_with('n')

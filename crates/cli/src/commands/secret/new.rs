@@ -150,7 +150,7 @@ fn edited(
         match sealed {
             Ok(document) => return Ok(Some(document)),
             Err(problem) => {
-                print::note(&format!("error: {}", problem.message));
+                print::note(&problem);
                 if !input::confirm("Open the editor again with your text?") {
                     return Err(fail(problem.exit, "nothing is written"));
                 }

@@ -1,6 +1,6 @@
 //! `kubestead secret set`, `unset` and `get`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 
 use base64::Engine;
@@ -78,9 +78,9 @@ pub(crate) fn get(file: &Path, path: Option<&str>) -> Result<Exit, Failure> {
     let path = path.map(key_path).transpose()?;
     let document = Sops::open(file, &identities()?).map_err(failure)?;
     let Some(path) = path else {
-        let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
+        let mut out = print::bytes();
         let written = document.write_plain(&mut |piece| out.write_all(piece));
-        let flushed = out.flush();
+        let flushed = out.end();
         return match written.and(flushed.map_err(|source| Error::File { what: "print", path: file.to_owned(), source })) {
             // A closed pipe ends the program quietly, as other programs do.
             Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
@@ -88,10 +88,7 @@ pub(crate) fn get(file: &Path, path: Option<&str>) -> Result<Exit, Failure> {
         };
     };
     if let Some(value) = document.get(path.clone()) {
-        write(value.bytes().expose())?;
-        if std::io::stdout().is_terminal() {
-            write(b"\n")?;
-        }
+        print::bytes().all(value.bytes().expose())?;
         return Ok(Exit::Done);
     }
     let below: Vec<String> = document
@@ -111,12 +108,4 @@ fn names(paths: impl Iterator<Item = String>) -> String {
     let all: Vec<String> = paths.collect();
     let more = if all.len() > 20 { format!(" and {} more", all.len() - 20) } else { String::new() };
     format!("{}{more}", all.iter().take(20).cloned().collect::<Vec<_>>().join(", "))
-}
-
-fn write(bytes: &[u8]) -> Result<(), Failure> {
-    // A closed pipe ends the program quietly, as other programs do.
-    match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        Err(_) | Ok(()) => Ok(()),
-    }
 }

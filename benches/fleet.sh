@@ -1,0 +1,71 @@
+#!/bin/bash
+# fleet.sh KUBESTEAD: `plan` over many machines against one fresh ssh each, 64 at once, in the same run: 50 and 200 machines, and 200 of which 20 are
+# dead. The machines are addresses of a network namespace of its own in which one real sshd listens. Needs root, sshd (openssh-server), nft, python3.
+set -euo pipefail
+if [ "${2:-}" != inside ]; then
+  exec unshare --net --pid --fork --kill-child --mount-proc bash "$0" "$1" inside
+fi
+kubestead=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ulimit -n 65536 2> /dev/null || true
+ip link set lo up
+mkdir -p /run/sshd
+for key in host user; do ssh-keygen -q -t ed25519 -N '' -f "$work/$key"; done
+{
+  echo "Port 2222"
+  echo "HostKey $work/host"
+  echo "AuthorizedKeysFile $work/user.pub"
+  printf 'StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nMaxStartups 1000\nPidFile none\nPerSourcePenalties no\n'
+} > "$work/sshd"
+/usr/sbin/sshd -t -f "$work/sshd" 2> /dev/null || sed -i '/PerSourcePenalties/d' "$work/sshd" # known from OpenSSH 9.8 on
+/usr/sbin/sshd -D -f "$work/sshd" & sshd=$!
+trap 'kill $sshd; rm -rf "$work"' EXIT
+echo "bench $(cut -d' ' -f1,2 "$work/host.pub")" > "$work/known"
+printf 'Host *\n  Port 2222\n  User root\n  IdentityFile %s\n  IdentitiesOnly yes\n  HostKeyAlias bench\n  UserKnownHostsFile %s\n' "$work/user" "$work/known" > "$work/config"
+until ssh -F "$work/config" -o BatchMode=yes 127.0.1.1 true 2> /dev/null; do kill -0 "$sshd"; done
+export KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state
+nft add table inet bench
+nft add chain inet bench input '{ type filter hook input priority 0; }'
+python3 - "$kubestead" "$work" <<'PY'
+import os, resource, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor
+kubestead, work = sys.argv[1:]
+TIMES = 3
+
+def address(n):
+    return f"127.0.{1 + n // 200}.{1 + n % 200}"
+
+def floor(count):
+    def one(n):
+        subprocess.run(["ssh", "-F", f"{work}/config", "-o", "BatchMode=yes", address(n), "true"], check=True, stdin=subprocess.DEVNULL)
+    begin = time.monotonic()
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(one, range(count)))
+    return time.monotonic() - begin
+
+def plan(count):
+    nodes = "".join(f"  - {{name: n{n}, address: {address(n)}, roles: [worker]}}\n" for n in range(count))
+    folder = f"{work}/{count}"
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/cluster.yaml", "w") as out:
+        out.write(f"apiVersion: kubestead/v1\nkind: Cluster\nname: bench\nssh: {{config: {work}/config}}\nnodes:\n{nodes}")
+    begin = time.monotonic()
+    with open(f"{folder}/said", "w") as said:
+        subprocess.run([kubestead, "plan", "-f", f"{folder}/cluster.yaml"], stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+    return time.monotonic() - begin
+
+for count, limit in ((50, 1.2), (200, 1.3)):
+    floor(count)
+    pairs = [(floor(count), plan(count)) for _ in range(TIMES)]
+    least, own = (min(pair[side] for pair in pairs) for side in (0, 1))
+    print(f"{count} machines: ssh {least:.2f} s, plan {own:.2f} s, ratio {own / least:.2f} (limit {limit})")
+text = open(f"{work}/200/said").read()
+assert "no connection" not in text, text[:2000]
+print(f"memory of the largest program: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024} MB (limit 100)")
+dead = ", ".join(address(n) for n in range(180, 200))
+subprocess.run(["nft", "add", "rule", "inet", "bench", "input", "ip", "daddr", f"{{ {dead} }}", "drop"], check=True)
+seconds = plan(200)
+lost = open(f"{work}/200/said").read().count("no connection")
+print(f"200 machines, 20 of them dead: {seconds:.1f} s (a connect limit is 20 s), {lost} told")
+PY

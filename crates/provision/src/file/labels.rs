@@ -1,0 +1,57 @@
+//! Labels of nodes, as the API server takes them, and whose they are.
+
+use std::collections::BTreeMap;
+
+use kubestead_core::diagnostic::Place;
+use kubestead_core::name::is_subdomain;
+
+use super::decode::{Findings, entries, text};
+use super::tree::Node;
+
+/// Labels that the kubelet, kubeadm or kubestead set: another value would be set back, or lead PersistentVolumes astray.
+const KEPT: [(&str, &str); 9] = [
+    ("kubernetes.io/hostname", "the kubelet's"),
+    ("kubernetes.io/os", "the kubelet's"),
+    ("kubernetes.io/arch", "the kubelet's"),
+    ("beta.kubernetes.io/os", "the kubelet's"),
+    ("beta.kubernetes.io/arch", "the kubelet's"),
+    ("node-role.kubernetes.io/control-plane", "kubeadm's: write roles"),
+    ("node-role.kubernetes.io/worker", "kubestead's: write roles"),
+    ("node.kubernetes.io/exclude-from-external-load-balancers", "kubeadm's"),
+    ("app.kubernetes.io/managed-by", "kubestead's"),
+];
+
+/// A node's labels.
+pub(super) fn labels(node: Node, out: &mut Findings) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (key, place, value) in entries(node, "labels", out) {
+        check_key(&key, &place, out);
+        let Some(value) = text(value, "a label (\"\" for none)", out) else { continue };
+        if !value.value.is_empty() && !is_part(&value.value) {
+            let message = format!("the label {key}: {:?} is not a value that Kubernetes takes", value.value);
+            out.error(&value.place, message, format!("write {SYNTAX}, or nothing (\"\")"));
+        }
+        found.insert(key, value.value);
+    }
+    found
+}
+
+const SYNTAX: &str = "at most 63 letters, digits and '-', '_', '.', beginning and ending with a letter or digit";
+
+fn is_part(text: &str) -> bool {
+    let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+}
+
+fn check_key(key: &str, place: &Place, out: &mut Findings) {
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if !is_part(name) || prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
+        out.error(place, format!("{key:?} is not a label that Kubernetes takes"), format!("write NAME or DOMAIN/NAME; NAME is {SYNTAX}"));
+    } else if let Some((_, whose)) = KEPT.iter().find(|(kept, _)| *kept == key) {
+        out.error(place, format!("the label {key} is {whose}"), "leave it out".to_owned());
+    } else if let Some(domain @ ("kubernetes.io" | "k8s.io")) = prefix {
+        let hint = "write a domain of your own before the '/', or none".to_owned();
+        out.error(place, format!("the label {key}: {domain} is for labels of Kubernetes itself"), hint);
+    }
+}

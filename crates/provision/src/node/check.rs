@@ -1,0 +1,102 @@
+//! The second pair of eyes on a node's steps: it asks only whether a step may be, and shares no code with the planner.
+
+use kubestead_core::plan::{Step, StepId};
+use kubestead_core::put::{Found, Mark, Owned, Standing};
+
+use super::observe::NodeFacts;
+use super::plan::Action;
+
+/// Why a step must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
+pub fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
+    let adopted = |path: &str| step.after.contains(&StepId::new(&step.target.to_string(), path.trim_start_matches('/'), "adopt"));
+    let replaced = |file: &Owned| match facts.files.standing(file) {
+        Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours => None,
+        Standing::Shipped | Standing::Changed | Standing::Foreign if adopted(&file.path) => None,
+        other => Some(format!("{}: {} would be replaced, which is not ours: {other:?}", step.id, file.path)),
+    };
+    match &step.action {
+        Action::Kernel { files } | Action::Source { files } | Action::Containerd { files } | Action::Kubelet { files } => {
+            files.iter().find_map(replaced)
+        }
+        Action::Install { files, .. } => {
+            if facts.member && files.iter().any(|f| other_version(facts, &f.name, &f.version)) {
+                return Some(format!("{}: a member of a cluster would get programs of another version", step.id));
+            }
+            files.iter().find_map(|file| {
+                let path = file.target()?;
+                let there = facts.strange.get(&path)?;
+                let ours = *there == file.sha256 || facts.files.wrote(&path, there) || adopted(&path);
+                (!ours).then(|| format!("{}: {path} would be replaced, which is not ours", step.id))
+            })
+        }
+        // A package's own text is the one thing that is taken over without a question.
+        Action::Adopt { path, .. } if !step.needs_consent() => {
+            let shipped = matches!(facts.files.found.get(path), Some(Found::File { mark: Mark::Package, .. }));
+            let edited = facts.files.written.contains_key(path);
+            (!shipped || edited).then(|| format!("{}: {path} would be taken over without consent", step.id))
+        }
+        Action::Adopt { .. } | Action::Record { .. } | Action::SwapOff { .. } | Action::Packages { .. } | Action::Images { .. } => None,
+    }
+}
+
+/// Whether what is there is known to be of another version, or not known at all.
+fn other_version(facts: &NodeFacts, name: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim_start_matches('v');
+    facts.versions.get(name).is_some_and(|v| v.installed.as_deref() != Some(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kubestead_core::plan::Target;
+    use kubestead_core::put::Files;
+
+    use super::super::Version;
+    use super::super::plan::fixture::spec;
+    use super::super::spec::{CONTAINERD_CONFIG, containerd_files, own_files};
+    use super::*;
+
+    fn of(action: Action) -> Step<Action> {
+        Step::new(Target::Host("kube1".into()), "x", "do", action, "")
+    }
+
+    fn facts(mark: Mark) -> NodeFacts {
+        let mut facts = NodeFacts { files: Files::holding(&own_files(&spec())), ..NodeFacts::default() };
+        facts.files.written.remove(CONTAINERD_CONFIG);
+        facts.files.found.insert(CONTAINERD_CONFIG.into(), Found::File { sum: "a".repeat(64), mark, headings: vec![] });
+        facts
+    }
+
+    #[test]
+    fn what_is_not_ours_is_replaced_by_no_step_without_its_adoption() {
+        let write = || of(Action::Containerd { files: containerd_files(&spec()) });
+        let adoption = StepId("kube1/etc/containerd/config.toml/adopt".into());
+        for mark in [Mark::None, Mark::Package] {
+            assert!(step(&facts(mark), &write()).is_some_and(|why| why.contains("config.toml would be replaced")));
+            assert_eq!(step(&facts(mark), &write().after([adoption.clone()])), None);
+        }
+        assert_eq!(step(&facts(Mark::Kubestead), &write()), None);
+        let mut link = facts(Mark::None);
+        link.files.found.insert(CONTAINERD_CONFIG.into(), Found::Other);
+        assert!(step(&link, &write().after([adoption])).is_some(), "nothing adopts a link");
+        let adopt = || of(Action::Adopt { path: CONTAINERD_CONFIG.into(), sum: "a".repeat(64) });
+        assert!(step(&facts(Mark::None), &adopt()).is_some_and(|why| why.contains("without consent")));
+        assert_eq!(step(&facts(Mark::None), &adopt().asking()), None);
+        assert_eq!(step(&facts(Mark::Package), &adopt()), None);
+    }
+
+    #[test]
+    fn programs_of_somebody_else_and_of_another_version_are_found() {
+        let files = || spec().files.into_iter().filter(|f| f.target().is_some()).collect();
+        let install = || of(Action::Install { bundle: "/b".into(), files: files() });
+        let strange: BTreeMap<String, String> = [("/usr/local/bin/kubelet".to_owned(), "ff".to_owned())].into();
+        let facts = NodeFacts { strange, ..NodeFacts::default() };
+        assert!(step(&facts, &install()).is_some());
+        assert_eq!(step(&facts, &install().after([StepId("kube1/usr/local/bin/kubelet/adopt".into())])), None);
+        let versions = [("kubelet".to_owned(), Version { installed: Some("0.9".into()), ..Version::default() })].into();
+        let facts = NodeFacts { member: true, versions, ..NodeFacts::default() };
+        assert!(step(&facts, &install()).is_some_and(|why| why.contains("another version")));
+        assert_eq!(step(&NodeFacts { member: false, ..facts }, &install()), None);
+    }
+}

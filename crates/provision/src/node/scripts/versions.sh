@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2154
+# Tells the versions of programs, a line each with tabs between: `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
+# says; `package` for one of a package, or `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
+# file. Needs the lists `names` and `wanted` (the sum of each, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
+said() {
+    local program=$1 name=$2
+    case $name in
+    kubeadm) timeout 20 "$program" version -o short < /dev/null ;;
+    *) timeout 20 "$program" --version < /dev/null ;;
+    esac | head -n 1 | cut -c 1-200
+}
+declare -A recorded=() now=()
+if [ -f "$installed" ]; then
+    while IFS= read -r line; do
+        [ -z "${line#* }" ] || recorded[${line#* }]=${line%% *}
+    done < "$installed"
+fi
+while IFS= read -r line; do
+    now[${line#* * }]=$line
+done < <(stat -c '%s %Y %n' "${names[@]/#/$folder/}" 2> /dev/null)
+mapfile -t pids < <(systemctl show -P MainPID kubelet containerd | grep .)
+for i in "${!names[@]}"; do
+    name=${names[i]}
+    path=$(command -v "$name") || continue
+    version=
+    if [ "${wanted[i]}" = package ]; then
+        version=package
+    elif [ -n "${wanted[i]}" ] && [ -n "${now[$path]-}" ] && [ "${recorded[${now[$path]}]-}" = "${wanted[i]}" ]; then
+        version=as-wanted
+    fi
+    printf 'installed\t%s\t%s\n' "$name" "${version:-$(said "$path" "$name")}"
+    case $name in
+    kubelet) pid=${pids[0]-0} ;;
+    containerd) pid=${pids[1]-0} ;;
+    *) continue ;;
+    esac
+    if [ "$pid" != 0 ]; then
+        if [ "/proc/$pid/exe" -ef "$path" ]; then
+            version=same
+        else
+            version=$(said "/proc/$pid/exe" "$name")
+        fi
+        printf 'running\t%s\t%s\n' "$name" "$version"
+    fi
+done
+true

@@ -1,0 +1,275 @@
+//! Volumes: made, finished, grown, or held.
+
+use std::collections::BTreeSet;
+
+use kubestead_core::fact::Fact;
+use kubestead_core::plan::StepId;
+use kubestead_core::size::Bytes;
+
+use super::{Planner, Whole, extent, round_up};
+use crate::action::Action;
+use crate::facts::{Folder, Header, Logical, OURS, VolumeFacts};
+use crate::fixed;
+use crate::spec::Volume;
+
+impl<'a> Planner<'a> {
+    pub(super) fn volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts) {
+        let name = volume.name.as_str();
+        // What is in a group of somebody else, or in one of two of a name, is not ours: the group is held, with its reason.
+        if self.facts.groups.get(&volume.group).and_then(Fact::known).is_some_and(|g| g.twin || g.exported || g.named == 0) {
+            return;
+        }
+        if let Some((reason, hint)) = obstacle(volume, facts) {
+            self.held(name, reason, hint);
+            return;
+        }
+        let wanted = Volume { size: Bytes(round_up(volume.size.0, extent(self.facts, &volume.group))), ..volume.clone() };
+        match &facts.logical {
+            Fact::Unknown(gap) => self.held(name, gap.to_string(), "mend this, then plan again"),
+            Fact::Absent if !facts.strays.is_empty() => _ = self.fixed(&wanted, facts),
+            Fact::Absent if !self.groups.contains(&volume.group) => {}
+            Fact::Absent => self.absent(volume, facts, &wanted),
+            Fact::Known(logical) if logical.new => self.begun(volume, facts, logical, wanted),
+            Fact::Known(logical) => match &facts.header {
+                Fact::Known(Header::Ours(_)) => self.old_volume(volume, facts, logical, &wanted),
+                Fact::Known(Header::Mendable(what)) => {
+                    let hint = format!("the other copy is whole, and nothing is lost: `cryptsetup repair {}` mends it", volume.device());
+                    self.held(name, what.clone(), hint);
+                }
+                Fact::Known(header) => self.lost_header(volume, facts, logical, header),
+                Fact::Absent | Fact::Unknown(_) => self.held(name, "it was not looked at", "observe again"),
+            },
+        }
+    }
+
+    /// No LV: made, unless it was finished and only the LV is gone.
+    fn absent(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, wanted: &Volume) {
+        let name = volume.name.as_str();
+        let after = BTreeSet::from([self.id(volume.group.as_str(), "group"), self.id(volume.group.as_str(), "extend")]);
+        let finished = self.facts.finished(volume);
+        // A group that is gone with its volumes asks by itself.
+        let alone = matches!(self.facts.groups.get(&volume.group), Some(Fact::Known(_)));
+        let create = |lost| Action::Create { volume: wanted.clone(), replaces: false, lost };
+        let step = match &finished {
+            Some(who) if alone => {
+                let reason = format!("the LV {} is not there, and it was mounted at {} ({who})", volume.device(), volume.path);
+                if in_use(facts) {
+                    let hint = format!("{} is still open: close it, or reboot the machine, then plan again", volume.mapper());
+                    return self.held(name, reason, hint);
+                }
+                let hint = self.consent(name, "create", "makes it anew, what it held");
+                self.held(name, reason, hint);
+                self.anew(name, "create", create(true), &volume.path, after)
+            }
+            _ => self.step(name, "create", create(false), making(volume, wanted), after),
+        };
+        self.new_volume(volume, facts, step, finished.is_some());
+    }
+
+    /// An LV that our tag calls new: it holds nothing, so that it follows the file.
+    fn begun(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, wanted: Volume) {
+        let name = volume.name.as_str();
+        let created = if logical.size == wanted.size.0 {
+            self.id(name, "create")
+        } else if self.groups.contains(&volume.group) {
+            let why = format!("{}, instead of one of {} that holds nothing yet", making(volume, &wanted), Bytes(logical.size));
+            let after = BTreeSet::from([self.id(volume.group.as_str(), "extend")]);
+            self.step(name, "create", Action::Create { volume: wanted, replaces: true, lost: false }, why, after)
+        } else {
+            return; // the group is held, with its reason
+        };
+        self.new_volume(volume, facts, created, false);
+    }
+
+    fn new_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, created: StepId, lost: bool) {
+        let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone(), lost: false };
+        let after = self.before_format(volume, facts, created);
+        let why = "make the LUKS2 header with a machine key and a recovery key".to_owned();
+        let formatted = self.step(volume.name.as_str(), "format", format, why, after);
+        self.make_filesystem(volume, facts, formatted, lost);
+    }
+
+    /// The node's share of the key, reused if it is there, and what a header is made after.
+    fn before_format(&mut self, volume: &Volume, facts: &VolumeFacts, created: StepId) -> BTreeSet<StepId> {
+        let name = volume.name.as_str();
+        if !facts.share {
+            self.step(name, "share", Action::Share { volume: volume.clone() }, "make this node's share of the key".into(), BTreeSet::new());
+        }
+        let mut after = self.spec.after_keys.clone();
+        after.extend([
+            created,
+            self.id(name, "share"),
+            self.id("keys", "fetch"),
+            StepId::new("operator", &format!("recovery.{}.{name}", self.spec.node), "escrow"),
+        ]);
+        after
+    }
+
+    fn make_filesystem(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, formatted: StepId, lost: bool) {
+        let why = format!("make the {} filesystem", volume.filesystem.as_str());
+        self.step(volume.name.as_str(), "mkfs", Action::Mkfs { volume: volume.clone() }, why, BTreeSet::from([formatted]));
+        self.whole.push(Whole { volume, facts, lost });
+    }
+
+    /// A finished volume whose header is not ours any more. With our tag on its LV it can be made anew, with consent.
+    fn lost_header(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, header: &Header) {
+        let (name, device) = (volume.name.as_str(), volume.device());
+        let found = match header {
+            Header::Damaged(what) => what.clone(),
+            Header::Blank => format!("{device}: {}", header.describe()),
+            other => format!("{device} holds {}", other.describe()),
+        };
+        if !logical.ours {
+            let unclear =
+                if *header == Header::Blank { ": it may hold data without a signature, or have its header elsewhere" } else { "" };
+            let hint = format!(
+                "name another volume; or move it out of the way, which keeps what it holds: lvrename {} {name} {name}-old",
+                volume.group
+            );
+            return self.held(name, format!("{found}, and no tag says that kubestead made it{unclear}"), hint);
+        }
+        let reason =
+            if matches!(header, Header::Damaged(_)) { found } else { format!("{found}, where the header of a finished volume was") };
+        if in_use(facts) {
+            let hint = format!("{} is still open: save what {} holds before it is closed", volume.mapper(), volume.path);
+            return self.held(name, reason, hint);
+        }
+        let hint = format!(
+            "if there is a backup of its header, restore it: cryptsetup luksHeaderRestore; else --yes {} makes it anew, what it held is gone",
+            self.id(name, "format")
+        );
+        self.held(name, reason, hint);
+        let nothing = self.id(name, "create");
+        let after = self.before_format(volume, facts, nothing);
+        let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone(), lost: true };
+        let formatted = self.anew(name, "format", format, &volume.path, after);
+        self.make_filesystem(volume, facts, formatted, true);
+    }
+
+    /// Holds what of a finished volume the file wants otherwise; whether it is opened and mounted all the same.
+    fn fixed(&mut self, wanted: &Volume, facts: &VolumeFacts) -> bool {
+        let mut mounts = true;
+        for difference in fixed::differences(wanted, facts) {
+            mounts &= difference.mounts;
+            self.held(wanted.name.as_str(), difference.reason, difference.hint);
+        }
+        self.moved |= !mounts;
+        mounts
+    }
+
+    fn old_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, wanted: &Volume) {
+        let name = volume.name.as_str();
+        if !facts.share {
+            self.held(
+                name,
+                format!("the node's share of its key, /etc/kubestead/share.d/{name}, is gone"),
+                "open it with the recovery key: `kubestead volume recovery` prints it",
+            );
+            return;
+        }
+        if !self.fixed(wanted, facts) {
+            return;
+        }
+        if facts.opened.as_ref().is_some_and(|opened| opened.filesystem.is_empty()) {
+            let reason = format!("{} is open, and no filesystem is found in it", volume.mapper());
+            self.held(name, reason, format!("look at it by hand: `blkid -p /dev/mapper/{}`, then fsck", volume.mapper()));
+            return;
+        }
+        self.whole.push(Whole { volume, facts, lost: false });
+        if wanted.size.0 < logical.size {
+            return;
+        }
+        if (wanted.size.0 > logical.size || behind(facts, logical)) && self.groups.contains(&volume.group) {
+            let after = BTreeSet::from([self.id(name, "mount"), self.id(volume.group.as_str(), "extend")]);
+            let why = format!("grow to {} bytes: the volume has {}, and what is in it follows", wanted.size.0, logical.size);
+            self.step(name, "grow", Action::Grow { volume: wanted.clone() }, why, after);
+        }
+    }
+}
+
+/// What is made, and of what size when that is not just what the file says.
+fn making(volume: &Volume, wanted: &Volume) -> String {
+    let rounded = if wanted.size == volume.size { String::new() } else { format!(" ({}, rounded up to whole extents)", volume.size) };
+    format!("make LV {} of {}{rounded}", volume.device(), wanted.size)
+}
+
+/// LUKS2's header (16 MiB by default, cryptsetup-luksFormat(8)) and what a filesystem leaves unused at its end.
+const SLACK: u64 = 32 << 20;
+
+/// Whether the mapping or the filesystem was left behind by a growth that was cut off.
+fn behind(facts: &VolumeFacts, logical: &Logical) -> bool {
+    facts.opened.as_ref().is_some_and(|o| o.size + SLACK < logical.size || (o.used > 0 && o.used + SLACK < o.size))
+}
+
+/// Whether a volume is open or mounted.
+pub(super) fn in_use(facts: &VolumeFacts) -> bool {
+    facts.opened.is_some() || facts.mounted.is_some() || facts.elsewhere.is_some()
+}
+
+/// Why a volume is not touched at all, and what to do.
+fn obstacle(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let gap = facts.header.gap().or_else(|| facts.logical.gap());
+    gap.map(|gap| (gap.to_string(), "mend this, then plan again".to_owned()))
+        .or_else(|| in_other_hands(volume, facts))
+        .or_else(|| not_new(volume, facts))
+        .or_else(|| in_the_way(volume, facts))
+}
+
+/// The mapping of our name on another device, or another user of the LV.
+fn in_other_hands(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let (mapper, device) = (volume.mapper(), volume.device());
+    if let Some(below) = facts.opened.as_ref().and_then(|opened| opened.strange.as_ref()) {
+        return Some(if facts.logical == Fact::Absent {
+            let hint = "find the disk; if it is gone for good, reboot the machine, then plan again";
+            (format!("{mapper} is open, and its LV {device} is not there"), hint.to_owned())
+        } else {
+            let hint = format!("`lsblk` tells whose it is: close it (cryptsetup close {mapper}), or name another volume");
+            (format!("{mapper} is open on another device ({below}) than {device}"), hint)
+        });
+    }
+    (!facts.holders.is_empty()).then(|| {
+        let hint = "`lsblk` tells whose it is: close it, or name another volume";
+        (format!("{device} is in use by {}", facts.holders.join(", ")), hint.to_owned())
+    })
+}
+
+/// What an LV that our tag calls new holds all the same, and we did not just make.
+fn not_new(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let logical = facts.logical.known().filter(|logical| logical.new)?;
+    let by_hand = "nothing is touched that is not proven ours; save what it holds, or name another volume";
+    let device = volume.device();
+    let holds = match &facts.header {
+        // While the header is made it is in no state that could hold data.
+        Fact::Known(Header::Damaged(_) | Header::Mendable(_) | Header::Tokenless(_)) if logical.formatting => None,
+        Fact::Known(Header::Damaged(what) | Header::Mendable(what)) => return Some((what.clone(), by_hand.to_owned())),
+        Fact::Known(Header::Foreign(what) | Header::Tokenless(what)) => Some(format!("{device} holds {what}")),
+        _ => None,
+    };
+    let inside = facts.opened.as_ref().filter(|opened| !opened.filesystem.is_empty() && !logical.mkfs);
+    let holds = holds.or_else(|| inside.map(|opened| format!("{device} is tagged as new and holds {}", opened.filesystem)));
+    holds.map(|holds| (holds, by_hand.to_owned()))
+}
+
+/// What stands where it is mounted, or in the lines by which it is.
+fn in_the_way(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let own = format!("/dev/mapper/{}", volume.mapper());
+    if let Some(real) = &facts.resolved {
+        return Some((
+            format!("{} is a link or goes through one: on this machine it is {real}", volume.path),
+            format!("name {real} as its path, or replace the link by a folder"),
+        ));
+    }
+    match &facts.mounted {
+        Some(source) if *source != own => {
+            return Some((format!("{source} is mounted at {}", volume.path), "unmount it, or choose another path".to_owned()));
+        }
+        None if facts.folder == Folder::Filled => {
+            return Some((format!("{} holds files and would be hidden by the mount", volume.path), "move them away".to_owned()));
+        }
+        Some(_) | None => {}
+    }
+    let crypttab = facts.crypttab.as_ref().filter(|line| !line.contains(OURS));
+    let fstab = facts.fstab.as_ref().filter(|line| line.split_whitespace().next() != Some(own.as_str()));
+    let line = crypttab.or(fstab)?;
+    Some((format!("crypttab or fstab has a line of somebody else's: {line}"), "remove it, or choose another name or path".to_owned()))
+}

@@ -1,0 +1,53 @@
+# shellcheck shell=bash disable=SC2154
+# Makes the LV "name" of "bytes" in "group", tagged as new and as ours. One that is tagged as new and has another size never held data: with
+# "replaces" it is removed first. mapping.sh and forget.sh stand ahead.
+# guard
+there=
+if lvs "$group/$name" > /dev/null 2>&1; then
+  there=yes
+  tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+  case $tags in
+    *,"$new",*) ;;
+    *) refuse "$group/$name is there and not tagged as new" ;;
+  esac
+  size=$(lvs --noheadings --units b --nosuffix -o lv_size "$group/$name" | tr -d ' ')
+  [ "$size" != "$bytes" ] || already
+  [ "$replaces" = yes ] || refuse "$group/$name is there with $size bytes"
+  own_mapping
+  no_other_holder
+  if findmnt -rn -S "/dev/mapper/$mapper" > /dev/null; then refuse "$mapper is mounted"; fi
+  held=$(wipefs -n -O TYPE --noheadings "$device" | sort -u | tr -d ' \n')
+  case $held,$tags in
+    ,* | crypto_LUKS,*,"$formatting",*) ;;
+    crypto_LUKS,*)
+      header=$(cryptsetup luksDump --dump-json-metadata "$device" | tr -d ' \n\t') || refuse "the header of $device does not load"
+      case $header in
+        *"\"type\":\"$token\""*) ;;
+        *) refuse "$device is tagged as new and holds a LUKS header that is not ours" ;;
+      esac
+      ;;
+    *) refuse "$device is tagged as new and holds $held" ;;
+  esac
+  if [ -b "/dev/mapper/$mapper" ]; then
+    held=$(wipefs -n -O TYPE --noheadings "/dev/mapper/$mapper" | tr '\n' ' ')
+    case $held,$tags in
+      ,* | *,"$mkfs",*) ;;
+      *) refuse "$device is tagged as new and holds $held" ;;
+    esac
+  fi
+else
+  elsewhere=$(lvs --noheadings --separator ' ' -o vg_name,lv_tags -S "lv_name=$name" | awk -v tag="$volume" 'index("," $2 ",", "," tag ",") { print $1 }')
+  [ -z "$elsewhere" ] || refuse "the volume $name is in the group $elsewhere"
+fi
+unused
+# act
+forget
+if [ "$there" = yes ]; then
+  if [ -b "/dev/mapper/$mapper" ]; then cryptsetup close "$mapper"; fi
+  lvremove -q -y "$group/$name"
+fi
+# -Wy clears what earlier owners of these extents left; the extents were free, so they belong to nobody.
+lvcreate -q -y -Wy -n "$name" -L "${bytes}B" --addtag "$new" --addtag "$volume" "$group"
+# verify
+udevadm settle
+[ -b "$device" ] || unverified 'the device did not appear'

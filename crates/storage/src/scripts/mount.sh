@@ -1,0 +1,43 @@
+# shellcheck shell=bash disable=SC2154
+# Opens and mounts a volume as the boot does. The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the
+# volume fails instead of filling `/`. A machine that is just booting mounts it by itself at any instant. The guard therefore judges one look
+# at what is mounted, and asks again before it calls files the bare mount point's; and the bare mount point is closed in a view of its own,
+# where nothing is mounted on it: else the volume's own folder might be the one that is closed. While the boot checks the filesystem or mounts
+# it, the device is busy: that ends with its being mounted. mapping.sh stands ahead.
+# guard
+opened=/dev/mapper/$mapper
+mounted() {
+  [ "$(findmnt -rn -M "$path" -o SOURCE)" = "$opened" ]
+}
+source=$(findmnt -rn -M "$path" -o SOURCE || true)
+case $source in
+  '') ;;
+  "$opened") already ;;
+  *) refuse "$source is mounted at $path" ;;
+esac
+real=$(readlink -m "$path")
+[ "$real" = "$path" ] || refuse "$path is a link or goes through one: it is $real"
+own_mapping
+[ ! -d "$path" ] || [ -z "$(ls -A "$path")" ] || mounted || refuse "$path holds files"
+# act
+mkdir -p "$path"
+unshare --mount bash -ec 'findmnt -M "$0" > /dev/null && umount -l "$0"; chattr -i "$0"; chmod 0000 "$0"; chattr +i "$0"' "$path"
+systemctl start "kubestead-key-$name.socket" "$unlock"
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+[ -b "$opened" ] || fail "$mapper did not open: journalctl -u '$unlock' -u 'kubestead-key-$name*' tells why"
+found=$(blkid -p -o value -s TYPE "$opened" || true)
+[ "$found" = "$kind" ] || fail "it holds ${found:-no filesystem}, the file says $kind: nothing is mounted"
+end=$((SECONDS + boots))
+until mounted || why=$(mount "$path" 2>&1); do
+  case $why in
+    *busy*) [ "$SECONDS" -lt "$end" ] || fail "$why" ;;
+    *) fail "$why" ;;
+  esac
+  sleep 0.2
+done
+[ ! -d "$path/lost+found" ] || rmdir --ignore-fail-on-non-empty "$path/lost+found"
+# verify
+mounted || unverified "$path is not mounted"
