@@ -39,8 +39,8 @@ impl World {
         };
         let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "kubernetes.io/no-provisioner"});
         let spec = ObjectsSpec {
-            interfaces: vec![],
             pods: "10.244.0.0/16".into(),
+            interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![class, volume("a"), volume("b")],
             namespace: Some(Namespace { name: name("apps"), users: vec![name("dev")] }),
@@ -282,7 +282,7 @@ async fn an_adoption_is_taken_up_again_wherever_it_was_cut() {
 #[test]
 fn labels_are_compared_by_who_set_them() {
     let mut spec = World::new().spec;
-    spec.nodes.insert(kubestead_core::name::HostName::new("cp1").unwrap(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]));
+    spec.nodes.insert((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]));
     let mut facts = ApiFacts { answers: true, ..ApiFacts::default() };
     let node = NodeState {
         ready: true,

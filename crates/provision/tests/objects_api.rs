@@ -31,6 +31,7 @@ fn spec() -> ObjectsSpec {
     ObjectsSpec {
         interfaces: vec![],
         pods: "10.244.0.0/16".into(),
+        interfaces: vec![],
         images: ("f:1".into(), "p:1".into()),
         storage: vec![class, volume],
         namespace: Some(Namespace { name: Name::new("team").unwrap(), users: vec![Name::new("dev").unwrap()] }),
@@ -123,6 +124,25 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     assert!(error.to_string().contains("kubectl-label"), "{error}");
     world.run(&planned.steps).await;
     assert!(world.plan().steps.is_empty());
+    // An item of a list by its name: another image asks, and a container that somebody added is held.
+    world.kubectl(&["-n", "kube-flannel", "set", "image", "daemonset/kube-flannel-ds", "kube-flannel=theirs:2"], "");
+    let planned = world.plan();
+    assert_eq!(ids(&planned), ["cluster/daemonset.kube-flannel.kube-flannel-ds/overwrite"], "{planned:?}");
+    assert!(
+        planned.steps[0].why.contains(".spec.template.spec.containers[\"kube-flannel\"].image (set by kubectl-set)"),
+        "{}",
+        planned.steps[0].why
+    );
+    world.run(&planned.steps).await;
+    assert!(world.plan().steps.is_empty());
+    let extra = r#"{"spec": {"template": {"spec": {"containers": [{"name": "extra", "image": "x:1"}]}}}}"#;
+    world.kubectl(&["-n", "kube-flannel", "patch", "daemonset", "kube-flannel-ds", "-p", extra], "");
+    let planned = world.plan();
+    assert!(planned.steps.is_empty() && planned.held[0].reason.contains("containers[\"extra\"] (set by kubectl-patch)"), "{planned:?}");
+    let gone = r#"[{"op": "remove", "path": "/spec/template/spec/containers/0"}]"#;
+    world.kubectl(&["-n", "kube-flannel", "patch", "daemonset", "kube-flannel-ds", "--type", "json", "-p", gone], "");
+    let planned = world.plan();
+    assert!(planned.steps.is_empty() && planned.held.is_empty(), "{planned:?}");
     // A volume that was changed since the plan is not deleted; one that is as it was is.
     let fewer = World { spec: ObjectsSpec { storage: vec![], ..spec() }, ..world };
     let planned = fewer.plan();

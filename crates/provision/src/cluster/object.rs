@@ -8,6 +8,7 @@ use kubestead_core::put;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::observe::LAST_APPLIED;
 use crate::api::FIELD_MANAGER;
 
 /// On an object that somebody else made and that was taken over: the name of the copy of it as it was, a `ConfigMap` in [`COPIES`].
@@ -141,6 +142,10 @@ fn plain(object: &mut Value) {
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
     }
+    // The probe cuts it on the machine; what it repeats is in the object itself.
+    if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(LAST_APPLIED);
+    }
     let phase = object.pointer_mut("/status/phase").map_or(Value::Null, Value::take);
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
@@ -268,6 +273,9 @@ pub(super) mod tests {
         let as_it_was = read(|_| ());
         assert_eq!(read(|o| o["status"]["numberReady"] = 3.into()), as_it_was);
         assert_eq!(read(|o| o["metadata"]["resourceVersion"] = "9".into()), as_it_was);
+        let copy = |o: &mut Value| o["metadata"]["annotations"] = json!({LAST_APPLIED: "{\"a\": 1}"});
+        let cut = |o: &mut Value| o["metadata"]["annotations"] = json!({LAST_APPLIED: ""});
+        assert_eq!(read(copy), read(cut), "the probe cuts out what kubectl apply left");
         assert_ne!(read(|o| o["status"]["phase"] = "Bound".into()), as_it_was, "a volume that was bound meanwhile");
         assert_ne!(read(|o| o["metadata"]["labels"]["level"] = "low".into()).copy(), as_it_was.copy());
         assert!(as_it_was.copy().starts_with("kubestead-copy-") && as_it_was.copy().len() == 31);

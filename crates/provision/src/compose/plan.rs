@@ -269,9 +269,10 @@ fn no_other_version(
     bundle: Option<&Bundle>,
     own: &mut Part<node::Action>,
 ) {
-    let software = |action: &node::Action| !matches!(action, node::Action::Kernel { .. } | node::Action::SwapOff { .. });
+    use node::Action as Node;
+    let software = |action: &Node| !matches!(action, Node::Kernel { .. } | Node::SwapOff { .. } | Node::Adopt { .. } | Node::Record { .. });
     let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| cluster::plain_version(&f.version));
-    let runs = api.and_then(|api| api.nodes.get(name.as_str())?.runtime.clone());
+    let runs = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.runtime.clone());
     let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
     let runtime = runtime.map(|(wanted, runs)| {
         let reason = format!("it runs containerd {runs}, and the bundle has {wanted}: nothing of another version is installed over it");

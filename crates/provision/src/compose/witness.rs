@@ -60,7 +60,7 @@ mod tests {
         let text = include_str!("../../../../examples/three-nodes/cluster.yaml");
         let cluster = file::load("cluster.yaml", text, Path::new("/x")).unwrap();
         let volume = |name: &str, node: &str, phase: &str| {
-            let object = json!({"metadata": {"name": name, "uid": name, "labels": {"volume.node": node}}, "phase": phase,
+            let object = json!({"metadata": {"name": name, "uid": "u", "labels": {"volume.node": node}}, "status": {"phase": phase},
                 "spec": {"claimRef": {"namespace": "apps", "name": "data"}}});
             Live::read("v1", "PersistentVolume", object).unwrap()
         };
@@ -78,12 +78,7 @@ mod tests {
         let spec = crate::compose::storage(&cluster, &name("kube1"));
         let lvm = ("storage/lvm", 0, "{\"report\": []}");
         let blank = kubestead_storage::observe::read(&spec, &kubestead_core::probe::Answers::from_pairs([lvm]));
-        let state = crate::cluster::NodeState {
-            ready: true,
-            message: String::new(),
-            labels: BTreeMap::new(),
-            owned: std::collections::BTreeSet::default(),
-        };
+        let state = crate::cluster::NodeState { ready: true, ..crate::cluster::NodeState::default() };
         let api = ApiFacts { answers: true, nodes: BTreeMap::from([("kube1".to_owned(), state)]), ..ApiFacts::default() };
         assert!(blank_member(&api, &name("kube1"), State::Fresh, &blank));
         assert!(!blank_member(&api, &name("kube2"), State::Fresh, &blank), "a first run has no member yet");

@@ -105,7 +105,7 @@ fn key_file(text: &Secret) -> Procedure {
 
 /// A function, `leftovers`, ahead of a guard: what the plan saw is looked for once more.
 fn with_leftovers(mut procedure: Procedure) -> Procedure {
-    procedure.guard = format!("leftovers() (\n{LEFTOVERS})\n{}", procedure.guard);
+    procedure.guard = format!("{LEFTOVERS}{}", procedure.guard);
     procedure
 }
 

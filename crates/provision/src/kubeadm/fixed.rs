@@ -145,7 +145,7 @@ pub fn version(spec: &ClusterSpec, api: Option<&ApiFacts>, first: Option<&Kubead
 
 /// A member whose kubelet is of another version than the file's, by the API's word or by the program that is installed.
 pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, facts: &KubeadmFacts) -> Option<Held> {
-    let told = api.and_then(|api| api.nodes.get(name.as_str())?.kubelet.clone());
+    let told = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.kubelet.clone());
     let seen = [("runs", told), ("has the program of", facts.kubelet_version.clone())];
     let (verb, version) = seen.into_iter().find_map(|(verb, version)| Some((verb, version.filter(|v| *v != spec.version)?)))?;
     let reason =
@@ -169,7 +169,7 @@ mod tests {
             version: "1.37.1".into(),
             endpoint: "10.0.0.11:6443".into(),
             first: Name::new("cp1").unwrap(),
-            hostnames: std::collections::BTreeMap::new(),
+            hostnames: BTreeMap::new(),
             pods: "10.244.0.0/16".into(),
             services: "10.96.0.0/12".into(),
             dns_domain: "cluster.local".into(),

@@ -73,7 +73,7 @@ pub fn sections() -> Vec<Section> {
         ),
         Section::new("kubeadm/ca", "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt"),
         Section::script("kubeadm/versions", include_str!("scripts/versions.sh")).var("begun", BEGUN),
-        Section::script("kubeadm/leftovers", LEFTOVERS),
+        Section::script("kubeadm/leftovers", &format!("{LEFTOVERS}leftovers\n")),
         Section::script("kubeadm/certificates", include_str!("scripts/certificates.sh")),
         Section::new(
             "kubeadm/ports",
@@ -170,7 +170,7 @@ mod tests {
             ("etc/kubernetes/manifests/kube-vip.yaml", "x"),
         ];
         make(dir.path(), &ours);
-        assert_eq!(run(LEFTOVERS, dir.path()), "");
+        assert_eq!(run(&format!("{LEFTOVERS}leftovers"), dir.path()), "");
         make(
             dir.path(),
             &[
@@ -181,7 +181,7 @@ mod tests {
                 ("etc/cni/net.d/05-cilium.conflist", "x"),
             ],
         );
-        let found = run(LEFTOVERS, dir.path());
+        let found = run(&format!("{LEFTOVERS}leftovers"), dir.path());
         let all = [
             "/etc/kubernetes/pki/ca.crt",
             "/etc/kubernetes/admin.conf",
