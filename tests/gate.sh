@@ -51,6 +51,8 @@ cargo clippy --locked -p kubestead-storage --features luks-native --all-targets 
 cargo test --locked -p kubestead-storage --features luks-native --test luks_native
 step "damaged documents for a minute"
 FUZZ_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_fuzz -- --nocapture
+step "YAML of all shapes through the real sops, both ways, for a minute"
+CORPUS_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_corpus shapes -- --nocapture
 step "the Python module"
 cargo build --locked -p kubestead-py
 bash tests/python.sh

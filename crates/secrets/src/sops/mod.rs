@@ -54,6 +54,7 @@ mod outline;
 pub(crate) mod path;
 mod pgp;
 mod policy;
+mod proof;
 mod rekey;
 mod resolve;
 mod rules;
