@@ -9,7 +9,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Identities, KeyPath, Kind, Policy, Sops, Value};
+use kubestead_secrets::sops::{Change, Document, Identities, KeyPath, Kind, Policy, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -251,5 +251,178 @@ fn an_empty_mapping_with_a_comment_takes_a_value() {
         assert_eq!(plain(&document), expected);
         document.save().unwrap();
         bench.run(&["decrypt"]);
+    }
+}
+
+/// Documents with comments where programs differ in what they belong to.
+const COMMENTED: &[&str] = &[
+    "a: {}\n# after an empty mapping\nb: []\n# after an empty list\nc: 1\n",
+    "a: &x\n  # in an anchored mapping\n  b: 1\n# behind it\nc: 2\n",
+    "l:\n  # first\n  - a # behind\n  # between\n  - b\n  # last\nm: 1\n",
+    "l:\n- a\n# in the column of the dashes\n- b\n# at the end\nm: 1\n",
+    "l:\n  - # behind a dash\n    a: 1\n  - - x\n    # nested\n    - z\n# dedented\n",
+    "a:\n  b:\n    c: 1\n    # deep\n  # less deep\n# top\nd: 2\n",
+    "a: # behind a key\n  b: 1\nc: # behind another\n  - 1\n",
+    "a: [ # in brackets\n  1, # one\n  # two\n  2\n  # end\n] # after\nb: {\n  # in braces\n  c: 1 # c\n}\n",
+    "# top\n\n# head\na: 1\n\n# foot of a\n\nb: 2\n# end",
+    "---\n# first\na: 1\n--- # second\n# head\nb: 1\n# foot\n...\n---\nc:\n# null\nd: 1\n",
+    "a: !t # behind a tag\n  b: 1\nc: &y # behind an anchor\n  - 1\n",
+    "? a\n# between\n: 1\n? b # behind\n: # behind a colon\n  c: 1\n",
+    "a: | # header\n  x\n# after a block\nb: >-\n  z\n\n# after another\n",
+    "l:\n  - a: 1\n\n    # after a blank line\n    b: 2\n\n  # before the next\n  - c: 3\n",
+];
+
+fn readable(bench: &Bench, plain: &str, what: &str) {
+    if let Some(found) = bench.run(&["decrypt"]) {
+        let file = std::fs::read_to_string(bench.path()).unwrap();
+        assert!(!found.contains("ENC["), "{what}:\n{plain}\n{found}\n{file}");
+    }
+}
+
+#[test]
+fn sops_decrypts_every_comment_after_every_change() {
+    let bench = Bench::new();
+    for text in COMMENTED {
+        let document = bench.seal(text);
+        // A block is written on one line, so that the comment behind its header does not become part of it.
+        let expected = text.replace("| # header\n  x", "\"x\\n\" # header").replace(">-\n  z", "z");
+        assert_eq!(plain(&document).trim_end(), expected.trim_end());
+        assert!(!document.text().contains(" after"), "no comment is left in plain text: {}", document.text());
+        readable(&bench, text, "as it is");
+        let paths: Vec<KeyPath> = document.paths().cloned().collect();
+        for path in &paths {
+            let mut document = bench.seal(text);
+            document.unset(path.clone()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            document.save().unwrap();
+            readable(&bench, text, &format!("without {path}"));
+            let mut document = bench.seal(text);
+            document.set(path.clone(), &Value::text("several\nlines\n")).unwrap();
+            document.set(["new"], &Value::int(1)).unwrap();
+            document.rotate(&bench.identities).unwrap();
+            document.save().unwrap();
+            readable(&bench, text, &format!("with another {path}"));
+        }
+    }
+}
+
+#[test]
+fn a_comment_that_comes_to_belong_elsewhere_is_encrypted_for_that_place() {
+    let bench = Bench::new();
+    // Without `c` the comment stands in no list any more.
+    let mut document = bench.seal("a:\n  b:\n    - 1\n    # note\n    - 2\nc: 3\n");
+    document.unset(at("[\"a\"][\"b\"][1]")).unwrap();
+    document.unset(at("[\"a\"][\"b\"][0]")).unwrap();
+    document.save().unwrap();
+    bench.sops("a:\n    b: []\n    # note\nc: 3\n");
+    assert_eq!(plain(&bench.open().unwrap()), "a:\n  b:\n    []\n    # note\nc: 3\n");
+}
+
+#[test]
+fn an_empty_comment_in_a_list_makes_no_element_of_it() {
+    let bench = Bench::new();
+    let document = bench.seal("l:\n  #\n  # head\n  #\n  - a\n#\nm: 1\n");
+    assert_eq!(document.paths().count(), 2);
+    bench.sops("l:\n    # \n    # head\n    # \n    - a\n#\nm: 1\n");
+}
+
+#[test]
+fn what_sops_could_not_read_is_refused_with_its_line() {
+    let bench = Bench::new();
+    let cases = [
+        ("%YAML 1.2\n---\na: 1\n", "line 1: sops reads only YAML 1.1; take this directive out"),
+        ("%FOO bar\n---\na: 1\n", "line 1: sops does not know this directive; take it out"),
+        ("a:\n  b: 1\n\t\nc: 2\n", "line 3: a tab stands where sops takes only spaces"),
+        ("a: 1\nb: # note\n\t\nc: 2\n", "line 3: a tab stands where sops takes only spaces"),
+        ("a: 1\n<<: x\n", "line 2: sops takes << for a merge, and no mapping stands behind it; put the key in quotes"),
+        ("a: &x.y 1\n", "line 1: sops takes only letters, digits, - and _ in the names of anchors"),
+    ];
+    for (text, why) in cases {
+        let error = bench.try_seal(text).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
+        assert!(!bench.path().exists());
+        // It is so: sops takes none of them.
+        if let Some(program) = &bench.program {
+            std::fs::write(bench.path(), text).unwrap();
+            let arguments = ["encrypt", "--age", &bench.recipient];
+            let output = Command::new(program).args(arguments).arg(bench.path()).output().unwrap();
+            assert!(!output.status.success(), "{text}");
+        }
+    }
+    let error = bench.try_seal("a: &x\n  # note\n  b_unencrypted: 1\nc: *x\n").unwrap_err();
+    assert!(error.contains("a.yaml:2: an alias repeats this comment at another place"), "{error}");
+    // Taken as they are.
+    for text in
+        ["%YAML 1.1\n---\na: 1\n", "%TAG !e! tag:example.com,2000:\n---\na: !e!x y\n", "a: 'x\ty'\nb: |\n  \t\n  c\n", "\"<<\": x\n"]
+    {
+        let document = bench.seal(text);
+        assert_eq!(document.paths().count(), text.matches(": ").count());
+        readable(&bench, text, "as it is");
+    }
+}
+
+/// Documents of public reports, by where they stand, with the rule of the report where it names one. Some are shortened.
+const REPORTS: &[(&str, Option<&str>, &str)] = &[
+    ("getsops/sops#1068", Some("an"), "this:\n  is:\n    an: example\n  # comment\n"),
+    (
+        "getsops/sops#695",
+        None,
+        "## Configuration for a chart\n##\nexporter:\n  podLabels:\n    ## Add the label\n    ##\n\n    jobLabel: node\n  extraArgs:\n    - /(dev|proc)($|/)\n",
+    ),
+    (
+        "getsops/sops#865",
+        None,
+        "a:\n    b:\n        c:\n            - name: test_1\n              test: a\n            # once\n            - name: test_2\n              test: b\n",
+    ),
+    (
+        "getsops/sops#384",
+        None,
+        "# level 1, pos 1\nkey1: value\n# level 1, pos 2\nkey3:\n    # level 2, pos 1\n    key1: value\n    # level 2, pos 2\n    key2: value\n",
+    ),
+    ("getsops/sops#635", None, "key_unencrypted: !env SOMEVAR\n"),
+    (
+        "getsops/sops#1002",
+        None,
+        "ldap_cfg:\n    path1:\n        group_filter: !unsafe (&(objectClass=group)(member:1.2.840:={{.UserDN}}))\n",
+    ),
+    (
+        "getsops/sops#889",
+        Some("^license_key"),
+        "common: &default\n    license_key_file: null\n    # Agent Enabled\n    agent_enabled: false\nproduction:\n    <<: *default\n    app_name: x\n",
+    ),
+    ("getsops/sops#1742", None, "---\nsome-key: some-value\n"),
+    (
+        "go-yaml/yaml#695",
+        None,
+        "spec:\r\n    resources:\r\n        # need more\r\n        requests:\r\n            cpu: 100m\r\n        limits:\r\n            cpu: 500m\r\n",
+    ),
+    (
+        "go-yaml/yaml#533",
+        None,
+        "l:\n  # comment 1\n  - - a\n    - b: \"2\"\n  # comment 2\n  - - k\n    - m\n  # comment 3\n  - a\n  # comment 4\n  - b: v\n",
+    ),
+    ("go-yaml/yaml#628", None, "b:\n# a comment\n- c: v\n"),
+    ("goccy/go-yaml#713", None, "topLevelNode:\n  attribute: true\n    # comment\n"),
+];
+
+#[test]
+fn documents_of_public_reports_come_back_as_they_were() {
+    for (report, regex, text) in REPORTS {
+        let mut bench = Bench::new();
+        if let Some(regex) = regex {
+            bench.policy = bench.policy.with_selector(Selector::encrypted_regex(regex).unwrap());
+        }
+        let same = |found: String| assert_eq!(found, *text, "{report}");
+        let mut document = bench.seal(text);
+        same(plain(&document));
+        readable(&bench, text, report);
+        document.rotate(&bench.identities).unwrap();
+        document.set(["zzz"], &Value::text("new")).unwrap_or_else(|e| panic!("{report}: {e}"));
+        document.save().unwrap();
+        readable(&bench, text, report);
+        let mut document = bench.open().unwrap();
+        document.unset(["zzz"]).unwrap();
+        document.save().unwrap();
+        same(plain(&bench.open().unwrap()));
+        readable(&bench, text, report);
     }
 }

@@ -310,3 +310,64 @@ fn leaves(a: &Told, b: &Told) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sops::select::Selector;
+    use crate::sops::store::Format;
+    use crate::sops::tree::walk;
+
+    fn said(format: Format, text: &str) -> Said {
+        let parsed = format.parse(text).unwrap();
+        // Nothing is selected, so all of the text is to stay.
+        let spots = walk(&parsed, &Selector::EncryptedSuffix("_none".to_owned()));
+        Said::plain(text, &parsed, &spots).unwrap()
+    }
+
+    #[test]
+    fn texts_with_the_same_values_in_a_row_are_told_apart() {
+        let cases = [
+            ("k: [[b]]\n", "k: [b]\n", "[\"k\"][0]: a list became a single value"),
+            ("k: [[], b]\n", "k: [b]\n", "[\"k\"][0]: a list became a single value"),
+            ("k: [a, b]\n", "k: [a, b, {}]\n", "[\"k\"]: a list of 2 became one of 3"),
+            ("k: {}\n", "k: []\n", "[\"k\"]: a mapping became a list"),
+            ("k: {}\n", "k:\n", "[\"k\"]: a mapping became a single value"),
+            ("a: {b: 1}\nc: 2\n", "a: {b: 1, c: 2}\n", "[\"a\"]: a mapping of 1 became one of 2"),
+            ("a: 1\nb: 1\n", "b: 1\na: 1\n", "the key \"b\" stands where \"a\" is to be"),
+            ("a: 1\n", "a: \"1\"\n", "[\"a\"]: a int became a str"),
+            ("a: x\n", "a: y\n", "[\"a\"]: the value differs"),
+            ("a: x\n", "a: 'x'\n", "[\"a\"]: it is written in another way than before, and nobody asked for that"),
+            ("a: !t x\n", "a: x\n", "[\"a\"]: its tag differs"),
+            ("a: !t [x]\n", "a: [x]\n", "[\"a\"]: its tag differs"),
+            ("a: !!set {x}\n", "a: {x}\n", "[\"a\"]: its tag differs"),
+            ("a: &x 1\nb: *x\n", "a: &x 1\nb: 1\n", "[\"b\"]: an alias became a value, or a value an alias"),
+            ("# c\na: 1\n", "a: 1\n", "a comment differs, or is in another place"),
+            ("a: 1\n# c\n# d\n", "a: 1\n# d\n# c\n", "a comment differs, or is in another place"),
+            ("a: 1\n---\nb: 1\n", "a: 1\n", "2 documents became 1"),
+            ("a: 1\n---\nb: 1\n", "a: 1\n---\nb: 2\n", "document 2: [\"b\"]: the value differs"),
+        ];
+        for (a, b, why) in cases {
+            assert_eq!(said(Format::Yaml, a).holds_in(&said(Format::Yaml, b)).unwrap_err(), why, "{a}{b}");
+            said(Format::Yaml, a).holds_in(&said(Format::Yaml, a)).unwrap();
+        }
+        let differ = |format, a, b| said(format, a).holds_in(&said(format, b)).unwrap_err();
+        assert_eq!(differ(Format::Json, "{\"k\": [[1]]}", "{\"k\": [1]}"), "[\"k\"][0]: a list became a single value");
+        assert_eq!(differ(Format::Ini, "[a]\nk = 1\n[b]\n", "[a]\n[b]\nk = 1\n"), "[\"a\"]: a mapping of 1 became one of 0");
+        assert_eq!(differ(Format::Dotenv, "A=1\nB=2\n", "A=1\nC=2\n"), "the key \"C\" stands where \"B\" is to be");
+    }
+
+    #[test]
+    fn a_change_is_the_one_that_was_meant() {
+        let path = |text: &str| text.parse::<KeyPath>().unwrap();
+        let mut wanted = said(Format::Yaml, "a:\n  - [x]\n# c\n");
+        wanted.set(&path("[\"a\"][0][1]"), &Value::int(7)).unwrap();
+        wanted.set(&path("[\"b\"][\"c\"][0]"), &Value::text("z")).unwrap();
+        wanted.holds_in(&said(Format::Yaml, "a:\n  - [x, 7]\n# c\nb: {c: [z]}\n")).unwrap();
+        assert!(wanted.holds_in(&said(Format::Yaml, "a:\n  - [x]\n  - 7\n# c\nb: {c: [z]}\n")).is_err());
+        wanted.unset(&path("[\"a\"][0][0]"), &(0..0)).unwrap();
+        wanted.unset(&path("[\"b\"][\"c\"]"), &(0..0)).unwrap();
+        wanted.holds_in(&said(Format::Yaml, "a:\n  - [7]\n# c\nb: {}\n")).unwrap();
+        assert!(wanted.set(&path("[\"a\"][\"k\"]"), &Value::null()).is_err() && wanted.unset(&path("[\"n\"]"), &(0..0)).is_err());
+    }
+}
