@@ -369,7 +369,7 @@ fn yaml_of_all_shapes_goes_both_ways_through_the_real_sops() {
 fn shape(real: &Real<'_>, seed: usize) -> Option<usize> {
     let mut dice = Dice::new(seed);
     let shape = Shape { real, seed, plain: shapes::document(&mut dice) };
-    let rule = if seed % 3 == 0 { seed / 3 % RULES.len() } else { 0 };
+    let rule = if seed.is_multiple_of(3) { seed / 3 % RULES.len() } else { 0 };
     let (ours, theirs) = (format!("shape{seed}-{rule}.yaml"), format!("sops{seed}-{rule}.yaml"));
     std::fs::write(real.dir.join(&theirs), &shape.plain).unwrap();
     let by_sops = shape.try_run(&["encrypt", "--in-place", &theirs]);

@@ -38,6 +38,8 @@ struct Told {
     value: Value,
     /// Only one that cannot be told from the kind of the value.
     tag: Option<Arc<str>>,
+    /// That tag stays before another text.
+    tag_stays: bool,
     alias: bool,
     /// How it is written. None where a rewrite may choose that.
     written: Option<String>,
@@ -81,7 +83,7 @@ impl Said {
 
     /// Sets a value where one stands, or makes one, with the mappings and lists on the way.
     pub(crate) fn set(&mut self, path: &KeyPath, value: &Value) -> Result<(), String> {
-        let told = Told { value: value.clone(), tag: None, alias: false, written: None };
+        let told = Told { value: value.clone(), tag: None, tag_stays: false, alias: false, written: None };
         let root = self.documents.get_mut(path.document()).ok_or("the file has fewer documents")?;
         set(root, path.steps(), told)
     }
@@ -185,7 +187,8 @@ impl Reader<'_, '_> {
         let piece = |span: &Span| self.text.get(span.clone()).unwrap_or_default().to_owned();
         let stays = !leaf.alias && (self.bytes == Bytes::All || !sealed);
         let written = stays.then(|| leaf.rest.as_ref().map(&piece).into_iter().fold(piece(&leaf.span), |all, rest| all + &rest));
-        Ok(Told { value: value.clone(), tag, alias: leaf.alias, written })
+        let tag_stays = leaf.tag.as_ref().is_some_and(|tag| tag.is_text);
+        Ok(Told { value: value.clone(), tag, tag_stays, alias: leaf.alias, written })
     }
 }
 
@@ -194,7 +197,7 @@ fn set(node: &mut Node, steps: &[Step], told: Told) -> Result<(), String> {
         (Node::Leaf(old), []) => {
             // A text keeps the tag that stands before it.
             let keeps = told.value.kind() == Kind::Text && told.value.as_str().is_some();
-            let tag = old.tag.take().filter(|_| keeps);
+            let tag = old.tag.take().filter(|_| keeps && old.tag_stays);
             *old = Told { tag, ..told };
             Ok(())
         }

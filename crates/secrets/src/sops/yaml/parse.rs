@@ -73,6 +73,7 @@ fn documents(text: &str, lean: bool) -> Result<Vec<Container>, Problem> {
         cursor: 0,
         anchors: HashMap::new(),
         returned: Vec::new(),
+        begin: 0,
         copies: 0,
         lean,
         depth: 0,
@@ -154,6 +155,8 @@ struct Reader<'a> {
     anchors: HashMap<usize, Anchored>,
     /// Comments that turned out to stand behind the container that was being read.
     returned: Vec<Remark>,
+    /// Where the last scalar begins with its tag and anchor.
+    begin: usize,
     /// Nodes that aliases made.
     copies: usize,
     lean: bool,
@@ -201,10 +204,10 @@ impl<'a> Reader<'a> {
         Some(seen)
     }
 
-    /// The end of an anchor that comes next.
-    fn anchor(&mut self) -> Option<usize> {
+    /// An anchor that comes next.
+    fn anchor(&mut self) -> Option<Span> {
         let is_anchor = self.peek().is_some_and(|seen| matches!(seen.event, Event::Anchor(..)));
-        if is_anchor { self.skip().map(|seen| seen.span.end) } else { None }
+        if is_anchor { self.skip().map(|seen| seen.span) } else { None }
     }
 
     /// Comments that come next.
@@ -296,8 +299,10 @@ impl<'a> Reader<'a> {
 
     fn scalar(&mut self, seen: &Seen<'_>, text: &str, style: ScalarStyle, tag: Option<&Tag>, from: usize) -> Result<Leaf, Problem> {
         let mut properties_end = from.max(seen.tag.as_ref().map_or(0, |tag| tag.end));
-        if let Some(end) = self.anchor() {
-            properties_end = properties_end.max(end);
+        self.begin = seen.tag.as_ref().map_or(seen.span.start, |tag| tag.start.min(seen.span.start));
+        if let Some(anchor) = self.anchor() {
+            properties_end = properties_end.max(anchor.end);
+            self.begin = self.begin.min(anchor.start);
         }
         let quote = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
         let content = seen.span.start + quote..seen.span.end.saturating_sub(quote);
@@ -353,7 +358,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Container, Problem> {
         let tag = tag.map(full_name);
         // A dash or colon within them is none of the container's.
-        let properties = [start.tag.as_ref().map(|tag| tag.end), self.anchor()];
+        let properties = [start.tag.as_ref().map(|tag| tag.end), self.anchor().map(|anchor| anchor.end)];
         self.cursor = properties.into_iter().flatten().fold(self.cursor, usize::max);
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -406,7 +411,7 @@ impl<'a> Reader<'a> {
         let before = self.cursor;
         let (key, start, from) = if container.list {
             let at = self.peek().map_or(before, |seen| seen.span.start);
-            let dash = if container.flow { None } else { dash(self.text, before, at) };
+            let dash = if container.flow { None } else { mark(self.text, b'-', before, at) };
             // A list in the column of its key begins, for the parser, at its first value.
             container.indent = dash.map_or(container.indent, |dash| dash - line_start(self.text, dash));
             // A list may begin behind the dash of another one: `- - a`.
@@ -429,7 +434,8 @@ impl<'a> Reader<'a> {
                 return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
             }
             let colon = colon(self.text, seen.span.end).unwrap_or(seen.span.end);
-            (key, Some(seen.span.start), colon)
+            let begin = mark(self.text, b'?', before, self.begin).unwrap_or(self.begin);
+            (key, Some(begin), colon)
         };
         let mut inside = Vec::new();
         let nested = |event: &Event<'_>| matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
@@ -451,7 +457,7 @@ impl<'a> Reader<'a> {
             Tree::Leaf(leaf) => leaf.end().max(kept_lines(self.text, leaf, &written)),
             Tree::Container(inner) => inner.span.end.max(from),
         };
-        let start = start.unwrap_or(written.start);
+        let start = start.unwrap_or_else(|| content(self.text, before, written.start));
         if let Tree::Leaf(leaf) = &mut node {
             (leaf.flow, leaf.indent) = (container.flow, container.indent);
         }
@@ -484,12 +490,25 @@ fn colon(text: &str, from: usize) -> Option<usize> {
     }
 }
 
-/// The dash of a list element, between two offsets.
-fn dash(text: &str, from: usize, to: usize) -> Option<usize> {
+/// Where an element in brackets begins, with its tag and anchor, between two offsets.
+fn content(text: &str, from: usize, to: usize) -> usize {
+    let mut at = from;
+    while at < to {
+        match text.as_bytes()[at] {
+            b'#' => at = line_end(text, at + 1),
+            byte if byte.is_ascii_whitespace() || byte == b',' => at += 1,
+            _ => return at,
+        }
+    }
+    to
+}
+
+/// The dash of a list element, or the mark of a key, between two offsets.
+fn mark(text: &str, byte: u8, from: usize, to: usize) -> Option<usize> {
     let mut at = from;
     while at < to.min(text.len()) {
         match text.as_bytes()[at] {
-            b'-' => return Some(at),
+            found if found == byte => return Some(at),
             b'#' => at = line_end(text, at + 1),
             _ => at += 1,
         }
