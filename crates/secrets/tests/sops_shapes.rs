@@ -358,6 +358,8 @@ fn what_sops_could_not_read_is_refused_with_its_line() {
     }
     let error = bench.try_seal("a: &x\n  # note\n  b_unencrypted: 1\nc: *x\n").unwrap_err();
     assert!(error.contains("a.yaml:2: an alias repeats this comment at another place"), "{error}");
+    let error = bench.try_seal("!!binary /w==: 1\n").unwrap_err();
+    assert!(error.contains("the key \"/w==\" is no text, and sops knows only such; quote it"), "{error}");
     // Taken as they are.
     for text in
         ["%YAML 1.1\n---\na: 1\n", "%TAG !e! tag:example.com,2000:\n---\na: !e!x y\n", "a: 'x\ty'\nb: |\n  \t\n  c\n", "\"<<\": x\n"]

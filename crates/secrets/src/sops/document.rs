@@ -471,3 +471,36 @@ fn reason(error: Error) -> String {
 fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use age::secrecy::ExposeSecret;
+
+    use super::super::value::Kind;
+    use super::*;
+
+    #[test]
+    fn bytes_of_old_versions_go_through_every_write() {
+        let key = age::x25519::Identity::generate();
+        let text = Secret::new(key.to_string().expose_secret().as_bytes().to_vec());
+        let identities = Identities::new().with_age(&text, "the test's key").unwrap();
+        let policy = Policy::age([key.to_public().to_string()]);
+        let path = Path::new("/nowhere/a.yaml");
+        for bytes in [b"hi".as_slice(), &[0xff, 0x00, 0xfe]] {
+            let document = Sops::encrypt_new(path, &Secret::new(b"a: x\nb: 1\n".to_vec()), &policy, &identities).unwrap();
+            // As an old version would have written it, with a MAC that fits.
+            let sealed = document.key.seal(&Value::raw_text(bytes.to_vec()), "a:").unwrap().replace("type:str]", "type:bytes]");
+            let start = document.text.find("ENC[").unwrap();
+            let end = document.text[start..].find(']').unwrap() + start + 1;
+            let text = splice(&document.text, vec![(start..end, sealed)]).unwrap();
+            let mut old = document.with_text(text).unwrap();
+            old.seal().unwrap();
+            let mut old = Sops::open_text(path, Format::Yaml, old.text().as_bytes(), &identities).unwrap();
+            assert_eq!((old.get(["a"]).unwrap().kind(), old.get(["a"]).unwrap().bytes().expose()), (Kind::Bytes, bytes));
+            old.set(["b"], &Value::int(2)).unwrap();
+            old.rotate(&identities).unwrap();
+            let value = old.get(["a"]).unwrap();
+            assert_eq!((value.kind(), value.bytes().expose()), (Kind::Text, bytes));
+        }
+    }
+}

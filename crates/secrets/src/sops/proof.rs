@@ -297,10 +297,12 @@ fn tags(a: Option<&Arc<str>>, b: Option<&Arc<str>>) -> Result<(), String> {
 
 fn leaves(a: &Told, b: &Told) -> Result<(), String> {
     tags(a.tag.as_ref(), b.tag.as_ref())?;
-    if a.value.kind() != b.value.kind() {
+    // sops makes texts of the bytes that old versions of it wrote.
+    let kind = |told: &Told| if told.value.kind() == Kind::Bytes { Kind::Text } else { told.value.kind() };
+    if kind(a) != kind(b) {
         return Err(format!("a {} became a {}", a.value.kind().word(), b.value.kind().word()));
     }
-    if !a.value.same(&b.value) {
+    if !bool::from(a.value.bytes().expose().ct_eq(b.value.bytes().expose())) {
         return Err("the value differs".to_owned());
     }
     if a.alias != b.alias {

@@ -429,9 +429,11 @@ impl<'a> Reader<'a> {
             if *anchor > 0 {
                 self.anchors.insert(*anchor, Anchored::Key(named.value.clone()));
             }
-            let key = named.value.as_str().unwrap_or_default().to_owned();
+            let no_text =
+                |key: &str| Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it"));
+            let key = named.value.as_str().ok_or_else(|| no_text(text))?.to_owned();
             if named.value.kind() != Kind::Text {
-                return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
+                return Err(no_text(&key));
             }
             let colon = colon(self.text, seen.span.end).unwrap_or(seen.span.end);
             let begin = mark(self.text, b'?', before, self.begin).unwrap_or(self.begin);

@@ -35,7 +35,7 @@ pub(crate) fn comment(text: &str) -> String {
 fn inline(value: &Value, flow: bool) -> Result<String, String> {
     let Some(content) = value.as_str() else {
         return match value.kind() {
-            Kind::Text => Ok(format!("!!binary {}", STANDARD.encode(value.bytes().expose()))),
+            Kind::Text | Kind::Bytes => Ok(format!("!!binary {}", STANDARD.encode(value.bytes().expose()))),
             kind => Err(format!("bytes that are no text cannot be written as {}", kind.word())),
         };
     };
