@@ -67,9 +67,10 @@ fn open_spot(text: &str, spot: Spot, key: &DataKey) -> Result<Opened, Failure> {
     let content = long.or_else(|| written.as_str()).ok_or_else(no_text)?;
     if spot.is_comment {
         // A comment that is not encrypted is no error to sops either: an older version wrote it so.
-        let aads = std::iter::once(spot.aad()).chain(spot.other_aads());
         let opened = if Sealed::parse(content).is_ok() {
-            aads.into_iter().enumerate().find_map(|(place, aad)| Some((key.open(content, &aad).ok()?, place == 0)))
+            // Other places only where its own does not fit: they are as many as the keys beside it.
+            let elsewhere = || spot.other_aads().into_iter().find_map(|aad| key.open(content, &aad).ok());
+            key.open(content, &spot.aad()).ok().map(|value| (value, true)).or_else(|| Some((elsewhere()?, false)))
         } else {
             None
         };
