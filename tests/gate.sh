@@ -54,6 +54,8 @@ step "damaged documents for a minute"
 FUZZ_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_fuzz -- --nocapture
 step "hostile answers of machines for a minute"
 FUZZ_SECONDS=60 cargo test --locked -p kubestead-provision --test answers_fuzz -- --nocapture
+step "YAML of all shapes through the real sops, both ways, for a minute"
+CORPUS_SECONDS=60 cargo test --locked -p kubestead-secrets --test sops_corpus shapes -- --nocapture
 step "the Python module"
 cargo build --locked -p kubestead-py
 bash tests/python.sh

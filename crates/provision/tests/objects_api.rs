@@ -31,7 +31,6 @@ fn spec() -> ObjectsSpec {
     ObjectsSpec {
         interfaces: vec![],
         pods: "10.244.0.0/16".into(),
-        interfaces: vec![],
         images: ("f:1".into(), "p:1".into()),
         storage: vec![class, volume],
         namespace: Some(Namespace { name: Name::new("team").unwrap(), users: vec![Name::new("dev").unwrap()] }),

@@ -28,19 +28,20 @@ pub fn open_inline(text: &str, password: &dyn Fn(Option<&str>) -> Option<Secret>
     let parsed = yaml::parse(text).map_err(refuse)?;
     let mut leaves = Vec::new();
     parsed.documents.iter().for_each(|document| collect(document, &mut leaves));
-    let mut edits = Vec::new();
+    let (mut edits, mut count) = (Vec::new(), 0);
     for leaf in leaves {
-        let Some(tag) = leaf.tag.clone().filter(|tag| text[tag.clone()].trim_end() == "!vault") else { continue };
-        let sealed = leaf.value.as_str().unwrap_or_default();
+        let Some(tag) = leaf.tag.clone().filter(|tag| &*tag.name == "!vault") else { continue };
         let at = |why: String| (line_of(text, leaf.span.start), why);
+        let sealed = leaf.value.as_str().ok_or_else(|| at("this vault is no text".to_owned()))?;
         let id = vault::vault_id(sealed);
         let password = password(id.as_deref()).ok_or_else(|| at(VaultError::Password(id).to_string()))?;
         let value = vault::open(sealed, &password).map_err(|e| at(e.to_string()))?;
         let value = Value::secret(&value).ok_or_else(|| at("this vault holds no text".to_owned()))?;
-        edits.push((leaf.span.clone(), yaml::scalar(text, leaf, &value)));
-        edits.push((tag, String::new()));
+        edits.push((leaf.span.clone(), yaml::scalar(text, leaf, &value).map_err(at)?));
+        edits.push((tag.span, String::new()));
+        edits.extend(leaf.rest.clone().map(|rest| (rest, String::new())));
+        count += 1;
     }
-    let count = edits.len() / 2;
     let text = splice(text, edits).map_err(refuse)?;
     Ok(Opened { text: Secret::new(text.into_bytes()), count })
 }

@@ -72,7 +72,7 @@ impl Document {
         let mut edits: Vec<_> = self.parsed.meta_regions.iter().map(|region| (region.clone(), String::new())).collect();
         for opened in self.opened.iter().filter(|opened| opened.was_sealed && !opened.spot.leaf.alias) {
             if opened.spot.is_comment {
-                let written = sealed::replace(self.format, &self.text, &opened.spot, &opened.value);
+                let written = sealed::replace(self.format, &self.text, &opened.spot, &opened.value, &opened.value);
                 let line = opened.spot.line(&self.text);
                 let failure = |why| sealed::Failure { line, at: opened.spot.path.clone(), why };
                 edits.extend(written.map_err(|why| value_error(&self.path, failure(why)))?);

@@ -10,7 +10,7 @@ const PREFIX: &str = "sops_";
 
 /// Reads a file; the metadata is taken out.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
-    let mut root = Container { list: false, flow: false, indent: 0, span: 0..text.len(), items: Vec::new() };
+    let mut root = Container { list: false, flow: false, indent: 0, span: 0..text.len(), tag: None, items: Vec::new() };
     let mut parsed = Parsed::default();
     let mut entries = Vec::new();
     let mut at = 0;

@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
         last.1.items.push(Item::Comment(leaf));
     }
     let mut parsed = Parsed::default();
-    let mut root = Container { list: false, flow: false, indent: 0, span: 0..text.len(), items: Vec::new() };
+    let mut root = Container { list: false, flow: false, indent: 0, span: 0..text.len(), tag: None, items: Vec::new() };
     let starts: Vec<usize> = reader.sections.iter().skip(1).map(|(_, section)| section.span.start).chain([text.len()]).collect();
     for ((name, section), next) in reader.sections.into_iter().zip(starts) {
         section.unique().map_err(|problem| Problem { why: format!("{} in its section", problem.why), ..problem })?;
@@ -35,7 +35,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 }
 
 fn section(name: &str, span: Span) -> (String, Container) {
-    (name.to_owned(), Container { list: false, flow: false, indent: 0, span, items: Vec::new() })
+    (name.to_owned(), Container { list: false, flow: false, indent: 0, span, tag: None, items: Vec::new() })
 }
 
 fn take_metadata(section: &Container, next: usize, parsed: &mut Parsed) -> Result<(), Problem> {

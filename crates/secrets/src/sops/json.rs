@@ -117,7 +117,7 @@ impl Reader<'_> {
     fn container(&mut self, end: u8, depth: usize) -> Result<Container, Problem> {
         let start = self.at;
         self.at += 1;
-        let mut container = Container { list: end == b']', flow: true, indent: depth, span: start..start, items: Vec::new() };
+        let mut container = Container { list: end == b']', flow: true, indent: depth, span: start..start, tag: None, items: Vec::new() };
         self.blanks();
         while self.byte() != Some(end) {
             if !container.items.is_empty() {

@@ -57,6 +57,7 @@ mod outline;
 pub(crate) mod path;
 mod pgp;
 mod policy;
+mod proof;
 mod regexp;
 mod rekey;
 mod resolve;

@@ -1,13 +1,10 @@
 //! Who can open a document: rotation, and the change of recipients.
 
-use zeroize::Zeroizing;
-
 use super::cipher::DataKey;
-use super::document::{Document, syntax, value_error};
+use super::document::Document;
 use super::error::Error;
 use super::identities::Identities;
 use super::policy::{Policy, Recipient};
-use super::sealed::{self, Pool};
 use super::wrap::{self, Wanted};
 
 /// What [`Document::update_recipients`] did.
@@ -37,13 +34,11 @@ impl Document {
     }
 
     fn rekey(&mut self, groups: &[Vec<Recipient>], threshold: usize, identities: &Identities) -> Result<(), Error> {
-        let plain = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
-        let plain = Zeroizing::new(plain);
         let key = DataKey::generate().map_err(|why| self.metadata(why))?;
         let wrapped = wrap::wrap(&self.path, &key, &Wanted { groups, threshold, kept: &[] }, identities)?;
-        self.meta.set_groups(&wrapped, threshold);
-        self.key = key;
-        self.encrypt_again(&plain, &mut Pool::default())
+        let mut meta = self.meta.clone();
+        meta.set_groups(&wrapped, threshold);
+        self.encrypt_anew(meta, key)
     }
 
     /// Makes the recipients those of a policy; its selector is left aside, as sops does. When someone is taken away the key and all
@@ -66,9 +61,9 @@ impl Document {
             // Shares of another splitting would not fit, so only whole copies of the key are kept.
             let kept = if groups.len() == 1 { groups.concat() } else { Vec::new() };
             let wrapped = wrap::wrap(&self.path, &self.key, &Wanted { groups: new, threshold, kept: &kept }, identities)?;
-            self.meta.set_groups(&wrapped, threshold);
-            let text = self.format.attach(&self.text, &self.parsed, &self.meta.0).map_err(|p| syntax(&self.path, &self.text, p))?;
-            self.reread(text)?;
+            let mut meta = self.meta.clone();
+            meta.set_groups(&wrapped, threshold);
+            self.attach(meta)?;
         }
         Ok(Update { added, removed, rotated, changed: true })
     }

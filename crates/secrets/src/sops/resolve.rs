@@ -42,14 +42,16 @@ pub(crate) fn tagged(suffix: &str, text: &str) -> Result<Value, String> {
             use base64::Engine;
             let compact: String = text.split_whitespace().collect();
             let bytes = base64::engine::general_purpose::STANDARD.decode(compact).map_err(|_| "!!binary before what is no base64")?;
-            return String::from_utf8(bytes).map(Value::text).map_err(|_| "!!binary of bytes that are no text".to_owned());
+            return Ok(Value::raw_text(bytes));
         }
         _ => return Ok(Value::text(text)),
     };
     let value = plain(text)?;
     match (wanted, value.kind()) {
         (wanted, found) if wanted == found => Ok(value),
-        (Kind::Float, Kind::Int) => Ok(value.as_str().and_then(|text| text.parse().ok()).map(Value::float).unwrap_or(value)),
+        (Kind::Float, Kind::Int) => {
+            value.as_str().and_then(|text| text.parse().ok()).map(Value::float).ok_or_else(|| "!!float before what is no number".to_owned())
+        }
         _ => Err(format!("the tag !!{suffix} does not fit its value")),
     }
 }
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(tagged("float", "5").unwrap().kind(), Kind::Float);
         assert_eq!(tagged("int", "5").unwrap().as_int(), Some(5));
         assert_eq!(tagged("binary", "aGk=").unwrap().as_str(), Some("hi"));
+        assert_eq!(tagged("binary", "/wD+7Q==").unwrap().bytes().expose(), [0xff, 0x00, 0xfe, 0xed]);
         assert!(tagged("int", "x").is_err());
     }
 }

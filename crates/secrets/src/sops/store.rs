@@ -78,10 +78,18 @@ impl Format {
         }
     }
 
+    /// As [`Format::parse`], of a text that is to be written: sops must be able to read it.
+    pub(crate) fn parse_strict(self, text: &str) -> Result<Parsed, Problem> {
+        match self {
+            Self::Yaml => yaml::parse_strict(text),
+            Self::Json | Self::Binary | Self::Dotenv | Self::Ini => self.parse_with(text, true),
+        }
+    }
+
     /// What stands in the place of a leaf when it has this value. Encrypted values are texts.
     pub(crate) fn scalar(self, text: &str, leaf: &Leaf, value: &Value) -> Result<String, String> {
         match self {
-            Self::Yaml => Ok(yaml::scalar(text, leaf, value)),
+            Self::Yaml => yaml::scalar(text, leaf, value),
             Self::Json => json::scalar(value),
             Self::Binary => Ok(json::quoted_bytes(value.bytes().expose())),
             Self::Dotenv => dotenv::scalar(value),
@@ -102,7 +110,7 @@ impl Format {
     /// Adds a value to a container, below steps of which the first is not there.
     pub(crate) fn insert(self, text: &str, container: &Container, steps: &[Step], value: &Value) -> Result<(Span, String), String> {
         match self {
-            Self::Yaml => Ok(yaml::insert(text, container, steps, value)),
+            Self::Yaml => yaml::insert(text, container, steps, value),
             Self::Json => json::insert(text, container, steps, value),
             Self::Dotenv => dotenv::insert(text, container, steps, value),
             Self::Ini => ini::insert(text, container, steps, value),

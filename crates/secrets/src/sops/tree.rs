@@ -33,16 +33,53 @@ pub(crate) struct Leaf {
     pub(crate) value: Value,
     /// What is replaced when the value changes. Empty where nothing is written (`key:`).
     pub(crate) span: Span,
-    /// A YAML tag before it, with the blanks after it; it goes when the value is encrypted.
-    pub(crate) tag: Option<Span>,
+    /// The rest of it, behind a comment in the header line of a YAML block. It goes when the value changes.
+    pub(crate) rest: Option<Span>,
+    /// A YAML tag before it.
+    pub(crate) tag: Option<Tag>,
     /// It is reached through a YAML alias: the text at `span` stands elsewhere.
     pub(crate) alias: bool,
     /// It stands in a bracketed container.
     pub(crate) flow: bool,
     /// The column of its key or dash.
     pub(crate) indent: usize,
+    /// Of a comment: where sops sees it.
+    pub(crate) sight: Sight,
     /// Where its ciphertext stands, when `value` is left empty to save the copy: see [`Leaf::lean`].
     pub(crate) sealed: Option<Span>,
+}
+
+/// Where sops sees a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Where it stands.
+    Once,
+    /// There, and where an alias repeats it.
+    Repeated,
+    /// Nowhere.
+    Never,
+}
+
+/// What a comment stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    Mapping,
+    /// A list in brackets.
+    Brackets,
+    /// A list with dashes in this column.
+    Dashes(usize),
+}
+
+/// A YAML tag.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    /// With the blanks after it.
+    pub(crate) span: Span,
+    /// In full, such as `tag:yaml.org,2002:int`.
+    pub(crate) name: Arc<str>,
+    /// It makes a text of whatever follows. So it may stand before a ciphertext, and stays; any other goes, because the ciphertext says
+    /// of which kind the value is.
+    pub(crate) is_text: bool,
 }
 
 /// One for all: a file may have very many leaves.
@@ -53,13 +90,18 @@ const LEAN_FROM: usize = 512;
 
 impl Leaf {
     pub(crate) fn new(value: Value, span: Span) -> Self {
-        Self { value, span, tag: None, alias: false, flow: false, indent: 0, sealed: None }
+        Self { value, span, rest: None, tag: None, alias: false, flow: false, indent: 0, sight: Sight::Once, sealed: None }
     }
 
     /// A leaf whose long ciphertext is not copied; nothing when it is none. Only for readers that ask for it, as `value` is empty then.
     pub(crate) fn lean(content: &str, at: Span, span: Span) -> Option<Self> {
         let fits = content.len() >= LEAN_FROM && Sealed::parse(content).is_ok() && !Sealed::is_comment(content);
         fits.then(|| Self { sealed: Some(at), ..Self::new(EMPTY.clone(), span) })
+    }
+
+    /// The end of all that is written for it.
+    pub(crate) fn end(&self) -> usize {
+        self.rest.as_ref().map_or(self.span.end, |rest| rest.end)
     }
 
     fn is_comment_element(&self) -> bool {
@@ -76,6 +118,8 @@ pub(crate) struct Container {
     /// The column of its keys or dashes.
     pub(crate) indent: usize,
     pub(crate) span: Span,
+    /// The full name of its YAML tag.
+    pub(crate) tag: Option<Arc<str>>,
     pub(crate) items: Vec<Item>,
 }
 
@@ -164,7 +208,7 @@ impl Container {
 }
 
 impl Child {
-    fn is_comment_element(&self, in_list: bool) -> bool {
+    pub(crate) fn is_comment_element(&self, in_list: bool) -> bool {
         in_list && matches!(&self.node, Tree::Leaf(leaf) if leaf.is_comment_element())
     }
 }
@@ -201,8 +245,7 @@ pub(crate) struct Spot {
     pub(crate) selected: bool,
     /// As it is written.
     pub(crate) leaf: Leaf,
-    /// For a comment in an indented list: the column of the dashes.
-    pub(crate) dashes: Option<usize>,
+    pub(crate) around: Around,
     /// For a comment: the keys beside it, which it may have been encrypted with.
     pub(crate) beside: Option<Arc<[String]>>,
 }
@@ -303,15 +346,22 @@ impl Walker<'_> {
             level.push(text.to_owned());
         }
         let selected = self.selector.selects(&self.keys, &self.comments, true);
+        if let Some(level) = self.comments.last_mut().filter(|_| leaf.sight == Sight::Never) {
+            level.pop();
+        }
         let (path, leaf, beside) = (path.clone(), leaf.clone(), Some(beside.clone()));
-        let dashes = (container.list && !container.flow).then_some(container.indent);
-        (self.each)(Spot { path, is_comment: true, is_element, selected, leaf, dashes, beside });
+        let around = match (container.list, container.flow) {
+            (false, _) => Around::Mapping,
+            (true, true) => Around::Brackets,
+            (true, false) => Around::Dashes(container.indent),
+        };
+        (self.each)(Spot { path, is_comment: true, is_element, selected, leaf, around, beside });
     }
 
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
         let leaf = leaf.clone();
-        (self.each)(Spot { path, is_comment: false, is_element: false, selected, leaf, dashes: None, beside: None });
+        (self.each)(Spot { path, is_comment: false, is_element: false, selected, leaf, around: Around::Mapping, beside: None });
     }
 }
 

@@ -61,6 +61,11 @@ impl Value {
         Self { kind: Kind::Text, bytes: Secret::new(text.into().into_bytes()) }
     }
 
+    /// Text as sops has it: any bytes. YAML writes what is no UTF-8 as `!!binary`; no other format can hold it.
+    pub(crate) fn raw_text(bytes: Vec<u8>) -> Self {
+        Self { kind: Kind::Text, bytes: Secret::new(bytes) }
+    }
+
     /// Text that is held as a secret already; it must be UTF-8.
     pub fn secret(text: &Secret) -> Option<Self> {
         std::str::from_utf8(text.expose()).ok()?;

@@ -144,9 +144,9 @@ impl<'a> Section<'a> {
 
 impl Entry<'_> {
     /// Its lines with another value.
-    fn with(&self, text: &str, leaf: &Leaf, value: &Value) -> String {
-        let written = Zeroizing::new(yaml::scalar(text, leaf, value));
-        [&text[self.lines.start..leaf.span.start], &written, &text[leaf.span.end..self.lines.end]].concat()
+    fn with(&self, text: &str, leaf: &Leaf, value: &Value) -> Result<String, String> {
+        let written = Zeroizing::new(yaml::scalar(text, leaf, value)?);
+        Ok([&text[self.lines.start..leaf.span.start], &written, &text[leaf.span.end..self.lines.end]].concat())
     }
 }
 
@@ -157,7 +157,7 @@ fn child<'a>(root: &'a Container, key: &str) -> Option<&'a Child> {
 /// The leaf of an entry and the text that it is base64 of.
 fn decoded<'a>(entry: &Entry<'a>) -> Option<(&'a Leaf, Value)> {
     let Tree::Leaf(leaf) = &entry.child.node else { return None };
-    if leaf.value.kind() != Kind::Text || leaf.tag.is_some() || leaf.alias {
+    if leaf.value.kind() != Kind::Text || leaf.tag.is_some() || leaf.rest.is_some() || leaf.alias {
         return None;
     }
     let bytes = Secret::new(STANDARD.decode(leaf.value.bytes().expose()).ok()?);
@@ -179,7 +179,7 @@ fn decode(path: &Path, text: &str, root: &Container, edits: &mut Vec<(Span, Stri
         match decoded(entry) {
             Some((leaf, value)) => {
                 refuse_both(path, text, entry, beside.as_ref())?;
-                texts.push_str(&entry.with(text, leaf, &value));
+                texts.push_str(&entry.with(text, leaf, &value).map_err(|why| unwritable(path, text, entry, why))?);
             }
             None => others.push_str(&text[entry.lines.clone()]),
         }
@@ -219,11 +219,11 @@ fn encode(path: &Path, text: &str, root: &Container, moved: &Moved, edits: &mut 
             continue;
         }
         let Tree::Leaf(leaf) = &entry.child.node else { return Err(no_text(path, text, entry)) };
-        if leaf.value.kind() != Kind::Text || leaf.tag.is_some() || leaf.alias {
+        if leaf.value.kind() != Kind::Text || leaf.tag.is_some() || leaf.rest.is_some() || leaf.alias {
             return Err(no_text(path, text, entry));
         }
         let value = Value::text(STANDARD.encode(leaf.value.bytes().expose()));
-        entries.push((place, entry.with(text, leaf, &value)));
+        entries.push((place, entry.with(text, leaf, &value).map_err(|why| unwritable(path, text, entry, why))?));
     }
     // What is new comes last.
     entries.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
@@ -268,6 +268,10 @@ fn refuse_both(path: &Path, text: &str, entry: &Entry<'_>, other: Option<&Sectio
     }
     let why = format!("the key {key:?} stands below data and below stringData; take one out, with --raw if you do not see both");
     Err(Error::Syntax { path: path.to_owned(), line: line_of(text, entry.child.span.start), why })
+}
+
+fn unwritable(path: &Path, text: &str, entry: &Entry<'_>, why: String) -> Error {
+    Error::Syntax { path: path.to_owned(), line: line_of(text, entry.child.span.start), why }
 }
 
 fn no_text(path: &Path, text: &str, entry: &Entry<'_>) -> Error {

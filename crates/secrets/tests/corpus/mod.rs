@@ -1,6 +1,8 @@
 //! Generated documents. The same seed gives the same document.
 #![allow(dead_code, clippy::format_push_string, clippy::unwrap_used, unreachable_pub, missing_docs)] // not every test uses all of it; it is for tests only
 
+pub mod shapes;
+
 use kubestead_secrets::sops::Format;
 
 /// Numbers that look random and are the same on every run.

@@ -2,16 +2,21 @@
 
 use granit_parser::{Event, Parser, Placement, ScalarStyle, StructureStyle, Tag, options};
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::theirs;
 use crate::sops::resolve;
-use crate::sops::tree::{Child, Container, Item, Leaf, Parsed, Problem, Span, Tree};
+use crate::sops::tree::{self, Child, Container, Item, Leaf, Parsed, Problem, Span, Tree};
 use crate::sops::value::{Kind, Value};
 
-/// Aliases may not blow a small file up to more nodes than this.
-const MOST_NODES: usize = 200_000;
+/// Aliases may not blow a small file up by more nodes than this.
+const MOST_COPIES: usize = 200_000;
+
+/// What the tags of YAML itself begin with.
+const CORE: &str = "tag:yaml.org,2002:";
 
 /// What nobody writes by hand, and what the stack still holds.
-const DEEPEST: usize = 200;
+const DEEPEST: usize = 128;
 
 /// Reads a file. The metadata is taken out of the documents.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
@@ -20,6 +25,40 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 
 /// As [`parse`]; `lean` leaves long ciphertexts where they are.
 pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
+    let mut documents = documents(text, lean)?;
+    // Where a comment belongs is for sops to say. A text that it cannot read has no such place; it may be one that is only looked at.
+    if let Some(theirs) = documents.iter().any(has_comments).then(|| theirs::read(text).ok()).flatten() {
+        let _: Result<(), Problem> = theirs::place(&mut documents, &theirs);
+    }
+    finish(text, documents)
+}
+
+/// As [`parse`], of a text that is to be written: an error when sops cannot read it, or reads something else in it.
+pub(crate) fn parse_strict(text: &str) -> Result<Parsed, Problem> {
+    let mut documents = documents(text, true)?;
+    theirs::place(&mut documents, &theirs::read(text)?)?;
+    finish(text, documents)
+}
+
+fn has_comments(container: &Container) -> bool {
+    container.items.iter().any(|item| match item {
+        Item::Comment(_) => true,
+        Item::Child(child) => matches!(&child.node, Tree::Container(inner) if has_comments(inner)),
+    })
+}
+
+fn finish(text: &str, documents: Vec<Container>) -> Result<Parsed, Problem> {
+    let mut parsed = Parsed::default();
+    for document in documents {
+        take_metadata(text, document, &mut parsed)?;
+    }
+    if parsed.documents.is_empty() {
+        parsed.documents.push(empty(text.len(), Vec::new()));
+    }
+    Ok(parsed)
+}
+
+fn documents(text: &str, lean: bool) -> Result<Vec<Container>, Problem> {
     // Event by event: all of them together would take more memory than the text.
     let events = Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }).map(|next| {
         let (event, span) = next.map_err(|e| Problem::new(e.marker().byte_offset().unwrap_or(0), format!("this is no YAML: {e}")))?;
@@ -34,11 +73,12 @@ pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
         cursor: 0,
         anchors: HashMap::new(),
         returned: Vec::new(),
-        nodes: 0,
+        begin: 0,
+        copies: 0,
         lean,
         depth: 0,
     };
-    let mut parsed = Parsed::default();
+    let mut documents = Vec::new();
     loop {
         let document = reader.document();
         // What the parser says comes first: the end that it caused is no news.
@@ -46,18 +86,14 @@ pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
             return Err(problem);
         }
         match document? {
-            Some(document) => take_metadata(text, document, &mut parsed)?,
-            None => break,
+            Some(document) => documents.push(document),
+            None => return Ok(documents),
         }
     }
-    if parsed.documents.is_empty() {
-        parsed.documents.push(empty(text.len(), Vec::new()));
-    }
-    Ok(parsed)
 }
 
 fn empty(at: usize, items: Vec<Item>) -> Container {
-    Container { list: false, flow: false, indent: 0, span: at..at, items }
+    Container { list: false, flow: false, indent: 0, span: at..at, tag: None, items }
 }
 
 fn take_metadata(text: &str, mut document: Container, parsed: &mut Parsed) -> Result<(), Problem> {
@@ -116,12 +152,22 @@ struct Reader<'a> {
     failed: Option<Problem>,
     /// The end of the last token that is no comment.
     cursor: usize,
-    anchors: HashMap<usize, Tree>,
+    anchors: HashMap<usize, Anchored>,
     /// Comments that turned out to stand behind the container that was being read.
     returned: Vec<Remark>,
-    nodes: usize,
+    /// Where the last scalar begins with its tag and anchor.
+    begin: usize,
+    /// Nodes that aliases made.
+    copies: usize,
     lean: bool,
     depth: usize,
+}
+
+/// What an anchor stands at.
+#[derive(Clone)]
+enum Anchored {
+    Value(Tree),
+    Key(Value),
 }
 
 /// A comment, and whether it stands behind something on its line.
@@ -158,10 +204,10 @@ impl<'a> Reader<'a> {
         Some(seen)
     }
 
-    /// The end of an anchor that comes next.
-    fn anchor(&mut self) -> Option<usize> {
+    /// An anchor that comes next.
+    fn anchor(&mut self) -> Option<Span> {
         let is_anchor = self.peek().is_some_and(|seen| matches!(seen.event, Event::Anchor(..)));
-        if is_anchor { self.skip().map(|seen| seen.span.end) } else { None }
+        if is_anchor { self.skip().map(|seen| seen.span) } else { None }
     }
 
     /// Comments that come next.
@@ -221,33 +267,42 @@ impl<'a> Reader<'a> {
 
     /// A value. `head` are comments that belong into it when it is a container; `from` is where it may begin.
     fn node(&mut self, head: Vec<Item>, from: usize) -> Result<Tree, Problem> {
-        self.nodes += 1;
         let seen = self.take().ok_or_else(|| Problem::new(self.text.len(), "the file ends too early"))?;
-        if self.nodes > MOST_NODES {
-            return Err(Problem::new(seen.span.start, "the aliases of this file make it too large"));
-        }
         let (tree, anchor) = match &seen.event {
             Event::Scalar(text, style, anchor, tag) => (Tree::Leaf(self.scalar(&seen, text, *style, tag.as_deref(), from)?), *anchor),
-            Event::MappingStart(style, anchor, _) => (Tree::Container(self.container(&seen, false, *style, head)?), *anchor),
-            Event::SequenceStart(style, anchor, _) => (Tree::Container(self.container(&seen, true, *style, head)?), *anchor),
+            Event::MappingStart(style, anchor, tag) => {
+                (Tree::Container(self.container(&seen, false, *style, tag.as_deref(), head)?), *anchor)
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                (Tree::Container(self.container(&seen, true, *style, tag.as_deref(), head)?), *anchor)
+            }
             Event::Alias(id) => {
                 let known = self.anchors.get(id).cloned();
-                let mut tree = known.ok_or_else(|| Problem::new(seen.span.start, "this alias stands inside what it names"))?;
-                self.nodes += mark_alias(&mut tree);
+                let mut tree = match known.ok_or_else(|| Problem::new(seen.span.start, "this alias stands inside what it names"))? {
+                    Anchored::Value(tree) => tree,
+                    // A key is never encrypted, so the value that repeats it is one of its own and stands here.
+                    Anchored::Key(value) => return Ok(Tree::Leaf(Leaf::new(value, seen.span.clone()))),
+                };
+                self.copies += mark_alias(&mut tree);
+                if self.copies > MOST_COPIES {
+                    return Err(Problem::new(seen.span.start, "the aliases of this file make it too large"));
+                }
                 return Ok(tree);
             }
             _ => return Err(Problem::new(seen.span.start, "a value is expected here")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, tree.clone());
+            self.anchors.insert(anchor, Anchored::Value(tree.clone()));
         }
         Ok(tree)
     }
 
     fn scalar(&mut self, seen: &Seen<'_>, text: &str, style: ScalarStyle, tag: Option<&Tag>, from: usize) -> Result<Leaf, Problem> {
         let mut properties_end = from.max(seen.tag.as_ref().map_or(0, |tag| tag.end));
-        if let Some(end) = self.anchor() {
-            properties_end = properties_end.max(end);
+        self.begin = seen.tag.as_ref().map_or(seen.span.start, |tag| tag.start.min(seen.span.start));
+        if let Some(anchor) = self.anchor() {
+            properties_end = properties_end.max(anchor.end);
+            self.begin = self.begin.min(anchor.start);
         }
         let quote = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
         let content = seen.span.start + quote..seen.span.end.saturating_sub(quote);
@@ -256,8 +311,10 @@ impl<'a> Reader<'a> {
             return Ok(leaf);
         }
         let problem = |why: String| Problem::new(seen.span.start, why);
-        let value = match tag {
-            Some(tag) => match format!("{}{}", tag.handle(), tag.suffix()).strip_prefix("tag:yaml.org,2002:") {
+        // The tag `!` says nothing about a plain scalar.
+        let name = tag.map(full_name);
+        let value = match name.as_deref().filter(|name| *name != "!") {
+            Some(name) => match name.strip_prefix(CORE) {
                 Some(suffix) => resolve::tagged(suffix, text).map_err(problem)?,
                 None => Value::text(text),
             },
@@ -273,19 +330,42 @@ impl<'a> Reader<'a> {
             let content = self.text[header..seen.span.end].trim_end();
             // Lines that a `+` keeps belong to the value; the end of the child says so, the span stops before them.
             leaf.span = header..header + content.len();
+            let first = content.lines().next().unwrap_or(content);
+            if let Some(blanks) = first.find([' ', '\t']).filter(|blanks| first[*blanks..].trim_start().starts_with('#')) {
+                leaf.span.end = header + blanks;
+                leaf.rest = Some(header + first.len()..header + content.len());
+            }
+        } else if seen.span.is_empty() {
+            leaf.span = properties_end..properties_end;
         }
-        leaf.tag = seen.tag.clone().map(|tag| tag.start..tag.end + self.text[tag.end..].bytes().take_while(|b| *b == b' ').count());
+        leaf.tag = seen.tag.clone().zip(name).map(|(tag, name)| {
+            let blanks = self.text[tag.end..].bytes().take_while(|b| *b == b' ').count();
+            // go-yaml takes any tag but these for one of a text.
+            let core = ["int", "float", "bool", "null", "timestamp", "binary", "merge"];
+            let is_text = *name != *"!" && !name.strip_prefix(CORE).is_some_and(|suffix| core.contains(&suffix));
+            tree::Tag { span: tag.start..tag.end + blanks, name, is_text }
+        });
         Ok(leaf)
     }
 
-    fn container(&mut self, start: &Seen<'_>, list: bool, style: StructureStyle, head: Vec<Item>) -> Result<Container, Problem> {
-        self.anchor();
+    fn container(
+        &mut self,
+        start: &Seen<'_>,
+        list: bool,
+        style: StructureStyle,
+        tag: Option<&Tag>,
+        head: Vec<Item>,
+    ) -> Result<Container, Problem> {
+        let tag = tag.map(full_name);
+        // A dash or colon within them is none of the container's.
+        let properties = [start.tag.as_ref().map(|tag| tag.end), self.anchor().map(|anchor| anchor.end)];
+        self.cursor = properties.into_iter().flatten().fold(self.cursor, usize::max);
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(Problem::new(start.span.start, "this YAML is nested too deep"));
         }
         let flow = style == StructureStyle::Flow;
-        let mut container = Container { list, flow, indent: start.column, span: start.span.clone(), items: head };
+        let mut container = Container { list, flow, indent: start.column, span: start.span.clone(), tag, items: head };
         let mut trailing = Vec::new();
         loop {
             for remark in self.remarks() {
@@ -331,25 +411,33 @@ impl<'a> Reader<'a> {
         let before = self.cursor;
         let (key, start, from) = if container.list {
             let at = self.peek().map_or(before, |seen| seen.span.start);
-            let dash = if container.flow { None } else { dash(self.text, before, at) };
+            let dash = if container.flow { None } else { mark(self.text, b'-', before, at) };
             // A list in the column of its key begins, for the parser, at its first value.
             container.indent = dash.map_or(container.indent, |dash| dash - line_start(self.text, dash));
+            // A list may begin behind the dash of another one: `- - a`.
+            self.cursor = self.cursor.max(dash.map_or(0, |dash| dash + 1));
             (String::new(), dash, dash.map_or(before, |dash| dash + 1))
         } else {
             let seen = self.take().ok_or_else(|| Problem::new(before, "a key is expected here"))?;
-            let Event::Scalar(text, style, _, tag) = &seen.event else {
+            let Event::Scalar(text, style, anchor, tag) = &seen.event else {
                 return Err(Problem::new(seen.span.start, "a key must be a text, not a list, a mapping or an alias"));
             };
             let lean = std::mem::take(&mut self.lean);
             let named = self.scalar(&seen, text, *style, tag.as_deref(), before);
             self.lean = lean;
             let named = named?;
-            let key = named.value.as_str().unwrap_or_default().to_owned();
-            if named.value.kind() != Kind::Text {
-                return Err(Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it")));
+            if *anchor > 0 {
+                self.anchors.insert(*anchor, Anchored::Key(named.value.clone()));
             }
-            let colon = self.text[seen.span.end..].find(':').map_or(seen.span.end, |colon| seen.span.end + colon + 1);
-            (key, Some(seen.span.start), colon)
+            let no_text =
+                |key: &str| Problem::new(seen.span.start, format!("the key {key:?} is no text, and sops knows only such; quote it"));
+            let key = named.value.as_str().ok_or_else(|| no_text(text))?.to_owned();
+            if named.value.kind() != Kind::Text {
+                return Err(no_text(&key));
+            }
+            let colon = colon(self.text, seen.span.end).unwrap_or(seen.span.end);
+            let begin = mark(self.text, b'?', before, self.begin).unwrap_or(self.begin);
+            (key, Some(begin), colon)
         };
         let mut inside = Vec::new();
         let nested = |event: &Event<'_>| matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
@@ -368,20 +456,20 @@ impl<'a> Reader<'a> {
         let written = keeps.unwrap_or(from..from);
         let end = match &mut node {
             _ if alias => written.end,
-            Tree::Leaf(leaf) if leaf.span.is_empty() && leaf.value.kind() == Kind::Null => {
-                leaf.span = from..from;
-                from
-            }
-            Tree::Leaf(leaf) => leaf.span.end.max(kept_lines(self.text, leaf, &written)),
+            Tree::Leaf(leaf) => leaf.end().max(kept_lines(self.text, leaf, &written)),
             Tree::Container(inner) => inner.span.end.max(from),
         };
-        let start = start.unwrap_or(written.start);
+        let start = start.unwrap_or_else(|| content(self.text, before, written.start));
         if let Tree::Leaf(leaf) = &mut node {
             (leaf.flow, leaf.indent) = (container.flow, container.indent);
         }
         container.items.push(Item::Child(Child { key, span: start..end, node }));
         Ok(())
     }
+}
+
+fn full_name(tag: &Tag) -> Arc<str> {
+    format!("{}{}", tag.handle(), tag.suffix()).into()
 }
 
 /// The end of a block scalar whose blank lines at the end count.
@@ -391,12 +479,38 @@ fn kept_lines(text: &str, leaf: &Leaf, written: &Span) -> usize {
     if keeps { line_start(text, written.end) } else { 0 }
 }
 
-/// The dash of a list element, between two offsets.
-fn dash(text: &str, from: usize, to: usize) -> Option<usize> {
+/// The end of the colon that comes next, past blanks and comments.
+fn colon(text: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        match text.as_bytes().get(at)? {
+            b':' => return Some(at + 1),
+            b'#' => at = line_end(text, at + 1),
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// Where an element in brackets begins, with its tag and anchor, between two offsets.
+fn content(text: &str, from: usize, to: usize) -> usize {
+    let mut at = from;
+    while at < to {
+        match text.as_bytes()[at] {
+            b'#' => at = line_end(text, at + 1),
+            byte if byte.is_ascii_whitespace() || byte == b',' => at += 1,
+            _ => return at,
+        }
+    }
+    to
+}
+
+/// The dash of a list element, or the mark of a key, between two offsets.
+fn mark(text: &str, byte: u8, from: usize, to: usize) -> Option<usize> {
     let mut at = from;
     while at < to.min(text.len()) {
         match text.as_bytes()[at] {
-            b'-' => return Some(at),
+            found if found == byte => return Some(at),
             b'#' => at = line_end(text, at + 1),
             _ => at += 1,
         }
@@ -418,5 +532,20 @@ fn mark_alias(tree: &mut Tree) -> usize {
             });
             below.sum::<usize>() + 1
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_have_more_values_than_aliases_may_make() {
+        let text: String = (0..=MOST_COPIES).map(|number| format!("k{number}:\n")).collect();
+        assert_eq!(parse(&text).unwrap().documents[0].items.len(), MOST_COPIES + 1);
+        // Levels of ten aliases each.
+        let bomb: String = (1..10).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "))).collect();
+        let problem = parse(&format!("a0: &a0 []\n{bomb}")).unwrap_err();
+        assert_eq!(problem.why, "the aliases of this file make it too large");
     }
 }

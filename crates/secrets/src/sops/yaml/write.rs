@@ -1,25 +1,29 @@
 //! Pieces of YAML text: scalars, new entries, the metadata.
 #![allow(clippy::format_push_string)] // a few short texts
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::parse::{line_end, line_start};
 use crate::sops::meta::Node;
 use crate::sops::path::Step;
 use crate::sops::resolve;
-use crate::sops::tree::{Child, Container, Item, Leaf, Parsed, Problem, Span, splice};
+use crate::sops::tree::{Child, Container, Item, Leaf, Parsed, Problem, Span, Tree, splice};
 use crate::sops::value::{Kind, Value};
 
 /// The step of sops' own layout.
 const STEP: usize = 4;
 
 /// What is written in the place of a leaf for this value.
-pub(crate) fn scalar(text: &str, leaf: &Leaf, value: &Value) -> String {
-    let content = value.as_str().unwrap_or_default();
+pub(crate) fn scalar(text: &str, leaf: &Leaf, value: &Value) -> Result<String, String> {
     // A comment behind it would become part of a block.
-    let is_last = text[leaf.span.end..].lines().next().is_none_or(|rest| rest.trim().is_empty());
-    let is_block = value.kind() == Kind::Text && !leaf.flow && is_last && fits_block(content);
-    let written = if is_block { block(content, leaf.indent + STEP) } else { inline(value, leaf.flow) };
+    let is_last = leaf.rest.is_none() && text[leaf.span.end..].lines().next().is_none_or(|rest| rest.trim().is_empty());
+    let written = match value.as_str().filter(|content| fits_block(content)) {
+        Some(content) if value.kind() == Kind::Text && !leaf.flow && is_last => block(content, leaf.indent + STEP),
+        Some(_) | None => inline(value, leaf.flow)?,
+    };
     let glued = leaf.span.is_empty() && leaf.span.start > 0 && !text[..leaf.span.start].ends_with([' ', '\n']);
-    if glued && !written.is_empty() { format!(" {written}") } else { written }
+    Ok(if glued && !written.is_empty() { format!(" {written}") } else { written })
 }
 
 /// A comment's text as it is written.
@@ -28,9 +32,14 @@ pub(crate) fn comment(text: &str) -> String {
 }
 
 /// A value on one line.
-fn inline(value: &Value, flow: bool) -> String {
-    let content = value.as_str().unwrap_or_default();
-    match value.kind() {
+fn inline(value: &Value, flow: bool) -> Result<String, String> {
+    let Some(content) = value.as_str() else {
+        return match value.kind() {
+            Kind::Text | Kind::Bytes => Ok(format!("!!binary {}", STANDARD.encode(value.bytes().expose()))),
+            kind => Err(format!("bytes that are no text cannot be written as {}", kind.word())),
+        };
+    };
+    Ok(match value.kind() {
         Kind::Text | Kind::Bytes | Kind::Comment => word(content, flow),
         Kind::Int | Kind::Time => content.to_owned(),
         Kind::Float => match content {
@@ -42,7 +51,7 @@ fn inline(value: &Value, flow: bool) -> String {
         },
         Kind::Bool => content.to_lowercase(),
         Kind::Null => "null".to_owned(),
-    }
+    })
 }
 
 /// A text on one line: plain where that reads back as the same text, else in double quotes.
@@ -50,7 +59,8 @@ fn word(content: &str, flow: bool) -> String {
     let resolves = || resolve::plain(content).is_ok_and(|value| value.kind() == Kind::Text);
     let first = content.chars().next().is_some_and(|c| !c.is_whitespace() && !"-?:,[]{}#&*!|>'\"%@`=<~".contains(c));
     let inner = !content.contains(": ") && !content.contains(" #") && !content.ends_with([' ', ':']);
-    let printable = content.chars().all(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{85}'));
+    let printable =
+        content.chars().all(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}' | '\u{85}'));
     let brackets = !flow || !content.contains(['[', ']', '{', '}', ',', ':', '?']);
     // `y` and `yes` are texts to sops and truth values to older readers.
     let word = !matches!(content.to_ascii_lowercase().as_str(), "y" | "yes" | "n" | "no" | "on" | "off");
@@ -68,7 +78,7 @@ pub(crate) fn quoted(content: &str) -> String {
             '\n' => written.push_str("\\n"),
             '\t' => written.push_str("\\t"),
             '\r' => written.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
                 written.push_str(&format!("\\u{:04x}", u32::from(c)))
             }
             c => written.push(c),
@@ -79,8 +89,9 @@ pub(crate) fn quoted(content: &str) -> String {
 }
 
 fn fits_block(content: &str) -> bool {
-    let clean =
-        content.chars().all(|c| c == '\n' || c == '\t' || !c.is_control() && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{85}'));
+    let clean = content.chars().all(|c| {
+        c == '\n' || c == '\t' || !c.is_control() && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}' | '\u{85}')
+    });
     let ends = content.len() - content.trim_end_matches('\n').len();
     clean
         && content.contains('\n')
@@ -99,12 +110,17 @@ fn block(content: &str, indent: usize) -> String {
 }
 
 /// Adds an entry to a container: the value below the steps, of which the first is new there.
-pub(crate) fn insert(text: &str, container: &Container, steps: &[Step], value: &Value) -> (Span, String) {
+pub(crate) fn insert(text: &str, container: &Container, steps: &[Step], value: &Value) -> Result<(Span, String), String> {
     if container.flow {
-        let at = container.span.end - 1;
-        let before = text[..at].trim_end();
-        let comma = if before.ends_with(['{', '[', ',']) { "" } else { ", " };
-        return (before.len()..at, format!("{comma}{}", flow_chain(steps, value)));
+        let close = container.span.end - 1;
+        let entry = flow_chain(steps, value)?;
+        // Right behind the last entry, before the comments that follow it.
+        let Some(last) = container.children().map(|child| child.span.end).max() else {
+            let open = container.span.start + 1;
+            let blank = text[open..close].trim().is_empty();
+            return Ok(if blank { (open..close, entry) } else { (open..open, format!("{entry} ")) });
+        };
+        return Ok((last..last, format!(", {entry}")));
     }
     let last = container.items.iter().rev().find_map(|item| match item {
         Item::Child(child) => Some(child.span.end),
@@ -112,30 +128,30 @@ pub(crate) fn insert(text: &str, container: &Container, steps: &[Step], value: &
     });
     let at = line_end(text, last.unwrap_or(container.span.end));
     let break_line = if at == 0 || text[..at].ends_with('\n') { "" } else { "\n" };
-    (at..at, format!("{break_line}{}{}\n", " ".repeat(container.indent), chain(steps, value, container.indent)))
+    Ok((at..at, format!("{break_line}{}{}\n", " ".repeat(container.indent), chain(steps, value, container.indent)?)))
 }
 
-fn chain(steps: &[Step], value: &Value, indent: usize) -> String {
-    match steps {
-        [] => inline(value, false),
-        [Step::Index(_), rest @ ..] => format!("- {}", chain(rest, value, indent + 2)),
-        [Step::Key(key)] => format!("{}: {}", word(key, false), inline(value, false)),
+fn chain(steps: &[Step], value: &Value, indent: usize) -> Result<String, String> {
+    Ok(match steps {
+        [] => inline(value, false)?,
+        [Step::Index(_), rest @ ..] => format!("- {}", chain(rest, value, indent + 2)?),
+        [Step::Key(key)] => format!("{}: {}", word(key, false), inline(value, false)?),
         [Step::Key(key), rest @ ..] => {
-            format!("{}:\n{}{}", word(key, false), " ".repeat(indent + STEP), chain(rest, value, indent + STEP))
+            format!("{}:\n{}{}", word(key, false), " ".repeat(indent + STEP), chain(rest, value, indent + STEP)?)
         }
-    }
+    })
 }
 
-fn flow_chain(steps: &[Step], value: &Value) -> String {
+fn flow_chain(steps: &[Step], value: &Value) -> Result<String, String> {
     let braced = |steps: &[Step]| match steps {
         [] => inline(value, true),
-        [Step::Index(_), ..] => format!("[{}]", flow_chain(steps, value)),
-        [Step::Key(_), ..] => format!("{{{}}}", flow_chain(steps, value)),
+        [Step::Index(_), ..] => Ok(format!("[{}]", flow_chain(steps, value)?)),
+        [Step::Key(_), ..] => Ok(format!("{{{}}}", flow_chain(steps, value)?)),
     };
     match steps {
         [] => inline(value, true),
         [Step::Index(_), rest @ ..] => braced(rest),
-        [Step::Key(key), rest @ ..] => format!("{}: {}", word(key, true), braced(rest)),
+        [Step::Key(key), rest @ ..] => Ok(format!("{}: {}", word(key, true), braced(rest)?)),
     }
 }
 
@@ -185,9 +201,22 @@ fn at_end(text: &str, document: &Container, meta: &Node, body: &str) -> (Span, S
         let at = document.span.end - 1;
         return (at..at, flow_entry(text, document, meta));
     }
-    let at = line_end(text, document.span.end);
+    let at = line_end(text, document.span.end.max(last_end(document)));
+    // sops takes a line of blanks with a tab behind what it stands behind now, and not behind the metadata.
+    let blank = text[at..].split_inclusive('\n').take_while(|line| line.trim().is_empty()).map(str::len).sum::<usize>();
+    let at = if text[at..at + blank].contains('\t') { at + blank } else { at };
     let break_line = if at == 0 || text[..at].ends_with('\n') { "" } else { "\n" };
     (at..at, format!("{break_line}{body}"))
+}
+
+/// The end of the last value or comment, however deep.
+fn last_end(container: &Container) -> usize {
+    let ends = container.items.iter().map(|item| match item {
+        Item::Comment(leaf) => leaf.end(),
+        Item::Child(Child { span, node: Tree::Container(inner), .. }) => span.end.max(last_end(inner)),
+        Item::Child(child) => child.span.end,
+    });
+    ends.max().unwrap_or(0)
 }
 
 fn flow_entry(text: &str, document: &Container, meta: &Node) -> String {
