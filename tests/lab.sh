@@ -54,8 +54,8 @@ expect "up changes nothing" says "Nothing to do" "$kubestead" up
 # From Python: the same values.
 python() { PYTHONPATH=$work/python python3 -c "import kubestead; $1"; }
 mkdir -p "$work/python"; cp "${PYTHON_MODULE:-$CARGO_TARGET_DIR/debug/libkubestead_py.so}" "$work/python/kubestead.so"
-expect "the plan is empty, from Python" python "p = kubestead.plan('$KUBESTEAD_FILE'); assert p['steps'] == p['held'] == [], p"
-expect "up changes nothing, from Python" python "r = kubestead.up('$KUBESTEAD_FILE', identity='$KUBESTEAD_AGE_KEY_FILE'); assert r['settled'], r"
+expect "the plan is empty, from Python" python "p = kubestead.plan('$KUBESTEAD_FILE', trust_ssh_config=True); assert p['steps'] == p['held'] == [], p"
+expect "up changes nothing, from Python" python "r = kubestead.up('$KUBESTEAD_FILE', trust_ssh_config=True, identity='$KUBESTEAD_AGE_KEY_FILE'); assert r['settled'], r"
 expect "volume list shows them" says "open and mounted" "$kubestead" volume list
 expect "no header was made twice: each has two key slots and one token" on kube1 "for v in kubelet containerd volkube; do [ \$(cryptsetup luksDump --dump-json-metadata /dev/vg01/\$v | grep -c '\"type\":\"kubestead\"\|\"type\": *\"kubestead\"') = 1 ] || exit 1; done"
 
@@ -76,7 +76,7 @@ may() { [ "$(kubectl auth can-i --as=system:serviceaccount:apps:apps-user "$@" 2
 may=yes; for right in "create deployments -n apps" "get secrets -n apps" "list nodes" "list pv"; do expect "the user may $right" may $right; done
 may=no; for right in "get secrets -n kube-system" "create clusterroles" "delete nodes" "create deployments -n default"; do expect "the user may not $right" may $right; done
 export KUBECONFIG=$work/kubeconfig
-printf 'apiVersion: v1\nkind: Config\nusers: [{name: foreign, user: {token: t}}]\n' > "$KUBECONFIG"
+printf 'apiVersion: v1\nkind: Config\nusers:\n- name: foreign\n  user: {token: t}\n' > "$KUBECONFIG"
 expect "kubeconfig" "$kubestead" kubeconfig --merge
 expect "it is its owner's alone, and foreign entries stay" bash -c '[ "$(stat -c %a "$KUBECONFIG")" = 600 ] && grep -q foreign "$KUBECONFIG" && grep -q "current-context: .*apps-user@home" "$KUBECONFIG"'
 expect "a user's token is a token" says '"kind": "ExecCredential"' "$kubestead" credential apps-user

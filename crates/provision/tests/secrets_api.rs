@@ -25,7 +25,7 @@ struct World {
 }
 
 impl World {
-    async fn new(kubeconfig: String) -> Self {
+    fn new(kubeconfig: String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Escrow::init(&dir.path().join("secrets/escrow"), &dir.path().join("age.txt")).unwrap();
         let text = std::fs::read_to_string(&kubeconfig).unwrap();
@@ -103,7 +103,7 @@ async fn on_a_real_api_server() {
         println!("skipped: no API server was given; tests/api.sh starts one");
         return;
     };
-    let world = World::new(kubeconfig).await;
+    let world = World::new(kubeconfig);
     assert!(world.told().is_empty(), "an empty list is understood");
     world.seal("db", &format!("stringData: {{password: {CANARY:?}, user: admin, empty: ''}}\n"));
     world.seal("other", "stringData: {word: other}\n");

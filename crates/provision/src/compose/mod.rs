@@ -25,7 +25,7 @@ use crate::secret::{self, SecretFacts, Wish};
 
 pub use apply::Hands;
 pub use check::check;
-pub use observe::observe;
+pub use observe::{observe, sections};
 pub use plan::{object_names, plan, reset};
 pub use spec::{cluster_spec, first, servers, storage, wish};
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::{HostName, Name};
+use kubestead_core::probe::Section;
 
+use crate::bundle::Bundle;
 use crate::cluster::{self};
 use crate::encryption::{self};
 use crate::file::Cluster;
@@ -14,24 +16,20 @@ use crate::keyserver::{self};
 use crate::kubeadm::{self};
 use crate::machine::{self};
 use crate::node::{self};
-use crate::secret::{self};
+use crate::secret::{self, Wish};
 
 use super::plan::object_names;
 use super::spec::{bundle, first, keyring, node_spec, servers, storage, wish};
 use super::{NodeSeen, Seen};
 
-/// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
-pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, reporter: &dyn Reporter) -> Seen {
-    let specs = servers(cluster);
-    let (bundle, keyring) = (bundle(cluster), keyring(cluster));
-    let wish = wish(cluster, &cluster.secrets.display().to_string());
-    let (secret_paths, names) = (secret::paths(&wish), object_names(cluster));
+/// What every machine is asked, in one probe.
+pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &Wish) -> BTreeMap<Name, Vec<Section>> {
     let mut sections = BTreeMap::new();
     for node in &cluster.nodes {
         let mut all = machine::sections();
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
         all.extend(keyserver::node_sections());
-        if let Some(spec) = node_spec(cluster, &bundle, &keyring, node) {
+        if let Some(spec) = node_spec(cluster, bundle, keyring, node) {
             all.extend(node::sections(&spec));
         }
         if cluster.kubernetes.is_some() {
@@ -42,13 +40,21 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
             all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
         }
         if Some(&node.name) == first(cluster) {
-            all.push(cluster::section(&secret_paths, &names));
+            all.push(cluster::section(&secret::paths(wish), &object_names(cluster)));
         }
         sections.insert(node.name.clone(), all);
     }
-    for spec in &specs {
-        sections.insert(spec.server.clone(), keyserver::server_sections(spec));
-    }
+    sections.extend(servers(cluster).iter().map(|spec| (spec.server.clone(), keyserver::server_sections(spec))));
+    sections
+}
+
+/// Looks at every machine and at the escrow. It never fails as a whole: what could not be seen is said.
+pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, reporter: &dyn Reporter) -> Seen {
+    let specs = servers(cluster);
+    let (bundle, keyring) = (bundle(cluster), keyring(cluster));
+    let wish = wish(cluster, &cluster.secrets.display().to_string());
+    let (secret_paths, names) = (secret::paths(&wish), object_names(cluster));
+    let sections = sections(cluster, &bundle, &keyring, &wish);
     let mut answers = fleet.probe(sections, nonce, reporter).await;
     let mut seen = Seen {
         nodes: BTreeMap::new(),

@@ -18,7 +18,7 @@ use kubestead_provision::{cluster, encryption, keyserver, kubeadm, machine};
 /// The nonce of the files.
 pub(crate) const NONCE: &str = "n1";
 /// Our clock when they were taken, in seconds since 1970.
-const NOW: i64 = 1_790_000_000;
+const NOW: i64 = 1_795_788_107;
 
 /// A control plane and a worker that are made, a worker that is not, and a key server.
 pub(crate) const CORPUS: [(&str, &[u8]); 4] = [
@@ -88,6 +88,12 @@ impl World {
         }
         let hostname = self.cluster.nodes.iter().find(|n| n.name == *name).unwrap().hostname.clone();
         NodeSpec { name: name.clone(), hostname, bundle: "/x/bundle".into(), files, packages, pause_image: None }
+    }
+
+    /// What the machines are asked.
+    #[allow(dead_code)] // the target in `fuzz/` asks nobody
+    pub(crate) fn sections(&self) -> BTreeMap<Name, Vec<probe::Section>> {
+        compose::sections(&self.cluster, &Fact::Known(self.bundle.clone()), &Fact::Absent, &self.wish)
     }
 
     /// What is seen when these hosts answer these bytes.
