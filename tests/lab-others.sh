@@ -10,6 +10,7 @@ for name in "$@"; do
   case $name in
     encryption) proof "encryption at rest" bash tests/lab-encryption.sh ;;
     packages) proof "Kubernetes from packages" bash tests/lab-packages.sh ;;
+    safety) proof "hosts that lie, hang or were changed" bash tests/lab-safety.sh ;;
     keys) proof "keys" bash tests/lab-keys.sh alone ;; # the other part is in tests/lab.sh
     rootless) proof "without root, and what ends it" bash tests/lab-rootless.sh ;;
     qemu)

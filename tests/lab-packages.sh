@@ -69,7 +69,7 @@ on cp1 "apt-mark unhold kubelet > /dev/null"
 expect "what is no longer held" says "cp1/packages/install" status 3 plan
 expect "is held again" "$kubestead" up
 expect "all are" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
-expect "another version is held, not changed" says "is there in version 1.37.1-1.1, and the file asks for 1.37.9" status 4 plan -f "$work/next.yaml"
+expect "another version is held, not changed" says "the cluster runs 1.37.1 (API server), and the file says 1.37.9" status 4 plan -f "$work/next.yaml"
 on cp1 "echo 'deb [signed-by=/root/key.asc] $repository/ /' > /etc/apt/sources.list.d/other.list"
 expect "a second source of the repository" says "/etc/apt/sources.list.d/other.list names the repository" status 4 plan
 on cp1 "rm /etc/apt/sources.list.d/other.list; ln -s /bin/true /usr/local/bin/kubelet"

@@ -83,6 +83,25 @@ expect "a user's token is a token" says '"kind": "ExecCredential"' "$kubestead" 
 unset KUBECONFIG
 expect "a pod that asks for the host is refused: Pod Security" fails_saying "violates PodSecurity" on cp1 "kubectl --kubeconfig /etc/kubernetes/admin.conf -n default run bad --image=localhost/kubestead/toolbox:1 --overrides='{\"spec\":{\"hostNetwork\":true}}'"
 
+echo "== an object of somebody else, and a control plane whose kubeconfig runs a program"
+kubectl -n apps delete limitrange defaults > /dev/null
+printf 'apiVersion: v1\nkind: LimitRange\nmetadata: {name: defaults, namespace: apps}\nspec: {limits: [{type: Container, default: {memory: 77Mi}}]}\n' |
+  kubectl apply -f - > /dev/null
+expect "the plan asks for it by name" says "needs your consent: --yes cluster/" plan
+adopt=$(grep -o 'cluster/[^ ]*/adopt' "$work/plan" | head -n 1)
+foreign() { [ "$(kubectl -n apps get limitrange defaults -o jsonpath={.spec.limits[0].default.memory})" = 77Mi ]; }
+expect "without consent up ends so" status 4 "$kubestead" up
+expect "and it is as it was" foreign
+on cp1 "cp -p /etc/kubernetes/admin.conf /root/admin.conf; sed -i 's#^\( *\)client-key-data: .*#&\n\1exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [$work/canary-exec], interactiveMode: Never}#' /etc/kubernetes/admin.conf"
+expect "a kubeconfig that runs a program is refused by the field's name" says "exec" bash -c "! '$kubestead' up --yes $adopt"
+expect "nothing was run" [ ! -e "$work/canary-exec" ]
+expect "and the object is as it was" foreign
+on cp1 "cat /root/admin.conf > /etc/kubernetes/admin.conf; rm /root/admin.conf"
+expect "with consent it is taken over" "$kubestead" up --yes "$adopt"
+expect "it says what the file asks for" bash -c "! ssh -F $work/ssh cp1 kubectl --kubeconfig /etc/kubernetes/admin.conf -n apps get limitrange defaults -o yaml | grep -q 77Mi"
+expect "and a copy of it is kept" bash -c "ssh -F $work/ssh cp1 kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap -o yaml | grep -q 77Mi"
+expect "the plan is empty" status 0 plan
+
 . "$top/tests/lab-secrets.sh"
 
 echo "== what no command line showed"
@@ -268,7 +287,7 @@ on kube2 "rm -r /etc/kubernetes /etc/kubestead/cluster"
 sed "s/ssh: {config/ssh: {user: ops, config/" "$KUBESTEAD_FILE" > "$work/ops.yaml"
 expect "another login than root, with sudo" status 4 plan -f "$work/ops.yaml"
 on kube2 "mv /etc/sudoers.d/ops /root/ops"
-expect "sudo that asks for a password" says "sudo asks for a password" plan -f "$work/ops.yaml"
+expect "sudo that asks for a password" says "sudo refused: sudo: a password is required" plan -f "$work/ops.yaml"
 on kube2 "mv /root/ops /etc/sudoers.d/ops; mv /root/.ssh/authorized_keys /root/.ssh/away"
 expect "a key that is refused" says "login refused" status 5 plan
 "$kubestead" lab kill kube2; "$kubestead" lab start kube2

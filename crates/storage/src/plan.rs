@@ -42,8 +42,8 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
         }
     }
     let (mounts, anew) = planner.boot();
-    // A volume that is mounted elsewhere than the file says is waited for there.
-    if !planner.moved {
+    // A volume that is mounted elsewhere than the file says is waited for there, and one that is held may never be mounted.
+    if !planner.moved && planner.whole.len() == spec.volumes.len() {
         let why = "the kubelet and containerd wait for the volumes";
         planner.files("services", "require-mounts", why, unit::require_mounts(spec), mounts.clone());
     }

@@ -321,7 +321,7 @@ impl Document {
             None => self.with_text(self.inserted(&path)?).map_err(|e| fail(reason(e)))?.replaced(&path, value)?,
         };
         let mut said = self.said(Bytes::All)?;
-        said.set(&path, value).map_err(&fail)?;
+        said.set(&path, value, self.format).map_err(&fail)?;
         let next = Self::proven(self.draft(text)?, &said, false).map_err(fail)?;
         next.check_plain(&path)?;
         self.turn_into(next);

@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::path::{KeyPath, Step};
 use super::sealed::Opened;
+use super::store::Format;
 use super::tree::{Container, Item, Leaf, Parsed, Span, Spot, Tree};
 use super::value::{Kind, Value};
 
@@ -82,10 +83,17 @@ impl Said {
     }
 
     /// Sets a value where one stands, or makes one, with the mappings and lists on the way.
-    pub(crate) fn set(&mut self, path: &KeyPath, value: &Value) -> Result<(), String> {
+    pub(crate) fn set(&mut self, path: &KeyPath, value: &Value, format: Format) -> Result<(), String> {
         let told = Told { value: value.clone(), tag: None, tag_stays: false, alias: false, written: None };
         let root = self.documents.get_mut(path.document()).ok_or("the file has fewer documents")?;
-        set(root, path.steps(), told)
+        set(root, path.steps(), told)?;
+        // Keys of INI's section without a header stand before all headers, whenever they were made.
+        if let (Format::Ini, Node::Map(_, sections)) = (format, root)
+            && let Some(place) = sections.iter().position(|(name, _)| name == "DEFAULT")
+        {
+            sections[..=place].rotate_right(1);
+        }
+        Ok(())
     }
 
     /// Takes out what stands at a path, and the comments within a piece of the text.
@@ -366,13 +374,13 @@ mod tests {
     fn a_change_is_the_one_that_was_meant() {
         let path = |text: &str| text.parse::<KeyPath>().unwrap();
         let mut wanted = said(Format::Yaml, "a:\n  - [x]\n# c\n");
-        wanted.set(&path("[\"a\"][0][1]"), &Value::int(7)).unwrap();
-        wanted.set(&path("[\"b\"][\"c\"][0]"), &Value::text("z")).unwrap();
+        wanted.set(&path("[\"a\"][0][1]"), &Value::int(7), Format::Yaml).unwrap();
+        wanted.set(&path("[\"b\"][\"c\"][0]"), &Value::text("z"), Format::Yaml).unwrap();
         wanted.holds_in(&said(Format::Yaml, "a:\n  - [x, 7]\n# c\nb: {c: [z]}\n")).unwrap();
         assert!(wanted.holds_in(&said(Format::Yaml, "a:\n  - [x]\n  - 7\n# c\nb: {c: [z]}\n")).is_err());
         wanted.unset(&path("[\"a\"][0][0]"), &(0..0)).unwrap();
         wanted.unset(&path("[\"b\"][\"c\"]"), &(0..0)).unwrap();
         wanted.holds_in(&said(Format::Yaml, "a:\n  - [7]\n# c\nb: {}\n")).unwrap();
-        assert!(wanted.set(&path("[\"a\"][\"k\"]"), &Value::null()).is_err() && wanted.unset(&path("[\"n\"]"), &(0..0)).is_err());
+        assert!(wanted.set(&path("[\"a\"][\"k\"]"), &Value::null(), Format::Yaml).is_err() && wanted.unset(&path("[\"n\"]"), &(0..0)).is_err());
     }
 }
