@@ -41,9 +41,10 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
             planner.volume(volume, facts);
         }
     }
+    let all = planner.whole.len() == spec.volumes.len();
     let (mounts, anew) = planner.boot();
     // A volume that is mounted elsewhere than the file says is waited for there, and one that is held may never be mounted.
-    if !planner.moved && planner.whole.len() == spec.volumes.len() {
+    if all && !planner.moved {
         let why = "the kubelet and containerd wait for the volumes";
         planner.files("services", "require-mounts", why, unit::require_mounts(spec), mounts.clone());
     }
