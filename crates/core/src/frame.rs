@@ -27,7 +27,7 @@ pub fn line(limits: Limits) -> String {
     )
 }
 
-/// The status that the command had, from the status of its [`line`].
+/// The status that the command had, from the status of its [`line()`].
 pub fn status(status: i32) -> i32 {
     [NOT_FOUND, DISCONNECTED].into_iter().find_map(|(line, own)| (line == status).then_some(own)).unwrap_or(status)
 }

@@ -299,7 +299,13 @@ fn the_answers_that_are_damaged_here_are_understood_as_they_are() {
         assert_eq!(node.encryption.known().is_some(), name.as_str() == "cp1", "{:?}", node.encryption);
     }
     let (api, secrets) = (seen.api.known().unwrap(), seen.secrets.known().unwrap());
-    assert!(api.answers && api.nodes.len() == 3 && api.objects.len() > 20 && api.unready.is_empty(), "{} {} {:?}", api.nodes.len(), api.objects.len(), api.unready);
+    assert!(
+        api.answers && api.nodes.len() == 3 && api.objects.len() > 20 && api.unready.is_empty(),
+        "{} {} {:?}",
+        api.nodes.len(),
+        api.objects.len(),
+        api.unready
+    );
     assert_eq!((secrets.ours.len(), secrets.types.len(), secrets.namespaces.len()), (2, 3, 6));
     let server = seen.servers.values().next().unwrap().known().unwrap();
     assert!(server.shares.len() == 10 && server.lines.len() >= 3, "{server:?}");

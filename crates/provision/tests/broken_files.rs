@@ -59,8 +59,16 @@ const BROKEN: [(&str, &str, &str); 46] = [
     ("path: /var/lib/kubestead/volumes", "path: data", "c.yaml:10:54: error: \"data\" is not an absolute path"),
     ("path: /var/lib/kubestead/volumes", "path: /a/../b", "is not an absolute path"),
     (", path: /var", ", filesystem: btrfs, path: /var", "\"btrfs\" is neither ext4 nor xfs"),
-    ("address: 10.0.0.5}", "address: 10.0.0.5, user: root}", "c.yaml:12:51: error: a key server's user: root would be kept to fetching keys"),
-    ("address: 10.0.0.5}", "address: 10.0.0.5, user: Keys}", "c.yaml:12:51: error: a key server's user: \"Keys\" is not a name that useradd(8) takes"),
+    (
+        "address: 10.0.0.5}",
+        "address: 10.0.0.5, user: root}",
+        "c.yaml:12:51: error: a key server's user: root would be kept to fetching keys",
+    ),
+    (
+        "address: 10.0.0.5}",
+        "address: 10.0.0.5, user: Keys}",
+        "c.yaml:12:51: error: a key server's user: \"Keys\" is not a name that useradd(8) takes",
+    ),
     (
         "10.0.0.5}",
         "10.0.0.5, user: \"k\\nMatch all\"}",

@@ -381,6 +381,8 @@ mod tests {
         wanted.unset(&path("[\"a\"][0][0]"), &(0..0)).unwrap();
         wanted.unset(&path("[\"b\"][\"c\"]"), &(0..0)).unwrap();
         wanted.holds_in(&said(Format::Yaml, "a:\n  - [7]\n# c\nb: {}\n")).unwrap();
-        assert!(wanted.set(&path("[\"a\"][\"k\"]"), &Value::null(), Format::Yaml).is_err() && wanted.unset(&path("[\"n\"]"), &(0..0)).is_err());
+        assert!(
+            wanted.set(&path("[\"a\"][\"k\"]"), &Value::null(), Format::Yaml).is_err() && wanted.unset(&path("[\"n\"]"), &(0..0)).is_err()
+        );
     }
 }
