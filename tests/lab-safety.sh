@@ -34,7 +34,7 @@ expect "the plan is empty again" eventually 60 status 0 plan
 echo "== a host that streams without end"
 # From its login's start file, for a while: what cleans up comes in by the same way.
 until=$(($(date +%s) + 40))
-on kube2 "touch /root/.bashrc; cp /root/.bashrc /root/bashrc; { echo '[ \$(date +%s) -ge $until ] || exec yes'; cat /root/bashrc; } > /root/.bashrc"
+on kube2 "touch /root/.bashrc; cp /root/.bashrc /root/bashrc; { echo '[ \$(date +%s) -ge $until ] || exec timeout 20 yes'; cat /root/bashrc; } > /root/.bashrc"
 bounded() {
   python3 -c "
 import resource, subprocess, sys
