@@ -46,7 +46,8 @@ def floor(count):
     return time.monotonic() - begin
 
 def plan(count):
-    nodes = "".join(f"  - {{name: n{n}, address: {address(n)}, roles: [worker]}}\n" for n in range(count))
+    role = lambda n: "worker" if n else "control-plane"
+    nodes = "".join(f"  - {{name: n{n}, address: {address(n)}, roles: [{role(n)}]}}\n" for n in range(count))
     folder = f"{work}/{count}"
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/cluster.yaml", "w") as out:
