@@ -111,7 +111,13 @@ mod tests {
                 assert!(cut > rest || out.status.code() == Some(CUT), "{cut} bytes cut off: {:?}", out.status);
             }
             assert_eq!(send("sh", &command, 0).status.code(), Some(0));
-            std::fs::remove_file(dir).unwrap();
+            std::fs::remove_file(&dir).unwrap();
+            // Without input nothing but its own length tells that a script is whole: each of these beginnings is one that bash could run.
+            let alone = Command::write_script(format!("touch {}\ntrue\ntrue\ntrue\n", dir.display()));
+            for cut in 1..15 {
+                assert_eq!(send("sh", &alone, cut).status.code(), Some(CUT), "{cut} bytes cut off");
+                assert!(!dir.exists(), "{cut} bytes cut off");
+            }
         }
     }
 

@@ -136,3 +136,29 @@ impl Host for ReadOnly<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::twin::ScriptedHost;
+
+    /// A twin never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("a twin waits"),
+        }
+    }
+
+    #[test]
+    fn who_observes_cannot_write() {
+        let host = ScriptedHost::new("a", [Ok(Output::default()), Ok(Output::default())]);
+        let error = now(ReadOnly(&host).run(&Command::write(["rm"]))).unwrap_err();
+        assert_eq!(error, HostError::ReadOnly { host: "a".into(), command: "rm".into() });
+        assert!(host.asked().is_empty(), "nothing reached the host");
+        assert!(now(ReadOnly(&host).run(&Command::read(["ls"]))).is_ok() && host.asked().len() == 1);
+    }
+}

@@ -307,6 +307,13 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_with_a_fault_is_no_checked_one() {
+        let plan = Plan::new(String::new(), String::new(), part(&[("a", &[])])).unwrap();
+        assert_eq!(Checked::new(plan.clone(), |_| vec!["no".to_owned()]), Err(vec!["no".to_owned()]));
+        assert_eq!(Checked::new(plan.clone(), |_| Vec::new()).unwrap().into_plan(), plan);
+    }
+
+    #[test]
     fn cycles_and_doubles_are_refused() {
         let cycle = Plan::new(String::new(), String::new(), part(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]));
         assert!(matches!(cycle, Err(BadPlan::Cycle(ids)) if ids.len() == 2));
