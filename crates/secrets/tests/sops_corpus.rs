@@ -2,8 +2,8 @@
 //! and an edit leaves every other ciphertext byte alone.
 //!
 //! The program is named by `SOPS`, or `sops` in `PATH`. Without it the tests say that they skip. `SOPS_CORPUS` is the number of documents.
-//! `CORPUS_SECONDS` says how long the second test tries YAML of all shapes (5 when it is not set), `CORPUS_SEED` where it begins. A failure
-//! names its seed.
+//! `CORPUS_SECONDS` says how long the second test tries YAML of all shapes (5 when it is not set), `CORPUS_SEED` where it begins (1 when it
+//! is not set, so that a gate's result depends on the change alone). A failure names its seed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::format_push_string)] // a test fails by it, and says that it skips
 
 mod corpus;
@@ -313,8 +313,9 @@ impl Shape<'_> {
             if operation == 0 {
                 arguments.push("\"a new: value #1\"");
             }
-            // sops does not set through every path, such as one with a quote in a key.
-            if self.try_run(&arguments).is_ok() {
+            // sops does not set through every path, such as one with a quote in a key, and cannot read all that it wrote itself: it moves
+            // comments that a rule goes by.
+            if self.try_run(&arguments).is_ok() && self.try_run(&["decrypt", &copy]).is_ok() {
                 let wanted = self.decrypted(&copy, false);
                 if let (Some(wanted), Some(found)) = (wanted, found)
                     && wanted != found
@@ -336,8 +337,7 @@ fn yaml_of_all_shapes_goes_both_ways_through_the_real_sops() {
     }
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
     let time = Duration::from_secs(number("CORPUS_SECONDS").unwrap_or(5) as u64);
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let seed = number("CORPUS_SEED").unwrap_or_else(|| usize::try_from(since_1970).unwrap() * 1000);
+    let seed = number("CORPUS_SEED").unwrap_or(1);
     let (dir, keys) = (tempfile::tempdir().unwrap(), Keys::new());
     let real = Real { program, dir: dir.path(), keys: &keys };
     let rules = RULES.iter().enumerate().map(|(number, rule)| format!("- path_regex: -{number}\\.yaml\n{rule}  age: {}\n", keys.recipient));
