@@ -102,6 +102,28 @@ expect "lab up again" lab up
 echo "      after $((SECONDS - begin)) s"
 expect "the file is there" eventually 60 kept
 
+echo "== a snapshot"
+expect "a lab that runs is not saved" fails_saying "stop it first" lab save whole
+expect "lab down" lab down
+# As a disk that is full.
+mkdir -p "$work/labs/.snapshots/lab"; chown -R "$user:" "$work/labs/.snapshots"
+mount -t tmpfs -o size=4m,mode=0777 tmpfs "$work/labs/.snapshots/lab"
+expect "a disk that is full is told" fails_saying "No space left" lab save whole
+expect "and nothing is left of the snapshot" [ -z "$(ls "$work/labs/.snapshots/lab")" ]
+umount "$work/labs/.snapshots/lab"
+begin=$SECONDS
+expect "lab save" lab save whole
+echo "      after $((SECONDS - begin)) s"
+expect "it is listed" says "uml" lab snapshots
+expect "lab down --wipe" lab down --wipe
+begin=$SECONDS
+expect "lab restore" lab restore whole
+echo "      after $((SECONDS - begin)) s"
+expect "disks are not replaced without a word" fails_saying "--replace" lab restore whole
+expect "lab up" lab up
+expect "the volume is unlocked, and the file is there" eventually 60 kept
+expect "the plan is empty" status 0 as "$work/kubestead" plan
+
 echo "== what ends a lab ends all of it"
 kill -9 "$(supervisor)"
 expect "kill -9 of the supervisor: nothing is left" eventually 10 nothing_left

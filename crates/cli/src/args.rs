@@ -235,6 +235,33 @@ pub(crate) enum Lab {
         #[arg(long)]
         wipe: bool,
     },
+    /// Keep the disks of a lab that is down under a name.
+    #[command(after_help = "Example: kubestead lab down && kubestead lab save before-upgrade")]
+    Save {
+        #[command(flatten)]
+        lab: LabName,
+        /// The snapshot's name.
+        name: String,
+    },
+    /// Put the disks of a snapshot in the place of the lab's, which is down.
+    #[command(after_help = "Example: kubestead lab down && kubestead lab restore before-upgrade --replace && kubestead lab up")]
+    Restore {
+        #[command(flatten)]
+        lab: LabName,
+        /// The snapshot's name.
+        name: String,
+        /// The disks that the lab has are lost.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// List the snapshots of a lab, or remove one.
+    Snapshots {
+        #[command(flatten)]
+        lab: LabName,
+        /// Remove the snapshot of that name.
+        #[arg(long, value_name = "NAME")]
+        remove: Option<String>,
+    },
     /// Serve a lab's network and machines; `lab up` starts this.
     #[command(hide = true)]
     Serve {

@@ -11,6 +11,20 @@ pub(crate) fn folder(lab: &Path, machine: &str) -> PathBuf {
     lab.join("machines").join(machine)
 }
 
+/// The file of a spare disk, in the machine's folder.
+pub(crate) fn spare(serial: &str) -> String {
+    format!("disk-{serial}.img")
+}
+
+/// Which root file system was copied to a machine's disk, beside it: the folder's name in the cache.
+pub(crate) const ROOT: &str = "root";
+
+/// What a machine's root disk was copied from.
+pub(crate) fn made_from(lab: &Path, machine: &str) -> Result<String, Error> {
+    let path = folder(lab, machine).join(ROOT);
+    std::fs::read_to_string(&path).map_err(Error::file("cannot read", path))
+}
+
 /// Makes what is missing; what is there is kept.
 pub(crate) async fn prepare(lab: &Path, machine: &Machine, root: &Path) -> Result<(), Error> {
     let dir = folder(lab, &machine.name);
@@ -20,11 +34,13 @@ pub(crate) async fn prepare(lab: &Path, machine: &Machine, root: &Path) -> Resul
     let disk = dir.join("root.img");
     if !disk.exists() {
         let part = dir.join("root.img.part");
+        let name = root.parent().and_then(Path::file_name).unwrap_or_default();
+        std::fs::write(dir.join(ROOT), name.as_encoded_bytes()).map_err(Error::file("cannot write", dir.join(ROOT)))?;
         run("cp", &["--sparse=always", "--reflink=auto", &root.to_string_lossy(), &part.to_string_lossy()]).await?;
         std::fs::rename(&part, &disk).map_err(Error::file("cannot rename", part))?;
     }
     for spare in &machine.disks {
-        let path = dir.join(format!("disk-{}.img", spare.serial));
+        let path = dir.join(self::spare(&spare.serial));
         if !path.exists() {
             let file = std::fs::File::create(&path).map_err(Error::file("cannot make", &path))?;
             file.set_len(spare.size << 20).map_err(Error::file("cannot size", &path))?;

@@ -85,7 +85,7 @@ impl Files {
         serde_json::from_str(&text).map_err(|e| Error::Format { path, detail: e.to_string() })
     }
 
-    fn put_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
+    pub(crate) fn put_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(|e| Error::Format { path: self.0.join(name), detail: e.to_string() })?;
         self.put(name, &text)
     }

@@ -1,6 +1,6 @@
 //! A lab as its user sees it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,9 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::namespaces::Namespaces;
 use crate::process::run;
+use crate::snapshot::no_restore;
 use crate::spec::{Backend, LabSpec};
-use crate::{access, build, disk};
+use crate::{access, build, cache, disk};
 
 /// How long a machine may take to answer. Twelve seconds are usual; a busy host needs more.
 pub(crate) const WAIT: Duration = Duration::from_secs(300);
@@ -40,12 +41,25 @@ pub struct MachineStatus {
 pub struct Lab {
     name: String,
     files: Files,
+    pub(crate) snapshots: PathBuf,
 }
 
 impl Lab {
     /// The lab of that name, running or not.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), files: Files::new(&crate::cache::lab_directory(name)) }
+        Self::in_folders(name, &cache::lab_directory(name), cache::snapshots_directory(name))
+    }
+
+    pub(crate) fn in_folders(name: &str, dir: &Path, snapshots: PathBuf) -> Self {
+        Self { name: name.to_owned(), files: Files::new(dir), snapshots }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The ssh configuration that reaches the machines.
@@ -97,6 +111,7 @@ impl Lab {
 
     async fn begin(&self, spec: &LabSpec, artifacts: &Artifacts) -> Result<(LabSpec, Option<ChildStdin>), Error> {
         let dir = self.files.dir();
+        no_restore(&self.files)?;
         let mut spec = self.files.spec_before()?.unwrap_or_else(|| spec.clone());
         spec.backend = artifacts.backend();
         spec.check()?;

@@ -8,6 +8,7 @@
 //! build   recipes -> artifacts, cached by content        (build, recipe, cache)
 //! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, packages by HTTP, one kernel process a machine
 //! run     a backend says what to run                      (runner: uml, qemu), on which CPU of this computer (cpus)
+//! keep    disks under a name, and back                (snapshot)
 //! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
 //! ```
 
@@ -28,6 +29,7 @@ mod qemu;
 mod recipe;
 mod requirements;
 mod runner;
+mod snapshot;
 mod spec;
 mod supervisor;
 mod uml;
@@ -35,5 +37,6 @@ mod uml;
 pub use error::Error;
 pub use lab::{Lab, MachineStatus};
 pub use requirements::requirements;
+pub use snapshot::{Listed, Snapshot, SnapshotName};
 pub use spec::{Backend, Disk, LabSpec, Machine};
 pub use supervisor::serve;

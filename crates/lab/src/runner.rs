@@ -51,7 +51,7 @@ pub(crate) fn parameters(machine: &Machine, card: &str, config: &str) -> Vec<Str
 
 /// A machine's disks, each with its serial number, in the order in which the kernel names them.
 pub(crate) fn spare_disks(dir: &Path, machine: &Machine) -> Vec<(PathBuf, String)> {
-    machine.disks.iter().map(|disk| (dir.join(format!("disk-{}.img", disk.serial)), disk.serial.clone())).collect()
+    machine.disks.iter().map(|disk| (dir.join(disk::spare(&disk.serial)), disk.serial.clone())).collect()
 }
 
 /// Makes the bridge, and a port for each machine.

@@ -23,6 +23,16 @@ pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
         args::Lab::Kill { lab, machine } => Lab::named(&lab.lab).kill(&machine).await?,
         args::Lab::Start { lab, machine } => Lab::named(&lab.lab).start(&machine).await?,
         args::Lab::Down { lab, wipe } => Lab::named(&lab.lab).down(wipe).await?,
+        args::Lab::Save { lab, name } => {
+            let saved = Lab::named(&lab.lab).save(&name.parse()?).await?;
+            print::note(&format!("saved {name}: {} on the disk", mebibytes(saved.bytes)));
+        }
+        args::Lab::Restore { lab, name, replace } => {
+            Lab::named(&lab.lab).restore(&name.parse()?, replace).await?;
+            print::note(&format!("restored {name}: start it with `kubestead lab up`"));
+        }
+        args::Lab::Snapshots { lab, remove: Some(name) } => Lab::named(&lab.lab).remove_snapshot(&name.parse()?)?,
+        args::Lab::Snapshots { lab, remove: None } => return snapshots(&Lab::named(&lab.lab)),
         args::Lab::Serve { dir } => kubestead_lab::serve(&dir).await?,
     }
     Ok(Exit::Done)
@@ -85,6 +95,29 @@ async fn status(lab: &Lab) -> Result<Exit, Failure> {
         print::data(&format!("{:<12} {:<12} {state}", machine.name, machine.address));
     }
     Ok(if machines.iter().all(|m| m.pid.is_some()) { Exit::Done } else { Exit::Failed })
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn snapshots(lab: &Lab) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    for (name, found) in lab.snapshots()? {
+        let text = match found {
+            Ok(found) => {
+                let saved = i64::try_from(found.saved).ok().and_then(|saved| jiff::Timestamp::from_second(saved).ok());
+                let saved = saved.map_or_else(|| "at no known time".to_owned(), |saved| saved.to_string());
+                format!("{saved}  {:>10}  {}", mebibytes(found.bytes), found.backend.name())
+            }
+            Err(error) => {
+                exit = Exit::Failed;
+                format!("cannot be restored: {error}")
+            }
+        };
+        print::data(&format!("{name:<24} {text}"));
+    }
+    Ok(exit)
 }
 
 async fn ssh(lab: &Lab, machine: &str, command: &[String]) -> Result<Exit, Failure> {
