@@ -8,6 +8,9 @@ for d in /dev/vg01/*; do
   ls -A /var/lib/kubelet; stat -c %s /etc/kubestead/share.d/${d##*/}; blkid -p -o value -s TYPE /dev/mapper/luks-${d##*/}; wipefs -n --json $d
   t=$(mktemp -d /run/floor.XXXXXX); for c in 0 1; do dd if=$d of=$t/$c bs=16384 skip=$c seek=$c count=1 status=none; truncate -s 16M $t/$c; cryptsetup luksDump --dump-json-metadata $t/$c; done; rm -rf $t
 done
+systemctl list-units --all --plain --no-legend --type=swap; lsblk -rno PATH,PARTTYPE; grep -lE '^ExecStart.*(swapon|zram)' /etc/systemd/system/*.wants/*.service
+systemctl show -P MainPID kubelet containerd; cat /etc/kubestead/files; ssh-keygen -y -P '' -f /etc/kubestead/id_ed25519; ls /etc/cni/net.d
+cat /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt; grep client-certificate-data /etc/kubernetes/*.conf; grep image: /etc/kubernetes/manifests/kube-apiserver.yaml
 find /var/lib/kubestead/volumes -mindepth 1 -maxdepth 1 -type d; cat /etc/kubestead/id_ed25519.pub
 cat /proc/sys/kernel/hostname /proc/swaps; stat -fc %T /sys/fs/cgroup; cat /proc/filesystems /proc/sys/net/bridge/bridge-nf-call-ip*tables /proc/sys/net/ipv4/ip_forward
 sha256sum /etc/modules-load.d/kubestead.conf /etc/sysctl.d/zz-kubestead.conf /etc/containerd/config.toml /etc/systemd/system/containerd.service /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d/10-kubeadm.conf

@@ -25,6 +25,6 @@ print("memory", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 sys.exit(status)
 PY
 up=$(($(date +%s) - begin))
-echo "up from nothing $up s; by hand $hand s; ratio $(awk "BEGIN{printf \"%.2f\", $up/$hand}") (limit 1.2)"
+echo "up from nothing $up s; by hand $hand s; ratio $(awk "BEGIN{printf \"%.2f\", $up/$hand}") (limit 1.0)"
 echo "up $(sed -n 's/^memory //p' "$work/up.log") MB of memory at most (limit 60)"
 bash "$top/benches/plan.sh" "$kubestead"

@@ -14,13 +14,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::error::Error;
 use crate::files::Files;
 use crate::lab::Lab;
 use crate::process::run;
 use crate::recipe::recipe;
 use crate::spec::{Backend, LabSpec, Machine};
-use crate::disk;
 
 /// The layout of a snapshot's folder that this version writes and reads.
 const VERSION: u32 = 1;
@@ -173,7 +173,9 @@ impl Lab {
         let (all, base) = (&self.snapshots, files.dir());
         let (folder, part) = (all.join(&name.0), all.join(format!("{name}.{PART}")));
         if folder.exists() {
-            return Err(Error::Refused(format!("there is a snapshot {name}: remove it with `kubestead lab snapshots --remove {name}`, or take another name")));
+            return Err(Error::Refused(format!(
+                "there is a snapshot {name}: remove it with `kubestead lab snapshots --remove {name}`, or take another name"
+            )));
         }
         let kept = OWN.map(PathBuf::from).into_iter().chain(spec.machines.iter().flat_map(of_machine)).collect::<Vec<_>>();
         let saved = async {
@@ -182,8 +184,14 @@ impl Lab {
             let size = |file: &PathBuf| Ok((file.clone(), part.join(file).metadata()?.len()));
             let sizes = kept.iter().map(size).collect::<Result<_, std::io::Error>>().map_err(Error::file("cannot look at", &part))?;
             let saved = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            let snapshot =
-                Snapshot { version: VERSION, saved, backend: spec.backend, parts: made_from(base, &spec)?, files: sizes, bytes: blocks(&part, &kept) };
+            let snapshot = Snapshot {
+                version: VERSION,
+                saved,
+                backend: spec.backend,
+                parts: made_from(base, &spec)?,
+                files: sizes,
+                bytes: blocks(&part, &kept),
+            };
             Files::new(&part).put_json(ABOUT, &snapshot)?;
             sync(&part).await?;
             std::fs::rename(&part, &folder).map_err(Error::file("cannot rename", &part))?;
@@ -237,7 +245,8 @@ impl Lab {
         }
         sync(base).await?;
         for left in [&part, &mark] {
-            if left.is_dir() { std::fs::remove_dir_all(left) } else { std::fs::remove_file(left) }.map_err(Error::file("cannot remove", left))?;
+            if left.is_dir() { std::fs::remove_dir_all(left) } else { std::fs::remove_file(left) }
+                .map_err(Error::file("cannot remove", left))?;
         }
         drop((alive, turn));
         Ok(())
@@ -291,7 +300,9 @@ impl Lab {
 pub(crate) fn no_restore(files: &Files) -> Result<(), Error> {
     let path = files.dir().join(RESTORING);
     let Ok(name) = std::fs::read_to_string(path) else { return Ok(()) };
-    Err(Error::Refused(format!("a restore of the snapshot {name:?} was cut off: run `kubestead lab restore {name}` again, or `kubestead lab down --wipe`")))
+    Err(Error::Refused(format!(
+        "a restore of the snapshot {name:?} was cut off: run `kubestead lab restore {name}` again, or `kubestead lab down --wipe`"
+    )))
 }
 
 /// The parts that the lab's disks were made from: its root file system as it was copied, and the kernel that it last ran on.
@@ -318,7 +329,8 @@ async fn copy(from: &Path, to: &Path, files: &[PathBuf]) -> Result<(), Error> {
         if let Some(parent) = to.parent() {
             std::fs::create_dir_all(parent).map_err(Error::file("cannot make", parent))?;
         }
-        run("cp", &["--preserve=mode", "--sparse=auto", "--reflink=auto", "-T", "--", &from.to_string_lossy(), &to.to_string_lossy()]).await?;
+        run("cp", &["--preserve=mode", "--sparse=auto", "--reflink=auto", "-T", "--", &from.to_string_lossy(), &to.to_string_lossy()])
+            .await?;
     }
     Ok(())
 }
@@ -388,7 +400,23 @@ mod tests {
 
         /// All names, sizes and modes below the folder.
         fn tree(&self) -> String {
-            run_now("find", &[&self.0.to_string_lossy(), "-not", "-type", "d", "-not", "-name", "turn", "-not", "-name", "alive", "-printf", "%P %s %m\\n"])
+            run_now(
+                "find",
+                &[
+                    &self.0.to_string_lossy(),
+                    "-not",
+                    "-type",
+                    "d",
+                    "-not",
+                    "-name",
+                    "turn",
+                    "-not",
+                    "-name",
+                    "alive",
+                    "-printf",
+                    "%P %s %m\\n",
+                ],
+            )
         }
 
         async fn save(&self, name: &str) -> Result<Snapshot, String> {
@@ -428,7 +456,8 @@ mod tests {
         assert_eq!(place.data(), "data");
         std::fs::remove_dir_all(place.path("lab")).unwrap();
         place.restore("before-upgrade", false).await.unwrap();
-        let kept = |tree: &str| tree.lines().filter(|l| l.starts_with("lab/") && !l.contains(".json ")).map(str::to_owned).collect::<Vec<_>>();
+        let kept =
+            |tree: &str| tree.lines().filter(|l| l.starts_with("lab/") && !l.contains(".json ")).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(kept(&place.tree()), kept(&before));
         assert_eq!(place.1.files().spec().unwrap().machines.len(), 1);
         // The snapshot is not used up.

@@ -377,7 +377,6 @@ fn there(seen: &mut Seen) {
         encryption: true,
         kubelet: true,
         server: Some("1.37.1".into()),
-        kubelet_version: Some("1.37.1".into()),
         ..KubeadmFacts::default()
     });
     let text = |t: &str| Some(t.to_owned());
@@ -454,7 +453,6 @@ fn a_member_of_another_version_gets_no_program_over_the_one_that_runs() {
                 cluster: Some("home".into()),
                 ca: Some("a".repeat(64)),
                 kubelet: true,
-                kubelet_version: Some(version.clone()),
                 ..KubeadmFacts::default()
             });
             let Fact::Known(api) = &mut seen.api else { panic!("it answers") };

@@ -168,8 +168,14 @@ fn format(volume: &Volume, lost: bool, recovery: Secret) -> Procedure {
         .var("volume", VOLUME)
         .var("formatting", FORMATTING)
         .var("token", TOKEN)
+        .list("flags", flags(volume))
         .stdin(Stdin::Secret(recovery));
     forgetting(procedure, lost.then_some(volume).as_slice())
+}
+
+/// Options of `cryptsetup open`.
+fn flags(volume: &Volume) -> &'static [&'static str] {
+    if volume.discard { &["--allow-discards", "--persistent"] } else { &[] }
 }
 
 fn mkfs(volume: &Volume) -> Procedure {
@@ -181,14 +187,13 @@ fn mkfs(volume: &Volume) -> Procedure {
     if let (Filesystem::Ext4, Some(inodes)) = (volume.filesystem, &inodes) {
         make.extend(["-N", inodes.as_str()]);
     }
-    let flags: &[&str] = if volume.discard { &["--allow-discards", "--persistent"] } else { &[] };
     of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume)
         .var("kind", volume.filesystem.as_str())
         .var("fetch", FETCH)
         .var("new", NEW)
         .var("formatting", FORMATTING)
         .var("mkfs", MKFS)
-        .list("flags", flags)
+        .list("flags", flags(volume))
         .list("make", make)
 }
 

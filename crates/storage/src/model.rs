@@ -45,6 +45,7 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 v.header = Fact::Known(Header::Ours(vec![0, 7]));
                 if let Fact::Known(logical) = &mut v.logical {
                     (logical.formatting, logical.new) = (false, logical.new || *lost);
+                    v.opened = Some(Opened { filesystem: String::new(), used: 0, ..opened(volume, logical.size) });
                 }
             });
             if *lost {

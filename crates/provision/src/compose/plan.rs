@@ -217,7 +217,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         let mut own = node::plan(&own, setup);
         let ready = own.held.is_empty();
         if member.state != kubeadm::State::Fresh {
-            no_other_version(&spec, &node.name, api, member, bundle, &mut own);
+            no_other_version(&spec, &node.name, api, setup, bundle, &mut own);
         }
         // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
         if node.name != spec.first {
@@ -265,7 +265,7 @@ fn no_other_version(
     spec: &ClusterSpec,
     name: &Name,
     api: Option<&ApiFacts>,
-    member: &KubeadmFacts,
+    setup: &node::NodeFacts,
     bundle: Option<&Bundle>,
     own: &mut Part<node::Action>,
 ) {
@@ -278,7 +278,8 @@ fn no_other_version(
         let reason = format!("it runs containerd {runs}, and the bundle has {wanted}: nothing of another version is installed over it");
         Held::new(format!("{name}/version"), reason, "name the bundle that the cluster was made with: upgrades are not there yet")
     });
-    if let Some(held) = kubeadm::kubelet(spec, name, api, member).or(runtime) {
+    let program = setup.versions.get("kubelet").and_then(|version| version.installed.as_deref());
+    if let Some(held) = kubeadm::kubelet(spec, name, api, program).or(runtime) {
         own.steps.retain(|step| !software(&step.action));
         own.held.push(held);
     }

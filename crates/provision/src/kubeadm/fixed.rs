@@ -144,9 +144,9 @@ pub fn version(spec: &ClusterSpec, api: Option<&ApiFacts>, first: Option<&Kubead
 }
 
 /// A member whose kubelet is of another version than the file's, by the API's word or by the program that is installed.
-pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, facts: &KubeadmFacts) -> Option<Held> {
+pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, program: Option<&str>) -> Option<Held> {
     let told = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.kubelet.clone());
-    let seen = [("runs", told), ("has the program of", facts.kubelet_version.clone())];
+    let seen = [("runs", told), ("has the program of", program.map(str::to_owned))];
     let (verb, version) = seen.into_iter().find_map(|(verb, version)| Some((verb, version.filter(|v| *v != spec.version)?)))?;
     let reason =
         format!("it {verb} kubelet {version}, and the file says {}: nothing of another version is installed over it", spec.version);
@@ -274,13 +274,11 @@ mod tests {
     #[test]
     fn a_kubelet_of_another_version_is_held_by_the_apis_word_and_by_its_program() {
         let name = Name::new("cp1").unwrap();
-        let facts = KubeadmFacts { kubelet_version: Some("1.37.1".into()), ..KubeadmFacts::default() };
-        assert_eq!(kubelet(&spec(), &name, Some(&api()), &facts), None);
+        assert_eq!(kubelet(&spec(), &name, Some(&api()), Some("1.37.1")), None);
         let mut old = api();
         old.nodes.get_mut("cp1").unwrap().kubelet = Some("1.36.2".into());
-        assert!(kubelet(&spec(), &name, Some(&old), &facts).unwrap().reason.starts_with("it runs kubelet 1.36.2"));
-        let newer = KubeadmFacts { kubelet_version: Some("1.38.0".into()), ..KubeadmFacts::default() };
-        assert!(kubelet(&spec(), &name, Some(&api()), &newer).unwrap().reason.starts_with("it has the program of kubelet 1.38.0"));
-        assert_eq!(kubelet(&spec(), &name, None, &KubeadmFacts::default()), None);
+        assert!(kubelet(&spec(), &name, Some(&old), Some("1.37.1")).unwrap().reason.starts_with("it runs kubelet 1.36.2"));
+        assert!(kubelet(&spec(), &name, Some(&api()), Some("1.38.0")).unwrap().reason.starts_with("it has the program of kubelet 1.38.0"));
+        assert_eq!(kubelet(&spec(), &name, None, None), None);
     }
 }

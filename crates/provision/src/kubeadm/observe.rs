@@ -36,8 +36,6 @@ pub struct KubeadmFacts {
     pub ports: Vec<u16>,
     /// The version of the API server in its manifest; nothing where there is none.
     pub server: Option<String>,
-    /// The version of the kubelet's program, on a member.
-    pub kubelet_version: Option<String>,
     /// What lies where kubeadm would take it for its own: files of another cluster, on a machine that is no member.
     pub leftovers: Vec<String>,
     /// The certificates of a control plane.
@@ -72,7 +70,7 @@ pub fn sections() -> Vec<Section> {
             ),
         ),
         Section::new("kubeadm/ca", "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt"),
-        Section::script("kubeadm/versions", include_str!("scripts/versions.sh")).var("begun", BEGUN),
+        Section::script("kubeadm/versions", include_str!("scripts/versions.sh")),
         Section::script("kubeadm/leftovers", &format!("{LEFTOVERS}leftovers\n")),
         Section::script("kubeadm/certificates", include_str!("scripts/certificates.sh")),
         Section::new(
@@ -99,7 +97,6 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
     let leftovers = if state == State::Fresh { answers.text("kubeadm/leftovers")? } else { "" };
     Ok(KubeadmFacts {
         server: version("server "),
-        kubelet_version: version("kubelet Kubernetes "),
         leftovers: leftovers.lines().take(MOST).map(str::to_owned).collect(),
         certificates: certificate::read(answers.text("kubeadm/certificates")?),
         state,
@@ -193,16 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_those_of_the_manifest_and_of_the_program() {
+    fn the_version_of_the_api_server_is_that_of_its_manifest() {
         let dir = tempfile::tempdir().unwrap();
-        let script = |root: &std::path::Path| {
-            let bin = root.join("bin");
-            make(root, &[("bin/kubelet", "#!/bin/sh\necho Kubernetes v1.36.2\n")]);
-            let chmod = std::process::Command::new("chmod").arg("755").arg(bin.join("kubelet")).status().unwrap();
-            assert!(chmod.success());
-            run(&format!("begun=/nowhere; PATH={}:$PATH\n{}", bin.display(), include_str!("scripts/versions.sh")), root)
-        };
-        assert_eq!(script(dir.path()), "", "a machine that is no member is not asked");
+        let script = |root: &std::path::Path| run(include_str!("scripts/versions.sh"), root);
+        assert_eq!(script(dir.path()), "", "a machine that is no control plane has none");
         make(
             dir.path(),
             &[
@@ -214,7 +205,7 @@ mod tests {
             ],
         );
         let text = script(dir.path());
-        assert_eq!(text, "server v1.36.2\nkubelet Kubernetes v1.36.2\n");
+        assert_eq!(text, "server v1.36.2\n");
         let answers = Answers::from_pairs([
             ("kubeadm/state", 0, "control-plane\nencrypted\nactive\n"),
             ("kubeadm/record", 0, "home\n"),
@@ -225,7 +216,7 @@ mod tests {
             ("kubeadm/certificates", 0, ""),
         ]);
         let facts = read(&answers).unwrap();
-        assert_eq!((facts.server.as_deref(), facts.kubelet_version.as_deref()), (Some("1.36.2"), Some("1.36.2")));
+        assert_eq!(facts.server.as_deref(), Some("1.36.2"));
         assert!(facts.leftovers.is_empty(), "on a member they are its own");
     }
 

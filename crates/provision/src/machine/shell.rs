@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const BUILTINS: [&str; 33] = [
+const BUILTINS: [&str; 34] = [
     ".",
     ":",
     "[",
@@ -23,6 +23,7 @@ const BUILTINS: [&str; 33] = [
     "mapfile",
     "printf",
     "pwd",
+    "hash",
     "read",
     "readarray",
     "return",

@@ -3,7 +3,7 @@
 # leaves the node. Both go to cryptsetup through pipes. Machine keys are random, so their KDF is made cheap; the recovery slot has the memory
 # of the second choice of RFC 9106, 4, and one pass more: fixed, so that no benchmark runs and any machine can open it. The tag "formatting"
 # is there while the header is made: a run that is cut off in between is known by it, and makes the whole header again.
-# With "lost" it is the header of a finished volume, and whatever is in its place is wiped. mapping.sh and forget.sh stand ahead.
+# The volume stays open, so that its filesystem can be made without the key being fetched once more. With "lost" it is the header of a finished volume, and whatever is in its place is wiped. mapping.sh and forget.sh stand ahead.
 # guard
 IFS= read -r recovery || true
 [ "${#recovery}" = "$length" ] || refuse "the recovery key has ${#recovery} characters instead of $length: it was cut off"
@@ -39,7 +39,7 @@ whole() {
     *'"priority":0'*) ;;
     *) return 1 ;;
   esac
-  opens --key-file <("$fetch" "$name") || return 1
+  opens --key-file <(machine) || return 1
   printf %s "$recovery" | opens --key-slot 7 --key-file -
 }
 finish() {
@@ -86,3 +86,4 @@ printf '{"type":"%s","keyslots":["0"],"volume":"%s","provider":"ssh-split"}' "$t
 # verify
 whole || unverified 'the machine key or the recovery key does not open it'
 finish
+cryptsetup open "${flags[@]}" --key-file <(machine) "$device" "$mapper"

@@ -12,12 +12,13 @@ read -r sectors < "$block/size"
 read -r numbers < "$block/dev"
 bytes=$((sectors * 512))
 echo "$real $bytes $numbers"
-users=$(
-  ls "$block/holders"
-  ls -d "$block/$name"* 2> /dev/null
-  findmnt -rn -S "$real" -o TARGET
-)
-echo "${users//$'\n'/ }"
+shopt -s nullglob
+users=("$block/holders"/* "$block/$name"*)
+users=("${users[@]##*/}")
+while IFS= read -r target; do
+  users+=("$target")
+done < <(findmnt -rn -S "$real" -o TARGET)
+echo "${users[*]}"
 signatures=$(wipefs -n --json "$real") || exit 1
 edge=$((bytes < 1048576 ? bytes : 1048576))
 status=0

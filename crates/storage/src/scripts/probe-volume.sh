@@ -1,27 +1,38 @@
 # shellcheck shell=bash disable=SC2154
 # Looks at the volume "name" on "device", opened as "mapper" and mounted at "path"; "length" bytes of its filesystem are shown. A line
 # each, then what the LV holds: signatures, and the two copies of a LUKS2 header as they are, as that one is damaged must show.
+# A process costs more than all that bash reads itself, and there are many volumes.
 shopt -s nullglob dotglob
 files=("$path"/*)
 if [ "${#files[@]}" -gt 0 ]; then echo "folder filled"; else echo "folder free"; fi
-echo "real $(readlink -m "$path")"
+opened=/dev/mapper/$mapper
+mapfile -t real < <(readlink -m -- "$path" "$opened" "$device")
+echo "real ${real[0]}"
 share=/etc/kubestead/share.d/$name
 if [ ! -e "$share" ]; then echo "share no"; elif [ "$(stat -c %s "$share")" = 64 ]; then echo "share yes"; else echo "share broken"; fi
-opened=/dev/mapper/$mapper
 if [ -b "$opened" ]; then
-  echo "open $(blockdev --getsize64 "$opened") $(blkid -p -o value -s TYPE "$opened")"
+  block=/sys/class/block/${real[1]##*/}
+  read -r sectors < "$block/size"
+  echo "open $((sectors * 512)) $(blkid -p -o value -s TYPE "$opened")"
   echo "start $(od -An -v -tx1 -w"$length" -N"$length" "$opened")"
-  below=("/sys/class/block/$(basename "$(readlink -f "$opened")")/slaves"/*/dev)
-  if [ "${#below[@]}" -gt 0 ]; then echo "below $(cat "${below[@]}" | tr '\n' ' ')"; else echo "below nothing"; fi
+  below=nothing
+  for slave in "$block/slaves"/*/dev; do
+    read -r number < "$slave"
+    below="${below#nothing} $number"
+  done
+  echo "below ${below# }"
 fi
 if [ ! -b "$device" ]; then
   echo absent
   exit 0
 fi
-block=/sys/class/block/$(basename "$(readlink -f "$device")")
-echo "numbers $(cat "$block/dev")"
+block=/sys/class/block/${real[2]##*/}
+read -r numbers < "$block/dev"
+echo "numbers $numbers"
 for holder in "$block/holders"/*; do
-  echo "holder $(cat "$holder/dm/name" 2> /dev/null || basename "$holder")"
+  user=${holder##*/}
+  if [ -r "$holder/dm/name" ]; then read -r user < "$holder/dm/name"; fi
+  echo "holder $user"
 done
 echo present
 wipefs -n --json "$device" || exit 1

@@ -2,25 +2,33 @@
 # Tells what is swapped on and what would be at the next boot, a line each: KIND, NAME and FILE with tabs between. KIND is `active`, `fstab`,
 # `unit` (of a package or a generator), `service`, `zram`, `partition`, or `own`: a unit that somebody wrote, which is not masked.
 swap_sources() {
-    local masked=no unit names=()
-    awk 'NR > 1 { print "active\t" $1 "\t/proc/swaps" }' /proc/swaps
+    local masked=no name kind options unit names=() services=()
+    # bash reads what it can itself: this runs at every look, and a process costs more.
+    while read -r name _; do
+        [ "$name" = Filename ] || printf 'active\t%s\t/proc/swaps\n' "$name"
+    done < /proc/swaps
     if [ -e /etc/fstab ]; then
-        awk '$1 !~ /^#/ && $3 == "swap" && $4 !~ /(^|,)noauto(,|$)/ { print "fstab\t" $1 "\t/etc/fstab" }' /etc/fstab
-    fi
-    [ "$(readlink /etc/systemd/system/swap.target)" != /dev/null ] || masked=yes
-    while read -r unit; do
-        names+=("$unit")
-    done < <(
-        systemctl list-units --all --plain --no-legend --type=swap | awk '{ print $1 }'
-        for unit in /etc/systemd/system/*.wants/*.swap /etc/systemd/system/*.requires/*.swap; do
-            [ ! -e "$unit" ] || printf '%s\n' "${unit##*/}"
-        done
-        for unit in /etc/systemd/system/*.wants/*.service; do
-            if [ -f "$unit" ] && grep -qE '^ExecStart.*[=/ ](swapon|zramswap|zramctl|zram-config|init-zram-swapping|dphys-swapfile|swapspace)( |$)' "$unit"; then
-                printf '%s\n' "${unit##*/}"
+        while read -r name _ kind options _ || [ -n "$name" ]; do
+            if [[ $name != \#* && $kind == swap && ,$options, != *,noauto,* ]]; then
+                printf 'fstab\t%s\t/etc/fstab\n' "$name"
             fi
-        done
-    )
+        done < /etc/fstab
+    fi
+    [ ! /etc/systemd/system/swap.target -ef /dev/null ] || masked=yes
+    while read -r name _; do
+        names+=("$name")
+    done < <(systemctl list-units --all --plain --no-legend --type=swap)
+    for unit in /etc/systemd/system/*.wants/*.swap /etc/systemd/system/*.requires/*.swap; do
+        [ ! -e "$unit" ] || names+=("${unit##*/}")
+    done
+    for unit in /etc/systemd/system/*.wants/*.service; do
+        [ ! -f "$unit" ] || services+=("$unit")
+    done
+    if [ "${#services[@]}" != 0 ]; then
+        while IFS= read -r unit; do
+            names+=("${unit##*/}")
+        done < <(grep -lE '^ExecStart.*[=/ ](swapon|zramswap|zramctl|zram-config|init-zram-swapping|dphys-swapfile|swapspace)( |$)' "${services[@]}")
+    fi
     if [ "${#names[@]}" != 0 ]; then
         systemctl show -p Id -p LoadState -p FragmentPath -p SourcePath -p WantedBy -p RequiredBy "${names[@]}" | awk -v masked="$masked" '
             function tell(    by, count, i, words, pulled, kind) {
@@ -46,6 +54,10 @@ swap_sources() {
             fi
         done
         # systemd-gpt-auto-generator(8) takes the ones of the root disk; Ubuntu has none.
-        [ ! -e /usr/lib/systemd/system-generators/systemd-gpt-auto-generator ] || lsblk -rno PATH,PARTTYPE | awk 'tolower($2) == "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f" { print "partition\t" $1 "\t" }'
+        if [ -e /usr/lib/systemd/system-generators/systemd-gpt-auto-generator ]; then
+            while read -r name kind; do
+                [ "${kind,,}" != 0657fd6d-a4ab-43c4-84e5-0933c84b4f4f ] || printf 'partition\t%s\t\n' "$name"
+            done < <(lsblk -rno PATH,PARTTYPE)
+        fi
     fi
 }

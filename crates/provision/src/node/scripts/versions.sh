@@ -18,17 +18,22 @@ fi
 while IFS= read -r line; do
     now[${line#* * }]=$line
 done < <(stat -c '%s %Y %n' "${names[@]/#/$folder/}" 2> /dev/null)
-mapfile -t pids < <(systemctl show -P MainPID kubelet containerd | grep .)
+pids=()
+while read -r pid; do
+    [ -z "$pid" ] || pids+=("$pid")
+done < <(systemctl show -P MainPID kubelet containerd)
 for i in "${!names[@]}"; do
     name=${names[i]}
-    path=$(command -v "$name") || continue
+    hash "$name" 2> /dev/null || continue
+    path=${BASH_CMDS[$name]}
     version=
     if [ "${wanted[i]}" = package ]; then
         version=package
     elif [ -n "${wanted[i]}" ] && [ -n "${now[$path]-}" ] && [ "${recorded[${now[$path]}]-}" = "${wanted[i]}" ]; then
         version=as-wanted
     fi
-    printf 'installed\t%s\t%s\n' "$name" "${version:-$(said "$path" "$name")}"
+    [ -n "$version" ] || version=$(said "$path" "$name")
+    printf 'installed\t%s\t%s\n' "$name" "$version"
     case $name in
     kubelet) pid=${pids[0]-0} ;;
     containerd) pid=${pids[1]-0} ;;
