@@ -400,23 +400,9 @@ mod tests {
 
         /// All names, sizes and modes below the folder.
         fn tree(&self) -> String {
-            run_now(
-                "find",
-                &[
-                    &self.0.to_string_lossy(),
-                    "-not",
-                    "-type",
-                    "d",
-                    "-not",
-                    "-name",
-                    "turn",
-                    "-not",
-                    "-name",
-                    "alive",
-                    "-printf",
-                    "%P %s %m\\n",
-                ],
-            )
+            let words = "-not -type d -not -name turn -not -name alive -printf %P\t%s\t%m\n";
+            let folder = self.0.to_string_lossy();
+            run_now("find", &[&*folder].into_iter().chain(words.split(' ')).collect::<Vec<_>>())
         }
 
         async fn save(&self, name: &str) -> Result<Snapshot, String> {
@@ -457,7 +443,7 @@ mod tests {
         std::fs::remove_dir_all(place.path("lab")).unwrap();
         place.restore("before-upgrade", false).await.unwrap();
         let kept =
-            |tree: &str| tree.lines().filter(|l| l.starts_with("lab/") && !l.contains(".json ")).map(str::to_owned).collect::<Vec<_>>();
+            |tree: &str| tree.lines().filter(|l| l.starts_with("lab/") && !l.contains(".json\t")).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(kept(&place.tree()), kept(&before));
         assert_eq!(place.1.files().spec().unwrap().machines.len(), 1);
         // The snapshot is not used up.
