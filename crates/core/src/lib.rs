@@ -6,6 +6,7 @@
 //! The four traits stand here, below both sides that need them, each with a twin for tests in [`twin`]:
 //! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`]. Feature `mock` adds a mock of each, made by mockall.
 
+pub mod claim;
 pub mod command;
 pub mod diagnostic;
 pub mod event;

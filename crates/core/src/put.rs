@@ -9,7 +9,7 @@ use crate::command::Stdin;
 use crate::fact::Gap;
 use crate::host::Host;
 use crate::outcome::Done;
-use crate::probe::Section;
+use crate::probe::{Answers, Section};
 use crate::procedure::{Procedure, ProcedureError};
 
 /// A file that is ours alone, with its text.
@@ -50,10 +50,13 @@ pub fn digest(content: impl AsRef<[u8]>) -> String {
 /// What kubestead wrote on a host, as `sha256sum` prints it: so that a file of somebody else, or one that was changed since, is never replaced
 /// without a word.
 pub const MANIFEST: &str = "/etc/kubestead/files";
+/// There while files are written that must be loaded, until they are: a cut leaves it.
+pub const PENDING: &str = "/etc/kubestead/reload-pending";
 /// Programs that were installed and verified: lines of `sha256 size mtime path`. They are too large to be read at every look.
 pub const INSTALLED: &str = "/var/lib/kubestead/installed";
 
-/// The procedure of a file, with the functions around the manifest ahead of its guard: `sum_of`, `recorded`, `record`, `keep_copy`, `marked`.
+/// The procedure of a file, with the functions around the manifest ahead of its guard: `sum_of`, `recorded`, `record`, `announce`, `keep_copy`,
+/// `marked`, `only_ours`.
 pub fn with_manifest(text: &str) -> Procedure {
     let mut procedure = Procedure::script(text).var("manifest", MANIFEST);
     procedure.guard = format!("{}\n{}", include_str!("scripts/manifest.sh"), procedure.guard);
@@ -102,18 +105,22 @@ pub fn record(files: &[(String, String)]) -> Procedure {
         .list("sums", files.iter().map(|(_, sum)| sum))
 }
 
-/// The section that looks at files of ours, for [`Files::read`].
-pub fn section(name: impl Into<String>, files: &[Owned]) -> Section {
-    Section::script(name, include_str!("scripts/files.sh"))
-        .var("manifest", MANIFEST)
-        .list("paths", files.iter().map(|f| &f.path))
-        .list("sums", files.iter().map(|f| digest(&f.text)))
+/// The name of [`section`].
+pub const SECTION: &str = "files";
+
+/// The section that looks at files of ours, those of all domains of a host at once, for [`Files::of`]. Of `places` it tells only what is no
+/// regular file: programs are too large to be read each time, and some files are not ours alone.
+pub fn section<P: AsRef<str>, Q: AsRef<str>>(paths: impl IntoIterator<Item = P>, places: impl IntoIterator<Item = Q>) -> Section {
+    let section = Section::script(SECTION, include_str!("scripts/files.sh")).var("manifest", MANIFEST).var("pending", PENDING);
+    section.list("paths", paths).list("places", places)
 }
 
 /// What is where files of ours belong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Files {
+    /// Whether files were written that were perhaps not loaded.
+    pub pending: bool,
     /// The manifest: for each path the sums that kubestead wrote there.
     pub written: BTreeMap<String, BTreeSet<String>>,
     /// What is there.
@@ -171,12 +178,18 @@ pub enum Standing {
 }
 
 impl Files {
+    /// What a probe with [`section`] answered.
+    pub fn of(answers: &Answers) -> Result<Self, Gap> {
+        Self::read(answers.text(SECTION)?)
+    }
+
     /// Reads the answer of [`section`].
     pub fn read(text: &str) -> Result<Self, Gap> {
         let mut files = Self::default();
         let mut headings: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in text.lines() {
             match line.split('\t').collect::<Vec<_>>()[..] {
+                ["p"] => files.pending = true,
                 ["w", sum, path] => _ = files.written.entry(path.to_owned()).or_default().insert(sum.to_owned()),
                 ["h", path, heading] => headings.entry(path.to_owned()).or_default().push(heading.trim().to_owned()),
                 ["o", path] => _ = files.found.insert(path.to_owned(), Found::Other),
@@ -198,12 +211,21 @@ impl Files {
     /// Files as they are after these were written; for tests and models.
     pub fn holding<'a>(files: impl IntoIterator<Item = &'a Owned>) -> Self {
         let mut all = Self::default();
-        for file in files {
-            let sum = digest(&file.text);
-            all.written.entry(file.path.clone()).or_default().insert(sum.clone());
-            all.found.insert(file.path.clone(), Found::File { sum, mark: Mark::None, headings: Vec::new() });
-        }
+        files.into_iter().for_each(|file| all.put(file));
         all
+    }
+
+    /// What is so after a file was written; for models.
+    pub fn put(&mut self, file: &Owned) {
+        let sum = digest(&file.text);
+        self.written.insert(file.path.clone(), BTreeSet::from([sum.clone()]));
+        self.found.insert(file.path.clone(), Found::File { sum, mark: Mark::None, headings: Vec::new() });
+    }
+
+    /// What is so after somebody wrote a file; for tests.
+    pub fn foreign(&mut self, path: &str, text: &str) {
+        let headings = text.lines().filter(|l| l.starts_with('[')).map(str::to_owned).collect();
+        self.found.insert(path.to_owned(), Found::File { sum: digest(text), mark: Mark::None, headings });
     }
 
     /// Whether the manifest says that kubestead wrote what has that sum there.
@@ -277,7 +299,10 @@ mod tests {
         }
 
         fn text(&self, script: &str) -> String {
-            script.replace("/run/kubestead.act", &self.path("act")).replace(MANIFEST, &self.path("files"))
+            script
+                .replace("/run/kubestead.act", &self.path("act"))
+                .replace(MANIFEST, &self.path("files"))
+                .replace(PENDING, &self.path("pending"))
         }
 
         /// Its status, after it has read as much of the contents, and what it said.
@@ -296,11 +321,10 @@ mod tests {
         }
 
         fn look(&self, files: &[Owned]) -> Files {
-            let command = crate::probe::command(&[section("files", files)], "n1");
+            let command = crate::probe::command(&[section(files.iter().map(|f| &f.path), [self.path("place")])], "n1");
             let script = self.text(&command.script());
             let out = Command::new("bash").env("LC_ALL", "C").args(["-c", &script]).output().unwrap();
-            let answers = crate::probe::parse(&out.stdout, "n1").unwrap();
-            Files::read(answers.text("files").unwrap()).unwrap()
+            Files::of(&crate::probe::parse(&out.stdout, "n1").unwrap()).unwrap()
         }
 
         fn owned(&self, name: &str, text: &str) -> Owned {
@@ -400,12 +424,17 @@ mod tests {
         let (old, new) = (root.owned("a/f", "old\n"), root.owned("a/f", "new\n"));
         root.put(std::slice::from_ref(&old));
         let mut cut = put_texts(std::slice::from_ref(&new));
-        cut.act = cut.act.replace("    note\n", "    note\n    exit 7\n");
-        assert_eq!(root.run(&cut, b"new\n").0, Some(7));
-        assert_eq!(root.read("files").lines().count(), 2);
-        assert_eq!((root.read("a/f").as_str(), root.look(std::slice::from_ref(&new)).standing(&new)), ("old\n", Standing::Ours));
-        assert_eq!(root.put(std::slice::from_ref(&new)).0, Some(0));
-        assert_eq!(root.read("files"), format!("{}  {}\n", digest("new\n"), new.path));
+        cut.act = cut.act.replace("    note announce\n", "    note announce\n    exit 7\n");
+        for before in ["old\n", "# Written by kubestead.\n"] {
+            assert_eq!(root.run(&cut, b"new\n").0, Some(7));
+            assert_eq!(root.read("files").lines().count(), 2);
+            assert_eq!((root.read("a/f").as_str(), root.look(std::slice::from_ref(&new)).standing(&new)), (before, Standing::Ours));
+            assert_eq!(root.put(std::slice::from_ref(&new)).0, Some(0));
+            assert_eq!(root.read("files"), format!("{}  {}\n", digest("new\n"), new.path));
+            // Then one of an earlier version, which kept no manifest.
+            std::fs::write(root.path("files"), "").unwrap();
+            std::fs::write(root.path("a/f"), "# Written by kubestead.\n").unwrap();
+        }
     }
 
     /// Every content under every manifest: what the plan is made on is what the guard finds.
@@ -443,6 +472,14 @@ mod tests {
     }
 
     #[test]
+    fn a_writing_that_was_not_taken_to_its_end_is_seen() {
+        let root = Root::new();
+        assert!(!root.look(&[]).pending);
+        std::fs::write(root.path("pending"), "").unwrap();
+        assert!(root.look(&[]).pending);
+    }
+
+    #[test]
     fn links_and_folders_are_told_apart_and_noise_is_a_gap() {
         let root = Root::new();
         let (link, folder) = (root.owned("a/link", "x"), root.owned("a/folder", "x"));
@@ -450,6 +487,11 @@ mod tests {
         std::fs::create_dir(&folder.path).unwrap();
         let found = root.look(&[link.clone(), folder.clone()]);
         assert_eq!((found.standing(&link), found.standing(&folder)), (Standing::Other, Standing::Other));
+        std::fs::write(root.path("place"), "a program").unwrap();
+        assert!(!root.look(&[]).found.contains_key(&root.path("place")), "it is not read");
+        std::fs::remove_file(root.path("place")).unwrap();
+        std::os::unix::fs::symlink("/bin/true", root.path("place")).unwrap();
+        assert_eq!(root.look(&[]).found.get(&root.path("place")), Some(&Found::Other));
         for bad in ["f\tnosum\t-\t/a", "what", "w\t/a", "\t\t\t\t"] {
             assert!(Files::read(bad).is_err(), "{bad:?}");
         }

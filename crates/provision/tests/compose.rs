@@ -1,6 +1,9 @@
 //! All domains together: what is seen of machines that hold nothing, and the one plan of examples/three-nodes for them.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "compose/files.rs"]
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -55,7 +58,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         ("storage/lvm".to_owned(), 0, "{\"report\": []}".to_owned()),
         ("storage/mounts".to_owned(), 0, String::new()),
         ("storage/tabs".to_owned(), 0, "@@\n".to_owned()),
-        ("storage/files".to_owned(), 0, String::new()),
+        ("files".to_owned(), 0, String::new()),
     ];
     for device in spec.groups.values().flatten() {
         answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\"signatures\": []}\n".to_owned()));

@@ -1,5 +1,6 @@
 //! What can be done to a host's storage.
 
+use kubestead_core::claim::Adoption;
 use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub enum Action {
         /// Which.
         volume: Volume,
     },
+    /// Adopts or writes down a file before one of ours takes its place.
+    Adoption(Adoption),
     /// Writes files of ours.
     Files {
         /// Which.
@@ -92,4 +95,24 @@ pub enum Action {
         /// Which.
         volume: Volume,
     },
+}
+
+impl Action {
+    /// The files of ours that it writes whole.
+    pub fn writes(&self) -> &[Owned] {
+        match self {
+            Self::Files { files } | Self::Boot { files, .. } => files,
+            Self::Group { .. }
+            | Self::Extend { .. }
+            | Self::Create { .. }
+            | Self::Share { .. }
+            | Self::Format { .. }
+            | Self::Mkfs { .. }
+            | Self::Adoption(_)
+            | Self::Mount { .. }
+            | Self::Grow { .. }
+            | Self::Directories { .. }
+            | Self::Wipe { .. } => &[],
+        }
+    }
 }

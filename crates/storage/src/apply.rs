@@ -1,18 +1,19 @@
 //! One action: guard, act, verify. Every guard looks again at the last moment, under a lock on the device where it is formatted.
 
+use kubestead_core::claim::Adoption;
 use kubestead_core::command::{Stdin, quote};
 use kubestead_core::host::Host;
 use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
-use kubestead_core::put::{Owned, put_texts};
+use kubestead_core::put::{Owned, PENDING, put_texts};
 use kubestead_core::secret::Secret;
 
 use crate::action::Action;
 use crate::error::Error;
 use crate::key;
-use crate::marks::{FORMATTING, MKFS, NEW, PENDING, TOKEN, VOLUME, physical_uuid};
+use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid};
 use crate::spec::{EXTENT, Filesystem, Volume};
 use crate::unit::{self, FETCH};
 
@@ -56,6 +57,8 @@ fn describe(action: &Action, host: &str) -> String {
         Action::Share { volume } => ("make the key share of", volume.name.to_string()),
         Action::Format { volume, .. } => ("encrypt", volume.device()),
         Action::Mkfs { volume } => ("make the filesystem of", volume.device()),
+        Action::Adoption(Adoption::Adopt { path, .. }) => ("adopt", path.clone()),
+        Action::Adoption(Adoption::Record { .. }) => ("write down", "files that are as they shall be".to_owned()),
         Action::Files { files } => ("write", files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Boot { volumes, .. } => ("have mounted at boot", volumes.iter().map(|v| v.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Mount { volume } => ("mount", volume.path.clone()),
@@ -72,6 +75,7 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Group { group, devices, lost } => make_group(group, devices, lost),
         Action::Extend { group, members, devices } => extend(group, members, devices),
         Action::Create { volume, replaces, lost } => create(volume, *replaces, *lost),
+        Action::Adoption(adoption) => adoption.procedure(),
         Action::Share { volume } => share(volume),
         Action::Mkfs { volume } => mkfs(volume),
         Action::Mount { volume } => mount(volume),

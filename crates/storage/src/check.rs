@@ -1,5 +1,6 @@
 //! Invariants over a spec, and over a plan: the second pair of eyes before anything is done.
 
+use kubestead_core::claim;
 use kubestead_core::fact::Fact;
 use kubestead_core::plan::Step;
 
@@ -11,7 +12,19 @@ use crate::spec::{HostStorage, Volume};
 /// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage.
 pub fn steps<'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
     let steps: Vec<&Step<Action>> = steps.into_iter().collect();
-    steps.iter().filter_map(|step| fault(facts, step, &steps).map(|why| format!("{}: {why}", step.id))).collect()
+    let storage = steps.iter().filter_map(|step| fault(facts, step, &steps).map(|why| format!("{}: {why}", step.id)));
+    storage.chain(steps.iter().filter_map(|step| replaced(facts, step))).collect()
+}
+
+/// Why a step would replace a file that is not ours.
+fn replaced(facts: &StorageFacts, step: &Step<Action>) -> Option<String> {
+    match (&facts.files, &step.action) {
+        (Fact::Known(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
+        (Fact::Known(files), action) => claim::fault(files, step, action.writes()),
+        (Fact::Unknown(_) | Fact::Absent, action) => {
+            (!action.writes().is_empty()).then(|| format!("{}: what is where its files belong was not seen", step.id))
+        }
+    }
 }
 
 fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Option<String> {
@@ -78,7 +91,7 @@ fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Op
             let made = all.iter().any(|s| matches!(&s.action, Action::Mkfs { volume: v } if v.name == volume.name));
             (!same && !made).then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
         }),
-        Action::Share { .. } | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
+        Action::Share { .. } | Action::Adoption(_) | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
     }
 }
 

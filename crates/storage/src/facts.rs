@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
+use kubestead_core::put::Files;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::Volume;
@@ -24,8 +25,8 @@ pub struct StorageFacts {
     pub volumes: BTreeMap<Name, VolumeFacts>,
     /// Volumes of which somebody else knows that they were finished, and how: `2 persistent volumes on it are bound`. Not read here.
     pub witnesses: BTreeMap<Name, String>,
-    /// sha256 of files of ours that are there.
-    pub files: Fact<BTreeMap<String, String>>,
+    /// What is where our files belong.
+    pub files: Fact<Files>,
     /// Folders below the root of persistent volumes, when it is mounted.
     pub directories: Vec<String>,
 }

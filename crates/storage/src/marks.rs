@@ -1,4 +1,4 @@
-//! What marks a thing as ours: tags of an LV, the token in a header, the UUID of a physical volume, a file while files are written.
+//! What marks a thing as ours: tags of an LV, the token in a header, the UUID of a physical volume.
 
 use kubestead_core::name::Name;
 use sha2::{Digest, Sha256};
@@ -11,8 +11,6 @@ pub const VOLUME: &str = "kubestead:volume";
 pub const FORMATTING: &str = "kubestead:formatting";
 /// On the LV while its filesystem is made: one that is there already is then ours to make again.
 pub const MKFS: &str = "kubestead:mkfs";
-/// There while files are written and not yet loaded: a run that is cut off in between leaves it, and the next one does both again.
-pub const PENDING: &str = "/etc/kubestead/reload-pending";
 /// The type of our token in a LUKS2 header.
 pub const TOKEN: &str = "kubestead";
 

@@ -1,7 +1,6 @@
 //! What each action does to the facts: for tests, and to see ahead.
 
 use kubestead_core::fact::Fact;
-use kubestead_core::put::digest;
 
 use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
 use crate::plan::{Action, capacity, extent, round_up};
@@ -58,9 +57,15 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 (logical.new, logical.mkfs) = (false, false);
             }
         }),
+        Action::Adoption(adoption) => {
+            if let Fact::Known(known) = &mut facts.files {
+                adoption.model(known);
+            }
+        }
         Action::Files { files } => {
             if let Fact::Known(known) = &mut facts.files {
-                known.extend(files.iter().map(|f| (f.path.clone(), digest(&f.text))));
+                files.iter().for_each(|file| known.put(file));
+                known.pending = false;
             }
         }
         Action::Boot { files, volumes } => {

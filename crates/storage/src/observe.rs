@@ -6,20 +6,19 @@ mod volume;
 
 use std::collections::BTreeMap;
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::probe::{Answers, Section};
+use kubestead_core::put::Files;
 
 pub(crate) use volume::mount_point;
 
 pub use crate::facts::{Device, Folder, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts};
-pub use crate::marks::{FORMATTING, MKFS, NEW, PENDING, TOKEN, VOLUME};
+pub use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME};
 use crate::report::{Lvm, Wipefs, json, number};
 use crate::spec::{HostStorage, Volume};
 use crate::superblock::LENGTH;
-use crate::unit;
 
-/// The sections of the probe.
+/// The sections of the probe, beside [`kubestead_core::put::section`] with [`crate::unit::own_files`].
 pub fn sections(spec: &HostStorage) -> Vec<Section> {
     if spec.volumes.is_empty() && spec.groups.is_empty() {
         return Vec::new();
@@ -27,8 +26,6 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     let mut found = vec![
         Section::script("storage/lvm", include_str!("scripts/probe-lvm.sh")),
         Section::script("storage/tabs", include_str!("scripts/probe-tabs.sh")),
-        // Files that systemd has perhaps not read yet count as not written.
-        Section::new("storage/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files(spec).join(" "))),
         Section::new("storage/dev", format!("cd /dev && ls -d {} 2>/dev/null; true", names(spec))),
     ];
     for device in spec.groups.values().flatten() {
@@ -45,11 +42,6 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
         ));
     }
     found
-}
-
-fn files(spec: &HostStorage) -> Vec<String> {
-    let units = spec.volumes.iter().flat_map(unit::units);
-    unit::common(spec).into_iter().chain(units).chain(unit::require_mounts(spec)).map(|f| quote(&f.path)).collect()
 }
 
 /// The names of the groups; one that is never below /dev, too, as `ls` without names lists all.
@@ -105,17 +97,9 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
         groups,
         volumes: spec.volumes.iter().map(|v| (v.name.clone(), volume::read(v, answers, &lvm))).collect(),
         witnesses: BTreeMap::new(),
-        files: Fact::from_result(answers.text("storage/files").map(read_sums)),
+        files: Fact::from_result(Files::of(answers)),
         directories: answers.text("storage/directories").map(|t| t.lines().map(str::to_owned).collect()).unwrap_or_default(),
     }
-}
-
-/// `sha256sum` lines: path to sum.
-pub fn read_sums(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix('\\').map_or_else(|| line.split_once("  "), |l| l.split_once("  ")))
-        .map(|(sum, path)| (path.replace("\\\\", "\\"), sum.to_owned()))
-        .collect()
 }
 
 /// The UUID that a physical volume of ours gets.

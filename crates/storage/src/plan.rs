@@ -5,11 +5,11 @@ mod volumes;
 
 use std::collections::BTreeSet;
 
+use kubestead_core::claim::{Claim, Claims};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
-use kubestead_core::put::digest;
 
 pub use crate::action::Action;
 use crate::facts::{StorageFacts, VolumeFacts};
@@ -19,18 +19,23 @@ use crate::unit;
 
 /// The steps of one host, and what is held.
 pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
+    if spec.volumes.is_empty() && spec.groups.is_empty() {
+        return Part::default();
+    }
+    let claims = match claims(spec, facts) {
+        Ok(claims) => claims,
+        Err(held) => return Part { steps: Vec::new(), held },
+    };
     let mut planner = Planner {
         spec,
         facts,
+        claims,
         part: Part::default(),
         target: Target::Host(spec.node.to_string()),
         groups: BTreeSet::new(),
         whole: Vec::new(),
         moved: false,
     };
-    if spec.volumes.is_empty() && spec.groups.is_empty() {
-        return planner.part;
-    }
     planner.groups();
     planner.room();
     let mut volumes: Vec<&Volume> = spec.volumes.iter().collect();
@@ -49,12 +54,25 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
         planner.files("services", "require-mounts", why, unit::require_mounts(spec), mounts.clone());
     }
     planner.directories(mounts, &anew);
-    planner.part
+    let mut part = planner.claims.into_part("storage", Action::Adoption);
+    part.extend(planner.part);
+    part
+}
+
+/// What was seen of the host's files; the error is what is held, as without them nothing can be opened at boot.
+fn claims<'a>(spec: &'a HostStorage, facts: &'a StorageFacts) -> Result<Claims<'a>, Vec<Held>> {
+    let unseen = |reason: String| vec![Held::new(format!("{}/files", spec.node), reason, "mend this, then plan again")];
+    match &facts.files {
+        Fact::Known(files) => Claims::new(spec.node.as_str(), files, unit::own_files(spec).iter().map(|f| &f.path)),
+        Fact::Unknown(gap) => Err(unseen(gap.to_string())),
+        Fact::Absent => Err(unseen("what is where its files belong was not looked at".to_owned())),
+    }
 }
 
 struct Planner<'a> {
     spec: &'a HostStorage,
     facts: &'a StorageFacts,
+    claims: Claims<'a>,
     part: Part<Action>,
     target: Target,
     /// Groups that exist or will.
@@ -132,37 +150,32 @@ impl Planner<'_> {
 
     fn boot_of(&mut self, object: &str, whole: &[&Whole]) {
         let units = whole.iter().flat_map(|w| unit::units(w.volume)).collect();
-        let files = self.changed(object, units);
+        let Claim { changed: files, after } = self.claim(units);
         let lacks = |w: &Whole| {
             let (crypttab, fstab) = (unit::crypttab(w.volume), unit::fstab(w.volume));
             w.lost || w.facts.crypttab.as_deref() != Some(&crypttab) || w.facts.fstab.as_deref() != Some(&fstab)
         };
         let volumes: Vec<Volume> = whole.iter().filter(|w| lacks(w)).map(|w| w.volume.clone()).collect();
         if !files.is_empty() || !volumes.is_empty() {
-            let made = whole.iter().map(|w| self.id(w.volume.name.as_str(), "mkfs")).collect();
+            let made = whole.iter().map(|w| self.id(w.volume.name.as_str(), "mkfs"));
+            let after = made.chain(after).collect();
             let why = "what opens and mounts them at boot: units, lines in crypttab and fstab".to_owned();
-            self.step(object, "boot", Action::Boot { files, volumes }, why, made);
+            self.step(object, "boot", Action::Boot { files, volumes }, why, after);
         }
     }
 
-    fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, after: BTreeSet<StepId>) {
-        let files = self.changed(object, files);
+    fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, mut after: BTreeSet<StepId>) {
+        let Claim { changed: files, after: adopted } = self.claim(files);
         if !files.is_empty() {
+            after.extend(adopted);
             self.step(object, deed, Action::Files { files }, why.to_owned(), after);
         }
     }
 
-    /// Those that are not there as they should be; none when that was not seen, which is held.
-    fn changed(&mut self, object: &str, files: Vec<Owned>) -> Vec<Owned> {
-        match &self.facts.files {
-            Fact::Known(known) => files.into_iter().filter(|f| known.get(&f.path) != Some(&digest(&f.text))).collect(),
-            Fact::Absent => Vec::new(),
-            Fact::Unknown(gap) => {
-                let reason = gap.to_string();
-                self.held(object, reason, "mend this, then plan again");
-                Vec::new()
-            }
-        }
+    /// Those that are not there as they shall be: all of them, when systemd has perhaps not read them yet.
+    fn claim(&mut self, files: Vec<Owned>) -> Claim {
+        let claim = self.claims.claim(&files);
+        if self.claims.pending() { Claim { changed: files, ..claim } } else { claim }
     }
 
     fn directories(&mut self, mut mounts: BTreeSet<StepId>, anew: &BTreeSet<StepId>) {

@@ -91,6 +91,14 @@ pub fn require_mounts(spec: &HostStorage) -> Vec<Owned> {
     found
 }
 
+/// All files that are ours alone on a host with volumes.
+pub fn own_files(spec: &HostStorage) -> Vec<Owned> {
+    if spec.volumes.is_empty() && spec.groups.is_empty() {
+        return Vec::new();
+    }
+    common(spec).into_iter().chain(spec.volumes.iter().flat_map(units)).chain(require_mounts(spec)).collect()
+}
+
 /// The volume's line in /etc/crypttab.
 pub fn crypttab(volume: &Volume) -> String {
     let discard = if volume.discard { ",discard" } else { "" };

@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kubestead_core::claim::Adoption;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Plan, Risk};
 use kubestead_core::probe::Answers;
+use kubestead_core::put::{Files, Found, Owned};
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
+use kubestead_storage::unit;
 use sha2::{Digest, Sha256};
 
 const DISK: &str = "/dev/disk/by-id/ubd-kube1-data";
@@ -57,7 +60,7 @@ fn blank() -> Answers {
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
         ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
-        ("storage/files", 0, String::new()),
+        ("files", 0, String::new()),
         (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
         ("storage/volume:kubelet", 0, absent("/var/lib/kubelet")),
         ("storage/volume:volkube", 0, absent("/var/lib/kubestead/volumes")),
@@ -333,6 +336,68 @@ fn somebody_elses_files_lines_and_mounts_are_left_alone() {
     let part =
         grown(|f| f.volumes.get_mut(&name("volkube")).unwrap().fstab = Some("UUID=1 /var/lib/kubestead/volumes ext4 defaults 0 2".into()));
     assert!(held(&part).contains("somebody else"));
+}
+
+/// A machine of which nothing is left to do, but for what is changed of its files.
+fn with_files(change: impl FnOnce(&mut Files)) -> StorageFacts {
+    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let mut made = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    let Fact::Known(files) = &mut made.files else { panic!("they are seen") };
+    change(files);
+    made
+}
+
+#[test]
+fn every_file_of_somebody_else_asks_and_is_written_after_its_copy() {
+    let all = unit::own_files(&spec());
+    assert!(all.len() > 10);
+    for file in &all {
+        let foreign: [&dyn Fn(&mut Files); 2] =
+            [&|f| f.foreign(&file.path, "theirs\n"), &|f| _ = (f.written.remove(&file.path), f.foreign(&file.path, "theirs\n"))];
+        for change in foreign {
+            let seen = with_files(change);
+            let part = plan(&spec(), &seen);
+            let (adopt, write) = (&part.steps[0], &part.steps[1]);
+            assert_eq!((part.steps.len(), adopt.id.0.as_str()), (2, format!("kube1{}/adopt", file.path).as_str()));
+            assert!(adopt.needs_consent() && matches!(&adopt.action, Action::Adoption(Adoption::Adopt { path, .. }) if *path == file.path));
+            assert!(write.after.contains(&adopt.id) && write.action.writes() == [file.clone()], "{write:?}");
+            let after = part.steps.iter().fold(seen, |facts, step| model(&step.action, facts));
+            assert!(plan(&spec(), &after).steps.is_empty());
+        }
+        let part = plan(&spec(), &with_files(|f| _ = f.found.remove(&file.path)));
+        assert!(part.steps.len() == 1 && !part.steps[0].needs_consent(), "{:?}", ids(&part));
+        let part = plan(&spec(), &with_files(|f| _ = f.found.insert(file.path.clone(), Found::Other)));
+        assert!(part.steps.is_empty() && held(&part).starts_with(&format!("kube1{}: ", file.path)), "{}", held(&part));
+    }
+}
+
+#[test]
+fn files_that_were_perhaps_not_loaded_are_written_again_and_what_is_so_is_written_down() {
+    let files: usize = plan(&spec(), &with_files(|f| f.pending = true)).steps.iter().map(|s| s.action.writes().len()).sum();
+    assert_eq!(files, unit::own_files(&spec()).len());
+    let seen = with_files(|f| f.written.clear());
+    let part = plan(&spec(), &seen);
+    assert_eq!(ids(&part), ["kube1/storage/record"]);
+    assert!(plan(&spec(), &model(&part.steps[0].action, seen)).steps.is_empty());
+}
+
+#[test]
+fn without_a_look_at_its_files_nothing_is_done_and_a_step_that_writes_one_is_found() {
+    for files in [Fact::Unknown(Gap::new("files ended with status 1")), Fact::Absent] {
+        let part = plan(&spec(), &StorageFacts { files, ..facts() });
+        assert!(part.steps.is_empty() && held(&part).starts_with("kube1/files: "), "{}", held(&part));
+    }
+    let steps = plan(&spec(), &facts()).steps;
+    let writes = |s: &&kubestead_core::plan::Step<Action>| !s.action.writes().is_empty();
+    let count = steps.iter().filter(writes).count();
+    let mut seen = facts();
+    let Fact::Known(files) = &mut seen.files else { panic!("they are seen") };
+    let path = |file: &Owned| file.path.clone();
+    unit::own_files(&spec()).iter().map(path).for_each(|path| files.foreign(&path, "theirs\n"));
+    let found = kubestead_storage::check::steps(&seen, &steps);
+    assert!(found.len() == count && found.iter().all(|why| why.contains("would be replaced, which is not ours")), "{found:?}");
+    seen.files = Fact::Unknown(Gap::new("no answer"));
+    assert_eq!(kubestead_storage::check::steps(&seen, &steps).len(), count);
 }
 
 /// The two copies of a LUKS2 header with this metadata; one without metadata has no JSON that loads.
@@ -665,7 +730,7 @@ fn lvm(devices: &[&str], report: &str) -> (HostStorage, StorageFacts) {
     }
     answers.push(("storage/mounts".to_owned(), 0, String::new()));
     answers.push(("storage/tabs".to_owned(), 0, "@@\n@@\n".to_owned()));
-    answers.push(("storage/files".to_owned(), 0, String::new()));
+    answers.push(("files".to_owned(), 0, String::new()));
     let facts = read(&spec, &Answers::from_pairs(answers));
     (spec, facts)
 }

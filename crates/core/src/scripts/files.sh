@@ -1,8 +1,12 @@
 # shellcheck shell=bash disable=SC2154
-# Tells what files hold, and the manifest, a line each with tabs between: `w SUM PATH` was written by kubestead; `f SUM MARK PATH` is there, MARK
-# being `kubestead` (by its name or its first lines), `package` (as its package ships it) or `-`; `o PATH` is something else than a regular
-# file; `h PATH HEADING` is a heading of a file that nobody knows: what it configures, without values.
-# Needs the lists `paths` and `sums` (what each shall hold), and `manifest`.
+# Tells what files hold, and the manifest, a line each with tabs between: `p` when files were written and perhaps not loaded; `w SUM PATH` was
+# written by kubestead; `f SUM MARK PATH` is there, MARK being `kubestead` (by its name or its first lines), `package` (as its package ships it) or
+# `-`; `o PATH` is something else than a regular file; `h PATH HEADING` is a heading of a file that the manifest does not know: what it configures,
+# without values. Of `places` it tells only what is no regular file. Needs the lists `paths` and `places`, `manifest`, and `pending`: the mark of a
+# writing that was not taken to its end.
+if [ -e "$pending" ]; then
+    echo p
+fi
 declare -A known=()
 if [ -f "$manifest" ]; then
     while IFS= read -r line; do
@@ -21,13 +25,21 @@ shipped() {
     # shellcheck disable=SC2016 # dpkg's own
     dpkg-query -W -f '${Conffiles}\n' | grep -qxF -- " $1 ${sum%% *}"
 }
-# One process for all of them: there are a dozen on every node.
+# One process for all of them: there are two dozen on every node.
 regular=()
 declare -A now=()
+is_other() {
+    [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }
+}
 for path in "${paths[@]}"; do
-    if [ -f "$path" ] && [ ! -L "$path" ]; then
+    if is_other "$path"; then
+        printf 'o\t%s\n' "$path"
+    elif [ -e "$path" ]; then
         regular+=("$path")
-    elif [ -e "$path" ] || [ -L "$path" ]; then
+    fi
+done
+for path in "${places[@]}"; do
+    if is_other "$path"; then
         printf 'o\t%s\n' "$path"
     fi
 done
@@ -36,12 +48,11 @@ if [ "${#regular[@]}" != 0 ]; then
         now[${line#*  }]=${line%%  *}
     done < <(sha256sum -z -- "${regular[@]}")
 fi
-for i in "${!paths[@]}"; do
-    path=${paths[i]}
+for path in "${paths[@]}"; do
     sum=${now[$path]-}
     [ -n "$sum" ] || continue
     mark=-
-    if [ "$sum" != "${sums[i]}" ] && [[ "${known[$path]-} " != *" $sum "* ]]; then
+    if [[ "${known[$path]-} " != *" $sum "* ]]; then
         if [[ $path == *kubestead* ]] || grep -q 'Written by kubestead' < <(head -c 512 "$path"); then
             mark=kubestead
         elif shipped "$path"; then

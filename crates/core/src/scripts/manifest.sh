@@ -47,6 +47,18 @@ record() {
     mv -fT "$new" "$manifest"
     sync "${manifest%/*}"
 }
+# [SUM PATH]...: the same before these take their places: what lies there of an earlier version, which kept no manifest, is written down too, so
+# that a cut before its end does not make it somebody else's.
+announce() {
+    local i path pairs=("$@")
+    for ((i = 2; i <= $#; i += 2)); do
+        path=${!i}
+        if [ -f "$path" ] && [ -z "${known[$path]-}" ]; then
+            pairs+=("$(sum_of "$path")" "$path")
+        fi
+    done
+    record "${pairs[@]}"
+}
 # PATH: keeps a copy beside it, under a name that is free.
 keep_copy() {
     local copy=$1.before-kubestead number=0 part
@@ -69,4 +81,28 @@ marked() {
     *kubestead*) return 0 ;;
     esac
     grep -q 'Written by kubestead' < <(head -c 512 "$1")
+}
+# PATH SUM: why it must not be replaced by what has that sum; nothing if it may.
+foreign() {
+    local now
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
+        printf '%s' "is not a regular file"
+        return
+    fi
+    [ -e "$1" ] || return 0
+    now=$(sum_of "$1")
+    if [ "$now" = "$2" ] || recorded "$now" "$1"; then
+        return 0
+    fi
+    if [ -n "${known[$1]-}" ]; then
+        printf '%s' "was changed since kubestead wrote it"
+    elif ! marked "$1"; then
+        printf '%s' "was not written by kubestead"
+    fi
+}
+# PATH SUM: refuses when it must not be replaced.
+only_ours() {
+    local why
+    why=$(foreign "$1" "$2")
+    [ -z "$why" ] || refuse "$1 $why: move it away, or run up again, which asks for your consent to replace it"
 }

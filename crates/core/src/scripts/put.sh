@@ -13,28 +13,10 @@ if [ -n "$installed" ] && [ -f "$installed" ]; then
         installed_now[${line#* * }]=${recorded_now[$line]-}
     done < <(stat -c '%s %Y %n' "${paths[@]}" 2> /dev/null)
 fi
-# PATH SUM: why it must not be replaced by what has that sum; nothing if it may.
-foreign() {
-    local now
-    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
-        printf '%s' "is not a regular file"
-        return
-    fi
-    [ -e "$1" ] || return 0
-    [ -z "${installed_now[$1]-}" ] || return 0
-    now=$(sum_of "$1")
-    if [ "$now" = "$2" ] || recorded "$now" "$1"; then
-        return 0
-    fi
-    if [ -n "${known[$1]-}" ]; then
-        printf '%s' "was changed since kubestead wrote it"
-    elif ! marked "$1"; then
-        printf '%s' "was not written by kubestead"
-    fi
-}
 for i in "${!paths[@]}"; do
-    why=$(foreign "${paths[i]}" "${sums[i]}")
-    [ -z "$why" ] || refuse "${paths[i]} $why: move it away, or take it back, and run up again"
+    if [ -z "${installed_now[${paths[i]}]-}" ] || [ -L "${paths[i]}" ]; then
+        only_ours "${paths[i]}" "${sums[i]}"
+    fi
 done
 # Whether all are there already.
 fits() {
@@ -45,14 +27,14 @@ fits() {
     done | sha256sum --status -c - 2> /dev/null || return 1
     [ "$(stat -c %a "${paths[@]}")" = "$(printf '%s\n' "${modes[@]}")" ]
 }
-# Writes the files into the manifest.
+# Writes the files into the manifest, by `record` or `announce`.
 note() {
     local i pairs=()
     [ -z "$installed" ] || return 0
     for i in "${!paths[@]}"; do
         pairs+=("${sums[i]}" "${paths[i]}")
     done
-    [ "${#pairs[@]}" = 0 ] || record "${pairs[@]}"
+    [ "${#pairs[@]}" = 0 ] || "${1:-record}" "${pairs[@]}"
 }
 # act
 parts=() folders=()
@@ -74,14 +56,17 @@ done
 if [ "${#parts[@]}" != 0 ]; then
     sync "${parts[@]}"
     # One of an earlier version may have been edited since: nothing tells.
+    stale=
     for i in "${!paths[@]}"; do
         p=${paths[i]}
-        if [ -z "$installed" ] && [ -e "$p" ] && [ -z "${known[$p]-}" ] && [[ $p != *kubestead* ]] && ! cmp -s "$p" "${parts[i]}"; then
-            keep_copy "$p"
+        if [ -z "$installed" ] && [ -e "$p" ] && [ -z "${known[$p]-}" ]; then
+            stale=yes
+            if [[ $p != *kubestead* ]] && ! cmp -s "$p" "${parts[i]}"; then
+                keep_copy "$p"
+            fi
         fi
     done
-    note
-    stale=
+    note announce
     for i in "${!parts[@]}"; do
         mv -fT "${parts[i]}" "${paths[i]}"
         [ "${known[${paths[i]}]-" ${sums[i]}"}" = " ${sums[i]}" ] || stale=yes

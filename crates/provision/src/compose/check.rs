@@ -11,7 +11,7 @@ use crate::{cluster, keyserver, kubeadm, node};
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     let keys: Vec<Step<keyserver::Action>> = plan.steps.iter().filter_map(of_keys).collect();
-    let mut found = keyserver::check(&seen.servers, &keys);
+    let mut found = keyserver::check(&seen.servers, &seen.keys, &keys);
     let mut by_host: BTreeMap<&str, Vec<&Step<Action>>> = BTreeMap::new();
     for step in &plan.steps {
         if let Target::Host(name) = &step.target {
@@ -34,8 +34,8 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
                             found.extend(node::check::step(setup, &step.clone().map(|_| action.clone())))
                         }
                         (Action::Kubeadm(action), _) => {
-                            let fault = node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, action));
-                            found.extend(fault.map(|why| format!("{}: {why}", step.id)));
+                            let step = step.clone().map(|_| action.clone());
+                            found.extend(node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, &step)));
                         }
                         (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
                         _ => {}

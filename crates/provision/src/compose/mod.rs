@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
+use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ use crate::secret::{self, SecretFacts, Wish};
 
 pub use apply::Hands;
 pub use check::check;
-pub use observe::{observe, sections};
+pub use observe::{observe, own_paths, sections};
 pub use plan::{object_names, plan, reset};
 pub use spec::{cluster_spec, first, servers, storage, wish};
 
@@ -52,6 +53,19 @@ pub enum Action {
     Cluster(cluster::Action),
     /// For Kubernetes Secrets.
     Secret(secret::Action),
+}
+
+impl Action {
+    /// The files of ours that it writes whole.
+    pub fn writes(&self) -> Vec<Owned> {
+        match self {
+            Self::Keys(action) => action.writes(),
+            Self::Storage(action) => action.writes().to_vec(),
+            Self::Node(action) => action.writes().to_vec(),
+            Self::Kubeadm(action) => action.writes(),
+            Self::Escrow { .. } | Self::Encryption(_) | Self::Cluster(_) | Self::Secret(_) => Vec::new(),
+        }
+    }
 }
 
 /// A node as seen.

@@ -6,32 +6,48 @@ use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::probe::Section;
+use kubestead_core::put;
 
 use crate::bundle::Bundle;
 use crate::cluster::{self};
 use crate::encryption::{self};
-use crate::file::Cluster;
+use crate::file::{Cluster, Node};
 use crate::fleet::{Fleet, Probed};
-use crate::keyserver::{self};
+use crate::keyserver::{self, KeyServerSpec};
 use crate::kubeadm::{self};
 use crate::machine::{self};
 use crate::node::{self};
 use crate::secret::{self, Wish};
 
 use super::plan::object_names;
-use super::spec::{bundle, first, keyring, node_spec, servers, storage, wish};
+use super::spec::{bundle, cluster_spec, first, keyring, node_spec, servers, storage, wish};
 use super::{NodeSeen, Seen};
+
+/// The paths of all files that are ours alone, of all domains, on every host.
+pub fn own_paths(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>) -> BTreeMap<Name, Vec<String>> {
+    let spec = cluster_spec(cluster);
+    let node = |node: &Node| {
+        let storage = kubestead_storage::unit::own_files(&storage(cluster, &node.name));
+        let setup = node_spec(cluster, bundle, keyring, node).iter().flat_map(node::own_files).collect::<Vec<_>>();
+        let mut paths: Vec<String> = storage.into_iter().chain(setup).map(|file| file.path).collect();
+        paths.extend(spec.iter().flat_map(|spec| spec.own_paths(&node.name)).copied().chain(keyserver::own_paths()).map(str::to_owned));
+        (node.name.clone(), paths)
+    };
+    let server = |spec: &KeyServerSpec| (spec.server.clone(), spec.site.own_paths().into());
+    cluster.nodes.iter().map(node).chain(servers(cluster).iter().map(server)).collect()
+}
 
 /// What every machine is asked, in one probe.
 pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &Wish) -> BTreeMap<Name, Vec<Section>> {
     let mut sections = BTreeMap::new();
+    let mut paths = own_paths(cluster, bundle, keyring);
     for node in &cluster.nodes {
         let mut all = machine::sections();
+        let spec = node_spec(cluster, bundle, keyring, node);
+        all.push(put::section(paths.remove(&node.name).unwrap_or_default(), spec.iter().flat_map(node::places)));
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
         all.extend(keyserver::node_sections());
-        if let Some(spec) = node_spec(cluster, bundle, keyring, node) {
-            all.extend(node::sections(&spec));
-        }
+        all.extend(spec.iter().flat_map(node::sections));
         if cluster.kubernetes.is_some() {
             all.extend(kubeadm::sections());
             all.push(cluster::alive_section());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::claim::Adoption;
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::{HostName, Name};
@@ -106,7 +107,8 @@ type Stores = BTreeMap<Name, Result<Part<storage_plan::Action>, Vec<Held>>>;
 fn stores(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Stores {
     let known = cluster.nodes.iter().filter_map(|node| Some((&node.name, seen.nodes.get(&node.name)?.known()?)));
     let one = |(name, found): (&Name, &NodeSeen)| {
-        let held = obstacles(name, found, spec);
+        let mut held = obstacles(name, found, spec);
+        held.extend(seen.keys.get(name).and_then(Fact::known).map(|keys| keyserver::obstacles(name, keys)).unwrap_or_default());
         let store = if held.is_empty() { Ok(storage_plan::plan(&storage(cluster, name), &found.storage)) } else { Err(held) };
         (name.clone(), store)
     };
@@ -231,6 +233,12 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
     }
+    candidates.retain(|c| {
+        let held = (*c.name == spec.first).then(|| other_key(&spec, c, seen)).flatten();
+        let stays = held.is_none();
+        part.held.extend(held);
+        stays
+    });
     let mut membership = kubeadm::plan(&spec, &candidates, &prepared);
     let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
     // Whether the file still describes this cluster is not known before its API answers: nobody joins it by that file.
@@ -270,7 +278,7 @@ fn no_other_version(
     own: &mut Part<node::Action>,
 ) {
     use node::Action as Node;
-    let software = |action: &Node| !matches!(action, Node::Kernel { .. } | Node::SwapOff { .. } | Node::Adopt { .. } | Node::Record { .. });
+    let software = |action: &Node| !matches!(action, Node::Kernel { .. } | Node::SwapOff { .. } | Node::Adoption(_));
     let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| cluster::plain_version(&f.version));
     let runs = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.runtime.clone());
     let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
@@ -281,8 +289,24 @@ fn no_other_version(
     let program = setup.versions.get("kubelet").and_then(|version| version.installed.as_deref());
     if let Some(held) = kubeadm::kubelet(spec, name, api, program).or(runtime) {
         own.steps.retain(|step| !software(&step.action));
+        // Consent is asked to what is done.
+        let waited: BTreeSet<StepId> = own.steps.iter().flat_map(|step| step.after.iter().cloned()).collect();
+        own.steps.retain(|step| !matches!(step.action, Node::Adoption(Adoption::Adopt { .. })) || waited.contains(&step.id));
         own.held.push(held);
     }
+}
+
+/// What keeps a control plane from beginning the cluster: its key file is there already, and its key is not in the escrow. Another key would be made,
+/// and the file is never replaced.
+fn other_key(spec: &ClusterSpec, first: &Candidate<'_>, seen: &Seen) -> Option<Held> {
+    let Entry::Key { name, .. } = &spec.encryption.entry else { return None };
+    let begun = matches!(first.facts.state, kubeadm::State::Fresh | kubeadm::State::Begun);
+    let key = escrow_name(name);
+    (begun && first.facts.encryption && !seen.escrow.contains(&key)).then(|| {
+        let reason = format!("{} is there, and {key} is not in the escrow", encryption::FILE);
+        let hint = format!("restore {key}.age from the repository's history; if nothing was encrypted with it, move that file away");
+        Held::new(format!("{}/encryption", first.name), reason, hint)
+    })
 }
 
 /// The key of encryption at rest, made when it is asked for the first time.

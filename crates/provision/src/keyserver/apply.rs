@@ -54,6 +54,7 @@ const SHARE: usize = 64;
 pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
     let server = host.name();
     let (what, procedure) = match action {
+        Action::Adoption(adoption) => (format!("{server}: what is where a file of kubestead's belongs"), adoption.procedure()),
         Action::Setup { site, from } => (format!("{server}: set the key server up"), setup(site, *from)),
         Action::KeyPair => (format!("{server}: make its key pair"), key_pair()),
         Action::Client { files } => {

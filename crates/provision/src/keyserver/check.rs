@@ -2,30 +2,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::claim;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Step, Target};
+use kubestead_core::put::Files;
 
 use super::line::{self, Entry};
 use super::login;
-use super::observe::ServerFacts;
+use super::observe::{NodeFacts, ServerFacts};
 use super::plan::Action;
 
 /// What of these steps must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`] have none.
-pub fn check<'a>(seen: &BTreeMap<Name, Fact<ServerFacts>>, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
+pub fn check<'a>(
+    seen: &BTreeMap<Name, Fact<ServerFacts>>,
+    nodes: &BTreeMap<Name, Fact<NodeFacts>>,
+    steps: impl IntoIterator<Item = &'a Step<Action>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut revoked: BTreeSet<(&Target, &Name)> = BTreeSet::new();
     for step in steps {
         if let Action::Revoke { node, .. } = &step.action {
             revoked.insert((&step.target, node));
         }
-        if !matches!(step.action, Action::KeyPair | Action::Client { .. })
+        found.extend(replaces(seen, nodes, step));
+        if !matches!(step.action, Action::Adoption(_) | Action::KeyPair | Action::Client { .. })
             && let Some(why) = one(seen, step, &revoked)
         {
             found.push(format!("{}: {why}", step.id));
         }
     }
     found
+}
+
+/// Why a step would replace a file that is not ours.
+fn replaces(seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fact<NodeFacts>>, step: &Step<Action>) -> Option<String> {
+    let name = step.target.to_string();
+    let server = seen.iter().find(|(server, _)| server.as_str() == name).and_then(|(_, fact)| Some(&fact.known()?.files));
+    let node = nodes.iter().find(|(node, _)| node.as_str() == name).and_then(|(_, fact)| Some(&fact.known()?.files));
+    let (files, writes): (Option<&Files>, _) = (server.or(node), step.action.writes());
+    match (files, &step.action) {
+        (Some(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
+        (Some(files), _) => claim::fault(files, step, &writes),
+        (None, Action::Adoption(_)) => Some(format!("{}: {name} was not seen", step.id)),
+        (None, _) => (!writes.is_empty()).then(|| format!("{}: what is where its files belong was not seen", step.id)),
+    }
 }
 
 fn one(seen: &BTreeMap<Name, Fact<ServerFacts>>, step: &Step<Action>, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
@@ -62,7 +83,7 @@ fn one(seen: &BTreeMap<Name, Fact<ServerFacts>>, step: &Step<Action>, revoked: &
             let out = facts.lines.contains(&line::revoked(&site.cluster, node)) || revoked.contains(&(&step.target, node));
             (!out || !step.needs_consent()).then(|| format!("{node} is not shut out, or nobody is asked"))
         }
-        Action::KeyPair | Action::Client { .. } | Action::Revoke { .. } => None,
+        Action::Adoption(_) | Action::KeyPair | Action::Client { .. } | Action::Revoke { .. } => None,
     }
 }
 
@@ -73,7 +94,7 @@ fn replaced(facts: &ServerFacts, path: &str, damaged: Option<&u64>) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{KEY, OTHER, enrolled, key, name, server, spec, volumes};
-    use super::super::spec::Site;
+    use super::super::spec::{SERVE, Site, client_files};
     use super::*;
 
     fn faults(action: Action, change: impl FnOnce(&mut ServerFacts), target: &str, asks: bool) -> Vec<String> {
@@ -82,7 +103,7 @@ mod tests {
         change(&mut facts);
         let mut step = Step::new(Target::Host(target.to_owned()), "x", "y", action, "");
         step.asks = asks;
-        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), [&step])
+        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), &BTreeMap::new(), [&step])
     }
 
     #[test]
@@ -116,6 +137,11 @@ mod tests {
         assert!(faults(copy, |_| (), "masterlock", false)[0].contains("has a share"));
         let setup = Action::Setup { site: site.clone(), from: spec().origin() };
         assert!(faults(setup, |f| f.account.entry = Some((1000, "/home/me".into())), "masterlock", false)[0].contains("not made by"));
+        let edited = |f: &mut ServerFacts| f.files.foreign(SERVE, "theirs");
+        let setup = Action::Setup { site: site.clone(), from: spec().origin() };
+        assert!(faults(setup, edited, "masterlock", true)[0].contains("serve would be replaced, which is not ours: Changed"));
+        let client = Action::Client { files: client_files("").into() };
+        assert!(faults(client, |_| (), "kube1", false)[0].contains("was not seen"));
         let wipe = || Action::Wipe { site: site.clone(), node: node(), volume: name("data") };
         assert!(faults(wipe(), |_| (), "masterlock", true)[0].contains("is not shut out"));
         let mark = |f: &mut ServerFacts| f.lines = vec![line::revoked(&name("home"), &name("kube1"))];

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
+use kubestead_core::put::Files;
 
 use super::account::{Account, PublicKey};
 use super::line;
@@ -63,7 +64,7 @@ pub(super) fn own_account() -> AccountFacts {
 
 /// A server that is set up, with these lines and the share of kube1/data.
 pub(super) fn server(spec: &KeyServerSpec, lines: &[String]) -> ServerFacts {
-    let files = spec.site.files().iter().map(|f| (f.path.clone(), kubestead_core::put::digest(&f.text))).collect();
+    let files = Files::holding(&spec.site.files());
     ServerFacts {
         account: own_account(),
         sshd: Fact::Known(vec![(spec.origin(), Rules::default())]),

@@ -28,6 +28,6 @@ pub use check::check;
 pub use line::{Entry, Line, parse as parse_line};
 pub use login::{AccountFacts, Password, Rules};
 pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
-pub use plan::{Action, Replaced, Wanted, plan, ready, setup};
+pub use plan::{Action, Replaced, Wanted, obstacles, plan, ready, setup};
 pub use revocation::revocation;
-pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site};
+pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site, own_paths};

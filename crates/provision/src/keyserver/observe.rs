@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::probe::{Answers, Section};
-use kubestead_storage::observe::{PENDING, read_sums};
+use kubestead_core::put::{self, Files};
 use serde::{Deserialize, Serialize};
 
 use super::account::PublicKey;
 use super::login::{AccountFacts, Password, Rules};
-use super::spec::{CLIENT_PATH, IDENTITY, KEYS, KNOWN_HOSTS, KeyServerSpec};
+use super::spec::{IDENTITY, KEYS, KeyServerSpec};
 
 /// A key server as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +23,8 @@ pub struct ServerFacts {
     /// What sshd takes for the account, by the address that is come from; absent where it could not be asked for a reason that a start of
     /// sshd mends. Nothing of it is in the configuration's own words.
     pub sshd: Fact<Vec<(IpAddr, Rules)>>,
-    /// sha256 of our files.
-    pub files: BTreeMap<String, String>,
+    /// What is where our files belong.
+    pub files: Files,
     /// The lines of nodes' keys.
     pub lines: Vec<String>,
     /// The whole shares, as `NODE/VOLUME`, each with its sha256: 64 random bytes are not guessed from it.
@@ -40,7 +40,7 @@ impl ServerFacts {
             host_key: host_key.into(),
             account: AccountFacts::default(),
             sshd: Fact::Absent,
-            files: BTreeMap::new(),
+            files: Files::default(),
             lines: Vec::new(),
             shares: BTreeMap::new(),
             damaged: BTreeMap::new(),
@@ -56,8 +56,8 @@ pub struct NodeFacts {
     pub key: Option<PublicKey>,
     /// Whether the file of its public key does not hold that.
     pub torn: bool,
-    /// sha256 of our files.
-    pub files: BTreeMap<String, String>,
+    /// What is where our files belong.
+    pub files: Files,
 }
 
 /// The server's sections.
@@ -67,7 +67,6 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
         [] => vec![spec.origin().to_string()],
         nodes => nodes.iter().map(|node| node.address.to_string()).collect(),
     };
-    let files: Vec<String> = site.files().into_iter().map(|file| file.path).collect();
     vec![
         Section::new("keyserver/host-key", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub"),
         Section::script("keyserver/account", include_str!("scripts/probe-account.sh"))
@@ -76,18 +75,15 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
         Section::script("keyserver/sshd", include_str!("scripts/probe-sshd.sh"))
             .var("user", site.user.as_str())
             .list("addresses", addresses),
-        Section::script("keyserver/files", include_str!("scripts/probe-files.sh")).var("pending", PENDING).list("files", files),
+        put::section(site.own_paths(), [KEYS]),
         Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
         Section::script("keyserver/shares", include_str!("scripts/probe-shares.sh")).var("directory", site.directory.as_str()),
     ]
 }
 
-/// A node's sections.
+/// A node's sections, beside [`put::section`] with [`own_paths`](super::own_paths).
 pub fn node_sections() -> Vec<Section> {
-    vec![
-        Section::script("keynode/key", include_str!("scripts/probe-keypair.sh")).var("identity", IDENTITY),
-        Section::new("keynode/files", format!("sha256sum {CLIENT_PATH} {KNOWN_HOSTS} 2>/dev/null; true")),
-    ]
+    vec![Section::script("keynode/key", include_str!("scripts/probe-keypair.sh")).var("identity", IDENTITY)]
 }
 
 /// Reads the server's answers.
@@ -111,7 +107,7 @@ pub fn read_server(answers: &Answers) -> Result<ServerFacts, Gap> {
         host_key: host_key.to_string(),
         account: read_account(answers.text("keyserver/account")?)?,
         sshd: read_sshd(answers.text("keyserver/sshd")?),
-        files: read_sums(answers.text("keyserver/files")?),
+        files: Files::of(answers)?,
         lines: answers.text("keyserver/lines")?.lines().map(str::to_owned).collect(),
         shares,
         damaged,
@@ -170,7 +166,7 @@ pub fn read_node(answers: &Answers) -> Result<NodeFacts, Gap> {
     let text = answers.text("keynode/key")?;
     let mut lines = text.lines().map(|line| PublicKey::of(line).ok());
     let (key, file) = (lines.next().flatten(), lines.next().flatten());
-    Ok(NodeFacts { torn: key != file, key, files: read_sums(answers.text("keynode/files")?) })
+    Ok(NodeFacts { torn: key != file, key, files: Files::of(answers)? })
 }
 
 #[cfg(test)]
@@ -183,7 +179,7 @@ mod tests {
             ("keyserver/host-key", 0, KEY),
             ("keyserver/account", 0, account),
             ("keyserver/sshd", 0, sshd),
-            ("keyserver/files", 0, ""),
+            ("files", 0, ""),
             ("keyserver/lines", 0, ""),
             ("keyserver/shares", 0, shares),
         ]))
@@ -220,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_public_file_that_a_power_cut_left_empty_is_torn() {
-        let read = |text: &str| read_node(&Answers::from_pairs([("keynode/key", 0, text), ("keynode/files", 0, "")])).unwrap();
-        let node = |key, torn| NodeFacts { key, torn, files: BTreeMap::new() };
+        let read = |text: &str| read_node(&Answers::from_pairs([("keynode/key", 0, text), ("files", 0, "")])).unwrap();
+        let node = |key, torn| NodeFacts { key, torn, files: Files::default() };
         assert_eq!(read(&format!("{KEY} a@b\n{KEY} masterlock@kube1\n")), node(Some(key(KEY)), false));
         assert_eq!(read(&format!("{KEY}\n\n")), node(Some(key(KEY)), true));
         assert_eq!(read(&format!("{KEY}\n{OTHER}\n")), node(Some(key(KEY)), true));

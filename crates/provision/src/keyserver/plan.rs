@@ -3,23 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use kubestead_core::claim::{self, Adoption, Claims};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
-use kubestead_core::put::digest;
 use serde::{Deserialize, Serialize};
 
 use super::account::PublicKey;
 use super::line::{self, Entry, Line};
 use super::login;
 use super::observe::{NodeFacts, ServerFacts};
-use super::spec::{CLIENT, CLIENT_PATH, EnrolledNode, KNOWN_HOSTS, KeyServerSpec, Site, known_host};
+use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Site, client_files, known_host, own_paths};
 
 /// What can be done for keys. Each carries what it needs and no more: a plan of many nodes has thousands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
+    /// Adopts or writes down a file before one of ours takes its place.
+    Adoption(Adoption),
     /// Sets the key server up: account, folder, forced command, sshd's rules for the account.
     Setup {
         /// Where.
@@ -93,6 +95,23 @@ pub enum Action {
         /// The volume.
         volume: Name,
     },
+}
+
+impl Action {
+    /// The files of ours that it writes whole.
+    pub fn writes(&self) -> Vec<Owned> {
+        match self {
+            Self::Setup { site, .. } => site.files().into(),
+            Self::Client { files } => files.clone(),
+            Self::Adoption(_)
+            | Self::KeyPair
+            | Self::Enrol { .. }
+            | Self::Shares { .. }
+            | Self::Copy { .. }
+            | Self::Revoke { .. }
+            | Self::Wipe { .. } => Vec::new(),
+        }
+    }
 }
 
 /// A line that an enrolment replaces.
@@ -212,6 +231,10 @@ fn hindrance(spec: &KeyServerSpec, facts: &ServerFacts) -> Option<Held> {
     if let Some((reason, hint)) = login::not_ours(&spec.site, &facts.account) {
         return held(reason, hint);
     }
+    let paths = spec.site.own_paths().into_iter().chain([KEYS.to_owned()]);
+    if let Some(other) = claim::obstacles(spec.server.as_str(), &facts.files, paths).pop() {
+        return held(other.reason, other.hint);
+    }
     match &facts.sshd {
         Fact::Unknown(gap) => {
             held(gap.to_string(), format!("mend it, and look with `sshd -t` on {}: no sshd starts there at the next boot", spec.server))
@@ -230,10 +253,16 @@ pub fn setup(spec: &KeyServerSpec) -> Action {
 }
 
 fn set_up(spec: &KeyServerSpec, facts: &ServerFacts, part: &mut Part<Action>) {
+    let files = spec.site.files();
+    // What is no file was found before.
+    let Ok(mut claims) = Claims::new(spec.server.as_str(), &facts.files, spec.site.own_paths()) else { return };
+    let claim = claims.claim(&files);
     let account = facts.account.entry.is_some() && !login::locked(&facts.account);
-    if !account || spec.site.files().iter().any(|f| facts.files.get(&f.path) != Some(&digest(&f.text))) {
+    let wanted = !account || !claim.changed.is_empty() || claims.pending();
+    part.extend(claims.into_part("keyserver", Action::Adoption));
+    if wanted {
         let why = "account, folder and forced command for the nodes' keys, and sshd's rules for the account";
-        part.push(Step::new(target(spec), "keyserver", "setup", setup(spec), why));
+        part.push(Step::new(target(spec), "keyserver", "setup", setup(spec), why).after(claim.after));
     }
 }
 
@@ -291,24 +320,33 @@ fn one_enrolment(
     Some(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step })
 }
 
+/// What keeps a node from asking key servers: nothing is let in for it, and no share is made.
+pub fn obstacles(name: &Name, facts: &NodeFacts) -> Vec<Held> {
+    claim::obstacles(name.as_str(), &facts.files, own_paths())
+}
+
 fn one_node(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<Action>) {
+    let mut claims = match Claims::new(name.as_str(), &facts.files, own_paths()) {
+        Ok(claims) => claims,
+        Err(held) => return part.held.extend(held),
+    };
     let target = || Target::Host(name.to_string());
     if facts.key.is_none() || facts.torn {
         let why = if facts.key.is_some() { "write the public key of the node's own key pair" } else { "make the node's own key pair" };
         part.push(Step::new(target(), "keypair", "make", Action::KeyPair, why));
     }
-    let file = |path: &str, text: &str| Owned { path: path.to_owned(), text: text.to_owned(), mode: 0o644 };
-    let files: Vec<Owned> = [file(CLIENT_PATH, CLIENT), file(KNOWN_HOSTS, known_hosts)]
-        .into_iter()
-        .filter(|f| facts.files.get(&f.path) != Some(&digest(&f.text)))
-        .collect();
-    if !files.is_empty() {
-        part.push(Step::new(target(), "keys", "client", Action::Client { files }, "pin the key server's host key"));
+    let claim = claims.claim(&client_files(known_hosts));
+    part.extend(claims.into_part("keys", Action::Adoption));
+    if !claim.changed.is_empty() {
+        let action = Action::Client { files: claim.changed };
+        part.push(Step::new(target(), "keys", "client", action, "pin the key server's host key").after(claim.after));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::put::{Files, Found};
+
     use super::super::fixture::{KEY, OTHER, blank, enrolled, key, members, name, second, server, spec, volumes};
     use super::super::login::{AccountFacts, Password, Rules};
     use super::*;
@@ -332,6 +370,58 @@ mod tests {
         part.steps.iter().find(|s| s.id.0 == id).unwrap()
     }
 
+    /// A server and a node of which nothing is left to do, but for what is changed of the files of each.
+    fn changed(change: &dyn Fn(&mut Files)) -> Part<Action> {
+        let spec = spec();
+        let mut facts = server(&spec, &[enrolled(&spec, KEY)]);
+        let mut files = Files::holding(&client_files(&known_host(spec.address, 22, KEY)));
+        change(&mut facts.files);
+        change(&mut files);
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, torn: false }))]);
+        let seen = BTreeMap::from([(spec.server.clone(), Fact::Known(facts.clone()))]);
+        let part = run(&[(spec, facts)], &nodes);
+        assert_eq!(super::super::check(&seen, &nodes, &part.steps), Vec::<String>::new());
+        part
+    }
+
+    #[test]
+    fn every_file_of_somebody_else_asks_and_its_writer_waits() {
+        let server = spec().site.own_paths().map(|path| ("masterlock", path, "masterlock/keyserver/setup"));
+        let node = own_paths().map(|path| ("kube1", path.to_owned(), "kube1/keys/client"));
+        for (host, path, writer) in server.into_iter().chain(node) {
+            let only = |files: &mut Files, change: &dyn Fn(&mut Files)| {
+                if files.found.contains_key(&path) {
+                    change(files);
+                }
+            };
+            let foreign = |files: &mut Files| files.foreign(&path, "theirs\n");
+            let unknown = |files: &mut Files| _ = (files.written.remove(&path), files.foreign(&path, "theirs\n"));
+            for change in [&foreign as &dyn Fn(&mut Files), &unknown] {
+                let part = changed(&|files| only(files, change));
+                let adopt = format!("{host}{path}/adopt");
+                assert_eq!(ids(&part), BTreeSet::from([adopt.as_str(), writer]));
+                assert!(step(&part, &adopt).needs_consent() && step(&part, writer).after.contains(&step(&part, &adopt).id));
+                // With consent it is ours, and what is written then is all.
+                let Action::Adoption(adoption) = &step(&part, &adopt).action else { panic!("{part:?}") };
+                let adopted = |files: &mut Files| only(files, &|files| _ = (change(files), adoption.model(files)));
+                assert_eq!(ids(&changed(&adopted)), BTreeSet::from([writer]));
+                let writes = step(&part, writer).action.writes();
+                let written = |files: &mut Files| only(files, &|files| _ = (adopted(files), writes.iter().for_each(|f| files.put(f))));
+                assert!(changed(&written).steps.is_empty());
+            }
+            assert_eq!(ids(&changed(&|files| _ = files.found.remove(&path))), BTreeSet::from([writer]), "one that is missing");
+            let link = changed(&|files| only(files, &|files| _ = files.found.insert(path.clone(), Found::Other)));
+            assert!(
+                !ids(&link).contains(writer) && link.held[0].reason.contains(&path) && link.held[0].object.starts_with(host),
+                "{link:?}"
+            );
+        }
+        assert_eq!(ids(&changed(&|files| files.pending = true)), BTreeSet::from(["masterlock/keyserver/setup"]));
+        assert_eq!(ids(&changed(&|files| files.written.clear())), BTreeSet::from(["kube1/keys/record", "masterlock/keyserver/record"]));
+        let keys = changed(&|files| _ = files.found.insert(KEYS.to_owned(), Found::Other));
+        assert!(keys.steps.is_empty() && keys.held[0].object == "masterlock", "{keys:?}");
+    }
+
     #[test]
     fn a_blank_pair_gets_all_and_a_finished_one_nothing() {
         let spec = spec();
@@ -342,11 +432,7 @@ mod tests {
         assert!(part.steps.iter().all(|s| s.risk == Risk::Safe && !s.needs_consent()), "a first enrolment asks nobody");
         assert!(ready(&[name("masterlock")], &name("kube1")).iter().all(|id| all.contains(&id.0.as_str())));
 
-        let known = known_host(spec.address, 22, KEY);
-        let files = BTreeMap::from([(CLIENT_PATH.to_owned(), digest(CLIENT)), (KNOWN_HOSTS.to_owned(), digest(&known))]);
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, torn: false }))]);
-        let facts = server(&spec, &[enrolled(&spec, KEY)]);
-        let part = run(&[(spec, facts)], &nodes);
+        let part = changed(&|_| ());
         assert!(part.steps.is_empty() && part.held.is_empty(), "{:?}", ids(&part));
     }
 

@@ -3,7 +3,7 @@
 use kubestead_core::command::quote;
 use kubestead_core::fact::Fact;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_core::put::digest;
+use kubestead_core::put::{Owned, Standing};
 
 use super::line::{self, Entry};
 use super::login::{self, Password};
@@ -52,7 +52,8 @@ pub(super) fn judge(spec: &KeyServerSpec, answers: &Answers) -> Vec<(String, Str
 }
 
 fn files(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
-    let other = spec.site.files().into_iter().filter(|f| facts.files.get(&f.path) != Some(&digest(&f.text))).map(|f| f.path);
+    let good = |f: &Owned| matches!(facts.files.standing(f), Standing::Done | Standing::Unrecorded) && !facts.files.pending;
+    let other = spec.site.files().into_iter().filter(|f| !good(f)).map(|f| f.path);
     other.collect::<Vec<_>>().join(", ")
 }
 

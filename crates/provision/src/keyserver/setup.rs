@@ -3,22 +3,24 @@
 use std::net::IpAddr;
 
 use kubestead_core::procedure::Procedure;
-use kubestead_storage::observe::PENDING;
+use kubestead_core::put::{PENDING, digest, with_manifest};
 
 use super::spec::{KEYS, SERVE, SSHD, Site, effective};
 
 /// Every look and every change is one script under the machine's lock: what is tried is what takes its place.
 pub(super) fn setup(site: &Site, from: IpAddr) -> Procedure {
     let [serve, rules] = site.files();
-    Procedure::script(include_str!("scripts/setup.sh"))
+    with_manifest(include_str!("scripts/setup.sh"))
         .var("user", site.user.as_str())
         .var("directory", site.directory.as_str())
         .var("from", from.to_string())
         .var("base", "/etc/ssh")
         .var("keys", KEYS)
         .var("serve", SERVE)
+        .var("serve_sum", digest(&serve.text))
         .var("serve_text", serve.text)
         .var("rules", SSHD)
+        .var("rules_sum", digest(&rules.text))
         .var("rules_text", rules.text)
         .var("pending", PENDING)
         .list("effective", effective())
@@ -115,6 +117,28 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
     }
 
     #[test]
+    fn what_was_changed_since_is_refused_until_it_was_adopted_and_a_copy_stays() {
+        use kubestead_core::put::{adopt, digest};
+        for file in [RULES, "lib/serve"] {
+            let server = server(false).unwrap();
+            assert_eq!(run(&server), (0, String::new()));
+            let ours = server.read(file);
+            server.write(file, "# somebody's\n");
+            let (status, said) = run(&server);
+            assert!(status == 90 && said.contains("was changed since kubestead wrote it"), "{said}");
+            assert_eq!(server.read(file), "# somebody's\n");
+            let path = server.path().join(file).display().to_string();
+            assert_eq!(server.run(&adopt(&path, &digest("# somebody's\n"))), (0, String::new()));
+            assert_eq!(run(&server), (0, String::new()));
+            assert_eq!((server.read(file), server.read(&format!("{file}.before-kubestead"))), (ours, "# somebody's\n".to_owned()));
+            assert_eq!(server.read("etc/files").lines().count(), 2, "the manifest is exact again: {}", server.read("etc/files"));
+            // One of an earlier version, which kept no manifest, is written down where it is as it shall be.
+            server.write("etc/files", "");
+            assert_eq!((run(&server).0, server.read("etc/files").lines().count()), (91, 2));
+        }
+    }
+
+    #[test]
     fn rules_that_sshd_does_not_take_never_take_their_place() {
         let server = server(false).unwrap();
         server.write("old", "DisableForwarding");
@@ -158,7 +182,7 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
 
     #[test]
     fn rules_that_sshd_does_not_read_are_taken_back() {
-        for before in [None, Some("Match User masterlock\n  MaxSessions 1\nMatch all\n")] {
+        for before in [None, Some("Match User masterlock\n  MaxSessions 1\nMatch all\n\n"), Some("# no end of line")] {
             let server = server(false).unwrap();
             if let Some(text) = before {
                 server.write(RULES, text);

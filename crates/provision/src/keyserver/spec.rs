@@ -122,6 +122,11 @@ pub struct EnrolledNode {
 }
 
 impl Site {
+    /// The paths of the files that are ours alone on the server.
+    pub fn own_paths(&self) -> [String; 2] {
+        self.files().map(|file| file.path)
+    }
+
     /// The files that are ours on the server: the forced command, and sshd's rules for the account.
     pub(super) fn files(&self) -> [Owned; 2] {
         let owned = |path: &str, text: String, mode| Owned { path: path.to_owned(), text, mode };
@@ -149,6 +154,17 @@ pub(super) const CLIENT: &str = "Host *\n  StrictHostKeyChecking yes\n  UserKnow
 pub(super) const CLIENT_PATH: &str = "/etc/kubestead/ssh_config";
 pub(super) const KNOWN_HOSTS: &str = "/etc/kubestead/known_hosts";
 pub(super) const IDENTITY: &str = "/etc/kubestead/id_ed25519";
+
+/// The files that are ours on a node: its ssh configuration for key servers, and their host keys.
+pub(super) fn client_files(known_hosts: &str) -> [Owned; 2] {
+    let owned = |path: &str, text: &str| Owned { path: path.to_owned(), text: text.to_owned(), mode: 0o644 };
+    [owned(CLIENT_PATH, CLIENT), owned(KNOWN_HOSTS, known_hosts)]
+}
+
+/// Their paths.
+pub fn own_paths() -> [&'static str; 2] {
+    [CLIENT_PATH, KNOWN_HOSTS]
+}
 
 /// An address as known_hosts(5) writes it.
 pub(super) fn known_host(address: IpAddr, port: u16, key: &str) -> String {

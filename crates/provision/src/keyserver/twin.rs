@@ -75,6 +75,7 @@ impl Server {
             .replace("base=/etc/ssh", &format!("base={}", at("etc")))
             .replace("rules=/etc/ssh", &format!("rules={}", at("etc")))
             .replace("pending=/etc/kubestead", &format!("pending={}", at("etc")))
+            .replace("manifest=/etc/kubestead", &format!("manifest={}", at("etc")))
             // Nobody is the owner of anything here.
             .replace("stat -c '%a %U' \"$directory\"", "printf '700 %s' \"$user\"; true")
     }

@@ -57,6 +57,9 @@ fn failed(what: String) -> impl FnOnce(ProcedureError) -> Error {
 pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn KeySource) -> Result<Done, Error> {
     let on = host.name();
     match action {
+        Action::Adoption(adoption) => {
+            adoption.procedure().run(host).await.map_err(failed(format!("{on}: what is where a file of kubestead's belongs")))
+        }
         Action::Prepare { spec } => {
             let mut own = BTreeMap::new();
             if let Entry::Key { name, .. } = &spec.encryption.entry {

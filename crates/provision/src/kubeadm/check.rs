@@ -1,11 +1,18 @@
 //! The second pair of eyes over steps of kubeadm: what must not run on what was seen. It shares no code with the planner.
 
+use kubestead_core::claim;
+use kubestead_core::plan::Step;
+
 use super::observe::{KubeadmFacts, State};
 use super::plan::Action;
 
 /// Why a step must not run; nothing for one that may.
-pub fn fault(facts: &KubeadmFacts, action: &Action) -> Option<String> {
-    match action {
+pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
+    if let Some(fault) = claim::fault(&facts.files, step, &step.action.writes()) {
+        return Some(fault);
+    }
+    let membership = match &step.action {
+        Action::Adoption(adoption) => return claim::unasked(&facts.files, step, adoption),
         Action::Reset { spec } if facts.cluster.as_deref() != Some(spec.name.as_str()) => {
             Some(format!("the machine is not proven to belong to {}: {:?}", spec.name, facts.cluster))
         }
@@ -16,5 +23,6 @@ pub fn fault(facts: &KubeadmFacts, action: &Action) -> Option<String> {
             (state, cluster) => Some(format!("the machine is no fresh one: {state:?} of {cluster:?}")),
         },
         Action::Reset { .. } | Action::Mount { .. } | Action::StartKubelet => None,
-    }
+    };
+    membership.map(|why| format!("{}: {why}", step.id))
 }

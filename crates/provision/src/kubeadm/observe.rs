@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_core::put::digest;
+use kubestead_core::put::{Files, digest};
 use serde::{Deserialize, Serialize};
 
 use super::certificate::{self, Certificate};
@@ -28,6 +28,8 @@ pub struct KubeadmFacts {
     pub cluster: Option<String>,
     /// sha256 of the public key (SPKI, DER) of the cluster's CA, hex.
     pub ca: Option<String>,
+    /// What is where our files belong.
+    pub files: Files,
     /// Whether the configuration of encryption at rest is there.
     pub encryption: bool,
     /// Whether the kubelet runs.
@@ -57,7 +59,7 @@ pub enum State {
     Worker,
 }
 
-/// The sections of the probe.
+/// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_paths`](super::ClusterSpec::own_paths).
 pub fn sections() -> Vec<Section> {
     vec![
         Section::new("kubeadm/record", format!("cat {RECORD} 2>/dev/null; true")),
@@ -99,6 +101,7 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
         server: version("server "),
         leftovers: leftovers.lines().take(MOST).map(str::to_owned).collect(),
         certificates: certificate::read(answers.text("kubeadm/certificates")?),
+        files: Files::of(answers)?,
         state,
         encryption: lines.next() == Some("encrypted"),
         kubelet: lines.next() == Some("active"),
@@ -214,6 +217,7 @@ mod tests {
             ("kubeadm/versions", 0, text.as_str()),
             ("kubeadm/leftovers", 0, "/etc/kubernetes/admin.conf\n"),
             ("kubeadm/certificates", 0, ""),
+            ("files", 0, ""),
         ]);
         let facts = read(&answers).unwrap();
         assert_eq!(facts.server.as_deref(), Some("1.36.2"));

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::claim::{self, Adoption, Claims};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::observe::{KubeadmFacts, State};
-use super::spec::ClusterSpec;
+use super::spec::{ClusterSpec, ENCRYPTION};
 use crate::encryption::{Entry, escrow_name};
 
 /// What kubeadm does for us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
+    /// Adopts or writes down a file before one of ours takes its place.
+    Adoption(Adoption),
     /// Lays the configuration of encryption at rest and of admission ready.
     Prepare {
         /// The cluster.
@@ -59,6 +63,17 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The files of ours that it writes whole. The configuration of encryption at rest is not among them: one that is there is never replaced.
+    pub fn writes(&self) -> Vec<Owned> {
+        match self {
+            Self::Prepare { spec } => vec![spec.record(), spec.admission()],
+            Self::Join { spec, .. } => vec![spec.record()],
+            Self::Adoption(_) | Self::Init { .. } | Self::Mount { .. } | Self::StartKubelet | Self::Reset { .. } => Vec::new(),
+        }
+    }
+}
+
 /// A node for kubeadm: its name, its address and what was seen.
 pub struct Candidate<'a> {
     /// Its name.
@@ -99,7 +114,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Nam
                 }
                 let action = Action::Join { spec: spec.clone(), node: node.name.clone(), address: node.address.to_owned() };
                 let why = format!("join {} with a token of its own", spec.name);
-                part.push(Step::new(Target::Host(node.name.to_string()), "kubeadm", "join", action, why).after(after));
+                writer(node, "join", action, why, after, &mut part);
             }
             None => start(node, after, &mut part),
         }
@@ -141,11 +156,27 @@ fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, after: BTreeSet<StepI
         Entry::Identity | Entry::Kms { .. } => None,
     };
     let action = Action::Prepare { spec: spec.clone() };
-    let why = "encryption of Secrets at rest, and Pod Security by default";
-    let prepared = part.push(Step::new(target(), "kubeadm", "prepare", action, why).after(after).after(escrowed));
+    let why = "encryption of Secrets at rest, and Pod Security by default".to_owned();
+    let Some(prepared) = writer(node, "prepare", action, why, after.into_iter().chain(escrowed).collect(), part) else { return };
     let action = Action::Init { spec: spec.clone(), address: node.address.to_owned() };
     let why = format!("begin cluster {} with Kubernetes {}", spec.name, spec.version);
     part.push(Step::new(target(), "kubeadm", "init", action, why).after([prepared]));
+}
+
+/// A step that writes files of ours, after the adoption of what is in their place; none when that is no file, which [`obstacle`] says.
+fn writer(
+    node: &Candidate<'_>,
+    deed: &str,
+    action: Action,
+    why: String,
+    after: BTreeSet<StepId>,
+    part: &mut Part<Action>,
+) -> Option<StepId> {
+    let files = action.writes();
+    let mut claims = Claims::new(node.name.as_str(), &node.facts.files, files.iter().map(|f| &f.path)).ok()?;
+    let claim = claims.claim(&files);
+    part.extend(claims.into_part("kubeadm", Action::Adoption));
+    Some(part.push(Step::new(Target::Host(node.name.to_string()), "kubeadm", deed, action, why).after(after).after(claim.after)))
 }
 
 fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
@@ -163,6 +194,10 @@ pub fn stranger(spec: &ClusterSpec, name: &Name, facts: &KubeadmFacts) -> Option
             let ports = facts.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             held(format!("something listens on the ports {ports}, which Kubernetes needs"), "find it with `ss -ltnp` and stop it")
         }
+        (State::Fresh, Some(other)) if other != spec.name.as_str() => held(
+            format!("it was prepared for the cluster {other}"),
+            "name another node, or delete /etc/kubestead/cluster there if that was given up",
+        ),
         (State::Fresh, _) => None,
         (_, None) => held("it belongs to a cluster that kubestead did not make".into(), "name another node; nothing is done to this one"),
         (_, Some(other)) if other != spec.name.as_str() => {
@@ -197,6 +232,16 @@ fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'
         );
     }
     let is_first = *name == spec.first;
+    if matches!(facts.state, State::Fresh | State::Begun)
+        && let Some(other) = claim::obstacles(name.as_str(), &facts.files, spec.own_paths(name)).pop()
+    {
+        return held(other.reason, &other.hint);
+    }
+    // Our record is written before it, so that it is none of ours that was cut off.
+    if is_first && facts.state == State::Fresh && facts.cluster.is_none() && facts.encryption {
+        let hint = "move it away, and keep it: values in another etcd may be encrypted with its keys";
+        return held(format!("{ENCRYPTION} is there and was not written by kubestead: it is never replaced"), hint);
+    }
     match facts.state {
         State::Worker if is_first => return held("it is a worker, and the file calls it a control plane".into(), "reset it first"),
         State::ControlPlane if !is_first => return held("it is a control plane, and the file calls it a worker".into(), "reset it first"),
@@ -311,6 +356,49 @@ mod tests {
         // Our own run that was cut off left as much.
         let own = KubeadmFacts { leftovers: vec![], ..facts(State::Begun) };
         assert_eq!(ids(&run(&own, &own)).len(), 3);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_asks_before_ours_is_written_and_a_key_file_is_never_replaced() {
+        let fresh = facts(State::Fresh);
+        let spec = spec();
+        for (path, node, step) in [
+            ("/etc/kubestead/cluster", "cp1", "cp1/kubeadm/prepare"),
+            ("/etc/kubernetes/adm/adm.yaml", "cp1", "cp1/kubeadm/prepare"),
+            ("/etc/kubestead/cluster", "kube1", "kube1/kubeadm/join"),
+        ] {
+            let at = |seen: &KubeadmFacts| if node == "cp1" { run(seen, &fresh) } else { run(&facts(State::ControlPlane), seen) };
+            let mut seen = fresh.clone();
+            seen.files.foreign(path, "theirs\n");
+            let part = at(&seen);
+            let (adopt, writer) = (&part.steps[0], part.steps.iter().find(|s| s.id.0 == step).unwrap());
+            assert!(adopt.id.0 == format!("{node}{path}/adopt") && adopt.needs_consent() && writer.after.contains(&adopt.id), "{part:?}");
+            assert_eq!(super::super::fault(&seen, writer), None);
+            let alone = Step { after: BTreeSet::new(), ..writer.clone() };
+            assert!(super::super::fault(&seen, &alone).is_some_and(|why| why.contains("which is not ours")));
+            let Action::Adoption(adoption) = &adopt.action else { panic!("{adopt:?}") };
+            adoption.model(&mut seen.files);
+            assert!(at(&seen).steps.iter().all(|s| !s.needs_consent()), "asked once");
+            writer.action.writes().iter().for_each(|file| seen.files.put(file));
+            seen.files.foreign(path, "edited\n");
+            assert!(at(&seen).steps[0].why.contains("was changed since kubestead wrote it"));
+            seen.files.found.insert(path.to_owned(), kubestead_core::put::Found::Other);
+            let part = at(&seen);
+            assert!(
+                !ids(&part).contains(&step) && !ids(&part).contains(&"cp1/kubeadm/init") && part.held[0].reason.contains(path),
+                "{part:?}"
+            );
+        }
+        let mut same = fresh.clone();
+        same.files = kubestead_core::put::Files::holding(&[spec.record(), spec.admission()]);
+        same.files.written.clear();
+        assert_eq!(ids(&run(&same, &fresh))[0], "cp1/kubeadm/record");
+        let part = run(&KubeadmFacts { encryption: true, ..fresh.clone() }, &fresh);
+        assert!(part.steps.is_empty() && part.held[0].reason.contains("enc.yaml is there and was not written by kubestead"), "{part:?}");
+        let own = KubeadmFacts { encryption: true, cluster: Some("home".into()), ..fresh.clone() };
+        assert_eq!(ids(&run(&own, &fresh))[..2], ["cp1/kubeadm/prepare", "cp1/kubeadm/init"], "our own run that was cut off");
+        let other = KubeadmFacts { cluster: Some("work".into()), ..fresh.clone() };
+        assert!(run(&other, &fresh).held[0].reason.contains("was prepared for the cluster work"));
     }
 
     #[test]

@@ -49,17 +49,22 @@ pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
 pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
 
 impl ClusterSpec {
+    /// The paths of the files that are ours alone on a node.
+    pub fn own_paths(&self, node: &Name) -> &'static [&'static str] {
+        if *node == self.first { &[RECORD, ADMISSION] } else { &[RECORD] }
+    }
+
     /// A node's name in Kubernetes.
     pub fn hostname(&self, node: &Name) -> HostName {
         self.hostnames.get(node).cloned().unwrap_or_else(|| node.into())
     }
 
-    /// Pod Security by default: baseline enforced, restricted warned of (KEP-2579), pinned to the minor version.
     /// The file that names the cluster that a machine belongs to.
     pub(super) fn record(&self) -> Owned {
         Owned { path: RECORD.to_owned(), text: format!("{}\n", self.name), mode: 0o644 }
     }
 
+    /// Pod Security by default: baseline enforced, restricted warned of (KEP-2579), pinned to the minor version.
     pub(super) fn admission(&self) -> Owned {
         let minor = self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor);
         let text = format!(

@@ -6,9 +6,8 @@ use kubestead_core::command::{Source, Stdin};
 use kubestead_core::host::Host;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
-use kubestead_core::put::{self, Owned, Put, puts};
+use kubestead_core::put::{Owned, PENDING, Put, puts};
 use kubestead_storage::apply::{write_files, written};
-use kubestead_storage::observe::PENDING;
 
 use super::apt;
 use super::plan::Action;
@@ -22,8 +21,7 @@ const SPOOL: &str = "/var/lib/kubestead/image";
 /// Carries an action out on its host. An error's cause names the object.
 pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureError> {
     match action {
-        Action::Adopt { path, sum } => put::adopt(path, sum).run(host).await,
-        Action::Record { files } => put::record(files).run(host).await,
+        Action::Adoption(adoption) => adoption.procedure().run(host).await,
         Action::Kernel { files } => kernel(files).run(host).await,
         Action::SwapOff { mask } => swap::off(mask).run(host).await,
         Action::Install { bundle, files } => install(bundle, files).run(host).await,
@@ -77,7 +75,7 @@ fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {
 
 #[cfg(test)]
 mod tests {
-    use kubestead_core::put::INSTALLED;
+    use kubestead_core::put::{self, INSTALLED};
 
     use super::*;
     use crate::bundle::Kind;

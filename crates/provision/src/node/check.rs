@@ -1,41 +1,41 @@
 //! The second pair of eyes on a node's steps: it asks only whether a step may be, and shares no code with the planner.
 
-use kubestead_core::plan::{Step, StepId};
-use kubestead_core::put::{Found, Mark, Owned, Standing};
+use kubestead_core::claim;
+use kubestead_core::plan::Step;
+use kubestead_core::put::Found;
 
 use super::observe::NodeFacts;
 use super::plan::Action;
 
 /// Why a step must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
 pub fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
-    let adopted = |path: &str| step.after.contains(&StepId::new(&step.target.to_string(), path.trim_start_matches('/'), "adopt"));
-    let replaced = |file: &Owned| match facts.files.standing(file) {
-        Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours => None,
-        Standing::Shipped | Standing::Changed | Standing::Foreign if adopted(&file.path) => None,
-        other => Some(format!("{}: {} would be replaced, which is not ours: {other:?}", step.id, file.path)),
-    };
+    if let Some(fault) = claim::fault(&facts.files, step, step.action.writes()) {
+        return Some(fault);
+    }
+    let adopted = |path: &str| step.after.contains(&claim::adopts(&step.target.to_string(), path));
     match &step.action {
-        Action::Kernel { files } | Action::Source { files } | Action::Containerd { files } | Action::Kubelet { files } => {
-            files.iter().find_map(replaced)
-        }
         Action::Install { files, .. } => {
             if facts.member && files.iter().any(|f| other_version(facts, &f.name, &f.version)) {
                 return Some(format!("{}: a member of a cluster would get programs of another version", step.id));
             }
             files.iter().find_map(|file| {
                 let path = file.target()?;
+                if facts.files.found.get(&path) == Some(&Found::Other) {
+                    return Some(format!("{}: {path} would be replaced, which is no regular file", step.id));
+                }
                 let there = facts.strange.get(&path)?;
                 let ours = *there == file.sha256 || facts.files.wrote(&path, there) || adopted(&path);
                 (!ours).then(|| format!("{}: {path} would be replaced, which is not ours", step.id))
             })
         }
-        // A package's own text is the one thing that is taken over without a question.
-        Action::Adopt { path, .. } if !step.needs_consent() => {
-            let shipped = matches!(facts.files.found.get(path), Some(Found::File { mark: Mark::Package, .. }));
-            let edited = facts.files.written.contains_key(path);
-            (!shipped || edited).then(|| format!("{}: {path} would be taken over without consent", step.id))
-        }
-        Action::Adopt { .. } | Action::Record { .. } | Action::SwapOff { .. } | Action::Packages { .. } | Action::Images { .. } => None,
+        Action::Adoption(adoption) => claim::unasked(&facts.files, step, adoption),
+        Action::Kernel { .. }
+        | Action::Source { .. }
+        | Action::Containerd { .. }
+        | Action::Kubelet { .. }
+        | Action::SwapOff { .. }
+        | Action::Packages { .. }
+        | Action::Images { .. } => None,
     }
 }
 
@@ -49,8 +49,9 @@ fn other_version(facts: &NodeFacts, name: &str, wanted: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use kubestead_core::plan::Target;
-    use kubestead_core::put::Files;
+    use kubestead_core::claim::Adoption;
+    use kubestead_core::plan::{StepId, Target};
+    use kubestead_core::put::{Files, Mark};
 
     use super::super::Version;
     use super::super::plan::fixture::spec;
@@ -76,11 +77,7 @@ mod tests {
             assert!(step(&facts(mark), &write()).is_some_and(|why| why.contains("config.toml would be replaced")));
             assert_eq!(step(&facts(mark), &write().after([adoption.clone()])), None);
         }
-        assert_eq!(step(&facts(Mark::Kubestead), &write()), None);
-        let mut link = facts(Mark::None);
-        link.files.found.insert(CONTAINERD_CONFIG.into(), Found::Other);
-        assert!(step(&link, &write().after([adoption])).is_some(), "nothing adopts a link");
-        let adopt = || of(Action::Adopt { path: CONTAINERD_CONFIG.into(), sum: "a".repeat(64) });
+        let adopt = || of(Action::Adoption(Adoption::Adopt { path: CONTAINERD_CONFIG.into(), sum: "a".repeat(64) }));
         assert!(step(&facts(Mark::None), &adopt()).is_some_and(|why| why.contains("without consent")));
         assert_eq!(step(&facts(Mark::None), &adopt().asking()), None);
         assert_eq!(step(&facts(Mark::Package), &adopt()), None);

@@ -17,7 +17,7 @@ pub use apply::apply;
 pub use apt::{AptFacts, Package, Packages, packaged};
 pub use observe::{NodeFacts, read, sections};
 pub use plan::{Action, plan, ready};
-pub use spec::NodeSpec;
+pub use spec::{NodeSpec, own_files, places};
 pub use swap::{Swap, SwapKind};
 pub use version::Version;
 

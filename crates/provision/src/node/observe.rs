@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_core::put::{self, Files, INSTALLED};
-use kubestead_storage::observe::{PENDING, read_sums};
+use kubestead_core::put::{Files, INSTALLED};
 use serde::{Deserialize, Serialize};
 
 use super::apt::{self, AptFacts};
-use super::spec::{NodeSpec, SYSCTLS, own_files};
+use super::spec::{NodeSpec, SYSCTLS, places};
 use super::swap::{self, Swap};
 use super::version::{self, Version};
-use crate::bundle::BundleFile;
 
 /// A node's set-up as seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +27,6 @@ pub struct NodeFacts {
     pub kernel: bool,
     /// What is where our files belong.
     pub files: Files,
-    /// Whether files were written that were perhaps not loaded.
-    pub pending: bool,
     /// Path to sha256 of what was installed and was not touched since.
     pub installed: BTreeMap<String, String>,
     /// Path to sha256 of what is where a program belongs and was not installed by us, or was touched since.
@@ -51,7 +47,8 @@ pub struct NodeFacts {
     pub kubelet_enabled: bool,
 }
 
-/// The sections of the probe.
+/// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_files`](super::own_files) and
+/// [`places`].
 pub fn sections(spec: &NodeSpec) -> Vec<Section> {
     let settings = SYSCTLS.map(|s| s.replace('.', "/")).join(" ");
     let mut all = vec![
@@ -59,11 +56,7 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
         Section::new("node/cgroup", "stat -fc %T /sys/fs/cgroup"),
         swap::section(),
         Section::new("node/kernel", format!("grep -qw overlay /proc/filesystems || echo 0; cd /proc/sys && cat {settings} 2>&1; true")),
-        Section::new("node/pending", format!("[ ! -e {PENDING} ] || echo yes")),
-        put::section("node/files", &own_files(spec)),
-        Section::script("node/installed", include_str!("scripts/programs.sh"))
-            .var("installed", INSTALLED)
-            .list("paths", spec.files.iter().filter_map(BundleFile::target)),
+        Section::script("node/installed", include_str!("scripts/programs.sh")).var("installed", INSTALLED).list("paths", places(spec)),
         version::section(spec),
         Section::new("node/member", "[ ! -e /etc/kubernetes/kubelet.conf ] || echo yes"),
         Section::new("node/containerd", "systemctl show -p ActiveState -p UnitFileState containerd kubelet"),
@@ -90,8 +83,7 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
         cgroup2: answers.text("node/cgroup")?.trim() == "cgroup2fs",
         swap: swap::read(answers.text("node/swap")?)?,
         kernel: kernel.lines().count() == SYSCTLS.len() && kernel.lines().all(|l| l.trim() == "1"),
-        files: Files::read(answers.text("node/files")?)?,
-        pending: yes("node/pending")?,
+        files: Files::of(answers)?,
         installed,
         strange,
         runtime: if spec.brings_containerd() { None } else { versions.get("containerd").and_then(|v| v.installed.clone()) },
@@ -129,6 +121,14 @@ fn programs(text: &str) -> Result<(Sums, Sums), Gap> {
         now.contains(rest).then(|| (path.to_owned(), sum.to_owned()))
     };
     Ok((record.lines().filter_map(fits).collect(), read_sums(strange)))
+}
+
+/// `sha256sum` lines: path to sum.
+fn read_sums(text: &str) -> Sums {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('\\').map_or_else(|| line.split_once("  "), |l| l.split_once("  ")))
+        .map(|(sum, path)| (path.replace("\\\\", "\\"), sum.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -196,7 +196,8 @@ mod tests {
         #[test]
         fn no_answer_makes_it_panic(answers in prop::collection::vec(answer(), 16)) {
             for spec in [spec(), packaged()] {
-                let sections = sections(&spec);
+                let mut sections = sections(&spec);
+                sections.push(kubestead_core::put::section([""], [""]));
                 let pairs = sections.iter().zip(&answers).map(|(section, (status, text))| (section.name.clone(), *status, text.clone()));
                 let answers = Answers::from_pairs(pairs);
                 if let Ok(facts) = read(&spec, &answers) {

@@ -1,16 +1,16 @@
 //! From spec and facts to steps.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kubestead_core::claim::{Adoption, Claims};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use kubestead_core::put::{Found, Owned, Standing};
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::apt;
 use super::observe::NodeFacts;
-use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_files};
+use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_files, places};
 use super::{swap, version};
 use crate::bundle::{BundleFile, Kind};
 
@@ -23,18 +23,8 @@ pub enum Action {
         /// The files.
         files: Vec<Owned>,
     },
-    /// Keeps a copy of a file that somebody else wrote, or changed, and writes down that it may be replaced.
-    Adopt {
-        /// Where it is.
-        path: String,
-        /// sha256 of what it held when it was looked at.
-        sum: String,
-    },
-    /// Writes down files that hold what they shall, though nobody knows that we wrote them.
-    Record {
-        /// Path and sha256 of each.
-        files: Vec<(String, String)>,
-    },
+    /// Adopts or writes down a file before one of ours takes its place.
+    Adoption(Adoption),
     /// Swap off, now and at boot.
     SwapOff {
         /// Units that are masked.
@@ -78,6 +68,16 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The files of ours that it writes whole. Programs are of the bundle.
+    pub fn writes(&self) -> &[Owned] {
+        match self {
+            Self::Kernel { files } | Self::Source { files } | Self::Containerd { files } | Self::Kubelet { files } => files,
+            Self::Adoption(_) | Self::SwapOff { .. } | Self::Install { .. } | Self::Packages { .. } | Self::Images { .. } => &[],
+        }
+    }
+}
+
 /// The last step of a node's set-up, after which kubeadm may run.
 pub fn ready(node: &Name) -> StepId {
     StepId::new(node.as_str(), "kubelet", "unit")
@@ -107,27 +107,31 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
     part.held.extend(swap::obstacles(name, &facts.swap));
-    part.held.extend(no_files(spec, facts));
+    let claims = Claims::new(name.as_str(), &facts.files, own_files(spec).into_iter().map(|f| f.path).chain(places(spec)));
     let programs: Vec<&BundleFile> =
         spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).collect();
     part.held.extend(other_version(spec, facts, &programs));
-    if !part.held.is_empty() {
-        return part;
-    }
-    let adopted = adoption(spec, facts, &programs, &mut part);
+    let mut claims = match claims {
+        Ok(claims) if part.held.is_empty() => claims.advice(CONTAINERD_CONFIG, OWN_RUNTIMES),
+        Ok(_) => return part,
+        Err(held) => {
+            part.held.extend(held);
+            return part;
+        }
+    };
     let id = |object: &str, deed: &str| StepId::new(name.as_str(), object, deed);
-    // A step waits for the consents to what it replaces.
-    let asked = |files: &[Owned]| -> Vec<StepId> { files.iter().filter_map(|f| adopted.get(&f.path).cloned()).collect() };
     let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk, after: Vec<StepId>| {
         part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk).after(after));
     };
-    let same = |files: &[Owned]| {
-        let stands = |f: &Owned| matches!(facts.files.standing(f), Standing::Done | Standing::Unrecorded);
-        !facts.pending && files.iter().all(stands)
+    let strangers: Vec<StepId> = programs.iter().filter_map(|f| stranger(f, facts, &mut claims)).collect();
+    // Whether files are to be written, and what comes before.
+    let mut claim = |files: &[Owned]| {
+        let claim = claims.claim(files);
+        (!claim.changed.is_empty() || claims.pending(), claim.after)
     };
     let files = kernel_files();
-    if !same(&files) || !facts.kernel {
-        let after = asked(&files);
+    let (changed, after) = claim(&files);
+    if changed || !facts.kernel {
         step("kernel", "settings", Action::Kernel { files }, "modules and settings that pods' networks need".into(), Risk::Safe, after);
     }
     if !facts.swap.is_empty() {
@@ -142,14 +146,14 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         let comes = |f: &&&BundleFile| f.target().and_then(|t| facts.strange.get(&t)) != Some(&f.sha256);
         renewed |= programs.iter().filter(comes).any(|f| f.name == "containerd");
         let risk = if facts.containerd && renewed { Risk::Disrupts } else { Risk::Safe };
-        let after = programs.iter().filter_map(|f| adopted.get(&f.target()?).cloned()).collect();
         let files = programs.into_iter().cloned().collect();
-        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files }, why, risk, after);
+        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files }, why, risk, strangers);
     }
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         let files = packages.files();
-        if !same(&files) {
-            let (why, after) = (format!("the apt repository {}", packages.address()), asked(&files));
+        let (changed, after) = claim(&files);
+        if changed {
+            let why = format!("the apt repository {}", packages.address());
             step("packages", "source", Action::Source { files }, why, Risk::Safe, after);
         }
         if !found.done(packages) {
@@ -159,9 +163,10 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         }
     }
     let files = containerd_files(spec);
-    if !same(&files) || !facts.containerd || renewed {
+    let (changed, adopted) = claim(&files);
+    if changed || !facts.containerd || renewed {
         let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
-        let after = asked(&files).into_iter().chain([id("software", "install")]).collect();
+        let after = adopted.into_iter().chain([id("software", "install")]).collect();
         step("containerd", "run", Action::Containerd { files }, "configure containerd and start it".into(), risk, after);
     }
     let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
@@ -172,22 +177,21 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         step("images", "import", action, why, Risk::Safe, vec![id("containerd", "run")]);
     }
     let files = kubelet_files(spec);
-    if !same(&files) || !facts.kubelet_enabled {
-        let after = asked(&files).into_iter().chain([id("software", "install"), id("packages", "install")]).collect();
+    let (changed, adopted) = claim(&files);
+    if changed || !facts.kubelet_enabled {
+        let after = adopted.into_iter().chain([id("software", "install"), id("packages", "install")]).collect();
         step("kubelet", "unit", Action::Kubelet { files }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
     }
-    part
+    let mut all = claims.into_part("files", Action::Adoption);
+    all.extend(part);
+    all
 }
 
-/// What is in the place of a file of ours, and is no file.
-fn no_files(spec: &NodeSpec, facts: &NodeFacts) -> Vec<Held> {
-    let other = own_files(spec).into_iter().filter(|f| facts.files.standing(f) == Standing::Other);
-    other
-        .map(|f| {
-            let reason = format!("{} is a link, a folder, or another thing than a regular file", f.path);
-            Held::new(format!("{}{}", spec.name, f.path), reason, "move it away, or put a regular file there")
-        })
-        .collect()
+/// The adoption of somebody else's program in the place of one of the bundle.
+fn stranger(file: &BundleFile, facts: &NodeFacts, claims: &mut Claims<'_>) -> Option<StepId> {
+    let path = file.target()?;
+    let sum = facts.strange.get(&path).filter(|sum| **sum != file.sha256 && !facts.files.wrote(&path, sum))?;
+    Some(claims.take(&path, sum, "was not installed by kubestead, or was changed since", true))
 }
 
 /// Why programs of a machine in a cluster are not replaced.
@@ -208,63 +212,8 @@ fn other_version(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile]) -
     found
 }
 
-/// What is in a file that is not ours, by the headings that ours has not.
-fn headings(file: &Owned, found: Option<&Found>) -> String {
-    const SHOWN: usize = 4;
-    let Some(Found::File { headings, .. }) = found else { return String::new() };
-    let foreign: Vec<&str> = headings.iter().map(String::as_str).filter(|h| !file.text.lines().any(|line| line.trim() == *h)).collect();
-    if foreign.is_empty() {
-        return String::new();
-    }
-    let more = if foreign.len() > SHOWN { format!(" and {} more", foreign.len() - SHOWN) } else { String::new() };
-    format!("; ours lacks its {}{more}", foreign[..foreign.len().min(SHOWN)].join(", "))
-}
-
-/// Steps that take over what is in the places of our files and programs, by path: each asks, unless nobody changed what a package ships. And one
-/// step that writes down what is so already.
-fn adoption(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile], part: &mut Part<Action>) -> BTreeMap<String, StepId> {
-    let mut found: Vec<(String, String, String, bool)> = Vec::new();
-    let mut known = Vec::new();
-    for file in own_files(spec) {
-        let Some(sum) = facts.files.sum(&file.path) else { continue };
-        let about = headings(&file, facts.files.found.get(&file.path));
-        let place = if file.path == CONTAINERD_CONFIG {
-            "; runtimes of your own belong in /etc/containerd/conf.d, registries in /etc/containerd/certs.d"
-        } else {
-            ""
-        };
-        let why = match facts.files.standing(&file) {
-            Standing::Foreign => format!("was not written by kubestead{about}{place}"),
-            Standing::Changed => format!("was changed since kubestead wrote it{about}{place}"),
-            Standing::Shipped => "is as its package ships it".to_owned(),
-            Standing::Unrecorded => {
-                known.push((file.path, sum.to_owned()));
-                continue;
-            }
-            Standing::Missing | Standing::Done | Standing::Ours | Standing::Other => continue,
-        };
-        let asks = facts.files.standing(&file) != Standing::Shipped;
-        found.push((file.path, sum.to_owned(), why, asks));
-    }
-    for file in programs {
-        let Some((path, sum)) = file.target().and_then(|t| facts.strange.get_key_value(&t)) else { continue };
-        if *sum != file.sha256 && !facts.files.wrote(path, sum) {
-            found.push((path.clone(), sum.clone(), "was not installed by kubestead, or was changed since".to_owned(), true));
-        }
-    }
-    let target = || Target::Host(spec.name.to_string());
-    if !known.is_empty() {
-        let why = format!("write down {} files that are as they shall be", known.len());
-        part.push(Step::new(target(), "files", "record", Action::Record { files: known }, why));
-    }
-    let mut ids = BTreeMap::new();
-    for (path, sum, why, asks) in found {
-        let why = format!("{path} {why}: keep it as {path}.before-kubestead, so that ours can take its place");
-        let step = Step::new(target(), path.trim_start_matches('/'), "adopt", Action::Adopt { path: path.clone(), sum }, why);
-        ids.insert(path, part.push(if asks { step.asking() } else { step }));
-    }
-    ids
-}
+/// What somebody is told whose containerd is configured otherwise.
+const OWN_RUNTIMES: &str = "runtimes of your own belong in /etc/containerd/conf.d, registries in /etc/containerd/certs.d";
 
 /// Why the machine's own containerd does not do.
 fn runtime(name: &Name, version: Option<&str>) -> Option<Held> {
@@ -315,9 +264,9 @@ pub(super) mod fixture {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    use kubestead_core::put::{Files, Mark, digest};
+    use kubestead_core::put::{Files, Found, Mark, digest};
 
     use super::super::apt::{AptFacts, Package};
     use super::super::{Swap, SwapKind, Version};
@@ -373,7 +322,8 @@ mod tests {
         assert_eq!(ids(&part), all.map(|s| format!("kube1/{s}")));
         assert_eq!(part.steps.last().map(|s| s.id.clone()), Some(ready(&spec.name)));
         assert!(plan(&spec, &done(&spec)).steps.is_empty());
-        let pending = NodeFacts { pending: true, ..done(&spec) };
+        let mut pending = done(&spec);
+        pending.files.pending = true;
         assert_eq!(ids(&plan(&spec, &pending)), ["kube1/kernel/settings", "kube1/containerd/run", "kube1/kubelet/unit"]);
     }
 
@@ -389,17 +339,11 @@ mod tests {
             let facts = NodeFacts { apt: Some(AptFacts::default()), runtime: Some("2.1.4".into()), ..done(&spec) };
             for (mark, recorded, word) in [(Mark::None, false, "was not written by kubestead"), (Mark::None, true, "was changed since")] {
                 let part = plan(&spec, &with(facts.clone(), &file.path, "[nvidia]\n", mark, recorded));
-                let adopt = part.steps.iter().find(|s| matches!(s.action, Action::Adopt { .. })).unwrap();
+                let adopt = part.steps.iter().find(|s| matches!(s.action, Action::Adoption(Adoption::Adopt { .. }))).unwrap();
                 assert!(adopt.needs_consent() && adopt.why.contains(word) && adopt.why.contains("[nvidia]"), "{}", adopt.why);
                 assert!(adopt.why.contains(&format!("keep it as {}.before-kubestead", file.path)), "{}", adopt.why);
                 assert_eq!(adopt.id.0, format!("kube1{}/adopt", file.path));
-                let replaces = |action: &Action| match action {
-                    Action::Kernel { files } | Action::Source { files } | Action::Containerd { files } | Action::Kubelet { files } => {
-                        files.contains(file)
-                    }
-                    _ => false,
-                };
-                let writers: Vec<&Step<Action>> = part.steps.iter().filter(|s| replaces(&s.action)).collect();
+                let writers: Vec<&Step<Action>> = part.steps.iter().filter(|s| s.action.writes().contains(file)).collect();
                 assert!(writers.len() == 1 && writers[0].after.contains(&adopt.id), "{} is written without consent", file.path);
             }
             // What an earlier version wrote asks nobody.
@@ -422,7 +366,7 @@ mod tests {
         facts.files.written.clear();
         let part = plan(&spec, &facts);
         assert_eq!(ids(&part), ["kube1/files/record"]);
-        let Action::Record { files } = &part.steps[0].action else { panic!("{part:?}") };
+        let Action::Adoption(Adoption::Record { files }) = &part.steps[0].action else { panic!("{part:?}") };
         assert_eq!((files.len(), part.steps[0].needs_consent()), (own_files(&spec).len(), false));
         facts.files.found.insert(CONTAINERD_CONFIG.into(), Found::Other);
         let part = plan(&spec, &facts);

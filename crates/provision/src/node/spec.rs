@@ -50,9 +50,14 @@ pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 
 /// All files that are written on a node and that are ours alone.
-pub(super) fn own_files(spec: &NodeSpec) -> Vec<Owned> {
+pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
     let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
     [kernel_files(), source, containerd_files(spec), kubelet_files(spec)].concat()
+}
+
+/// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
+pub fn places(spec: &NodeSpec) -> Vec<String> {
+    spec.files.iter().filter_map(BundleFile::target).collect()
 }
 
 fn config(path: &str, text: impl Into<String>) -> Owned {

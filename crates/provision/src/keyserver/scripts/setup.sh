@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # The key server: account, folder, forced command, sshd's rules for the account. sshd's new configuration is tried as a whole beside the
-# one in use, and must leave the account that this comes by, and root, exactly as they are.
+# one in use, and must leave the account that this comes by, and root, exactly as they are. After manifest.sh.
 # guard
 me=${SUDO_USER:-root}
 [ "$user" != "$me" ] || refuse "$user is the account that kubestead logs in by"
@@ -15,11 +15,11 @@ if entry=$(getent passwd "$user"); then
 else
     ! getent group "$user" > /dev/null || refuse "the group $user is there without an account"
 fi
-for path in "$serve" "$rules" "$keys"; do
-    if [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; }; then
-        refuse "$path is not a regular file"
-    fi
-done
+only_ours "$serve" "$serve_sum"
+only_ours "$rules" "$rules_sum"
+if [ -L "$keys" ] || { [ -e "$keys" ] && [ ! -f "$keys" ]; }; then
+    refuse "$keys is not a regular file"
+fi
 if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -d "$directory" ]; }; then
     refuse "$directory is not a folder"
 fi
@@ -81,6 +81,7 @@ finished() {
         && [ "$(stat -c '%a %U' "$directory" 2> /dev/null)" = "700 $user" ] && [ "$(password)" = '*' ]
 }
 if [ -n "$entry" ] && [ ! -e "$pending" ] && finished && [ -z "$(wrong "$base/sshd_config")" ]; then
+    recorded "$serve_sum" "$serve" && recorded "$rules_sum" "$rules" || record "$serve_sum" "$serve" "$rules_sum" "$rules"
     already
 fi
 bad=$(wrong "$tried/with/sshd_config")
@@ -97,18 +98,20 @@ install -d -m 0700 -o "$user" -g "$group" "$directory"
 touch "$keys"
 chmod 0644 "$keys"
 chown root:root "$keys"
+# PATH MODE: puts standard input there.
 put() {
     local new
     mkdir -p "${1%/*}"
     rm -f "${1%/*}"/.kubestead.??????
     new=$(mktemp "${1%/*}/.kubestead.XXXXXX")
-    printf '%s' "$3" > "$new"
+    cat > "$new"
     chmod "$2" "$new"
     sync "$new"
     mv -fT "$new" "$1"
     sync "${1%/*}"
 }
-put "$serve" 755 "$serve_text"
+announce "$serve_sum" "$serve" "$rules_sum" "$rules"
+put "$serve" 755 < <(printf '%s' "$serve_text")
 load() {
     local unit
     for unit in ssh.service sshd.service; do
@@ -121,14 +124,14 @@ load() {
 if [ -e "$rules" ]; then
     cp "$rules" "$tried/before"
 fi
-put "$rules" 644 "$rules_text"
+put "$rules" 644 < <(printf '%s' "$rules_text")
 bad=$(wrong "$base/sshd_config")
 if [ -z "$bad" ] && ! load; then
     bad='sshd did not read it'
 fi
 if [ -n "$bad" ]; then
     if [ -e "$tried/before" ]; then
-        put "$rules" 644 "$(cat "$tried/before")"$'\n'
+        put "$rules" 644 < "$tried/before"
     else
         rm -f "$rules"
     fi
@@ -136,6 +139,7 @@ if [ -n "$bad" ]; then
     load || true
     unverified "the rules for $user were taken back: $bad"
 fi
+record "$serve_sum" "$serve" "$rules_sum" "$rules"
 rm "$pending"
 # verify
 finished || unverified "$directory, the account $user or a file of kubestead's is not as it was written"

@@ -1,0 +1,133 @@
+//! Every file that any domain may write on any host, whatever is in its place.
+
+use kubestead_core::claim::{Adoption, adopts};
+use kubestead_core::plan::{Step, Target};
+use kubestead_core::put::{Files, Found, digest};
+use kubestead_provision::node::AptFacts;
+
+use super::*;
+
+/// Three nodes with a bundle, and one whose programs are packages; all machines are blank.
+fn worlds() -> [(Cluster, Seen); 2] {
+    let bundled = cluster();
+    let text = FILE.replace("bundle: bundle,", "packages: {key: kubernetes.asc},");
+    let packaged = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let (one, mut two) = (seen(&bundled), seen(&packaged));
+    (two.bundle, two.keyring) = (Fact::Absent, Fact::Known("KEY".into()));
+    for node in two.nodes.values_mut() {
+        let Fact::Known(NodeSeen { setup: Some(setup), .. }) = node else { panic!("it is seen") };
+        (setup.apt, setup.runtime) = (Some(AptFacts::default()), Some("2.1.4".into()));
+    }
+    [(bundled, one), (packaged, two)]
+}
+
+/// Each domain reads the one answer of a host.
+fn change(seen: &mut Seen, host: &Name, change: &dyn Fn(&mut Files)) {
+    if let Some(Fact::Known(server)) = seen.servers.get_mut(host) {
+        change(&mut server.files);
+    }
+    if let Some(Fact::Known(node)) = seen.nodes.get_mut(host) {
+        let Fact::Known(files) = &mut node.storage.files else { panic!("they are seen") };
+        change(files);
+        change(&mut node.setup.as_mut().unwrap().files);
+        change(&mut node.kubeadm.as_mut().unwrap().files);
+    }
+    if let Some(Fact::Known(keys)) = seen.keys.get_mut(host) {
+        change(&mut keys.files);
+    }
+}
+
+fn writers<'a>(plan: &'a Plan<Action>, host: &Name, path: &str) -> Vec<&'a Step<Action>> {
+    let target = Target::Host(host.to_string());
+    plan.steps.iter().filter(|step| step.target == target && step.action.writes().iter().any(|file| file.path == path)).collect()
+}
+
+fn adoption(action: &Action) -> Option<&Adoption> {
+    match action {
+        Action::Keys(keyserver::Action::Adoption(adoption))
+        | Action::Storage(kubestead_storage::plan::Action::Adoption(adoption))
+        | Action::Node(node::Action::Adoption(adoption))
+        | Action::Kubeadm(kubeadm::Action::Adoption(adoption)) => Some(adoption),
+        _ => None,
+    }
+}
+
+#[test]
+fn no_file_is_written_that_no_probe_looks_at() {
+    for (cluster, seen) in worlds() {
+        let plan = plan_of(&cluster, &seen);
+        assert!(plan.held.is_empty(), "{:?}", plan.held);
+        for (host, paths) in compose::own_paths(&cluster, &seen.bundle, &seen.keyring) {
+            let target = Target::Host(host.to_string());
+            let written: Vec<String> =
+                plan.steps.iter().filter(|s| s.target == target).flat_map(|s| s.action.writes()).map(|f| f.path).collect();
+            let looked: BTreeSet<String> = paths.iter().cloned().collect();
+            assert_eq!(written.iter().cloned().collect::<BTreeSet<_>>(), looked, "{host}");
+            assert_eq!((written.len(), paths.len()), (looked.len(), looked.len()), "each path is of one domain: {host}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_in_the_place_of_a_file_no_step_writes_it_without_an_adoption_before() {
+    let mut tried = 0;
+    for (cluster, blank) in worlds() {
+        for (host, paths) in compose::own_paths(&cluster, &blank.bundle, &blank.keyring) {
+            for path in paths {
+                for recorded in [false, true] {
+                    let mut seen = blank.clone();
+                    change(&mut seen, &host, &|files| {
+                        files.foreign(&path, "theirs\n");
+                        if recorded {
+                            files.written.insert(path.clone(), BTreeSet::from([digest("ours once\n")]));
+                        }
+                    });
+                    let plan = plan_of(&cluster, &seen);
+                    let id = adopts(host.as_str(), &path);
+                    let step = plan.steps.iter().find(|s| s.id == id).unwrap_or_else(|| panic!("{id} is not planned: {:?}", plan.held));
+                    let whole = Some(Adoption::Adopt { path: path.clone(), sum: digest("theirs\n") });
+                    assert!(step.needs_consent() && adoption(&step.action) == whole.as_ref(), "{step:?}");
+                    let writers = writers(&plan, &host, &path);
+                    assert!(!writers.is_empty() && writers.iter().all(|s| s.after.contains(&id)), "{id}: {writers:?}");
+                    // A plan without the edge is one that does not run.
+                    let mut careless = plan.clone();
+                    careless.steps.iter_mut().for_each(|s| _ = s.after.remove(&id));
+                    assert_eq!(compose::check(&seen, &careless).len(), writers.len(), "{id}");
+                    tried += 1;
+                }
+                let mut seen = blank.clone();
+                change(&mut seen, &host, &|files| _ = files.found.insert(path.clone(), Found::Other));
+                let plan = plan_of(&cluster, &seen);
+                assert!(writers(&plan, &host, &path).is_empty(), "{host}{path} is no file and would be written");
+                assert!(plan.held.iter().any(|held| held.reason.starts_with(&format!("{path} is a link"))), "{:?}", plan.held);
+            }
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
+#[test]
+fn a_node_that_cannot_be_told_its_key_servers_gets_no_share() {
+    let cluster = cluster();
+    let mut seen = seen(&cluster);
+    change(&mut seen, &name("kube1"), &|files| _ = files.found.insert("/etc/kubestead/known_hosts".into(), Found::Other));
+    let plan = plan_of(&cluster, &seen);
+    assert!(of(&plan, "kube1").is_empty() && !of(&plan, "masterlock").iter().any(|deed| deed.starts_with("kube1/")), "{:?}", plan.steps);
+    assert!(of(&plan, "operator").iter().all(|deed| !deed.starts_with("recovery.kube1.")));
+    assert!(of(&plan, "masterlock").contains(&"kube2/shares".to_owned()));
+}
+
+#[test]
+fn a_key_file_whose_key_is_not_in_the_escrow_is_no_reason_to_make_another() {
+    let cluster = cluster();
+    let mut seen = seen(&cluster);
+    let Fact::Known(found) = seen.nodes.get_mut(&name("cp1")).unwrap() else { panic!("it is seen") };
+    let facts = found.kubeadm.as_mut().unwrap();
+    (facts.cluster, facts.encryption) = (Some(cluster.name.to_string()), true);
+    let plan = plan_of(&cluster, &seen);
+    assert!(!of(&plan, "operator").contains(&"encryption.key1/escrow".to_owned()));
+    assert!(!of(&plan, "cp1").iter().any(|deed| deed.starts_with("kubeadm/")), "{:?}", of(&plan, "cp1"));
+    assert!(plan.held.iter().any(|h| h.object == "cp1/encryption" && h.hint.contains("restore encryption.key1.age")), "{:?}", plan.held);
+    seen.escrow.insert(encryption::escrow_name("key1"));
+    assert!(of(&plan_of(&cluster, &seen), "cp1").contains(&"kubeadm/prepare".to_owned()));
+}
