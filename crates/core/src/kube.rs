@@ -40,6 +40,15 @@ impl std::fmt::Display for ObjectRef {
     }
 }
 
+/// What a list answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listed {
+    /// The objects.
+    pub items: Vec<Value>,
+    /// The version of the list, after which [`Kube::changed`] looks for changes.
+    pub version: String,
+}
+
 /// The API of one cluster, as far as one looks. What changes it is [`Guarded`].
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -49,7 +58,10 @@ pub trait Kube: Send + Sync {
     /// The object, or `None` when the server says that there is none.
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError>;
     /// All objects of a kind, in one namespace or, when that is empty, in all.
-    async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError>;
+    async fn list(&self, kind: &ObjectRef) -> Result<Listed, KubeError>;
+    /// Ends when an object of such a list has changed, come or gone after that version of it. For how long is the caller's to say. It is a hint
+    /// and no proof: whoever waits lists again, and now and then without having been told.
+    async fn changed(&self, kind: &ObjectRef, version: &str) -> Result<(), KubeError>;
 }
 
 /// Changes to one object that hold only while it is as it was seen, and that bring none of its content back.
@@ -73,6 +85,22 @@ pub enum KubeError {
     /// No connection.
     #[error("the API server could not be reached: {0}")]
     Connect(String),
+    /// The answer did not end in time.
+    #[error("{object}: the API server did not answer to its end within {seconds} s")]
+    Slow {
+        /// The object.
+        object: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The answer is larger than any that an API server has reason to give.
+    #[error("the answer for {object} is larger than {limit}: nothing of it was used; look at what answers as the API server")]
+    TooMuch {
+        /// The object.
+        object: String,
+        /// Such as `8 MiB`.
+        limit: String,
+    },
     /// The server refused.
     #[error("{object}: {reason} ({code})")]
     Refused {

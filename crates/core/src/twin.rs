@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::event::{Event, Reporter};
 use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
-use crate::kube::{Guarded, Kube, KubeError, ObjectRef};
+use crate::kube::{Guarded, Kube, KubeError, Listed, ObjectRef};
 use crate::secret::Secret;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -54,7 +55,37 @@ impl Host for ScriptedHost {
 /// A cluster in memory. Server-side apply keeps uid, resource version and who claims which field, and refuses conflicts, as the API server
 /// does; a list is one value to it.
 #[derive(Default)]
-pub struct MemoryKube(Mutex<BTreeMap<ObjectRef, Value>>);
+pub struct MemoryKube(Mutex<Store>);
+
+/// The objects, the version at which each changed last, also when it went, and who waits for the next one.
+#[derive(Default)]
+struct Store {
+    objects: BTreeMap<ObjectRef, Value>,
+    version: u64,
+    changes: BTreeMap<ObjectRef, u64>,
+    waiting: Vec<Waker>,
+}
+
+impl Store {
+    fn insert(&mut self, reference: ObjectRef, object: Value) {
+        if self.objects.get(&reference) != Some(&object) {
+            self.note(&reference);
+            self.objects.insert(reference, object);
+        }
+    }
+
+    fn remove(&mut self, reference: &ObjectRef) -> Option<Value> {
+        let gone = self.objects.remove(reference)?;
+        self.note(reference);
+        Some(gone)
+    }
+
+    fn note(&mut self, reference: &ObjectRef) {
+        self.version += 1;
+        self.changes.insert(reference.clone(), self.version);
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+}
 
 impl MemoryKube {
     /// Puts an object there as it is, whoever made it.
@@ -66,6 +97,13 @@ impl MemoryKube {
     pub fn take(&self, object: &ObjectRef) -> Option<Value> {
         lock(&self.0).remove(object)
     }
+}
+
+/// Whether an object is in the list of a kind.
+fn listed(object: &ObjectRef, kind: &ObjectRef) -> bool {
+    object.api_version == kind.api_version
+        && object.kind == kind.kind
+        && (kind.namespace.is_empty() || object.namespace == kind.namespace)
 }
 
 fn conflict(object: &ObjectRef, reason: impl Into<String>) -> KubeError {
@@ -105,13 +143,13 @@ fn prune(object: &mut Value, path: &[String]) -> bool {
 #[async_trait]
 impl Guarded for MemoryKube {
     async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
-        Ok(lock(&self.0).get(object).map(metadata_of))
+        Ok(lock(&self.0).objects.get(object).map(metadata_of))
     }
 
     async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError> {
         let reference = ObjectRef::of(manifest);
-        let mut objects = lock(&self.0);
-        let old = objects.get(&reference).cloned().unwrap_or_default();
+        let mut store = lock(&self.0);
+        let old = store.objects.get(&reference).cloned().unwrap_or_default();
         for key in ["resourceVersion", "uid"] {
             let asked = &manifest["metadata"][key];
             if !asked.is_null() && *asked != old["metadata"][key] {
@@ -158,27 +196,28 @@ impl Guarded for MemoryKube {
             let version = old["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse::<u64>().ok()).unwrap_or(0) + 1;
             new["metadata"]["resourceVersion"] = version.to_string().into();
         }
-        objects.insert(reference, new.clone());
+        store.insert(reference, new.clone());
         Ok(metadata_of(&new))
     }
 
     async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
-        let mut objects = lock(&self.0);
-        let found = objects.get_mut(object).ok_or_else(|| conflict(object, "not found"))?;
+        let mut store = lock(&self.0);
+        let mut found = store.objects.get(object).cloned().ok_or_else(|| conflict(object, "not found"))?;
         if let Some(annotations) = found["metadata"]["annotations"].as_object_mut() {
             annotations.remove(key);
         }
-        Ok(metadata_of(found))
+        store.insert(object.clone(), found.clone());
+        Ok(metadata_of(&found))
     }
 
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {
-        let mut objects = lock(&self.0);
-        match objects.get(object) {
+        let mut store = lock(&self.0);
+        match store.objects.get(object) {
             Some(found) if found["metadata"]["uid"] != uid || found["metadata"]["resourceVersion"] != version => {
                 Err(conflict(object, "Precondition failed"))
             }
             Some(_) | None => {
-                objects.remove(object);
+                store.remove(object);
                 Ok(())
             }
         }
@@ -192,16 +231,26 @@ impl Kube for MemoryKube {
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
-        Ok(lock(&self.0).get(object).cloned())
+        Ok(lock(&self.0).objects.get(object).cloned())
     }
 
-    async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError> {
-        let fits = |object: &ObjectRef| {
-            object.api_version == kind.api_version
-                && object.kind == kind.kind
-                && (kind.namespace.is_empty() || object.namespace == kind.namespace)
-        };
-        Ok(lock(&self.0).iter().filter(|(object, _)| fits(object)).map(|(_, value)| value.clone()).collect())
+    async fn list(&self, kind: &ObjectRef) -> Result<Listed, KubeError> {
+        let store = lock(&self.0);
+        let items = store.objects.iter().filter(|(object, _)| listed(object, kind)).map(|(_, value)| value.clone()).collect();
+        Ok(Listed { items, version: store.version.to_string() })
+    }
+
+    async fn changed(&self, kind: &ObjectRef, version: &str) -> Result<(), KubeError> {
+        let version: u64 = version.parse().map_err(|_| conflict(kind, "invalid resource version"))?;
+        std::future::poll_fn(|context| {
+            let mut store = lock(&self.0);
+            if store.changes.iter().any(|(object, changed)| *changed > version && listed(object, kind)) {
+                return Poll::Ready(Ok(()));
+            }
+            store.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -1,15 +1,22 @@
 //! The Kubernetes API by the kube crate, through the SSH connection to a control plane: the API server need not be reachable from
 //! here, and the admin's credentials stay in memory.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
+use http::Response;
+use http_body_util::{LengthLimitError, Limited};
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, WatchEvent, WatchParams};
+use kube::client::{ClientBuilder, DynBody};
+use kube::core::{ApiResource, GroupVersionKind, Request};
 use kubestead_core::command::Command;
 use kubestead_core::host::Host;
-use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
+use kubestead_core::kube::{Guarded, Kube, KubeError, Listed, ObjectRef};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tower::util::MapResponseLayer;
 use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
@@ -23,14 +30,22 @@ const PORT: u16 = 6443;
 /// Who owns the fields that kubestead sets.
 pub const FIELD_MANAGER: &str = "kubestead";
 
-/// A shell function, `as_admin ARGUMENTS...`: curl(1), to the API server on this machine, as the administrator whose credentials lie there.
-/// `kubernetes` is a name in every API server's certificate, 127.0.0.1 is not. No key is written to a disk or stands in an argument.
-pub(crate) const ADMIN: &str = r#"pem() { local k v; while read -r k v; do if [ "$k" = "$1:" ]; then printf %s "$v" | base64 -d; fi; done < /etc/kubernetes/admin.conf; }
-as_admin() { curl -s --resolve kubernetes:6443:127.0.0.1 --cacert <(pem certificate-authority-data) --cert <(pem client-certificate-data) --key <(pem client-key-data) "$@"; }
-"#;
+/// A shell function, `as_admin`.
+pub(crate) const ADMIN: &str = include_str!("scripts/as-admin.sh");
 
-/// The API of one cluster.
-pub struct KubeApi(Client);
+/// The most that is read of one answer, and of all pages of a list, in MiB. An object has at most 3, as etcd and the API server take no larger
+/// one; a page of nodes, the largest that there is, has below 5.
+const ANSWER: usize = 8;
+const LIST: usize = 32;
+/// How long an answer may take to its end, and a list to its last page: the API server itself gives a request up after 60 s.
+const TIME: Duration = Duration::from_secs(90);
+
+/// The API of one cluster. What answers may be anything: an answer that is too large or does not end costs a limit of memory and one of time.
+/// No redirection is followed, and no answer is unpacked.
+pub struct KubeApi {
+    client: Client,
+    time: Duration,
+}
 
 impl KubeApi {
     /// Connects through a control plane with the admin credentials that it holds.
@@ -53,7 +68,15 @@ impl KubeApi {
     }
 
     fn client(credentials: &Credentials, address: &str) -> Result<Self, String> {
-        Client::try_from(credentials.config(address)?).map(Self).map_err(|e| e.to_string())
+        let limited = MapResponseLayer::new(|answer: Response<Box<DynBody>>| answer.map(|body| Limited::new(body, ANSWER << 20)));
+        let builder = ClientBuilder::try_from(credentials.config(address)?).map_err(|e| e.to_string())?;
+        Ok(Self { client: builder.with_layer(&limited).build(), time: TIME })
+    }
+
+    /// The same API, whose answers may take so long.
+    #[must_use]
+    pub fn limit(self, time: Duration) -> Self {
+        Self { time, ..self }
     }
 
     fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
@@ -61,18 +84,92 @@ impl KubeApi {
         let kind = GroupVersionKind::gvk(group, version, &object.kind);
         let resource = ApiResource::from_gvk(&kind);
         if object.namespace.is_empty() {
-            Api::all_with(self.0.clone(), &resource)
+            Api::all_with(self.client.clone(), &resource)
         } else {
-            Api::namespaced_with(self.0.clone(), &object.namespace, &resource)
+            Api::namespaced_with(self.client.clone(), &object.namespace, &resource)
         }
+    }
+
+    /// Work that ends within the limit of time.
+    async fn in_time<T>(&self, object: &ObjectRef, work: impl Future<Output = Result<T, KubeError>>) -> Result<T, KubeError> {
+        let slow = || KubeError::Slow { object: object.to_string(), seconds: self.time.as_secs() };
+        tokio::time::timeout(self.time, work).await.unwrap_or_else(|_| Err(slow()))
+    }
+
+    /// One request, whose answer comes to its end within the limit of time.
+    async fn ask<T>(&self, object: &ObjectRef, request: impl Future<Output = kube::Result<T>>) -> Result<T, KubeError> {
+        self.in_time(object, async { request.await.map_err(|error| refused(object, &error)) }).await
     }
 }
 
-/// How many objects a page has, and how many requests run at once while objects are written anew.
+/// How many objects a page has: of their metadata alone while they are written anew, and of all that they hold. And how many requests run at
+/// once while objects are written anew.
 const PAGE: u32 = 250;
+const WHOLE_PAGE: u32 = 100;
 const AT_ONCE: usize = 8;
+/// The most pages of a list: more than a million objects, that are written anew, are no end.
+const PAGES: usize = 5000;
 /// How often one thing is tried that another writer, or a busy server, may spoil.
 const TRIES: u32 = 6;
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page {
+    metadata: PageMetadata,
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMetadata {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(rename = "continue", default)]
+    next: String,
+}
+
+/// A list that became too old between two pages.
+fn too_old<T>(answer: Result<T, KubeError>) -> Result<Option<T>, KubeError> {
+    match answer {
+        Err(KubeError::Refused { code: 410, .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn expired(kind: &ObjectRef) -> KubeError {
+    KubeError::Connect(format!("{kind}: the list ended before all its pages were read, {TRIES} times"))
+}
+
+impl KubeApi {
+    async fn pages(&self, kind: &ObjectRef) -> Result<Option<Listed>, KubeError> {
+        let (mut found, mut params, mut bytes) = (Listed::default(), ListParams::default().limit(WHOLE_PAGE), 0);
+        let url = self.objects(kind).resource_url().to_owned();
+        let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{kind}: {e}"));
+        for _ in 0..PAGES {
+            let request = Request::new(&url).list(&params).map_err(|e| broken(&e))?;
+            let Some(text) = too_old(self.client.request_text(request).await.map_err(|e| refused(kind, &e)))? else { return Ok(None) };
+            bytes += text.len();
+            if bytes > LIST << 20 {
+                return Err(KubeError::TooMuch { object: kind.to_string(), limit: format!("{LIST} MiB") });
+            }
+            let page: Page = serde_json::from_str(&text).map_err(|e| broken(&e))?;
+            for mut value in page.items.unwrap_or_default() {
+                // A list leaves these out of its items.
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("apiVersion".to_owned(), kind.api_version.clone().into());
+                    object.insert("kind".to_owned(), kind.kind.clone().into());
+                    found.items.push(value);
+                }
+            }
+            found.version = page.metadata.resource_version;
+            if page.metadata.next.is_empty() {
+                return Ok(Some(found));
+            }
+            params = params.continue_token(&page.metadata.next);
+        }
+        Err(KubeError::TooMuch { object: kind.to_string(), limit: format!("{PAGES} pages") })
+    }
+}
 
 impl KubeApi {
     /// Has the server write every object of a kind anew, so that it is encrypted as new ones are: an empty patch of each, which changes
@@ -84,17 +181,15 @@ impl KubeApi {
                 return Ok(count);
             }
         }
-        Err(KubeError::Connect(format!("{kind}: the list ended before all its pages were read, {TRIES} times")))
+        Err(expired(kind))
     }
 
     /// Nothing when the list became too old between two pages.
     async fn rewrite_pages(&self, kind: &ObjectRef) -> Result<Option<u64>, KubeError> {
         let (mut count, mut params) = (0, ListParams::default().limit(PAGE));
-        loop {
-            let page = match self.objects(kind).list_metadata(&params).await {
-                Err(kube::Error::Api(status)) if status.code == 410 => return Ok(None),
-                other => other.map_err(|e| refused(kind, &e))?,
-            };
+        for _ in 0..PAGES {
+            let api = self.objects(kind);
+            let Some(page) = too_old(self.ask(kind, api.list_metadata(&params)).await)? else { return Ok(None) };
             let touch = |meta: kube::core::ObjectMeta| async move {
                 let name = meta.name.unwrap_or_default();
                 let object = ObjectRef { namespace: meta.namespace.unwrap_or_default(), name, ..kind.clone() };
@@ -110,29 +205,39 @@ impl KubeApi {
                 None => return Ok(Some(count)),
             }
         }
+        Err(KubeError::TooMuch { object: kind.to_string(), limit: format!("{PAGES} pages") })
     }
 
     async fn touch(&self, object: &ObjectRef) -> Result<(), KubeError> {
         let (api, params, patch) = (self.objects(object), PatchParams::default(), Patch::Merge(serde_json::json!({})));
         for tried in 1.. {
-            match api.patch_metadata(&object.name, &params, &patch).await {
-                Ok(_) => break,
-                Err(kube::Error::Api(status)) if status.code == 404 => break,
+            match self.ask(object, api.patch_metadata(&object.name, &params, &patch)).await {
+                Ok(_) | Err(KubeError::Refused { code: 404, .. }) => break,
                 // Another writer was quicker, or the server is busy.
-                Err(kube::Error::Api(status)) if tried < TRIES && matches!(status.code, 409 | 429 | 500 | 503 | 504) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(200 << tried)).await;
+                Err(KubeError::Refused { code: 409 | 429 | 500 | 503 | 504, .. }) if tried < TRIES => {
+                    tokio::time::sleep(Duration::from_millis(200 << tried)).await;
                 }
-                Err(error) => return Err(refused(object, &error)),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 }
 
+/// How much of a server's words an error has.
+const WORDS: usize = 2000;
+
 fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    if causes.any(|cause| cause.is::<LengthLimitError>()) {
+        return KubeError::TooMuch { object: object.to_string(), limit: format!("{ANSWER} MiB") };
+    }
+    let words = |text: &dyn std::fmt::Display| text.to_string().chars().take(WORDS).collect::<String>();
     match error {
-        kube::Error::Api(status) => KubeError::Refused { object: object.to_string(), reason: status.message.clone(), code: status.code },
-        other => KubeError::Connect(format!("{object}: {other}")),
+        kube::Error::Api(status) => {
+            KubeError::Refused { object: object.to_string(), reason: words(&status.message), code: status.code }
+        }
+        other => KubeError::Connect(format!("{object}: {}", words(other))),
     }
 }
 
@@ -145,60 +250,72 @@ impl Kube for KubeApi {
     async fn ready(&self) -> Result<(), KubeError> {
         let object = ObjectRef { api_version: String::new(), kind: "/readyz".into(), namespace: String::new(), name: String::new() };
         let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| KubeError::Connect(e.to_string()))?;
-        self.0.request_text(request).await.map(|_| ()).map_err(|error| refused(&object, &error))
-    }
-
-    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
-        match self.objects(object).get_opt(&object.name).await {
-            Ok(found) => found.map(|value| plain(object, &value)).transpose(),
-            Err(error) => Err(refused(object, &error)),
+        match self.ask(&object, self.client.request_text(request)).await?.as_str() {
+            "ok" => Ok(()),
+            _ => Err(KubeError::Connect(format!("{object}: it does not answer with `ok`"))),
         }
     }
 
-    async fn list(&self, kind: &ObjectRef) -> Result<Vec<Value>, KubeError> {
-        let found = self.objects(kind).list(&ListParams::default()).await.map_err(|e| refused(kind, &e))?;
-        found
-            .items
-            .iter()
-            .map(|value| {
-                let mut value = plain(kind, value)?;
-                // A list leaves these out of its items.
-                value["apiVersion"] = kind.api_version.clone().into();
-                value["kind"] = kind.kind.clone().into();
-                Ok(value)
-            })
-            .collect()
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        let found = self.ask(object, self.objects(object).get_opt(&object.name)).await?;
+        found.map(|value| plain(object, &value)).transpose()
+    }
+
+    async fn list(&self, kind: &ObjectRef) -> Result<Listed, KubeError> {
+        let whole = async {
+            for _ in 0..TRIES {
+                if let Some(found) = self.pages(kind).await? {
+                    return Ok(found);
+                }
+            }
+            Err(expired(kind))
+        };
+        self.in_time(kind, whole).await
+    }
+
+    async fn changed(&self, kind: &ObjectRef, version: &str) -> Result<(), KubeError> {
+        let api = self.objects(kind);
+        let events = api.watch_metadata(&WatchParams::default(), version).await.map_err(|e| refused(kind, &e))?;
+        let mut events = std::pin::pin!(events);
+        loop {
+            match events.next().await {
+                Some(Ok(WatchEvent::Bookmark(_))) => {}
+                Some(Ok(WatchEvent::Error(status))) => return Err(refused(kind, &kube::Error::Api(status))),
+                Some(Ok(WatchEvent::Added(_) | WatchEvent::Modified(_) | WatchEvent::Deleted(_))) => return Ok(()),
+                Some(Err(error)) => return Err(refused(kind, &error)),
+                None => return Err(KubeError::Connect(format!("{kind}: the watch ended"))),
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Guarded for KubeApi {
     async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
-        let found = self.objects(object).get_metadata_opt(&object.name).await.map_err(|e| refused(object, &e))?;
+        let found = self.ask(object, self.objects(object).get_metadata_opt(&object.name)).await?;
         found.map(|value| plain(object, &value)).transpose()
     }
 
     async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError> {
         let object = ObjectRef::of(manifest);
         let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
-        let applied = self.objects(&object).patch_metadata(&object.name, &params, &Patch::Apply(manifest)).await;
-        plain(&object, &applied.map_err(|e| refused(&object, &e))?)
+        let (api, patch) = (self.objects(&object), Patch::Apply(manifest));
+        plain(&object, &self.ask(&object, api.patch_metadata(&object.name, &params, &patch)).await?)
     }
 
     async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
         let patch = Patch::Merge(json!({"metadata": {"annotations": {key: null}}}));
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let patched = self.objects(object).patch_metadata(&object.name, &params, &patch).await;
-        plain(object, &patched.map_err(|e| refused(object, &e))?)
+        let api = self.objects(object);
+        plain(object, &self.ask(object, api.patch_metadata(&object.name, &params, &patch)).await?)
     }
 
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {
         let exactly = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
         let params = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
-        match self.objects(object).delete(&object.name, &params).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(refused(object, &error)),
+        match self.ask(object, self.objects(object).delete(&object.name, &params)).await {
+            Ok(_) | Err(KubeError::Refused { code: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

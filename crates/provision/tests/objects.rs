@@ -55,7 +55,7 @@ impl World {
         let kinds: BTreeSet<(String, String)> = cluster::names(&World::new().spec).into_iter().map(|n| (n.api_version, n.kind)).collect();
         let mut found = Vec::new();
         for (api_version, kind) in kinds {
-            found.extend(self.kube.list(&ObjectRef { api_version, kind, namespace: String::new(), name: String::new() }).await.unwrap());
+            found.extend(self.kube.list(&ObjectRef { api_version, kind, namespace: String::new(), name: String::new() }).await.unwrap().items);
         }
         found.retain(|object| object["metadata"]["namespace"] != COPIES);
         found
@@ -94,7 +94,7 @@ impl World {
 
     async fn copies(&self) -> Vec<Value> {
         let kind = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: String::new() };
-        let all = self.kube.list(&kind).await.unwrap();
+        let all = self.kube.list(&kind).await.unwrap().items;
         all.iter().map(|copy| serde_json::from_str(copy["data"]["object.json"].as_str().unwrap()).unwrap()).collect()
     }
 }

@@ -91,7 +91,7 @@ impl World {
 
     async fn facts(&self, wish: &Wish) -> SecretFacts {
         let kind = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: String::new(), name: String::new() };
-        let objects = self.kube.list(&kind).await.unwrap();
+        let objects = self.kube.list(&kind).await.unwrap().items;
         secret::read(&Answers::from_pairs([("cluster/api", 0, self.answer(&objects, wish))]), wish).unwrap().unwrap()
     }
 

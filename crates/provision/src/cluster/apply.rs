@@ -1,29 +1,15 @@
 //! One action, through the API.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
-use kubestead_core::name::HostName;
 use kubestead_core::outcome::Done;
 use serde_json::{Value, json};
 
-use super::health::{shortfall, shortfalls};
 use super::object::{COPIES, Exactly, Live, own, says};
-use super::observe::node;
 use super::plan::Action;
-
-/// How long nodes may take to become ready; pulling images over a slow line takes minutes.
-const READY: Duration = Duration::from_secs(900);
-/// Between two looks: the first pause, and the longest. A look at a large cluster is dear, so that a pause is also several times as long as it
-/// took: waiting is never more than a part of what the API server does.
-const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(10);
-const SHARE: u32 = 4;
-/// How long an API server may let nobody in after its start: it serves before it has read who may what. And how long it may tell of what is
-/// gone; the look that follows decides.
-const SETTLES: Duration = Duration::from_secs(120);
+use super::wait::wait;
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -208,128 +194,11 @@ async fn delete<K: Kube + Guarded>(on: &Exactly, kube: &K) -> Result<(), Error> 
     Ok(())
 }
 
-/// Waits for the API, or for nodes and workloads.
-async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
-    let begin = Instant::now();
-    let none = BTreeSet::new();
-    let mut looks = 0;
-    loop {
-        let look_began = Instant::now();
-        // An API server that restarts is one of the things that are waited for.
-        let look = match wanted {
-            Some((nodes, gone)) => unready(nodes, if begin.elapsed() < SETTLES { gone } else { &none }, kube).await,
-            // What the next look asks it too.
-            None => kube.ready().await.map(|()| Vec::new()),
-        };
-        let what = match look {
-            Ok(what) if what.is_empty() => return Ok(()),
-            Ok(what) => what.join("; "),
-            Err(KubeError::Connect(why)) => why,
-            Err(error @ KubeError::Refused { code: 429 | 500..600, .. }) => error.to_string(),
-            Err(error @ KubeError::Refused { code: 403, .. }) if begin.elapsed() < SETTLES => error.to_string(),
-            Err(error) => return Err(error.into()),
-        };
-        if begin.elapsed() > READY {
-            return Err(Error::Late { seconds: READY.as_secs(), what });
-        }
-        tokio::time::sleep(pause(looks, look_began.elapsed())).await;
-        looks += 1;
-    }
-}
-
-/// How long until the next look, after so many that took as long as this.
-fn pause(looks: u32, took: Duration) -> Duration {
-    let grown = PAUSE.saturating_mul(2_u32.saturating_pow(looks / 4));
-    grown.max(took.saturating_mul(SHARE)).min(LONGEST)
-}
-
-fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
-    ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.into(), name: String::new() }
-}
-
-async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -> Result<Vec<String>, KubeError> {
-    let live = kube.list(&kind("v1", "Node", "")).await?;
-    let live: BTreeMap<&str, &Value> = live.iter().filter_map(|n| Some((n["metadata"]["name"].as_str()?, n))).collect();
-    let state = |name: &HostName| live.get(name.as_str()).map(|n| node(n, gone));
-    let mut found: Vec<String> = nodes
-        .iter()
-        .filter_map(|name| match state(name) {
-            Some(node) if node.ready => None,
-            Some(node) => Some(format!("{name}: {}", node.message)),
-            None => Some(format!("{name}: the API does not know it")),
-        })
-        .collect();
-    // One list while nodes are awaited.
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    let mut workloads = Vec::new();
-    for (workload, namespace) in [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")] {
-        workloads.extend(kube.list(&kind("apps/v1", workload, namespace)).await?);
-    }
-    found.extend(workloads.iter().filter_map(|w| shortfall(w, None)));
-    // Pods are many: they are asked for at last.
-    if found.is_empty() {
-        let mut pods = kube.list(&kind("v1", "Pod", "kube-system")).await?;
-        pods.extend(kube.list(&kind("v1", "Pod", "kube-flannel")).await?);
-        found = shortfalls(&workloads, &pods, gone);
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
-    use kubestead_core::kube::MockKube;
     use kubestead_core::twin::MemoryKube;
 
     use super::*;
-
-    fn node_of(status: &Value) -> Value {
-        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status})
-    }
-
-    #[tokio::test]
-    async fn what_is_not_ready_is_named_with_its_words() {
-        let kube = MemoryKube::default();
-        kube.put(node_of(&json!({"conditions": [{"type": "Ready", "status": "False", "message": "no network plugin"}]})));
-        let names = ["a", "b"].map(|n| HostName::new(n).unwrap());
-        let found = unready(&names, &BTreeSet::new(), &kube).await.unwrap();
-        assert_eq!(found, ["a: no network plugin", "b: the API does not know it"]);
-    }
-
-    #[tokio::test]
-    async fn a_node_that_the_api_knows_from_before_its_boot_is_waited_for() {
-        let kube = MemoryKube::default();
-        kube.put(node_of(&json!({"nodeInfo": {"bootID": "old"}, "conditions": [{"type": "Ready", "status": "True"}]})));
-        let names = [HostName::new("a").unwrap()];
-        let found = unready(&names, &BTreeSet::from(["old".to_owned()]), &kube).await.unwrap();
-        assert_eq!(found, ["a: its kubelet has told nothing since the machine came up"]);
-        assert!(unready(&names, &BTreeSet::new(), &kube).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn an_api_server_that_has_just_started_may_refuse_and_another_may_not() {
-        let refused = |code| Err(KubeError::Refused { object: "Node".into(), reason: "forbidden".into(), code });
-        let mut kube = MockKube::new();
-        let mut answers = [refused(403), refused(500), Ok(())].into_iter();
-        kube.expect_ready().times(3).returning(move || answers.next().unwrap());
-        wait(None, &kube).await.unwrap();
-        let mut kube = MockKube::new();
-        kube.expect_ready().times(1).returning(move || refused(401));
-        assert!(matches!(wait(None, &kube).await, Err(Error::Kube(KubeError::Refused { code: 401, .. }))));
-    }
-
-    /// While nodes are awaited a look is one list, and looks become rarer.
-    #[tokio::test]
-    async fn a_wait_for_nodes_asks_for_nodes_alone_and_ever_less_often() {
-        let mut kube = MockKube::new();
-        kube.expect_list().times(1).withf(|kind| kind.kind == "Node").returning(|_| Ok(vec![]));
-        assert_eq!(unready(&[HostName::new("a").unwrap()], &BTreeSet::new(), &kube).await.unwrap().len(), 1);
-        let looks: Vec<Duration> = (0..60).map(|look| pause(look, Duration::from_millis(20))).collect();
-        assert!(looks[0] == PAUSE && looks[59] == LONGEST && looks.is_sorted());
-        assert!((0..u32::MAX).step_by(1 << 28).all(|look| pause(look, Duration::ZERO) <= LONGEST));
-        assert_eq!(pause(0, Duration::from_millis(400)), Duration::from_millis(1600), "a dear look is not repeated at once");
-    }
 
     fn foreign(name: &str, level: &str) -> Value {
         let fields = json!({"f:metadata": {"f:labels": {"f:level": {}}}});
@@ -350,7 +219,8 @@ mod tests {
     }
 
     async fn copies(kube: &MemoryKube) -> Vec<Value> {
-        kube.list(&kind("v1", "ConfigMap", COPIES)).await.unwrap()
+        let kind = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: String::new() };
+        kube.list(&kind).await.unwrap().items
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod namespace;
 mod object;
 mod observe;
 mod plan;
+mod wait;
 
 pub use apply::apply;
 pub use check::faults;
