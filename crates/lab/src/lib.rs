@@ -35,5 +35,5 @@ mod uml;
 pub use error::Error;
 pub use lab::{Lab, MachineStatus};
 pub use requirements::requirements;
-pub use spec::{Backend, Disk, LabSpec, Machine};
+pub use spec::{Backend, Disk, LabSpec, Machine, Parts, Release};
 pub use supervisor::serve;
