@@ -173,6 +173,15 @@ pub(crate) enum Backend {
     QemuTcg,
 }
 
+/// A release of Debian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Release {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lab {
     /// Build what the machines are made of, and a bundle with Kubernetes. Cached.
@@ -181,6 +190,9 @@ pub(crate) enum Lab {
         /// What the machines will run on.
         #[arg(long, value_enum, default_value_t = Backend::Uml)]
         backend: Backend,
+        /// What the machines will be: the file lab.json chooses for each, and `lab up` builds what is missing.
+        #[arg(long, value_enum, default_value_t = Release::Bookworm)]
+        debian: Release,
     },
     /// Start the machines; what is missing is built first. One that is stopped before its end leaves nothing running.
     #[command(

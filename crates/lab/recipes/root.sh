@@ -1,13 +1,15 @@
 #!/bin/bash
-# root.sh OUT: OUT/root.img, a Debian 12 root file system with what a freshly installed server has, plus the lab's own network unit.
+# root.sh OUT RELEASE: OUT/root.img, a root file system of that release of Debian with what a freshly installed server has, plus the lab's own network unit.
 # Runs as root or, where user namespaces and /etc/subuid allow it, as any user. Needs: mmdebstrap, e2fsprogs (and uidmap without root).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/apt.sh"
-out=$(realpath -m "${1:?output directory}"); work=$out/.work; mkdir -p "$work"
+out=$(realpath -m "${1:?output directory}"); release=${2:?release} work=$out/.work; mkdir -p "$work"
 packages=systemd,systemd-sysv,systemd-timesyncd,dbus,udev,openssh-server,sudo,lvm2,cryptsetup,iproute2,iptables,nftables,kmod,conntrack,ebtables,ethtool
 packages=$packages,socat,xfsprogs,e2fsprogs,runc,ca-certificates,iputils-ping,procps,less,gpg,ipset,netbase,apt,nfs-common,curl
+# systemd's part that opens volumes is a package of its own there.
+[ "$release" = bookworm ] || packages=$packages,systemd-cryptsetup
 mode=unshare; [ "$(id -u)" = 0 ] && mode=root
-mmdebstrap --quiet --mode=$mode --variant=minbase --include="$packages" bookworm "$work/root.tar" "$(debian_mirror)"
+mmdebstrap --quiet --mode=$mode --variant=minbase --include="$packages" "$release" "$work/root.tar" "$(debian_mirror)"
 # The rest needs the owners that are in the archive, so without root it runs as root of a user namespace.
 cat > "$work/make.sh" <<'MAKE'
 set -euo pipefail

@@ -13,7 +13,7 @@ use crate::cache;
 use crate::error::Error;
 use crate::process::{lock, run};
 use crate::recipe::{FILES, Recipe, edition, recipes};
-use crate::spec::Backend;
+use crate::spec::{Backend, Parts, Release};
 
 /// How many recipes run at once. Each uses all cores for most of its time.
 const AT_ONCE: usize = 2;
@@ -41,8 +41,8 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    fn of(backend: Backend) -> Self {
-        Self { backend, folders: recipes(backend).map(|r| (r.name, folder(r))).collect() }
+    fn of(parts: &Parts) -> Self {
+        Self { backend: parts.backend, folders: recipes(parts).map(|r| (r.name, folder(r))).collect() }
     }
 
     fn path(&self, name: &str, file: &str) -> PathBuf {
@@ -59,9 +59,9 @@ impl Artifacts {
         self.path(self.backend.kernel(), "")
     }
 
-    /// The root file system.
-    pub fn root(&self) -> PathBuf {
-        self.path("root", "root.img")
+    /// The root file system of a release, when it was asked for.
+    pub fn root(&self, release: Release) -> Option<PathBuf> {
+        self.folders.get(release.root()).map(|dir| dir.join("root.img"))
     }
 
     /// The folder of the apt repositories.
@@ -79,14 +79,14 @@ fn folder(recipe: &Recipe) -> PathBuf {
     cache::directory().join("lab/artifacts").join(recipe.folder())
 }
 
-/// Everything that the backend needs, when all of it is in the cache.
-pub fn cached(backend: Backend) -> Option<Artifacts> {
-    let all = Artifacts::of(backend);
+/// The parts, when all of them are in the cache.
+pub fn cached(parts: &Parts) -> Option<Artifacts> {
+    let all = Artifacts::of(parts);
     all.folders.values().all(|dir| dir.is_dir()).then_some(all)
 }
 
 /// Builds what is missing.
-pub async fn build(backend: Backend, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Artifacts, Error> {
+pub async fn build(parts: &Parts, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Artifacts, Error> {
     let base = cache::directory().join("lab");
     let (scripts, logs) = (base.join("recipes").join(edition()), base.join("logs"));
     for dir in [&base.join("artifacts"), &logs, &scripts] {
@@ -97,13 +97,13 @@ pub async fn build(backend: Backend, progress: &mut (dyn FnMut(Progress) + Send)
         std::fs::write(&part, file.text).map_err(Error::file("cannot write", &part))?;
         std::fs::rename(&part, &path).map_err(Error::file("cannot rename", &part))?;
     }
-    run_all(backend, &scripts, &logs, progress).await?;
-    Ok(Artifacts::of(backend))
+    run_all(parts, &scripts, &logs, progress).await?;
+    Ok(Artifacts::of(parts))
 }
 
-async fn run_all(backend: Backend, scripts: &Path, logs: &Path, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
+async fn run_all(parts: &Parts, scripts: &Path, logs: &Path, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
     let mut open: Vec<&'static Recipe> = Vec::new();
-    for recipe in recipes(backend) {
+    for recipe in recipes(parts) {
         if folder(recipe).is_dir() { progress(Progress::Cached(recipe.name)) } else { open.push(recipe) }
     }
     let mut running = JoinSet::new();
@@ -152,13 +152,13 @@ async fn one(recipe: &'static Recipe, scripts: PathBuf, log: PathBuf) -> Result<
     }
     let part = target.with_extension("part");
     clear(&part).await?;
-    let script = scripts.join(format!("{}.sh", recipe.name));
+    let script = scripts.join(recipe.script());
     let arguments = recipe.after.iter().filter_map(|name| crate::recipe::recipe(name)).map(folder);
     let output = std::fs::File::create(&log).map_err(Error::file("cannot write", &log))?;
     let errors = output.try_clone().map_err(Error::file("cannot write", &log))?;
     let failed = |e: std::io::Error| Error::Program { program: "bash".into(), detail: e.to_string() };
     let mut command = tokio::process::Command::new("bash");
-    command.arg(scripts.join("guard.sh")).arg("bash").arg(script).arg(&part).args(arguments);
+    command.arg(scripts.join("guard.sh")).arg("bash").arg(script).arg(&part).args(recipe.argument()).args(arguments);
     // The guard's standard input is held here for as long as the recipe may run.
     let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(output).stderr(errors).spawn().map_err(failed)?;
     let held = child.stdin.take();

@@ -72,15 +72,17 @@ impl Lab {
         self.files.supervisor().is_some()
     }
 
-    /// What it will run on: what was asked for, else what it ran on before. A lab that runs keeps its backend.
-    pub fn backend(&self, asked: Option<Backend>) -> Result<Backend, Error> {
-        let before = self.files.spec_before()?.map(|spec| spec.backend).unwrap_or_default();
+    /// What it will be: the machines that it had before, else the usual ones, on what was asked for, else on what it ran on before. A lab that
+    /// runs keeps its backend.
+    pub fn spec(&self, asked: Option<Backend>) -> Result<LabSpec, Error> {
+        let mut spec = self.files.spec_before()?.unwrap_or_default();
         match asked {
-            Some(asked) if asked != before && self.runs() => {
-                Err(Error::OtherBackend { lab: self.name.clone(), runs: before.name(), asked: asked.name() })
+            Some(asked) if asked != spec.backend && self.runs() => {
+                return Err(Error::OtherBackend { lab: self.name.clone(), runs: spec.backend.name(), asked: asked.name() });
             }
-            asked => Ok(asked.unwrap_or(before)),
+            asked => spec.backend = asked.unwrap_or(spec.backend),
         }
+        Ok(spec)
     }
 
     /// Starts what does not run. Machines that run are left alone; disks are kept from run to run. A lab that this began ends again when
@@ -121,7 +123,11 @@ impl Lab {
         self.files.put_namespaces(namespaces)?;
         disk::key_pair(&dir.join("id"), "kubestead-lab").await?;
         for machine in &spec.machines {
-            disk::prepare(dir, machine, &artifacts.root()).await?;
+            // Its file may have been written anew since the parts were chosen.
+            let root = artifacts
+                .root(machine.debian)
+                .ok_or_else(|| Error::Refused(format!("Debian {} was not built for {}: ask again", machine.debian.name(), machine.name)))?;
+            disk::prepare(dir, machine, &root).await?;
         }
         self.files.put("known_hosts", &access::known_hosts(dir, &spec)?)?;
         let held = self.start_supervisor(namespaces).await?;

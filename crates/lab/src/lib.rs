@@ -38,5 +38,5 @@ pub use error::Error;
 pub use lab::{Lab, MachineStatus};
 pub use requirements::requirements;
 pub use snapshot::{Listed, Snapshot, SnapshotName};
-pub use spec::{Backend, Disk, LabSpec, Machine};
+pub use spec::{Backend, Disk, LabSpec, Machine, Parts, Release};
 pub use supervisor::serve;

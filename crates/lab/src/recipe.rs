@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::spec::Backend;
+use crate::spec::{Parts, Release};
 
 /// A file that comes with the program.
 pub(crate) struct Embedded {
@@ -48,31 +48,46 @@ embedded!(
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) name: &'static str,
+    /// The release of Debian whose root file system it makes, if it makes one.
+    release: Option<Release>,
     /// Files that its script reads beside itself.
     pub(crate) uses: &'static [&'static str],
     /// Recipes whose outputs it takes as arguments, in this order.
     pub(crate) after: &'static [&'static str],
 }
 
+const fn of(name: &'static str, uses: &'static [&'static str], after: &'static [&'static str]) -> Recipe {
+    Recipe { name, release: None, uses, after }
+}
+
+const fn root(release: Release) -> Recipe {
+    Recipe { name: release.root(), release: Some(release), uses: &["apt.sh", "lab-net", "lab-net.service"], after: &[] }
+}
+
 /// All recipes, the longest first, so that they begin first.
 pub(crate) const RECIPES: &[Recipe] = &[
-    Recipe { name: "kernel", uses: &["apt.sh", "kernel.options", "clock.h", "clock-user.c", "clock-kernel.c"], after: &[] },
-    Recipe { name: "kubernetes", uses: &["go.sh"], after: &[] },
-    Recipe { name: "containerd", uses: &["go.sh"], after: &[] },
-    Recipe { name: "flannel", uses: &["go.sh"], after: &[] },
-    Recipe { name: "etcd", uses: &["go.sh"], after: &[] },
-    Recipe { name: "coredns", uses: &["go.sh"], after: &[] },
-    Recipe { name: "cni", uses: &["go.sh"], after: &[] },
-    Recipe { name: "cloud", uses: &["apt.sh", "cloud-start"], after: &[] },
-    Recipe { name: "root", uses: &["apt.sh", "lab-net", "lab-net.service"], after: &[] },
-    Recipe { name: "images", uses: &["apt.sh", "pause.c", "flannel-cni"], after: &["kubernetes", "etcd", "coredns", "flannel"] },
-    Recipe { name: "bundle", uses: &[], after: &["kubernetes", "containerd", "etcd", "cni", "images"] },
-    Recipe { name: "packages", uses: &[], after: &["kubernetes", "cni"] },
+    of("kernel", &["apt.sh", "kernel.options", "clock.h", "clock-user.c", "clock-kernel.c"], &[]),
+    of("kubernetes", &["go.sh"], &[]),
+    of("containerd", &["go.sh"], &[]),
+    of("flannel", &["go.sh"], &[]),
+    of("etcd", &["go.sh"], &[]),
+    of("coredns", &["go.sh"], &[]),
+    of("cni", &["go.sh"], &[]),
+    of("cloud", &["apt.sh", "cloud-start"], &[]),
+    root(Release::Bookworm),
+    root(Release::Trixie),
+    of("images", &["apt.sh", "pause.c", "flannel-cni"], &["kubernetes", "etcd", "coredns", "flannel"]),
+    of("bundle", &[], &["kubernetes", "containerd", "etcd", "cni", "images"]),
+    of("packages", &[], &["kubernetes", "cni"]),
 ];
 
-/// The recipes that a lab on that backend needs: all but the other backend's kernel.
-pub(crate) fn recipes(backend: Backend) -> impl Iterator<Item = &'static Recipe> {
-    RECIPES.iter().filter(move |r| !matches!(r.name, "kernel" | "cloud") || r.name == backend.kernel())
+/// The recipes of a lab's parts: all but another backend's kernel and the root file systems of other releases.
+pub(crate) fn recipes(parts: &Parts) -> impl Iterator<Item = &'static Recipe> + use<> {
+    let Parts { backend, debian } = parts.clone();
+    RECIPES.iter().filter(move |r| match r.name {
+        "kernel" | "cloud" => r.name == backend.kernel(),
+        _ => r.release.is_none_or(|release| debian.contains(&release)),
+    })
 }
 
 /// Names the files of all recipes by their content, so that two versions of the program never write the same ones.
@@ -98,10 +113,23 @@ fn text(name: &str) -> &'static str {
 }
 
 impl Recipe {
+    /// The name of its script.
+    pub(crate) fn script(&self) -> String {
+        format!("{}.sh", if self.release.is_some() { "root" } else { self.name })
+    }
+
+    /// What its script is told before the outputs that it takes.
+    pub(crate) fn argument(&self) -> Option<&'static str> {
+        self.release.map(Release::name)
+    }
+
     /// The first 16 hex digits of the sha256 of everything that it is made from.
     pub(crate) fn key(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(text(&format!("{}.sh", self.name)));
+        hash.update(text(&self.script()));
+        if let Some(argument) = self.argument() {
+            hash.update(format!("\0{argument}"));
+        }
         for name in self.uses {
             hash.update(format!("\0{name}\0"));
             hash.update(text(name));
@@ -121,29 +149,33 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Backend;
 
     #[test]
     fn every_recipe_and_its_files_are_there() {
         for recipe in RECIPES {
-            assert!(!text(&format!("{}.sh", recipe.name)).is_empty(), "{}", recipe.name);
+            let script = text(&recipe.script());
+            assert!(!script.is_empty(), "{}", recipe.name);
             for used in recipe.uses {
                 assert!(!text(used).is_empty(), "{used}");
-                assert!(
-                    text(&format!("{}.sh", recipe.name)).contains(used.trim_end_matches(".service")),
-                    "{} does not use {used}",
-                    recipe.name
-                );
+                assert!(script.contains(used.trim_end_matches(".service")), "{} does not use {used}", recipe.name);
             }
             assert!(recipe.after.iter().all(|name| super::recipe(name).is_some()));
         }
     }
 
     #[test]
-    fn each_backend_has_one_kernel() {
+    fn a_lab_has_the_kernel_of_its_backend_and_the_roots_of_its_machines() {
+        let both = [Release::Bookworm, Release::Trixie];
         for backend in [Backend::Uml, Backend::Qemu, Backend::QemuTcg] {
-            let names: Vec<&str> = recipes(backend).map(|r| r.name).collect();
-            assert_eq!(names.len(), RECIPES.len() - 1);
-            assert!(names.contains(&backend.kernel()) && names.contains(&"root"));
+            for debian in [&both[..1], &both[1..], &both] {
+                let parts = Parts { backend, debian: debian.iter().copied().collect() };
+                let names: Vec<&str> = recipes(&parts).map(|r| r.name).collect();
+                assert_eq!(names.len(), RECIPES.len() - 3 + debian.len());
+                assert!(names.contains(&backend.kernel()));
+                assert!(debian.iter().all(|release| recipe(release.root()).unwrap().release == Some(*release)));
+                assert!(debian.iter().all(|release| names.contains(&release.root())));
+            }
         }
     }
 
@@ -152,7 +184,8 @@ mod tests {
         let (a, b) = (recipe("bundle").unwrap(), recipe("images").unwrap());
         assert_ne!(a.key(), b.key());
         assert_eq!(a.key().len(), 16);
-        let fewer = Recipe { name: "bundle", uses: &[], after: &["kubernetes"] };
-        assert_ne!(a.key(), fewer.key());
+        assert_ne!(a.key(), of("bundle", &[], &["kubernetes"]).key());
+        // One script, two releases.
+        assert_ne!(recipe("root-bookworm").unwrap().key(), recipe("root-trixie").unwrap().key());
     }
 }

@@ -7,7 +7,7 @@ use crate::build;
 use crate::error::Error;
 use crate::namespaces::Namespaces;
 use crate::qemu;
-use crate::spec::Backend;
+use crate::spec::{Backend, Parts};
 
 /// Program and the Debian package that has it.
 type Program = (&'static str, &'static str);
@@ -46,9 +46,10 @@ fn found(program: &str) -> bool {
     path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(program).is_file())
 }
 
-/// Checks that a lab can run here on that backend.
-pub fn requirements(backend: Backend) -> Result<(), Error> {
-    let to_build = build::cached(backend).is_none();
+/// Checks that a lab of these parts can be built and run here.
+pub fn requirements(parts: &Parts) -> Result<(), Error> {
+    let backend = parts.backend;
+    let to_build = build::cached(parts).is_none();
     let mut missing = Vec::new();
     let mut packages: Vec<&str> = Vec::new();
     let (run, make) = match backend {

@@ -1,5 +1,7 @@
 //! Which machines a lab has.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -43,6 +45,44 @@ impl Backend {
     }
 }
 
+/// A release of Debian that a machine runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Release {
+    /// Debian 12.
+    #[default]
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Release {
+    /// Its code name, as archives of packages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// The recipe that makes its root file system.
+    pub(crate) const fn root(self) -> &'static str {
+        match self {
+            Self::Bookworm => "root-bookworm",
+            Self::Trixie => "root-trixie",
+        }
+    }
+}
+
+/// What is built for a lab: the kernel of what it runs on, and the root file systems of its machines. All else is the same for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// What it runs on.
+    pub backend: Backend,
+    /// What its machines run.
+    pub debian: BTreeSet<Release>,
+}
+
 /// A lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -60,6 +100,9 @@ pub struct LabSpec {
 pub struct Machine {
     /// Its host name.
     pub name: String,
+    /// The release of Debian that its root disk is made of.
+    #[serde(default)]
+    pub debian: Release,
     /// Its address in 10.77.0.0/24.
     pub address: String,
     /// Memory in MiB. The host gives it only as it is touched.
@@ -79,6 +122,11 @@ pub struct Disk {
 }
 
 impl LabSpec {
+    /// What must be built for it.
+    pub fn parts(&self) -> Parts {
+        Parts { backend: self.backend, debian: self.machines.iter().map(|m| m.debian).collect() }
+    }
+
     /// What the backend cannot do.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut disks = self.machines.iter().flat_map(|m| &m.disks);
@@ -96,6 +144,7 @@ impl Default for LabSpec {
     fn default() -> Self {
         let machine = |name: &str, address: &str, memory, disk: u64| Machine {
             name: name.to_owned(),
+            debian: Release::default(),
             address: address.to_owned(),
             memory,
             disks: if disk == 0 { Vec::new() } else { vec![Disk { serial: format!("{name}-data"), size: disk }] },

@@ -234,9 +234,7 @@ fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
     }
     let words = |text: &dyn std::fmt::Display| text.to_string().chars().take(WORDS).collect::<String>();
     match error {
-        kube::Error::Api(status) => {
-            KubeError::Refused { object: object.to_string(), reason: words(&status.message), code: status.code }
-        }
+        kube::Error::Api(status) => KubeError::Refused { object: object.to_string(), reason: words(&status.message), code: status.code },
         other => KubeError::Connect(format!("{object}: {}", words(other))),
     }
 }

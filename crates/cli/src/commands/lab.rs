@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use kubestead_lab::build::{self, Artifacts, Progress};
-use kubestead_lab::{Backend, Lab, LabSpec};
+use kubestead_lab::{Backend, Lab, Parts, Release};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
@@ -12,8 +12,8 @@ use crate::print;
 
 pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
     match command {
-        args::Lab::Build { backend } => tokio::select! {
-            built = build(chosen(backend)) => print::data(&built?.bundle().display().to_string()),
+        args::Lab::Build { backend, debian } => tokio::select! {
+            built = build(Parts { backend: chosen(backend), debian: [release(debian)].into() }) => print::data(&built?.bundle().display().to_string()),
             name = stopped() => return Err(fail(Exit::Failed, format!("stopped by {}; what is whole is kept", name?))),
         },
         args::Lab::Up { lab, backend } => up(&Lab::named(&lab.lab), backend.map(chosen)).await?,
@@ -46,6 +46,13 @@ fn chosen(backend: args::Backend) -> Backend {
     }
 }
 
+fn release(release: args::Release) -> Release {
+    match release {
+        args::Release::Bookworm => Release::Bookworm,
+        args::Release::Trixie => Release::Trixie,
+    }
+}
+
 /// Answers when somebody asks this program to end: Ctrl-C, a closed terminal, kill.
 async fn stopped() -> std::io::Result<&'static str> {
     let (mut ask, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -56,24 +63,24 @@ async fn stopped() -> std::io::Result<&'static str> {
     }
 }
 
-async fn build(backend: Backend) -> Result<Artifacts, Failure> {
-    kubestead_lab::requirements(backend)?;
+async fn build(parts: Parts) -> Result<Artifacts, Failure> {
+    kubestead_lab::requirements(&parts)?;
     let mut show = |progress: Progress| match progress {
         Progress::Cached(_) => {}
         Progress::Started(name) => print::note(&format!("building {name}")),
         Progress::Running(name, seconds) => print::note(&format!("building {name}: {} min so far", seconds / 60)),
         Progress::Finished(name, seconds) => print::note(&format!("built {name} in {seconds} s")),
     };
-    Ok(build::build(backend, &mut show).await?)
+    Ok(build::build(&parts, &mut show).await?)
 }
 
 async fn up(lab: &Lab, asked: Option<Backend>) -> Result<(), Failure> {
-    let backend = lab.backend(asked)?;
+    let spec = lab.spec(asked)?;
     let ran = lab.runs();
     let work = async {
-        let artifacts = build(backend).await?;
+        let artifacts = build(spec.parts()).await?;
         let mut show = |machine: &str, seconds: u64| print::note(&format!("{machine} answers after {seconds} s"));
-        lab.up(&LabSpec::default(), &artifacts, &mut show).await.map_err(Failure::from)
+        lab.up(&spec, &artifacts, &mut show).await.map_err(Failure::from)
     };
     tokio::select! {
         done = work => done?,

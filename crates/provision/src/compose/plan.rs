@@ -16,7 +16,7 @@ use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::encryption::{self, Entry, escrow_name};
 use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
 use crate::keyserver::{self};
-use crate::kubeadm::{self, Candidate, ClusterSpec, KubeadmFacts};
+use crate::kubeadm::{self, Candidate, ClusterSpec};
 use crate::machine::{self};
 use crate::node::{self};
 use crate::secret::{self};

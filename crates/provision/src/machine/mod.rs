@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use programs::NEEDS;
 
-/// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). Debian 12 is the one that the lab proves.
+/// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). The lab proves Debian 12, and Debian 13 without Kubernetes.
 const SUPPORTED: [(&str, &str); 4] = [("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")];
 /// How far a clock may be off, in seconds: certificates and tokens fail beyond.
 const CLOCK: u64 = 30;
