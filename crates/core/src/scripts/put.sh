@@ -14,8 +14,9 @@ if [ -n "$installed" ] && [ -f "$installed" ]; then
     done < <(stat -c '%s %Y %n' "${paths[@]}" 2> /dev/null)
 fi
 for i in "${!paths[@]}"; do
-    if [ -z "${installed_now[${paths[i]}]-}" ] || [ -L "${paths[i]}" ]; then
-        only_ours "${paths[i]}" "${sums[i]}"
+    p=${paths[i]}
+    if [ -L "$p" ] || { [ -e "$p" ] && [ -z "${installed_now[$p]-}" ]; }; then
+        only_ours "$p" "${sums[i]}"
     fi
 done
 # Whether all are there already.
@@ -37,22 +38,44 @@ note() {
     [ "${#pairs[@]}" = 0 ] || "${1:-record}" "${pairs[@]}"
 }
 # act
-parts=() folders=()
+parts=() folders=() absent=() left=()
 trap 'rm -f "${parts[@]}"' EXIT
 # What a power cut left of an earlier writing.
 for p in "${paths[@]}"; do
-    rm -f "${p%/*}"/.kubestead.??????
+    folders+=("${p%/*}")
+    [ -d "${p%/*}" ] || absent+=("${p%/*}")
+    for t in "${p%/*}"/.kubestead.??????; do
+        if [ -e "$t" ] || [ -L "$t" ]; then left+=("$t"); fi
+    done
 done
+[ "${#left[@]}" = 0 ] || rm -f "${left[@]}"
+IFS= read -r mask < <(umask)
+umask 022
+[ "${#absent[@]}" = 0 ] || mkdir -p "${absent[@]}"
 for i in "${!paths[@]}"; do
-    d=${paths[i]%/*}
-    (umask 022; mkdir -p "$d")
-    t=$(umask 077; mktemp "$d/.kubestead.XXXXXX")
+    # A new file has the usual modes at once: a process for each file is most of what a writing costs.
+    case ${modes[i]} in
+    644) umask 022 ;;
+    *) umask 077 ;;
+    esac
+    printf -v t '%s/.kubestead.%06d' "${folders[i]}" "$i"
     parts+=("$t")
-    folders+=("$d")
-    chmod "${modes[i]}" "$t"
-    head -c "${sizes[i]}" > "$t"
-    [ "$(stat -c %s "$t")" = "${sizes[i]}" ] || refuse "what ${paths[i]} shall hold was cut off"
+    set -o noclobber
+    exec {part}> "$t"
+    set +o noclobber
+    head -c "${sizes[i]}" >&"$part"
+    exec {part}>&-
+    case ${modes[i]} in
+    600 | 644) ;;
+    *) chmod "${modes[i]}" "$t" ;;
+    esac
 done
+umask "$mask"
+i=0
+while read -r size; do
+    [ "$size" = "${sizes[i]}" ] || refuse "what ${paths[i]} shall hold was cut off"
+    i=$((i + 1))
+done < <([ "${#parts[@]}" = 0 ] || stat -c %s "${parts[@]}")
 if [ "${#parts[@]}" != 0 ]; then
     sync "${parts[@]}"
     # One of an earlier version may have been edited since: nothing tells.
