@@ -1,7 +1,7 @@
 #!/bin/bash
 # The proof that a host that lies, hangs or was changed costs nothing but itself, on real machines without Kubernetes: a host with one session a connection,
 # one that hangs in the kernel, one that streams without end, one whose words are escapes, a file that was edited into what cannot be, a path that
-# is a link, and a data disk that was swapped.
+# is a link, files of ours that somebody edited, and a data disk that was swapped.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH). Makes a lab of its own and removes it at the end; KEEP=1 keeps it.
 . "$(dirname "$0")/lab-lib.sh" "safety"
 
@@ -70,6 +70,27 @@ expect "a path through a link is held with where it leads" says "/var/extra" pla
 expect "and no LV is made" bash -c "r=0; '$kubestead' up > $work/out 2>&1 || r=\$?; [ \$r = 4 ]"
 expect "no LV is there" on kube1 "! lvs vg01/extra 2> /dev/null"
 cluster_file ''
+expect "the plan is empty again" status 0 plan
+
+echo "== a file of ours that somebody edited, or put a link in its place"
+unit=/etc/systemd/system/reboot.target.d/10-kubestead.conf
+rules=/etc/ssh/sshd_config.d/50-kubestead.conf
+on kube1 "echo '# mine' >> $unit"
+on masterlock "echo '# mine' >> $rules"
+expect "the unit asks by its path" says "kube1$unit/adopt" plan
+expect "and so does sshd's drop-in of the key server" says "masterlock$rules/adopt" plan
+expect "up without consent ends so" status 4 "$kubestead" up
+expect "the unit is as it was" on kube1 "grep -q mine $unit && [ ! -e $unit.before-kubestead ]"
+expect "and so is the drop-in" on masterlock "grep -q mine $rules && [ ! -e $rules.before-kubestead ]"
+expect "with consent both are ours again" "$kubestead" up --yes "kube1$unit/adopt" --yes "masterlock$rules/adopt"
+expect "a copy of the unit stays" on kube1 "grep -q mine $unit.before-kubestead && ! grep -q mine $unit && sha256sum --status -c /etc/kubestead/files"
+expect "and one of the drop-in" on masterlock "grep -q mine $rules.before-kubestead && ! grep -q mine $rules && sha256sum --status -c /etc/kubestead/files"
+expect "the plan is empty" status 0 plan
+on kube1 "ln -sf /dev/null $unit"
+expect "a link is held by the plan" says "$unit is a link" plan
+expect "and nothing writes through it" status 4 "$kubestead" up
+on kube1 "rm $unit"
+expect "one that is missing is written" "$kubestead" up
 expect "the plan is empty again" status 0 plan
 
 echo "== a data disk that was swapped for a blank one"

@@ -370,6 +370,8 @@ mod tests {
         let (status, said) = root.put(wanted);
         assert!(status == Some(90) && said.contains("config.toml was not written by kubestead"), "{said}");
         assert_eq!(root.read("a/config.toml"), "[plugins.nvidia]\n");
+        let other = root.owned("z/other", "the manifest knows others too\n");
+        assert_eq!(root.put(std::slice::from_ref(&other)).0, Some(0));
         let found = root.look(wanted);
         let Some(Found::File { sum, headings, .. }) = found.found.get(&file.path) else { panic!("{found:?}") };
         assert_eq!(
@@ -393,7 +395,8 @@ mod tests {
         assert_eq!(root.put(wanted).0, Some(0));
         assert_eq!(root.read("a/config.toml.before-kubestead"), "[plugins.nvidia]\n");
         assert_eq!(root.read("a/config.toml.before-kubestead.1"), "# ours\n[plugins.kata]\n");
-        assert_eq!(root.read("files"), format!("{}  {}\n", digest("# ours\n"), file.path), "the manifest is exact again");
+        let lines = [&file, &other].map(|file| format!("{}  {}\n", digest(&file.text), file.path)).concat();
+        assert_eq!(root.read("files"), lines, "the manifest is exact again");
     }
 
     #[test]

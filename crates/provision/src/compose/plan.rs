@@ -221,6 +221,11 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         if member.state != kubeadm::State::Fresh {
             no_other_version(&spec, &node.name, api, setup, bundle, &mut own);
         }
+        // A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
+        // volume waits for a consent.
+        let target = Target::Host(node.name.to_string());
+        let volumes: Vec<StepId> = part.steps.iter().filter(|s| s.target == target && carries(&s.action)).map(|s| s.id.clone()).collect();
+        own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
         // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
         if node.name != spec.first {
             let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
@@ -228,7 +233,6 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         }
         part.extend(own.map(Action::Node));
         if ready {
-            let target = Target::Host(node.name.to_string());
             prepared.insert(node.name.clone(), part.steps.iter().filter(|s| s.target == target).map(|s| s.id.clone()).collect());
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
@@ -266,6 +270,14 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             at_rest(cluster, &spec, seen, answers, part);
         }
     }
+}
+
+/// Whether a step brings a volume to its place, or has services wait for it: a consent that is missing skips it and what waits for it, not its host.
+fn carries(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Storage(storage_plan::Action::Mount { .. } | storage_plan::Action::Boot { .. } | storage_plan::Action::Files { .. })
+    )
 }
 
 /// On a member no program, package or image of another version takes the place of the one that runs.

@@ -94,6 +94,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Nam
     let mut part = Part::default();
     let first = nodes.iter().find(|n| *n.name == spec.first);
     let begun = first.is_some_and(|n| n.facts.state == State::ControlPlane);
+    let begins = begun || first.is_some_and(|n| obstacle(spec, n, first).is_none());
     for node in nodes {
         if first.is_none() && node.facts.state == State::Worker {
             continue; // what is wrong with the control plane is said there
@@ -103,7 +104,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Nam
             Some(held) => part.held.push(held),
             None if *node.name == spec.first => control_plane(spec, node, after, &mut part),
             None if node.facts.state != State::Worker => {
-                if first.is_none() {
+                if !begins {
                     let reason = format!("{}, which it would join, is not ready", spec.first);
                     part.held.push(Held::new(format!("{}/kubeadm", node.name), reason, "mend that node first"));
                     continue;

@@ -106,6 +106,39 @@ fn whatever_is_in_the_place_of_a_file_no_step_writes_it_without_an_adoption_befo
     assert!(tried > 200, "{tried}");
 }
 
+/// Without the consent to one file the steps that wait for it are skipped, and the engine goes on with the others of the host.
+#[test]
+fn without_consent_nothing_is_written_below_a_mount_point_that_waits_for_its_volume() {
+    let cluster = cluster();
+    let mut skipped = 0;
+    for (host, paths) in compose::own_paths(&cluster, &Fact::Known(bundle()), &Fact::Absent) {
+        for path in paths {
+            let mut seen = seen(&cluster);
+            change(&mut seen, &host, &|files| files.foreign(&path, "theirs\n"));
+            let plan = plan_of(&cluster, &seen);
+            let mut out = BTreeSet::from([adopts(host.as_str(), &path)]);
+            // The steps are in an order in which they could run.
+            for step in &plan.steps {
+                if step.after.iter().any(|id| out.contains(id)) {
+                    out.insert(step.id.clone());
+                }
+            }
+            for node in &cluster.nodes {
+                let target = Target::Host(node.name.to_string());
+                let own: Vec<&Step<Action>> = plan.steps.iter().filter(|s| s.target == target).collect();
+                let mounts = |s: &&&Step<Action>| matches!(s.action, Action::Storage(kubestead_storage::plan::Action::Mount { .. }));
+                if own.iter().filter(mounts).any(|s| out.contains(&s.id)) {
+                    skipped += 1;
+                    for step in own.iter().filter(|s| matches!(s.action, Action::Node(_) | Action::Kubeadm(_))) {
+                        assert!(out.contains(&step.id), "{} runs without {host}{path}", step.id);
+                    }
+                }
+            }
+        }
+    }
+    assert!(skipped > 20, "{skipped}");
+}
+
 #[test]
 fn a_node_that_cannot_be_told_its_key_servers_gets_no_share() {
     let cluster = cluster();
