@@ -26,6 +26,20 @@ pub fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
+/// Whether a host name is every machine's own, as /etc/hosts and RFC 6761 have it.
+pub fn is_local(text: &str) -> bool {
+    const NAMES: [&str; 7] =
+        ["localhost", "localhost.localdomain", "localhost4", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"];
+    NAMES.contains(&text) || text.ends_with(".localhost")
+}
+
+/// Whether programs may take a host name for an IPv4 address: its last label is a number, in hexadecimal too (inet_aton(3)).
+pub fn ends_in_number(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit()));
+    hexadecimal || !last.is_empty() && last.bytes().all(|c| c.is_ascii_digit())
+}
+
 impl Name {
     /// Checks and takes a name.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
@@ -124,6 +138,18 @@ mod tests {
         }
         assert!(is_subdomain(&["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".")));
         assert!(!is_subdomain(&["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(62)].join(".")));
+    }
+
+    #[test]
+    fn what_is_an_address_or_the_machine_itself_is_told() {
+        for text in ["1.2.3.4", "0x7f000001", "a.0x1F".to_ascii_lowercase().as_str(), "kube1.1", "0x", "7"] {
+            assert!(ends_in_number(text), "{text}");
+        }
+        for text in ["3com.example", "a1", "0xg", "1.a", "0xa.b"] {
+            assert!(!ends_in_number(text), "{text}");
+        }
+        assert!(["localhost", "a.localhost", "localhost.localdomain", "ip6-localhost"].into_iter().all(is_local));
+        assert!(!["localhosts", "localhost.example.com", "mylocalhost"].into_iter().any(is_local));
     }
 
     #[test]

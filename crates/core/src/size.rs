@@ -48,7 +48,9 @@ impl std::str::FromStr for Bytes {
         let bad = || BadSize(text.to_owned());
         let body = text.strip_suffix('B').unwrap_or(text);
         let (digits, factor) = UNITS.iter().find_map(|(unit, factor)| Some((body.strip_suffix(unit)?, *factor))).unwrap_or((body, 1));
-        if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        // Other programs take a number with a zero before it for an octal one.
+        let octal = digits.len() > 1 && digits.starts_with('0');
+        if digits.is_empty() || octal || !digits.bytes().all(|c| c.is_ascii_digit()) {
             return Err(bad());
         }
         digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).map(Self).ok_or_else(bad)
@@ -98,7 +100,7 @@ mod tests {
             assert_eq!(size.0, bytes, "{text}");
             assert_eq!(size.to_string().parse::<Bytes>().unwrap(), size);
         }
-        for bad in ["", "Gi", "8 Gi", "-1", "1.5Gi", "8gi", "99999999999999999999", "99999999999Ti"] {
+        for bad in ["", "Gi", "08Gi", "010", "00", "8 Gi", "-1", "1.5Gi", "8gi", "99999999999999999999", "99999999999Ti"] {
             assert!(bad.parse::<Bytes>().is_err(), "{bad}");
         }
     }

@@ -84,9 +84,58 @@ fn what_the_tools_take_is_taken() {
         ("kind: Cluster", "kind: Cluster\nnamespace: {name: apps, users: [{name: a}, {name: b}]}"),
         ("kind: Cluster", "kind: Cluster\nssh: {user: ops, config: ~/.ssh/config}\nsecrets: {dir: ~/secrets}"),
         ("\nkubernetes: {version: 1.37.1, packages: {key: release.asc}}", "\n"),
+        ("kind: Cluster", "kind: Cluster\nendpoint: {address: cp1}"),
+        ("kind: Cluster", "kind: Cluster\nendpoint: {address: 3com.example}"),
+        ("kind: Cluster", "kind: Cluster\nendpoint: {address: localhost.example.com}"),
+        ("10.0.0.21}", "100.64.0.1, hostname: 1a.2b}"),
+        ("kind: Cluster", "kind: Cluster\nssh: {user: ops@corp.example}\nsecrets: {dir: ../gehäim nis}"),
+        (
+            "path: /var/lib/kubestead/volumes}",
+            "path: /var/lib/kubestead/volumes}\n  a: {on: [kube1], group: vg01, size: 1GiB, path: /home}",
+        ),
+        (
+            "path: /var/lib/kubestead/volumes}",
+            "path: /var/lib/kubestead/volumes}\n  a: {on: [kube1], group: vg01, size: 1GiB, path: /etc/kubernetes/pki}",
+        ),
+        ("  data: {on", "  a--b: {on"),
+        (
+            "vg01: {devices: {kube1: [/dev/disk/by-id/nvme-1]}}",
+            "vg01: {devices: {kube1: [/dev/disk/by-partuuid/1-2, /dev/disk/by-vdev/a]}}",
+        ),
+        (
+            "version: 1.37.1,",
+            "version: 1.37.1, ignorePreflight: [Swap, DirAvailable--var-lib-etcd, FileContent--proc-sys-net-ipv4-ip_forward],",
+        ),
+        ("release.asc}", "release.asc, repository: 'http://mirror.lan:8080/v1.37-mirror/x%20y/'}"),
+        ("version: 1.37.1,", "version: 1.37.1, encryption: {kms: {name: k, endpoint: 'unix:///kms/x.sock', timeout: 60s}},"),
+        ("apiVersion", "\u{feff}apiVersion"),
+        ("name: home\n", "name: &anchor home # by nobody\r\n"),
     ] {
         let found = said(good, bad);
         assert!(found.is_empty(), "{bad}\n{found}");
+    }
+}
+
+/// Where somebody logs in with the keys of a home folder, that is not hidden.
+#[test]
+fn a_home_folder_is_not_hidden() {
+    let volume = "path: /var/lib/kubestead/volumes}\n  a: {on: [kube1], group: vg01, size: 1GiB, path: HOME}";
+    for (home, user, is_told) in [
+        ("/home", "ops", true),
+        ("/home/ops", "ops", true),
+        ("/home/ops/data", "ops", false),
+        ("/home/other", "ops", false),
+        ("/home", "root", false),
+    ] {
+        let text = GOOD.replace("path: /var/lib/kubestead/volumes}", &volume.replace("HOME", home));
+        for text in [
+            text.replace("kind: Cluster", &format!("kind: Cluster\nssh: {{user: {user}}}")),
+            text.replace("10.0.0.21}", &format!("10.0.0.21, ssh: {{user: {user}}}}}")),
+        ] {
+            let found = told(&text);
+            assert_eq!(found.is_err(), is_told, "{home} {user}");
+            assert!(found.err().iter().flatten().all(|d| d.contains("hides the home folder of ops")), "{home}");
+        }
     }
 }
 

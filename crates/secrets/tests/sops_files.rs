@@ -220,6 +220,50 @@ fn paths_that_lead_nowhere_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn the_only_value_is_taken_out_in_every_format() {
+    let folder = Folder::new();
+    for (name, plain, path, left) in [
+        ("a.json", "{\"a\": 1}", "[\"a\"]", "{\n}\n"),
+        ("b.json", "{\r\n\t\"a\" : [1]\r\n}", "[\"a\"]", "{\n}\n"),
+        ("c.json", "{\"a\": {\"b\": 1}}", "[\"a\"][\"b\"]", "{\"a\": {}\n}\n"),
+        ("a.env", "A=1\n", "[\"A\"]", ""),
+        ("a.yaml", "a: 1\n", "[\"a\"]", ""),
+    ] {
+        let path_of = folder.write(name, plain);
+        let mut document = Sops::open(&path_of, &folder.identities).unwrap();
+        let at: KeyPath = path.parse().unwrap();
+        assert_eq!(document.unset(at.clone()).unwrap_or_else(|e| panic!("{name}: {e}")), Change::Changed);
+        document.save().unwrap();
+        let mut found = Sops::open(&path_of, &folder.identities).unwrap();
+        let shown = String::from_utf8(found.plain().unwrap().expose().to_vec()).unwrap();
+        assert_eq!(shown.replace(char::is_whitespace, ""), left.replace(char::is_whitespace, ""), "{name}");
+        found.set(at, &Value::text("again")).unwrap();
+        found.save().unwrap();
+    }
+}
+
+/// Two sections of one name are two to sops: neither is taken for the other, and nothing is called done.
+#[test]
+fn a_section_that_is_there_twice_is_not_guessed() {
+    let folder = Folder::new();
+    let path = folder.write("a.ini", "[a]\nx = 1\n[b]\ny = 2\n[a]\nz = 3\n");
+    let before = read(&path);
+    let mut document = Sops::open(&path, &folder.identities).unwrap();
+    for at in ["[\"a\"]", "[\"a\"][\"x\"]", "[\"a\"][\"z\"]", "[\"a\"][\"new\"]"] {
+        let at: KeyPath = at.parse().unwrap();
+        let error = document.unset(at.clone()).unwrap_err().to_string();
+        assert!(error.contains("several sections called a"), "{error}");
+        assert!(at.steps().len() == 1 || document.set(at, &Value::text("v")).is_err());
+    }
+    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(read(&path), before);
+    document.unset(["b", "y"]).unwrap();
+    document.rotate(&folder.identities).unwrap();
+    document.save().unwrap();
+    assert_eq!(Sops::open(&path, &folder.identities).unwrap().paths().count(), 2);
+}
+
+#[test]
 fn identity_files_that_others_can_read_are_refused() {
     let folder = Folder::new();
     let path = folder.dir.path().join("keys.txt");

@@ -165,6 +165,81 @@ fn every_kind_of_scalar_is_what_sops_makes_of_it() {
     assert_eq!((found.get(["k4"]).unwrap().as_int(), found.get(["k13"]).unwrap().as_str()), (Some(6), Some("now")));
 }
 
+/// sops writes a comment of a list as an element of it, so that an empty list with a comment has elements and no value.
+#[test]
+fn a_list_of_comments_alone_stays_a_list() {
+    let bench = Bench::new();
+    for (text, place) in [
+        ("b: [] # y\nc: 1\n", "b: []\n"),
+        ("b: [] # y\n# z\nc: 1\n", "b: []\n"),
+        ("a:\n  b: [] # y\n  d:\n    - [] # 1\n    - []\nc: 1\n", "    b: []\n"),
+    ] {
+        std::fs::write(bench.path(), text).unwrap();
+        if bench.run(&["encrypt", "--age", &bench.recipient, "--in-place"]).is_none() {
+            return;
+        }
+        let before = bench.run(&["decrypt"]).unwrap();
+        assert!(before.contains(place), "{before}");
+        let mut document = bench.open().unwrap();
+        let shown = plain(&document);
+        assert!(shown.contains("[] # y"), "{shown}");
+        document.rotate(&bench.identities).unwrap();
+        document.edit(&Secret::new(plain(&document).replace("c: 1", "c: 2").into_bytes())).unwrap();
+        document.save().unwrap();
+        let after = bench.run(&["decrypt"]).unwrap();
+        assert!(after.contains(place) && after.contains("c: 2"), "{text}{shown}{after}");
+    }
+    // Older versions put the dashes in the column of the key.
+    let file = std::fs::read_to_string(bench.path()).unwrap().replace("        - ENC", "    - ENC");
+    std::fs::write(bench.path(), file).unwrap();
+    let document = bench.open().unwrap();
+    assert_eq!(bench.seal(&plain(&document)).paths().count(), document.paths().count(), "{}", plain(&document));
+}
+
+/// sops puts a comment that it finds no other place for behind its own key (getsops/sops#1068).
+#[test]
+fn a_comment_behind_the_key_of_sops_hinders_nothing() {
+    let bench = Bench::new();
+    for text in ["a: &a\n  x: 1 # c\nb:\n  <<: *a # d\n", "this:\n  is:\n    an: example\n  # comment\n", "a: 1\nb: {} # d\n"] {
+        std::fs::write(bench.path(), text).unwrap();
+        if bench.run(&["encrypt", "--age", &bench.recipient, "--in-place"]).is_none() {
+            return;
+        }
+        let before = bench.run(&["decrypt"]).unwrap();
+        let mut document = bench.open().unwrap_or_else(|e| panic!("{e}\n{text}"));
+        document.set(["new"], &Value::text("v")).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        document.save().unwrap();
+        let mut piece = Vec::new();
+        document.write_plain(&mut |bytes| std::io::Write::write_all(&mut piece, bytes)).unwrap();
+        assert_eq!(String::from_utf8(piece).unwrap(), plain(&document));
+        let after = bench.run(&["decrypt"]).unwrap();
+        let values = |text: &str| text.lines().filter(|line| !line.trim().starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(values(&after), [values(&before), vec!["new: v".to_owned()]].concat(), "{text}");
+    }
+}
+
+#[test]
+fn a_block_at_the_end_of_the_file_ends_as_that_does() {
+    let bench = Bench::new();
+    for (text, value) in [
+        ("a: |\n  x", "x"),
+        ("a: |\n  x\n", "x\n"),
+        ("a: >\n  x\n  y", "x y"),
+        ("a: |+\n  x", "x"),
+        ("a: |+\n  x\n\n", "x\n\n"),
+        ("b: |\n  x\na: |-\n  y", "y"),
+    ] {
+        let document = bench.seal(text);
+        assert_eq!(document.get(["a"]).unwrap().as_str(), Some(value), "{text:?}");
+        if let Some(found) = bench.run(&["decrypt", "--extract", "[\"a\"]"]) {
+            assert_eq!(found, value, "{text:?}");
+        }
+    }
+    // Where it stays plain, the metadata would end its line.
+    let kept = bench.try_seal("b: 1\na_unencrypted: |\n  x");
+    assert!(kept.is_err() || kept.is_ok_and(|document| document.get(["a_unencrypted"]).unwrap().as_str() == Some("x")));
+}
+
 #[test]
 fn what_is_taken_out_leaves_the_structure() {
     let cases = [

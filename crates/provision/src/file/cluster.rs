@@ -10,7 +10,7 @@ use kubestead_core::size::Bytes;
 use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec::Filesystem;
 
-use super::decode::{At, Fields, Findings, boolean, count, entries, key_name, list, name, parsed, size, text};
+use super::decode::{At, Fields, Findings, boolean, count, entries, key_name, list, name, size, text};
 use super::net::{self, Ranges, Subnet};
 use super::path::path;
 use super::tree::{self, Node as Yaml};
@@ -396,12 +396,7 @@ fn kubernetes(node: Yaml, dir: &Path, out: &mut Findings) -> Kubernetes {
     kubernetes.packages = source.and_then(|n| packages(n, dir, out));
     kubernetes.encryption = f.take("encryption").and_then(|n| super::encryption::encryption(n, out)).unwrap_or_default();
     for item in f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default() {
-        if let Some(error) = text(item, "a preflight error's name", out) {
-            if error.value.eq_ignore_ascii_case("all") {
-                out.error(&error.place, "\"all\" would ignore errors that nobody has seen", Some("name each error".to_owned()));
-            }
-            kubernetes.ignore_preflight.push(error.value);
-        }
+        kubernetes.ignore_preflight.extend(rules::preflight(item, out));
     }
     kubernetes.lab = f.take("lab").and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
     f.end(out);
@@ -470,7 +465,7 @@ fn nodes(node: Option<Yaml>, out: &mut Findings) -> Nodes {
     for item in items {
         let mut f = Fields::of(item, "a node", out);
         let name = f.required("name", out).and_then(|n| rules::machine_name(n, "a node's name", out));
-        let hostname = f.take("hostname").map(|n| parsed(n, "a node's hostname", out, |text| HostName::new(text)));
+        let hostname = f.take("hostname").map(|n| rules::hostname(n, out));
         let address = f.required("address", out).and_then(|n| net::machine(n, "a node's address", out));
         let ssh = f.take("ssh").map(|n| node_ssh(n, out)).unwrap_or_default();
         let written = f.take("roles").map(|n| list(n, "roles", out)).unwrap_or_default();

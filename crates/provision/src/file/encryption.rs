@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kubestead_core::name::Name;
 
 use super::decode::{At, Fields, Findings, list, name, parsed, text};
+use super::net::number;
 use super::tree::Node as Yaml;
 use crate::encryption::{Cipher, EncryptionSpec, Entry, RESOURCES};
 
@@ -69,6 +70,29 @@ fn resource(node: Yaml, out: &mut Findings) -> Option<String> {
     found.map(|at| at.value)
 }
 
+/// Folders of the machine itself, without the `/` before them: the API server sees the whole folder of the socket.
+fn is_shared(folder: &str) -> bool {
+    const WHOLE: [&str; 12] = ["bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "sbin", "sys", "usr", "var/lib/kubelet"];
+    const ITSELF: [&str; 14] = [
+        "home",
+        "media",
+        "mnt",
+        "opt",
+        "run",
+        "run/lock",
+        "run/systemd",
+        "srv",
+        "tmp",
+        "var",
+        "var/lib",
+        "var/lib/etcd",
+        "var/run",
+        "var/tmp",
+    ];
+    let below = |top: &&str| folder.strip_prefix(*top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ITSELF.contains(&folder) || WHOLE.iter().any(below)
+}
+
 /// The socket's path goes into files and scripts of the nodes, so it holds nothing that is special there.
 fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
     let mut f = Fields::of(node, "kubernetes.encryption.kms", out);
@@ -76,18 +100,19 @@ fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
     let endpoint = f.required("endpoint", out).and_then(|n| {
         parsed(n, "kubernetes.encryption.kms.endpoint", out, |text| {
             let clean =
-                |part: &str| !part.is_empty() && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+                |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
             let path = text.strip_prefix("unix:///").unwrap_or_default();
             let wrong = || format!("{text:?} is not a socket in a folder of its own, such as unix:///run/kms/plugin.sock");
             if path.len() >= 107 {
                 return Err(format!("{text:?}: the path of a socket has at most 107 characters"));
             }
-            (path.contains('/') && path.split('/').all(clean)).then(|| text.to_owned()).ok_or_else(wrong)
+            let folder = path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !is_shared(folder));
+            (folder.is_some() && path.split('/').all(clean)).then(|| text.to_owned()).ok_or_else(wrong)
         })
     });
     let timeout = f.take("timeout").map(|n| {
-        parsed(n, "kubernetes.encryption.kms.timeout", out, |text| match text.strip_suffix('s').map(str::parse::<u16>) {
-            Some(Ok(1..=60)) => Ok(text.to_owned()),
+        parsed(n, "kubernetes.encryption.kms.timeout", out, |text| match text.strip_suffix('s').map(number::<u16>) {
+            Some(Some(1..=60)) => Ok(text.to_owned()),
             _ => Err(format!("{text:?} is not 1s to 60s")),
         })
     });

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use kubestead_core::name::is_subdomain;
+use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
 
 use super::cluster::{Cluster, Network};
 use super::decode::{At, Findings, text};
@@ -16,6 +16,8 @@ const NODE_BITS: u8 = 24;
 const WIDEST_PODS: u8 = NODE_BITS - 16;
 /// The API server's table of services has at most 2^20 entries; kubeadm wants ten addresses at least.
 const SERVICES: std::ops::RangeInclusive<u8> = 12..=28;
+/// DNS takes 253 characters, and the API server's own name begins with `kubernetes.default.svc.`.
+const LONGEST_DOMAIN: usize = 253 - "kubernetes.default.svc.".len();
 const NO_IPV6: &str = "IPv6 is not supported with Kubernetes yet";
 
 /// A range of IPv4 addresses that begins where its prefix says.
@@ -96,17 +98,23 @@ pub(super) struct Ranges {
     services: Option<At<Subnet>>,
 }
 
+/// Addresses that no machine has for others: kubeadm and the API server refuse most of them, and no packet goes to the rest.
+const SPECIAL: [(Ipv4Addr, u8, &str); 4] = [
+    (Ipv4Addr::UNSPECIFIED, 8, "\"this network\""),
+    (Ipv4Addr::LOCALHOST, 8, "every machine itself"),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "one link"),
+    (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and beyond"),
+];
+
+fn special(range: Subnet) -> Option<&'static (Ipv4Addr, u8, &'static str)> {
+    SPECIAL.iter().find(|(base, bits, _)| range.overlaps(Subnet::around(*base, *bits)))
+}
+
 fn range(node: Node, what: &str, out: &mut Findings) -> Option<At<Subnet>> {
     let found = text(node, what, out)?;
     match Subnet::parse(&found.value) {
         Ok(value) => {
-            const SPECIAL: [(Ipv4Addr, u8, &str); 4] = [
-                (Ipv4Addr::UNSPECIFIED, 8, "\"this network\""),
-                (Ipv4Addr::LOCALHOST, 8, "every machine itself"),
-                (Ipv4Addr::new(169, 254, 0, 0), 16, "one link"),
-                (Ipv4Addr::new(224, 0, 0, 0), 3, "multicast and beyond"),
-            ];
-            let special = SPECIAL.iter().find(|(base, bits, _)| value.overlaps(Subnet::around(*base, *bits)));
+            let special = special(value);
             if let Some((base, bits, meaning)) = special {
                 let message = format!("{what}: {value} has addresses of {}, which mean {meaning}", Subnet::around(*base, *bits));
                 out.error(&found.place, message, "take a private range, such as one in 10.0.0.0/8".to_owned());
@@ -153,8 +161,18 @@ pub(super) fn services(node: Node, network: &mut Network, ranges: &mut Ranges, o
 /// `network.dnsDomain`: its parts are labels of DNS, which CoreDNS holds to 63 characters and kubeadm does not.
 pub(super) fn dns_domain(node: Node, out: &mut Findings) -> Option<String> {
     let found = text(node, "network.dnsDomain", out)?;
-    if is_subdomain(&found.value) {
+    let reserved = is_local(&found.value) || ends_in_number(&found.value);
+    if is_subdomain(&found.value) && !reserved && found.value.len() <= LONGEST_DOMAIN {
         return Some(found.value);
+    }
+    if is_subdomain(&found.value) {
+        let (why, hint) = if reserved {
+            ("means something else to resolvers".to_owned(), "write another, such as cluster.local")
+        } else {
+            (format!("is longer than {LONGEST_DOMAIN} characters: names of services below it would be longer than DNS takes"), "shorten it")
+        };
+        out.error(&found.place, format!("network.dnsDomain: {:?} {why}", found.value), hint.to_owned());
+        return None;
     }
     let message = format!(
         "network.dnsDomain: {:?} is not a domain of labels with a-z, 0-9 and '-', at most 63 characters each (RFC 1123)",
@@ -175,6 +193,12 @@ pub(super) fn interfaces(node: Node, out: &mut Findings) -> Vec<String> {
 fn interface(node: Node, out: &mut Findings) -> Option<String> {
     let found = text(node, "network.interface", out)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    // What pods' packets would go through themselves.
+    if let Some(own) = ["lo", "flannel.1", "cni0"].into_iter().find(|own| *own == found.value) {
+        let message = format!("network.interface: {own} leads to no other machine");
+        out.error(&found.place, message, "write the interface of the machines' own network".to_owned());
+        return None;
+    }
     if found.value.len() <= 15 && !matches!(found.value.as_str(), "" | "." | "..") && found.value.chars().all(plain) {
         return Some(found.value);
     }
@@ -204,7 +228,7 @@ fn host(text: &str) -> Result<(), Wrong> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or(text);
     match bare.parse::<IpAddr>() {
         Ok(IpAddr::V6(_)) => return wrong(format!("{text:?}: {NO_IPV6}"), "write a name or an IPv4 address".into()),
-        Ok(IpAddr::V4(ip)) if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
+        Ok(IpAddr::V4(ip)) if special(Subnet::around(ip, 32)).is_some() => {
             return wrong(
                 format!("{text:?} is not the address of one machine that others reach"),
                 "write an address of a control plane".into(),
@@ -221,10 +245,10 @@ fn host(text: &str) -> Result<(), Wrong> {
         let hint = if is_subdomain(&lower) { format!("write {lower}") } else { "write a name such as api.example.com".into() };
         return wrong(format!("{text:?} is neither a name as in RFC 1123 nor an IPv4 address"), hint);
     }
-    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|c| c.is_ascii_digit())) {
+    if ends_in_number(text) {
         return wrong(format!("{text:?} looks like an IPv4 address and is none"), "write a name or an address such as 192.0.2.10".into());
     }
-    if text == "localhost" || text.ends_with(".localhost") {
+    if is_local(text) {
         return wrong(format!("{text:?} is another machine on every node"), "write a name that all nodes resolve to the API".into());
     }
     Ok(())
@@ -245,6 +269,9 @@ pub(super) fn machine(node: Node, what: &str, out: &mut Findings) -> Option<At<S
         }
         _ if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => {
             refuse("is not the address of one machine".into(), None);
+        }
+        IpAddr::V4(four) if !four.is_loopback() && special(Subnet::around(four, 32)).is_some() => {
+            refuse("is not the address of one machine that others reach".into(), Some("write the address that the others reach".into()));
         }
         _ if link => refuse("holds on one link alone, and which is not said".into(), Some("write an address of a wider scope".into())),
         _ => return Some(At { value: ip.to_string(), place: found.place }),
@@ -284,11 +311,11 @@ pub(super) fn ranges(
     }
     for (what, at) in addresses.iter().map(|at| ("a node's address", at)).chain(servers.iter().map(|at| ("a key server's address", at))) {
         match at.value.parse::<IpAddr>() {
+            Ok(ip) if ip.is_loopback() => {
+                out.error(&at.place, format!("{what}: {ip} is every machine's own"), "write the address that the others reach".to_owned());
+            }
             Ok(IpAddr::V6(_)) if what == "a node's address" => {
                 out.error(&at.place, format!("{what}: {NO_IPV6}"), "write its IPv4 address".to_owned());
-            }
-            Ok(IpAddr::V4(ip)) if ip.is_loopback() => {
-                out.error(&at.place, format!("{what}: {ip} is every machine's own"), "write the address that the others reach".to_owned());
             }
             Ok(IpAddr::V4(ip)) => inside(what, ip, at, cluster, out),
             Ok(IpAddr::V6(_)) | Err(_) => {}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::name::{HostName, Name};
+use kubestead_core::name::{HostName, Name, ends_in_number, is_local};
 use kubestead_core::size::Bytes;
 use kubestead_storage::pv::{NAMED_CLASS, Pool};
 use kubestead_storage::spec::Filesystem;
@@ -64,6 +64,36 @@ pub(super) fn machine_name(node: Node, what: &str, out: &mut Findings) -> Option
         _ => return Name::new(found.value).ok().map(|value| At { value, place: found.place }),
     };
     out.error(&found.place, format!("{what}: {:?} {why}", found.value), "write another name".to_owned());
+    None
+}
+
+/// A machine's host name: its name in Kubernetes, and never taken for an address or for every machine itself.
+pub(super) fn hostname(node: Node, out: &mut Findings) -> Option<At<HostName>> {
+    let found = parsed(node, "a node's hostname", out, |text| HostName::new(text))?;
+    let name = found.value.as_str();
+    let why = if is_local(name) {
+        "is every machine's own"
+    } else if name.contains('.') && ends_in_number(name) {
+        "may be taken for an IPv4 address"
+    } else {
+        return Some(found);
+    };
+    out.error(&found.place, format!("a node's hostname: {name:?} {why}"), "write a name of its own, such as kube1.example.com".to_owned());
+    None
+}
+
+/// The name of a check that kubeadm is to pass over, one of them alone.
+pub(super) fn preflight(node: Node, out: &mut Findings) -> Option<String> {
+    let found = text(node, "a preflight error's name", out)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if found.value.eq_ignore_ascii_case("all") {
+        out.error(&found.place, "\"all\" would ignore errors that nobody has seen", "name each error".to_owned());
+    } else if !found.value.starts_with(|c: char| c.is_ascii_alphanumeric()) || !found.value.chars().all(plain) {
+        let message = format!("{:?} is not the name of a preflight error", found.value);
+        out.error(&found.place, message, "write one as kubeadm shows it in brackets, such as NumCPU, and several as a list".to_owned());
+    } else {
+        return Some(found.value);
+    }
     None
 }
 
@@ -169,7 +199,8 @@ pub(super) fn filesystem(node: Node, out: &mut Findings) -> Option<Filesystem> {
     Some(found.value)
 }
 
-/// Kernel names change from boot to boot, so only names that stay are taken, and of those only what udev writes.
+/// Kernel names change from boot to boot, and those of a filesystem go when the disk becomes LVM's, so only names that stay are taken, and of
+/// those only what udev writes.
 pub(super) fn device(node: Node, out: &mut Findings) -> Option<At<String>> {
     let found = text(node, "a device", out)?;
     let hint = || "use a path under /dev/disk/by-id (ls -l /dev/disk/by-id on the node)".to_owned();
@@ -178,6 +209,11 @@ pub(super) fn device(node: Node, out: &mut Findings) -> Option<At<String>> {
         out.error(&found.place, message, hint());
         return None;
     };
+    if rest.starts_with("uuid/") || rest.starts_with("label/") {
+        let message = format!("{:?} names a filesystem, and is gone once the disk is LVM's", found.value);
+        out.error(&found.place, message, hint());
+        return None;
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_\\".contains(c);
     let whole = rest.split_once('/').is_some_and(|(kind, name)| {
         kind.chars().all(|c| c.is_ascii_lowercase()) && !kind.is_empty() && name.chars().all(plain) && !matches!(name, "" | "." | "..")
@@ -220,16 +256,29 @@ pub(super) fn repository(node: Node, out: &mut Findings) -> Option<String> {
         if rest.contains('@') {
             return Err("it holds a login: apt reads those from /etc/apt/auth.conf.d".to_owned());
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+".contains(c);
-        if !rest.starts_with(|c: char| c.is_ascii_alphanumeric()) || !rest.chars().all(plain) {
+        let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = server.split_once(':').map_or((server, None), |(host, port)| (host, Some(port)));
+        let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let is_host = host.split('.').all(label) && !host.starts_with('-');
+        let is_port = port.is_none_or(|port| number::<u16>(port).is_some_and(|port| port > 0));
+        if !is_host || !is_port || !is_path(path) {
             return Err(format!("{text:?} is not an address such as https://pkgs.k8s.io/core:/stable:"));
         }
-        if rest.trim_end_matches('/').ends_with("/deb") {
+        let is_minor = |part: &str| part.strip_prefix('v').is_some_and(|rest| rest.split('.').map(number::<u64>).all(|n| n.is_some()));
+        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        if matches!(last, "deb" | "rpm") || is_minor(last) {
             return Err(format!("{text:?} is the path of one minor: leave out /v1.N/deb"));
         }
         Ok(text.trim_end_matches('/').to_owned())
     })?;
     Some(found.value)
+}
+
+/// A path of a URL, with each `%` before two hexadecimal digits.
+fn is_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+".contains(c);
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|c| c.is_ascii_hexdigit());
+    text.chars().all(plain) && text.split('%').skip(1).all(is_escape)
 }
 
 /// Looks across fields, and puts the parts together.
@@ -239,12 +288,8 @@ pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
     machines(&cluster, &names, &hostnames, &addresses, &servers, out);
     logins(&cluster, &servers, out);
     groups(&mut cluster, devices, broken, out);
-    if let Some(Endpoint { address, port: Some(port) }) = &endpoint
-        && port.value != API_PORT
-        && let Some(node) = cluster.nodes.iter().find(|node| node.address == address.value)
-    {
-        let message = format!("endpoint.port: {} listens at {API_PORT}, and nothing at {}", node.name, port.value);
-        out.error(&port.place, message, "leave the port out, or write the address of a load balancer".to_owned());
+    if let Some(endpoint) = &endpoint {
+        reached(&cluster, endpoint, &servers, out);
     }
     let at: Vec<At<String>> = servers.iter().map(|server| server.address.clone()).collect();
     net::ranges(&cluster, &addresses, &at, endpoint.as_ref().map(|e| &e.address), &ranges, out);
@@ -253,6 +298,7 @@ pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
         placed.push(on_nodes(&cluster, decl, broken, out));
     }
     paths(&placed, out);
+    homes(&cluster, &placed, out);
     sums(&placed, out);
     if let (Some(first), true) = (placed.first(), cluster.servers.is_empty() && !broken.servers) {
         out.error(&first.path.place, "volumes are encrypted and no key server is named", Some("add keys.servers".to_owned()));
@@ -262,6 +308,26 @@ pub(super) fn settle(draft: Draft, out: &mut Findings) -> Cluster {
     }
     cluster.volumes = placed.into_iter().map(|d| d.volume).collect();
     cluster
+}
+
+/// The endpoint is where the API listens: a control plane, or what is none of these machines.
+fn reached(cluster: &Cluster, endpoint: &Endpoint, servers: &[ServerDecl], out: &mut Findings) {
+    let Endpoint { address, port } = endpoint;
+    let host = address.value.as_str();
+    let named = |node: &&super::cluster::Node| node.address == host || node.name.as_str() == host || node.hostname.as_str() == host;
+    let hint = "write a control plane's address, or that of a load balancer before them".to_owned();
+    if servers.iter().any(|server| server.address.value == host || server.name.value.as_str() == host) {
+        out.error(&address.place, format!("endpoint.address: {host} is a key server, where no API is"), hint);
+        return;
+    }
+    // A control plane's own name may also be another machine's: then it is the control plane that is meant.
+    let Some(node) = cluster.nodes.iter().filter(named).max_by_key(|node| node.is_control_plane()) else { return };
+    if !node.is_control_plane() {
+        out.error(&address.place, format!("endpoint.address: {} is no control plane, so no API is there", node.name), hint);
+    } else if let Some(port) = port.as_ref().filter(|port| port.value != API_PORT) {
+        let message = format!("endpoint.port: {} listens at {API_PORT}, and nothing at {}", node.name, port.value);
+        out.error(&port.place, message, "leave the port out, or write the address of a load balancer".to_owned());
+    }
 }
 
 /// No two machines share a name, a host name or an address: each name begins the ids of one machine's steps.
@@ -396,6 +462,22 @@ fn paths(placed: &[VolumeDecl], out: &mut Findings) {
             out.error(&decl.path.place, message, "give each its own".to_owned());
         }
         others.push(decl);
+    }
+}
+
+/// Nobody's home folder is hidden who logs in with a key in it.
+fn homes(cluster: &Cluster, placed: &[VolumeDecl], out: &mut Findings) {
+    for decl in placed {
+        let Some(below) = decl.path.value.strip_prefix("/home").filter(|rest| rest.matches('/').count() <= 1) else { continue };
+        let hidden = |node: &super::cluster::Node| {
+            let user = node.ssh.user.as_deref().or(cluster.ssh.user.as_deref()).filter(|user| *user != "root")?;
+            let is_home = below.is_empty() || below.strip_prefix('/') == Some(user);
+            (is_home && decl.volume.nodes.contains(&node.name)).then(|| user.to_owned())
+        };
+        if let Some(user) = cluster.nodes.iter().find_map(hidden) {
+            let message = format!("a volume's path: {} hides the home folder of {user}, who logs in with the keys in it", decl.path.value);
+            out.error(&decl.path.place, message, "write another folder, such as /srv/NAME".to_owned());
+        }
     }
 }
 

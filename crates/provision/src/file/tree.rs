@@ -38,7 +38,7 @@ impl Kind {
 
 const MAX_DEPTH: usize = 32;
 
-/// Parses one document. Aliases are refused: a cluster file is small, and a place must mean one thing.
+/// Parses one document. Aliases and tags are refused: a cluster file is small, a place must mean one thing, and a field knows its kind.
 pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new() };
     let root = walker.document();
@@ -54,6 +54,14 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
 
 fn error_at(place: Place, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {
     Diagnostic { place, severity: Severity::Error, message: message.into(), hint: hint.map(str::to_owned) }
+}
+
+/// What an event says of its value's kind, as it is best read.
+fn tag(event: &Event<'_>) -> Option<String> {
+    let (Event::Scalar(_, _, _, tag) | Event::MappingStart(_, _, tag) | Event::SequenceStart(_, _, tag)) = event else { return None };
+    let tag = tag.as_deref()?;
+    let short = if tag.handle() == "tag:yaml.org,2002:" { "!!" } else { tag.handle() };
+    Some(format!("{short}{}", tag.suffix()).chars().take(100).collect())
 }
 
 type Source<'a> = Parser<'a, granit_parser::StrInput<'a>>;
@@ -105,6 +113,9 @@ impl<'a> Walker<'a> {
         if depth > MAX_DEPTH {
             return Err(error_at(place, format!("nested more than {MAX_DEPTH} deep"), None));
         }
+        if let Some(tag) = tag(&event) {
+            self.found.push(error_at(place.clone(), format!("the tag {tag}: tags are not read here"), Some("leave it out")));
+        }
         let kind = match event {
             Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain },
             Event::SequenceStart(..) => self.list(depth)?,
@@ -133,6 +144,9 @@ impl<'a> Walker<'a> {
                 (Event::MappingEnd, _) => return Ok(Kind::Map(entries)),
                 other => other,
             };
+            if let Some(tag) = tag(&event) {
+                self.found.push(error_at(place.clone(), format!("the tag {tag}: tags are not read here"), Some("leave it out")));
+            }
             let Event::Scalar(key, ..) = event else {
                 return Err(error_at(place, "a key must be a single word", None));
             };

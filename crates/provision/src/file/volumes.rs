@@ -6,6 +6,7 @@ use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
 use kubestead_storage::spec::{self, Filesystem};
 
+use super::cluster::POOL_ROOT;
 use super::decode::{At, Findings};
 
 /// LVM makes nothing smaller, and no part of one.
@@ -100,6 +101,11 @@ fn escaped(text: &str) -> usize {
 
 /// A group's name: LVM makes the folder `/dev/GROUP`, and refuses a name that something in /dev has.
 pub(super) fn group_name(name: &Name, place: &Place, out: &mut Findings) {
+    // LVM calls a volume of it `luks-NAME` in /dev/mapper, as cryptsetup calls the opened volume.
+    if name.as_str() == "luks" {
+        let message = "a volume group: luks and a volume's name make the name of the volume that cryptsetup opens";
+        out.error(place, message, "write another name, such as vg01".to_owned());
+    }
     if taken_in_dev(name.as_str()) {
         let message = format!("a volume group: /dev/{name} is something else's on Linux, and LVM needs it as the group's folder");
         out.error(place, message, "write another name, such as vg01".to_owned());
@@ -212,9 +218,9 @@ fn taken_in_dev(name: &str) -> bool {
     NAMES.contains(&name) || rest.contains(&name) || serial || NUMBERED.iter().any(numbered) || LETTERED.iter().any(lettered)
 }
 
-/// What a volume must not be mounted over: the machine needs what lies there before any volume is open.
+/// What a volume must not be mounted over: the machine needs what lies there before any volume is open, or whoever logs in does.
 pub(super) fn hides(path: &str) -> bool {
-    const WHOLE: [&str; 21] = [
+    const WHOLE: [&str; 18] = [
         "/bin",
         "/boot",
         "/dev",
@@ -230,16 +236,19 @@ pub(super) fn hides(path: &str) -> bool {
         "/usr",
         "/var/run",
         "/var/lock",
-        "/etc/kubestead",
-        "/etc/ssh",
-        "/etc/systemd",
-        "/etc/lvm",
-        "/etc/udev",
-        "/etc/apt",
+        "/var/lib/dpkg",
+        "/var/lib/private",
+        "/var/lib/systemd",
     ];
-    const ITSELF: [&str; 9] = ["/", "/etc", "/root", "/tmp", "/var", "/var/lib", "/var/lib/systemd", "/var/lib/dpkg", "/var/tmp"];
-    let below = |top: &&str| path.strip_prefix(*top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    ITSELF.contains(&path) || WHOLE.iter().any(below)
+    const ITSELF: [&str; 8] = ["/", "/etc", "/root", "/tmp", "/var", "/var/lib", "/var/lib/dbus", "/var/tmp"];
+    let below = |top: &str| path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Nearly all of /etc is read before a volume is open; Kubernetes' own folder is not.
+    let configuration = below("/etc") && !below("/etc/kubernetes");
+    // Marks and records of what was done here; the folder of persistent volumes is made to be one.
+    let ours = below("/var/lib/kubestead") && path != POOL_ROOT;
+    let kernel = ["/vmlinuz", "/initrd.img"].iter().any(|link| path.strip_suffix(".old").unwrap_or(path) == *link);
+    let keys = path.split('/').any(|part| part == ".ssh");
+    ITSELF.contains(&path) || WHOLE.iter().any(|top| below(top)) || configuration || ours || kernel || keys
 }
 
 /// Whether a path is short enough for its parts' file names and its mount unit's.
@@ -267,11 +276,33 @@ mod tests {
 
     #[test]
     fn what_the_machine_boots_with_is_not_hidden() {
-        for bad in ["/", "/etc", "/etc/ssh", "/etc/systemd/system", "/usr", "/usr/local", "/var/lib", "/run/x", "/boot"] {
+        for bad in [
+            "/",
+            "/etc",
+            "/etc/ssh",
+            "/etc/systemd/system",
+            "/etc/passwd",
+            "/etc/kubernetes-x",
+            "/usr",
+            "/usr/local",
+            "/var/lib",
+            "/var/lib/dpkg/info",
+            "/var/lib/kubestead",
+            "/var/lib/kubestead/volumes/x",
+            "/run/x",
+            "/boot",
+            "/vmlinuz.old",
+            "/root/.ssh",
+            "/home/ops/.ssh/x",
+        ] {
             assert!(hides(bad), "{bad}");
         }
         for good in [
             "/etc/kubernetes",
+            "/etc/kubernetes/pki",
+            "/vmlinuz-x",
+            "/root/x",
+            "/var/lib/kubesteads",
             "/var/lib/etcd",
             "/var/lib/kubelet",
             "/srv",

@@ -21,9 +21,10 @@ pub enum BadAccount {
 }
 
 /// Accounts and groups of Debian, Ubuntu and Fedora as installed, and those that images of providers make for people.
-const SYSTEM: &str = "root toor daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup sshd ssh \
+const SYSTEM: &str = "_apt _chrony _rpc _ssh root toor daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup sshd ssh \
     messagebus polkitd syslog tss uuidd tcpdump landscape pollinate dnsmasq avahi chrony rpc shutdown halt operator ftp dbus \
     adm admin administrator tty disk kmem dialout cdrom floppy tape sudo wheel audio dip src shadow utmp video staff users \
+    voice fax sasl plugdev sgx lpadmin scanner bluetooth ntp \
     docker kvm render input lxd netdev crontab debian ubuntu fedora centos rocky ec2-user";
 
 impl Account {
@@ -36,7 +37,7 @@ impl Account {
         if !first || bytes.len() > 32 || !bytes.iter().all(|c| inner(*c)) {
             return Err(BadAccount::Form(text));
         }
-        if SYSTEM.split(' ').any(|name| name == text) || text == "_apt" || text.starts_with("systemd-") {
+        if SYSTEM.split(' ').any(|name| name == text) || text.starts_with("systemd-") {
             return Err(BadAccount::System(text));
         }
         Ok(Self(text))
@@ -135,7 +136,7 @@ mod tests {
             assert_eq!(Account::new(bad), Err(BadAccount::Form(bad.to_owned())));
             assert!(serde_json::from_value::<Account>(bad.into()).is_err(), "a saved plan is no other door");
         }
-        for system in ["root", "www-data", "sshd", "sudo", "ubuntu", "systemd-network", "_apt", "nobody"] {
+        for system in ["root", "www-data", "sshd", "sudo", "ubuntu", "systemd-network", "_apt", "_chrony", "plugdev", "nobody"] {
             assert_eq!(Account::new(system), Err(BadAccount::System(system.to_owned())));
         }
     }

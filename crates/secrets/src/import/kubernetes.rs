@@ -24,13 +24,13 @@ const SERVERS_OWN: [&[&str]; 7] = [
 /// How encrypted values begin.
 const SEALED: &[u8] = b"ENC[AES256_GCM,";
 
-/// Text that may be one: with an escape, JSON can write every word in another way.
+/// Text that may be one: with an escape, JSON and YAML can write every word in another way.
 static WORTH_A_LOOK: LazyLock<bytes::Regex> =
-    LazyLock::new(|| bytes::Regex::new(r"Secret|^\s*[{\[](?s:.)*\\u").expect("the expression is a constant"));
+    LazyLock::new(|| bytes::Regex::new(r"Secret|\\[xuU][0-9a-fA-F]{2}").expect("the expression is a constant"));
 
-/// The line that says it, at the top of a document.
+/// The line that says it, at the top of a document, which a template may indent.
 static KIND: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?m)^["']?kind["']?[ \t]*:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"#).expect("the expression is a constant")
+    Regex::new(r#"(?m)^([ \t]*)["']?kind["']?[ \t]*:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"#).expect("the expression is a constant")
 });
 
 /// A value that is written out below `data` or `stringData`, and is no action of a template.
@@ -134,7 +134,7 @@ fn holds_value(secret: &Container) -> bool {
     })
 }
 
-/// Where a Secret with a value begins: here, or in a list anywhere below (`List` in `List`, `items`, `objects` of a template, plain lists).
+/// Where a Secret with a value begins: here, or anywhere below (`List` in `List`, `items`, `objects` of a template, what a merge key names).
 /// `of_secrets` is within a `SecretList`, whose items need not say what they are.
 fn find_secret(tree: &Container, of_secrets: bool) -> Option<usize> {
     let kind = if tree.list { None } else { tree.scalar_at("kind") };
@@ -144,8 +144,8 @@ fn find_secret(tree: &Container, of_secrets: bool) -> Option<usize> {
     }
     let of_secrets = if tree.list { of_secrets } else { kind == Some("SecretList") };
     tree.children().find_map(|child| match &child.node {
-        Tree::Container(inner) if tree.list || inner.list => find_secret(inner, of_secrets),
-        Tree::Container(_) | Tree::Leaf(_) => None,
+        Tree::Container(inner) => find_secret(inner, of_secrets && (tree.list || inner.list)),
+        Tree::Leaf(_) => None,
     })
 }
 
@@ -187,12 +187,19 @@ fn in_piece(piece: &str, is_manifest: bool) -> Option<usize> {
 
 /// By its lines, for a text that does not parse.
 fn by_lines(text: &str) -> Option<usize> {
-    let kind = KIND.find(text)?;
-    VALUE.find(text).map(|_| kind.start())
+    let found = KIND.captures(text)?;
+    let (kind, indent) = (found.get(0)?, found.get(1)?.as_str());
+    // As it would stand without the indentation. Elsewhere than in a template that is an example in a text.
+    if !indent.is_empty() && !text.contains("{{") {
+        return None;
+    }
+    let lines = text.lines().map(|line| line.strip_prefix(indent).unwrap_or(line));
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    VALUE.find(&text).map(|_| kind.start() + indent.len())
 }
 
 /// Editors and shells of Windows write UTF-16.
-fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let wide = |from: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
         Cow::Owned(String::from_utf16_lossy(&units))
@@ -248,6 +255,11 @@ mod tests {
             ("kind: Secret\nmetadata: {{ .x }}\nstringData:\n\n  # c\n  t: {{ .y }}\n  pass: hunter2\n", 1),
             ("kind: Secret\nmetadata: {{ .x }}\nstringData:\n  pass: |\n    hunter2\n", 1),
             ("kind: Secret\r\nstringData:\r\n  a: b\r\n", 1),
+            ("kind: \"S\\u0065cret\"\nstringData: {a: b}\n", 1),
+            ("kind: \"\\x53ecret\"\nstringData: {a: b}\n", 1),
+            ("a: &x {kind: Secret, stringData: {a: b}}\n<<: *x\n", 1),
+            ("kind: Object\nspec:\n  manifest:\n    kind: Secret\n    data: {a: YQ==}\n", 4),
+            ("{{- if .x }}\n  kind: Secret\n  stringData:\n    a: hunter2\n{{- end }}\n", 2),
         ] {
             assert_eq!(found(text), Some(line), "{text}");
         }

@@ -1,5 +1,7 @@
 //! Whether a file may go into git: nothing plain where a rule wants it encrypted, and what is encrypted can be decrypted.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -9,8 +11,10 @@ use super::document::Sops;
 use super::error::Error;
 use super::identities::Identities;
 use super::outline::Outline;
+use super::path::{KeyPath, Step};
 use super::rules::Rules;
 use super::store::Format;
+use super::value::Value;
 use crate::import::kubernetes;
 
 /// What is said of a file with conflict markers.
@@ -19,7 +23,7 @@ pub(crate) const CONFLICT: &str = "the file is in a merge conflict; take one sid
 const MARK: &[u8] = b"ENC[AES256_GCM,";
 
 static IDENTITY: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{58}").expect("the expression is a constant"));
+    LazyLock::new(|| Regex::new(r"(?i-u)AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{58}").expect("the expression is a constant"));
 
 /// Something that keeps a file from going into git.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +52,13 @@ pub enum Standing {
 pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>) -> (Standing, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut standing = Standing::Other;
-    if let Some(found) = IDENTITY.find(bytes) {
+    // PowerShell writes UTF-16, and a key in it is one as any other.
+    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let text = if is_wide { Cow::Owned(kubernetes::text_of(bytes).into_owned().into_bytes()) } else { Cow::Borrowed(bytes) };
+    if let Some(found) = IDENTITY.find(&text) {
         add(
             &mut findings,
-            line(bytes, found.start()),
+            line(&text, found.start()),
             "an age identity, a private key, stands here; keep it out of git, and change it if it was there",
         );
     }
@@ -148,6 +155,12 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
     if has_values && !outline.entries().iter().any(|entry| entry.selected) {
         add(findings, 0, "not one of its values is encrypted; its selector matches nothing");
     }
+    let written: Vec<_> = outline.entries().iter().map(|entry| (&entry.path, entry.selected, &entry.written)).collect();
+    for path in exposed(&written) {
+        let at = outline.entries().iter().find(|entry| entry.path == *path).map_or(0, |entry| entry.line);
+        let why = "stands in plain text: the rules of the file select nothing of a Secret's values there. Give them `^(data|stringData)$`";
+        add(findings, at, format!("{path} {why}"));
+    }
     surprise(path, rules, &outline.recipients().concat(), findings);
     match identities.map(|identities| Sops::open_text(path, Format::found(path, bytes), bytes, identities)) {
         None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
@@ -162,6 +175,26 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
             Standing::Verified
         }
     }
+}
+
+/// The values of Kubernetes Secrets below a `data` or `stringData` of which nothing is selected: whoever wrote the rules forgot it. Where some
+/// are selected, the others are meant to be read. Each value comes with whether it is selected.
+pub(super) fn exposed<'a>(values: &[(&'a KeyPath, bool, &Value)]) -> Vec<&'a KeyPath> {
+    let is_key = |step: Option<&Step>, names: &[&str]| matches!(step, Some(Step::Key(key)) if names.contains(&key.as_str()));
+    let secrets: BTreeSet<usize> = values
+        .iter()
+        .filter(|(path, _, value)| path.steps().len() == 1 && is_key(path.steps().first(), &["kind"]) && value.as_str() == Some("Secret"))
+        .map(|(path, ..)| path.document())
+        .collect();
+    let mut sections: BTreeMap<(usize, &Step), (bool, Vec<&KeyPath>)> = BTreeMap::new();
+    for (path, selected, _) in values.iter().filter(|(path, _, value)| secrets.contains(&path.document()) && !value.is_bare()) {
+        if let ([section, _, ..], true) = (path.steps(), is_key(path.steps().first(), &["data", "stringData"])) {
+            let (any, paths) = sections.entry((path.document(), section)).or_default();
+            *any |= selected;
+            paths.push(path);
+        }
+    }
+    sections.into_values().filter(|(any, _)| !any).flat_map(|(_, paths)| paths).collect()
 }
 
 /// A recipient that the rules do not name may have been slipped in: at the next change of the key that person would get it.
@@ -192,7 +225,7 @@ mod tests {
     use kubestead_core::secret::Secret;
 
     use super::*;
-    use crate::sops::{Policy, Selector, Value};
+    use crate::sops::{Policy, Selector};
 
     struct Repo {
         rules: Rules,
@@ -252,6 +285,49 @@ mod tests {
     }
 
     #[test]
+    fn a_key_in_utf16_is_a_key() {
+        let key = age::x25519::Identity::generate().to_string();
+        let text = format!("\u{feff}# created\r\n{}\r\n", key.expose_secret());
+        for bytes in
+            [text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), text.encode_utf16().flat_map(u16::to_be_bytes).collect()]
+        {
+            let (_, findings) = check(Path::new("/repo/keys.txt"), &bytes, None, None);
+            assert_eq!(findings.iter().map(|found| found.line).collect::<Vec<_>>(), [2]);
+        }
+    }
+
+    /// Rules for `data` alone leave `stringData` plain, in a file that is encrypted and verifies.
+    #[test]
+    fn a_part_of_a_secret_that_no_rule_selects_is_named() {
+        let repo = repo();
+        let path = Path::new("/repo/secrets/a.yaml");
+        let seal = |regex: &str, plain: &str| {
+            let policy = Policy { selector: Selector::encrypted_regex(regex).unwrap(), ..repo.policy.clone() };
+            Sops::encrypt_new(path, &Secret::new(plain.as_bytes().to_vec()), &policy, &repo.identities).unwrap()
+        };
+        let both = "kind: Secret\ndata:\n  a: aGk=\nstringData:\n  b: hunter2\n";
+        for (regex, expected) in [("^data$", "5: [\"stringData\"][\"b\"] stands"), ("^stringData$", "3: [\"data\"][\"a\"] stands")] {
+            let (standing, findings) = repo.check("/repo/secrets/a.yaml", seal(regex, both).text());
+            assert!(standing == Standing::Refused && findings.starts_with(expected), "{findings}");
+        }
+        // Some of a section's values are meant to be read; a ConfigMap's are none.
+        for (regex, plain) in [
+            ("^b$", "kind: Secret\nstringData:\n  a: user\n  b: hunter2\n"),
+            ("^x$", "kind: ConfigMap\nx: y\ndata:\n  a: b\n"),
+            ("^data$", "kind: Secret\ndata:\n  a: aGk=\nstringData:\n  b: ''\n"),
+        ] {
+            assert_eq!(repo.check("/repo/secrets/a.yaml", seal(regex, plain).text()), (Standing::Verified, String::new()), "{plain}");
+        }
+        // An edit does not make such a one either, and leaves alone what is one.
+        let mut document = seal("^data$", "kind: Secret\ndata:\n  a: aGk=\n");
+        let edit = |document: &mut super::super::Document, text: &str| document.edit(&Secret::new(text.as_bytes().to_vec()));
+        let error = edit(&mut document, both).unwrap_err().to_string();
+        assert!(error.contains("[\"stringData\"][\"b\"]") && error.contains("plain text") && !error.contains("hunter2"), "{error}");
+        let mut document = seal("^data$", both);
+        assert!(edit(&mut document, &both.replace("aGk=", "aG8=")).is_ok());
+    }
+
+    #[test]
     fn everything_that_must_not_be_committed_is_named() {
         let repo = repo();
         let sealed = repo.seal("/repo/secrets/a.yaml", SECRET);
@@ -284,6 +360,7 @@ mod tests {
             ("/repo/secrets/a.yaml", repo.seal("/repo/secrets/a.yaml", "kind: x\nvalue: y\n"), "not one of its values is encrypted"),
             ("/repo/secrets/a.yaml", twice, "was encrypted twice"),
             ("/repo/notes.txt", format!("x\n{}\n", key.expose_secret()), "2: an age identity"),
+            ("/repo/notes.txt", format!("x\n{}\n", key.expose_secret().to_lowercase()), "2: an age identity"),
         ];
         for (path, text, words) in cases {
             let (standing, findings) = repo.check(path, &text);

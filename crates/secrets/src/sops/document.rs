@@ -7,7 +7,7 @@ use kubestead_core::secret::Secret;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::check::{CONFLICT, conflict};
+use super::check::{CONFLICT, conflict, exposed};
 use super::cipher::DataKey;
 use super::error::Error;
 use super::flatten::flatten;
@@ -315,6 +315,7 @@ impl Document {
             let kind = value.kind().word();
             self.path_error(&path, format!("this {kind} cannot be written there without changing something else: {why}"))
         };
+        self.root(&path)?;
         let text = match self.find(&path) {
             Some(opened) if opened.value.same(value) => return Ok(Change::Already),
             Some(_) => self.replaced(&path, value)?,
@@ -378,7 +379,16 @@ impl Document {
     }
 
     fn root(&self, path: &KeyPath) -> Result<&Container, Error> {
-        self.parsed.documents.get(path.document()).ok_or_else(|| self.path_error(path, "the file has fewer documents"))
+        let root = self.parsed.documents.get(path.document()).ok_or_else(|| self.path_error(path, "the file has fewer documents"))?;
+        // INI files may have sections of one name, which are two to sops.
+        if let Some(super::path::Step::Key(key)) = path.steps().first()
+            && root.children().filter(|child| child.key == *key).nth(1).is_some()
+        {
+            return Err(
+                self.path_error(path, format!("there are several sections called {key}; `kubestead secret edit` shows which is which"))
+            );
+        }
+        Ok(root)
     }
 
     /// Takes a value, or a whole mapping or list, out. Nothing else changes.
@@ -414,8 +424,21 @@ impl Document {
         }
         let draft = self.draft(String::new())?;
         let next = Self::encrypted(draft.origin, draft.meta, draft.key, &plain, &mut Pool::new(&self.text, &self.opened))?;
+        let before = self.exposed();
+        if let Some(path) = next.exposed().into_iter().find(|path| !before.contains(path)) {
+            let why =
+                "the rules of this file select nothing there, so the value would stand in plain text; write it below what they select";
+            return Err(self.path_error(path, why));
+        }
         self.turn_into(next);
         Ok(Change::Changed)
+    }
+
+    /// See [`exposed`].
+    fn exposed(&self) -> Vec<&KeyPath> {
+        let values = self.opened.iter().filter(|opened| !opened.spot.is_comment);
+        let values: Vec<_> = values.map(|opened| (&opened.spot.path, opened.spot.selected, &opened.value)).collect();
+        exposed(&values)
     }
 
     /// All that it says encrypted anew, with another key.

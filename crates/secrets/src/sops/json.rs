@@ -39,7 +39,7 @@ fn document(mut reader: Reader<'_>) -> Result<Parsed, Problem> {
         };
         parsed.mac.extend(meta.scalar_at("mac"));
         parsed.modified.extend(meta.scalar_at("lastmodified"));
-        parsed.meta_regions.push(remove(&root, &child).0);
+        parsed.meta_regions.push(remove(text, &root, &child).0);
         parsed.meta = Some(meta.to_node());
         root.items.remove(place);
     }
@@ -344,7 +344,7 @@ pub(crate) fn insert(text: &str, container: &Container, steps: &[Step], value: &
 }
 
 /// Takes a child out with one comma.
-pub(crate) fn remove(container: &Container, child: &Child) -> (Span, String) {
+pub(crate) fn remove(text: &str, container: &Container, child: &Child) -> (Span, String) {
     let children: Vec<&Span> =
         container.items.iter().filter_map(|item| if let Item::Child(c) = item { Some(&c.span) } else { None }).collect();
     let place = children.iter().position(|span| **span == child.span).unwrap_or_default();
@@ -352,7 +352,12 @@ pub(crate) fn remove(container: &Container, child: &Child) -> (Span, String) {
     match (before, children.get(place + 1)) {
         (Some(before), _) => (before..child.span.end, String::new()),
         (None, Some(next)) => (child.span.start..next.start, String::new()),
-        (None, None) => (child.span.clone(), String::new()),
+        // The metadata is none of the children, and may still stand behind it.
+        (None, None) => {
+            let rest = &text[child.span.end..];
+            let comma = rest.trim_start().starts_with(',').then(|| child.span.end + rest.len() - rest.trim_start().len() + 1);
+            (child.span.start..comma.unwrap_or(child.span.end), String::new())
+        }
     }
 }
 

@@ -53,8 +53,20 @@ impl Rules {
         let syntax = |problem: Problem| Error::Syntax { path: path.to_owned(), line: line_of(text, problem.at), why: problem.why };
         let parsed = yaml::parse(text).map_err(syntax)?;
         let root = parsed.documents.first().map_or(Ok(Node::Null), |root| merged(text, root)).map_err(syntax)?;
-        let rules = root.get("creation_rules").map_or(&[][..], Node::list).to_vec();
-        Ok(Self { path: path.to_owned(), rules })
+        let rules = match root.get("creation_rules") {
+            None | Some(Node::Null) => Vec::new(),
+            Some(Node::List(rules)) => rules.clone(),
+            Some(_) => {
+                let why = "creation_rules is no list; write each rule behind a dash".to_owned();
+                return Err(Error::Rule { config: path.to_owned(), why });
+            }
+        };
+        let found = Self { path: path.to_owned(), rules };
+        // sops uses none of a file when one of its rules is no rule; what is passed over here would encrypt to others, or nothing.
+        for (number, rule) in (1..).zip(&found.rules) {
+            check_kinds(rule).map_err(|why| found.wrong(number, &why))?;
+        }
+        Ok(found)
     }
 
     /// The rules for a file: `.sops.yaml` in its folder, or in the nearest one above. (sops itself begins at the current folder.)
@@ -161,6 +173,70 @@ fn is_merge(text: &str, child: &Child) -> bool {
     child.key == "<<" && !written.starts_with(['"', '\''])
 }
 
+/// Whether the fields of a rule are of the kinds that sops reads them as.
+fn check_kinds(rule: &Node) -> Result<(), String> {
+    const TEXTS: [&str; 8] = [
+        "path_regex",
+        "aws_profile",
+        "unencrypted_suffix",
+        "encrypted_suffix",
+        "unencrypted_regex",
+        "encrypted_regex",
+        "unencrypted_comment_regex",
+        "encrypted_comment_regex",
+    ];
+    let Node::Map(entries) = rule else {
+        return if *rule == Node::Null { Ok(()) } else { Err("it is no mapping".to_owned()) };
+    };
+    for (key, value) in entries {
+        let wanted = match (key.as_str(), value) {
+            (_, Node::Null) => continue,
+            (key, Node::List(_) | Node::Map(_)) if TEXTS.contains(&key) => "a text",
+            ("mac_only_encrypted", value) if truth(value).is_none() => "true or false",
+            ("shamir_threshold", value) if !matches!(value, Node::Word(number) if number.parse::<i64>().is_ok()) => "a number",
+            ("key_groups", Node::List(groups)) => {
+                groups.iter().try_for_each(check_group)?;
+                continue;
+            }
+            ("key_groups", _) => "a list of key groups",
+            _ => continue,
+        };
+        return Err(format!("{key} is not {wanted}"));
+    }
+    Ok(())
+}
+
+/// As [`check_kinds`], for a key group: lists alone.
+fn check_group(group: &Node) -> Result<(), String> {
+    let Node::Map(entries) = group else {
+        return if *group == Node::Null { Ok(()) } else { Err("a key group is no mapping".to_owned()) };
+    };
+    for (key, value) in entries {
+        let known = key == "merge" || key == "hc_vault" || FIELDS.iter().any(|(field, _)| field == key);
+        match value {
+            Node::List(inner) if key == "merge" => inner.iter().try_for_each(check_group)?,
+            Node::List(_) | Node::Null => {}
+            _ if known => return Err(format!("{key} of a key group is no list; write each recipient behind a dash")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A truth value, in the words of YAML 1.1 too, as sops reads it where it wants one.
+fn truth(node: &Node) -> Option<bool> {
+    match node {
+        Node::Word(word) if word == "true" => Some(true),
+        Node::Word(word) if word == "false" => Some(false),
+        Node::Text(text) => match text.as_str() {
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn policy_of(rule: &Node) -> Result<Policy, String> {
     let groups = rule.get("key_groups").map_or(&[][..], Node::list);
     let groups = if groups.is_empty() { vec![recipients(rule)?] } else { groups.iter().map(group).collect::<Result<_, _>>()? };
@@ -170,7 +246,7 @@ fn policy_of(rule: &Node) -> Result<Policy, String> {
     let threshold = rule.get("shamir_threshold").and_then(Node::text).map(str::parse).transpose();
     let threshold = threshold.map_err(|_| "shamir_threshold is no number".to_owned())?;
     let selector = Selector::find(rule)?.unwrap_or_default();
-    let mac_only_encrypted = rule.get("mac_only_encrypted").is_some_and(Node::is_true);
+    let mac_only_encrypted = rule.get("mac_only_encrypted").and_then(truth).unwrap_or_default();
     Ok(Policy { groups, threshold, selector, mac_only_encrypted })
 }
 
@@ -275,6 +351,34 @@ mod tests {
             let error = read(&format!("creation_rules:\n- <<: {value}\n")).unwrap_err().to_string();
             assert!(error.contains(".sops.yaml:2: the merge key <<"), "{value}: {error}");
         }
+    }
+
+    /// What sops does not read as the kind that it wants, it refuses; passed over, the rule would hold for other files or people.
+    #[test]
+    fn a_field_of_another_kind_is_refused_by_its_name() {
+        let read = |rule: &str| Rules::parse(Path::new("/repo/.sops.yaml"), &format!("creation_rules:\n- age: age1a\n- {rule}\n"));
+        for (rule, words) in [
+            ("path_regex: [prod]\n  age: x", "creation rule 2: path_regex is not a text"),
+            ("age: x\n  encrypted_regex: [a]", "encrypted_regex is not a text"),
+            ("age: x\n  unencrypted_suffix: {a: b}", "unencrypted_suffix is not a text"),
+            ("age: x\n  mac_only_encrypted: 1", "mac_only_encrypted is not true or false"),
+            ("age: x\n  mac_only_encrypted: \"true\"", "mac_only_encrypted is not true or false"),
+            ("key_groups: [{age: [x]}, {age: [y]}]\n  shamir_threshold: \"2\"", "shamir_threshold is not a number"),
+            ("key_groups: [{age: x, pgp: [F1]}]", "age of a key group is no list"),
+            ("key_groups: [{merge: [{pgp: F1, age: [x]}]}]", "pgp of a key group is no list"),
+            ("key_groups: {age: [x]}", "key_groups is not a list of key groups"),
+            ("key_groups: [x]", "a key group is no mapping"),
+            ("x", "it is no mapping"),
+        ] {
+            let error = read(rule).unwrap_err().to_string();
+            assert!(error.contains(words) && error.starts_with("/repo/.sops.yaml"), "{rule}: {error}");
+        }
+        assert!(Rules::parse(Path::new("/repo/.sops.yaml"), "creation_rules: {age: x}").unwrap_err().to_string().contains("no list"));
+        for (word, expected) in [("yes", true), ("on", true), ("True", true), ("off", false), ("~", false), ("false", false)] {
+            let rules = read(&format!("age: x\n  path_regex: b\n  mac_only_encrypted: {word}")).unwrap();
+            assert_eq!(rules.policies().nth(1).unwrap().1.unwrap().mac_only_encrypted, expected, "{word}");
+        }
+        assert!(read("path_regex: 5\n  age: x\n  encrypted_regex:\n  key_groups:\n  unknown: [a]").is_ok(), "as sops reads it");
     }
 
     #[test]

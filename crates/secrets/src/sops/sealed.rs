@@ -259,7 +259,9 @@ fn render(format: Format, text: &str, spot: &Spot, written: &Value) -> Result<St
     if !spot.is_comment {
         return format.scalar(text, &spot.leaf, written);
     }
-    written.as_str().map(|comment| format.comment(comment)).ok_or_else(|| "a comment cannot be bytes that are no text".to_owned())
+    let comment = written.as_str().map(|comment| format.comment(comment)).ok_or("a comment cannot be bytes that are no text")?;
+    // The blank, because a list may stand in the column of its key, and an empty one may not.
+    Ok(if spot.holds_list && format == Format::Yaml { format!(" [] {comment}") } else { comment })
 }
 
 /// What goes beside the span of a leaf when it gets a value.

@@ -122,7 +122,7 @@ impl Format {
     pub(crate) fn remove(self, text: &str, container: &Container, child: &Child) -> (Span, String) {
         match self {
             Self::Yaml => yaml::remove(text, container, child),
-            Self::Json | Self::Binary => json::remove(container, child),
+            Self::Json | Self::Binary => json::remove(text, container, child),
             Self::Dotenv => dotenv::remove(text, child),
             Self::Ini => ini::remove(text, child),
         }

@@ -241,6 +241,8 @@ pub(crate) struct Spot {
     pub(crate) is_comment: bool,
     /// A comment that sops wrote as an element of a list.
     pub(crate) is_element: bool,
+    /// The first element of a list that sops wrote of comments alone: without them it is an empty list, and no null.
+    pub(crate) holds_list: bool,
     /// The rules of the file want it encrypted.
     pub(crate) selected: bool,
     /// As it is written.
@@ -355,13 +357,25 @@ impl Walker<'_> {
             (true, true) => Around::Brackets,
             (true, false) => Around::Dashes(container.indent),
         };
-        (self.each)(Spot { path, is_comment: true, is_element, selected, leaf, around, beside });
+        let first = |child: &Child| child.span.start == leaf.span.start;
+        let alone = || container.children().next().is_none() && matches!(container.items.first(), Some(Item::Child(child)) if first(child));
+        let holds_list = is_element && !container.flow && alone();
+        (self.each)(Spot { path, is_comment: true, is_element, holds_list, selected, leaf, around, beside });
     }
 
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
         let leaf = leaf.clone();
-        (self.each)(Spot { path, is_comment: false, is_element: false, selected, leaf, around: Around::Mapping, beside: None });
+        (self.each)(Spot {
+            path,
+            is_comment: false,
+            is_element: false,
+            holds_list: false,
+            selected,
+            leaf,
+            around: Around::Mapping,
+            beside: None,
+        });
     }
 }
 

@@ -111,6 +111,8 @@ fn take_metadata(text: &str, mut document: Container, parsed: &mut Parsed) -> Re
         } else {
             line_start(text, child.span.start)..line_end(text, child.span.end)
         };
+        // sops puts a comment that it finds no other place for behind the key `sops`, and passes over it when it reads.
+        document.items.retain(|item| !matches!(item, Item::Comment(leaf) if region.contains(&leaf.span.start)));
         parsed.meta_regions.push(region);
         let node = meta.to_node();
         if parsed.meta.as_ref().is_some_and(|first| *first != node) {
@@ -310,6 +312,11 @@ impl<'a> Reader<'a> {
         if let Some(leaf) = Leaf::lean(text, content, seen.span.clone()).filter(|_| is_verbatim) {
             return Ok(leaf);
         }
+        // A block that ends with the file ends as that does: the parser adds an end of line.
+        let ends_open = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            && !self.text.ends_with(['\n', '\r'])
+            && self.text[seen.span.end.min(self.text.len())..].is_empty();
+        let text = if ends_open { text.strip_suffix('\n').unwrap_or(text) } else { text };
         let problem = |why: String| Problem::new(seen.span.start, why);
         // The tag `!` says nothing about a plain scalar.
         let name = tag.map(full_name);
