@@ -64,7 +64,9 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         }
         Action::Files { files } => {
             if let Fact::Known(known) = &mut facts.files {
-                files.iter().for_each(|file| known.put(file));
+                for file in files {
+                    known.put(file);
+                }
                 known.pending = false;
             }
         }
