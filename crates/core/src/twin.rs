@@ -101,9 +101,7 @@ impl MemoryKube {
 
 /// Whether an object is in the list of a kind.
 fn listed(object: &ObjectRef, kind: &ObjectRef) -> bool {
-    object.api_version == kind.api_version
-        && object.kind == kind.kind
-        && (kind.namespace.is_empty() || object.namespace == kind.namespace)
+    object.api_version == kind.api_version && object.kind == kind.kind && (kind.namespace.is_empty() || object.namespace == kind.namespace)
 }
 
 fn conflict(object: &ObjectRef, reason: impl Into<String>) -> KubeError {

@@ -111,13 +111,16 @@ async fn an_answer_without_end_is_hung_up_on_and_named() {
         let server = Server::new(move |_, _, to| {
             open(to, status)?;
             loop {
-                to.write_all(&[b'['; 1 << 16])?;
+                to.write_all(&[b'['; 1 << 14])?;
             }
         });
         let errors = each(&server.api()).await;
         let count = errors.len();
         for (object, error) in errors {
-            assert!(matches!(&error, KubeError::TooMuch { object: found, limit } if found.contains(object) && limit == "8 MiB"), "{error:?}");
+            assert!(
+                matches!(&error, KubeError::TooMuch { object: found, limit } if found.contains(object) && limit == "8 MiB"),
+                "{error:?}"
+            );
         }
         // The limit, and what lies in the buffers of the kernel.
         assert!(server.sent() < count * 16 * MIB, "{status}: {} bytes", server.sent());
@@ -185,8 +188,12 @@ async fn a_list_has_an_end() {
 async fn a_list_is_all_of_its_pages_of_one_version() {
     let server = Server::new(|path, _, to| {
         let page = match path {
-            "/api/v1/nodes?&limit=100" => json!({"metadata": {"resourceVersion": "7", "continue": "b c"}, "items": [{"metadata": {"name": "a"}}]}),
-            "/api/v1/nodes?&limit=100&continue=b+c" => json!({"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}),
+            "/api/v1/nodes?&limit=100" => {
+                json!({"metadata": {"resourceVersion": "7", "continue": "b c"}, "items": [{"metadata": {"name": "a"}}]})
+            }
+            "/api/v1/nodes?&limit=100&continue=b+c" => {
+                json!({"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]})
+            }
             other => panic!("{other}"),
         };
         whole(to, "", page.to_string().as_bytes())
@@ -195,12 +202,12 @@ async fn a_list_is_all_of_its_pages_of_one_version() {
     let names: Vec<_> = found.items.iter().map(|n| n["metadata"]["name"].as_str().unwrap()).collect();
     assert!(names == ["a", "b"] && found.version == "7" && found.items.iter().all(|n| n["kind"] == "Node" && n["apiVersion"] == "v1"));
     // A list that is too old between two pages begins anew, and not for ever.
-    let server = Server::new(|path, _, to| match path.contains("continue") {
-        false => whole(to, "", br#"{"metadata": {"continue": "x"}, "items": null}"#),
-        true => {
-            let body = r#"{"kind": "Status", "status": "Failure", "code": 410, "message": "too old", "reason": "Expired"}"#;
-            write!(to, "HTTP/1.1 410 Gone\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    let server = Server::new(|path, _, to| {
+        if !path.contains("continue") {
+            return whole(to, "", br#"{"metadata": {"continue": "x"}, "items": null}"#);
         }
+        let body = r#"{"kind": "Status", "status": "Failure", "code": 410, "message": "too old", "reason": "Expired"}"#;
+        write!(to, "HTTP/1.1 410 Gone\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     });
     let error = server.api().list(&nodes()).await.unwrap_err();
     assert!(error.to_string().contains("ended before all its pages were read") && server.asked.load(Ordering::Relaxed) < 20, "{error}");
@@ -242,7 +249,8 @@ async fn a_redirection_is_not_followed() {
 #[tokio::test]
 async fn words_of_a_server_in_an_error_have_an_end() {
     let server = Server::new(|_, _, to| {
-        let body = json!({"kind": "Status", "status": "Failure", "code": 403, "message": "x".repeat(MIB), "reason": "Forbidden"}).to_string();
+        let body =
+            json!({"kind": "Status", "status": "Failure", "code": 403, "message": "x".repeat(MIB), "reason": "Forbidden"}).to_string();
         write!(to, "HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     });
     let error = server.api().get(&secret()).await.unwrap_err();
@@ -266,7 +274,8 @@ async fn a_watch_tells_of_the_first_change_and_of_its_end() {
         Ok(())
     });
     server.api().changed(&nodes(), "7").await.unwrap();
-    let too_old = json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 410, "message": "too old"}}).to_string();
+    let too_old =
+        json!({"type": "ERROR", "object": {"kind": "Status", "status": "Failure", "code": 410, "message": "too old"}}).to_string();
     for (events, code) in [(event("BOOKMARK"), None), (format!("{too_old}\n"), Some(410)), ("nonsense\n".to_owned(), None)] {
         let server = Server::new(move |_, _, to| {
             open(to, "200 OK")?;

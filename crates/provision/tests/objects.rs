@@ -55,7 +55,9 @@ impl World {
         let kinds: BTreeSet<(String, String)> = cluster::names(&World::new().spec).into_iter().map(|n| (n.api_version, n.kind)).collect();
         let mut found = Vec::new();
         for (api_version, kind) in kinds {
-            found.extend(self.kube.list(&ObjectRef { api_version, kind, namespace: String::new(), name: String::new() }).await.unwrap().items);
+            found.extend(
+                self.kube.list(&ObjectRef { api_version, kind, namespace: String::new(), name: String::new() }).await.unwrap().items,
+            );
         }
         found.retain(|object| object["metadata"]["namespace"] != COPIES);
         found

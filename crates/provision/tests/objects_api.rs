@@ -110,8 +110,15 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     let again = world.plan();
     assert!(again.steps.is_empty() && again.held.is_empty(), "{:?} {:?}", ids(&again), again.held);
     let copies = ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: COPIES.into(), name: String::new() };
-    let copies: Vec<Value> =
-        world.kube.list(&copies).await.unwrap().items.into_iter().filter(|c| c["metadata"]["labels"]["kubestead.io/copy"] == "true").collect();
+    let copies: Vec<Value> = world
+        .kube
+        .list(&copies)
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .filter(|c| c["metadata"]["labels"]["kubestead.io/copy"] == "true")
+        .collect();
     assert!(copies.len() == 3 && copies.iter().any(|c| c["data"]["object.json"].as_str().unwrap().contains("privileged")), "{copies:?}");
     // A field of ours that another manager sets: foreseen by the plan as the server would refuse it.
     world.kubectl(&["label", "--overwrite", "namespace", "team", "pod-security.kubernetes.io/enforce=privileged"], "");

@@ -6,8 +6,8 @@ mod volume;
 
 use std::collections::BTreeMap;
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
 
 pub(crate) use volume::mount_point;
@@ -27,9 +27,8 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     let mut found = vec![
         Section::script("storage/lvm", include_str!("scripts/probe-lvm.sh")),
         Section::script("storage/tabs", include_str!("scripts/probe-tabs.sh")),
-        // Files that systemd has perhaps not read yet count as not written.
-        Section::new("storage/files", format!("[ -e {PENDING} ] || sha256sum {} 2>/dev/null; true", files(spec).join(" "))),
-        Section::new("storage/dev", format!("cd /dev && ls -d {} 2>/dev/null; true", names(spec))),
+        Section::script("storage/files", include_str!("scripts/probe-files.sh")).var("pending", PENDING).list("files", files(spec)),
+        Section::script("storage/dev", include_str!("scripts/probe-names.sh")).list("names", spec.groups.keys().map(Name::as_str)),
     ];
     for device in spec.groups.values().flatten() {
         found.push(Section::script(format!("storage/device:{device}"), include_str!("scripts/probe-device.sh")).var("device", device));
@@ -37,24 +36,16 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     found.extend(spec.volumes.iter().map(volume_section));
     // After the look into the mount points: a boot may mount at any instant, and files are the bare mount point's only if nothing is
     // mounted there even then.
-    found.push(Section::new("storage/mounts", "findmnt -rn -o TARGET,SOURCE"));
+    found.push(Section::program("storage/mounts", ["findmnt", "-rn", "-o", "TARGET,SOURCE"]));
     if let Some(root) = &spec.pool_root {
-        found.push(Section::new(
-            "storage/directories",
-            format!("findmnt -M {0} >/dev/null && find {0} -mindepth 1 -maxdepth 1 -type d; true", root.path),
-        ));
+        found.push(Section::script("storage/directories", include_str!("scripts/probe-directories.sh")).var("root", &root.path));
     }
     found
 }
 
 fn files(spec: &HostStorage) -> Vec<String> {
     let units = spec.volumes.iter().flat_map(unit::units);
-    unit::common(spec).into_iter().chain(units).chain(unit::require_mounts(spec)).map(|f| quote(&f.path)).collect()
-}
-
-/// The names of the groups; one that is never below /dev, too, as `ls` without names lists all.
-fn names(spec: &HostStorage) -> String {
-    ["no-such-group_"].into_iter().chain(spec.groups.keys().map(kubestead_core::name::Name::as_str)).collect::<Vec<_>>().join(" ")
+    unit::common(spec).into_iter().chain(units).chain(unit::require_mounts(spec)).map(|f| f.path).collect()
 }
 
 fn volume_section(volume: &Volume) -> Section {

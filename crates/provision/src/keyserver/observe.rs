@@ -69,7 +69,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
     };
     let files: Vec<String> = site.files().into_iter().map(|file| file.path).collect();
     vec![
-        Section::new("keyserver/host-key", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub"),
+        Section::program("keyserver/host-key", ["cut", "-d", " ", "-f1,2", "/etc/ssh/ssh_host_ed25519_key.pub"]),
         Section::script("keyserver/account", include_str!("scripts/probe-account.sh"))
             .var("user", site.user.as_str())
             .var("directory", site.directory.as_str()),
@@ -77,7 +77,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
             .var("user", site.user.as_str())
             .list("addresses", addresses),
         Section::script("keyserver/files", include_str!("scripts/probe-files.sh")).var("pending", PENDING).list("files", files),
-        Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
+        Section::file("keyserver/lines", KEYS),
         Section::script("keyserver/shares", include_str!("scripts/probe-shares.sh")).var("directory", site.directory.as_str()),
     ]
 }
@@ -86,7 +86,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
 pub fn node_sections() -> Vec<Section> {
     vec![
         Section::script("keynode/key", include_str!("scripts/probe-keypair.sh")).var("identity", IDENTITY),
-        Section::new("keynode/files", format!("sha256sum {CLIENT_PATH} {KNOWN_HOSTS} 2>/dev/null; true")),
+        Section::script("keynode/files", include_str!("scripts/probe-sums.sh")).list("files", [CLIENT_PATH, KNOWN_HOSTS]),
     ]
 }
 
