@@ -114,6 +114,29 @@ impl Command {
         Self { effect: Effect::Write, limits: WRITE, ..Self::read_script(text) }
     }
 
+    /// The same command with a variable of its script.
+    #[must_use]
+    pub fn var(self, name: &str, value: impl AsRef<str>) -> Self {
+        let mut variables = Variables::default();
+        variables.var(name, value.as_ref());
+        self.ahead(&variables)
+    }
+
+    /// The same command with an array of its script.
+    #[must_use]
+    pub fn list<S: AsRef<str>>(self, name: &str, values: impl IntoIterator<Item = S>) -> Self {
+        let mut variables = Variables::default();
+        variables.list(name, values);
+        self.ahead(&variables)
+    }
+
+    fn ahead(mut self, variables: &Variables) -> Self {
+        if let Work::Script(text) = &mut self.work {
+            text.insert_str(0, variables.as_str());
+        }
+        self
+    }
+
     /// The same command with something on standard input. Files get more time, by their size.
     #[must_use]
     pub fn stdin(mut self, stdin: Stdin) -> Self {
@@ -264,7 +287,10 @@ mod tests {
         let mut variables = Variables::default();
         variables.var("one", values[1]);
         variables.list("all", values);
-        let script = format!("{}printf '%s\\0' \"$one\" \"${{all[@]}}\"", variables.as_str());
+        let print = "printf '%s\\0' \"$one\" \"${all[@]}\"";
+        let script = format!("{}{print}", variables.as_str());
+        let command = Command::read_script(print).list("all", values).var("one", values[1]);
+        assert_eq!(command.script(), script);
         let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
         let said = String::from_utf8(out.stdout).unwrap();
         assert_eq!(said.split_terminator('\0').collect::<Vec<_>>(), [&values[1..2], &values[..]].concat());

@@ -20,14 +20,27 @@ pub struct Section {
 }
 
 impl Section {
-    /// A section.
-    pub fn new(name: impl Into<String>, script: impl Into<String>) -> Self {
-        Self { name: name.into(), script: script.into(), variables: Variables::default(), more: 0 }
-    }
-
     /// A section whose fragment is a file's text. Sections of the same text send it once.
     pub fn script(name: impl Into<String>, text: &str) -> Self {
-        Self::new(name, text)
+        Self { name: name.into(), script: text.to_owned(), variables: Variables::default(), more: 0 }
+    }
+
+    /// A section of one program with its arguments.
+    pub fn program<S: AsRef<str>>(name: impl Into<String>, argv: impl IntoIterator<Item = S>) -> Self {
+        let words: Vec<String> = argv.into_iter().map(|arg| quote(arg.as_ref())).collect();
+        Self::script(name, &words.join(" "))
+    }
+
+    /// What a file holds; nothing if it cannot be read.
+    pub fn file(name: impl Into<String>, path: &str) -> Self {
+        Self::script(name, include_str!("scripts/file.sh")).var("path", path)
+    }
+
+    /// The same section with functions, the text of a file, ahead of its fragment.
+    #[must_use]
+    pub fn after(mut self, functions: &str) -> Self {
+        self.script.insert_str(0, functions);
+        self
     }
 
     /// The same section, which may answer so many bytes more than any probe may.
@@ -63,17 +76,18 @@ pub struct Answer {
 
 /// The answers of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answers(BTreeMap<String, Answer>);
+pub struct Answers(BTreeMap<String, Result<Answer, Gap>>);
 
 impl Answers {
     /// Answers from elsewhere, for tests.
     pub fn from_pairs<N: Into<String>, T: Into<String>>(pairs: impl IntoIterator<Item = (N, i32, T)>) -> Self {
-        Self(pairs.into_iter().map(|(n, status, t)| (n.into(), Answer { status, text: t.into() })).collect())
+        Self(pairs.into_iter().map(|(n, status, t)| (n.into(), Ok(Answer { status, text: t.into() }))).collect())
     }
 
-    /// A section's answer, whatever its status; a gap when it is missing.
+    /// A section's answer, whatever its status; a gap when it is missing or was cut.
     pub fn get(&self, name: &str) -> Result<&Answer, Gap> {
-        self.0.get(name).ok_or_else(|| Gap::new(format!("the probe has no answer for {name}")))
+        let answer = self.0.get(name).ok_or_else(|| Gap::new(format!("the probe has no answer for {name}")))?;
+        answer.as_ref().map_err(Clone::clone)
     }
 
     /// A section's text when its status was 0; else a gap.
@@ -81,22 +95,17 @@ impl Answers {
         let answer = self.get(name)?;
         if answer.status == 0 { Ok(&answer.text) } else { Err(Gap::new(format!("{name} ended with status {}", answer.status))) }
     }
-
-    /// All sections whose name begins with the prefix, with the rest of the name.
-    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Answer)> {
-        self.0.iter().filter_map(move |(name, answer)| Some((name.strip_prefix(prefix)?, answer)))
-    }
 }
+
+/// How many bytes a section may answer: far more than any does that expects no more. It is cut on the machine, which holds an answer in memory
+/// until its length is known, and the others are whole.
+const MOST: usize = 1 << 20;
+/// The functions `section` and `finish`.
+const FRAME: &str = include_str!("scripts/probe.sh");
 
 /// The command that reads all sections. `nonce` must be fresh: letters and digits.
 pub fn command(sections: &[Section], nonce: &str) -> Command {
-    // The fragments are evaluated in a subshell each, with the name of the section told ahead on standard error: when the answer does not
-    // come, that names what is waited for.
-    let mut script = format!(
-        "export LVM_SUPPRESS_FD_WARNINGS=1\n\
-         sec() {{ printf '\\036%s\\n' \"$1\" >&2; o=$(trap 'r=$?; printf x; exit $r' EXIT; eval \"$2\" 2>/dev/null); r=$?; o=${{o%x}}; \
-         printf '@@{nonce} %s %d %d\\n%s\\n' \"$1\" \"$r\" \"${{#o}}\" \"$o\"; }}\n"
-    );
+    let mut script = format!("nonce={nonce}\n{FRAME}");
     let mut texts: BTreeMap<&str, usize> = BTreeMap::new();
     for section in sections {
         let next = texts.len();
@@ -105,9 +114,10 @@ pub fn command(sections: &[Section], nonce: &str) -> Command {
             let _ = writeln!(script, "t{next}={}", quote(text));
             next
         });
-        let _ = writeln!(script, "sec {} {variables}\"$t{number}\"", quote(&section.name));
+        let most = MOST.saturating_add(section.more);
+        let _ = writeln!(script, "section {} {most} {variables}\"$t{number}\"", quote(&section.name));
     }
-    let _ = writeln!(script, "printf '@@{nonce} end 0 0\\n\\n'");
+    script.push_str("finish\n");
     let command = Command::read_script(script);
     let output = sections.iter().fold(command.limits.output, |sum, section| sum.saturating_add(section.more));
     command.limit_output(output)
@@ -138,8 +148,12 @@ pub fn parse(stdout: &[u8], nonce: &str) -> Result<Answers, Gap> {
         if name == "end" {
             return Ok(Answers(answers));
         }
-        let text = String::from_utf8_lossy(body).into_owned();
-        if answers.insert(name.to_owned(), Answer { status, text }).is_some() {
+        let answer = match status {
+            Status::Exit(status) => Ok(Answer { status, text: String::from_utf8_lossy(body).into_owned() }),
+            Status::Cut => Err(Gap::new(format!("{name} answered with more than it may, and was cut off"))),
+            Status::Killed => Err(Gap::new(format!("{name} was ended before it was done"))),
+        };
+        if answers.insert(name.to_owned(), answer).is_some() {
             return Err(Gap::new(format!("the probe answered twice for {name}")));
         }
     }
@@ -160,10 +174,25 @@ fn answer<'a>(stdout: &'a [u8], mark: &[u8]) -> Result<&'a [u8], Gap> {
     Err(Gap::new(format!("the probe's answer is not framed as asked: it begins with {first:?}")))
 }
 
-fn header(head: &str) -> Option<(&str, i32, usize)> {
+/// How a section ended.
+enum Status {
+    Exit(i32),
+    /// It answered with more than it may.
+    Cut,
+    /// Something ended it.
+    Killed,
+}
+
+fn header(head: &str) -> Option<(&str, Status, usize)> {
     let mut words = head.split(' ');
-    let found = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    words.next().is_none().then_some(found)
+    let name = words.next()?;
+    let status = match words.next()? {
+        "cut" => Status::Cut,
+        "killed" => Status::Killed,
+        status => Status::Exit(status.parse().ok()?),
+    };
+    let length = words.next()?.parse().ok()?;
+    words.next().is_none().then_some((name, status, length))
 }
 
 #[cfg(test)]
@@ -178,10 +207,10 @@ mod tests {
     #[test]
     fn answers_come_back_byte_for_byte() {
         let out = run(&[
-            Section::new("a", "printf 'x\\n\\n@@n1 b 0 3\\n'"),
-            Section::new("b", "echo it\\'s; false"),
-            Section::new("c:/dev/x", "printf 'zwölf'"),
-            Section::new("d", "echo early; exit 0; echo late"),
+            Section::script("a", "printf 'x\\n\\n@@n1 b 0 3\\n'"),
+            Section::script("b", "echo it\\'s; false"),
+            Section::script("c:/dev/x", "printf 'zwölf'"),
+            Section::script("d", "echo early; exit 0; echo late"),
         ]);
         let answers = parse(&out, "n1").unwrap();
         assert_eq!(answers.text("a").unwrap(), "x\n\n@@n1 b 0 3\n");
@@ -206,6 +235,42 @@ mod tests {
     }
 
     #[test]
+    fn a_section_without_end_is_a_gap_of_its_own_and_costs_others_nothing() {
+        let endless = [
+            ("yes", "yes"),
+            ("line", "yes | tr -d '\\n'"),
+            ("loop", "while :; do echo x; done"),
+            ("mute", "trap '' PIPE; yes; true"),
+            ("file", "cat /dev/urandom; true"),
+        ];
+        let mut sections = vec![Section::program("before", ["echo", "one"])];
+        sections.extend(endless.map(|(name, script)| Section::script(name, script)));
+        sections.push(Section::script("most", "head -c 1048576 /dev/zero | tr '\\0' x; exit 3"));
+        sections.push(Section::script("more", "head -c 3000000 /dev/zero | tr '\\0' x").expects(2 << 20));
+        sections.push(Section::script("killed", "echo @@n1 0; kill -9 $BASHPID"));
+        sections.push(Section::script("after", "trap 'echo bye' EXIT; echo two"));
+        sections.push(Section::script("leave", "leave() { echo bye; }; echo two; exit 4"));
+        sections.push(Section::script("zeros", "head -c 3000000 /dev/zero; echo x"));
+        let begin = std::time::Instant::now();
+        let out = run(&sections);
+        assert!(out.len() < 6 << 20 && begin.elapsed() < std::time::Duration::from_secs(60), "{}", out.len());
+        let answers = parse(&out, "n1").unwrap();
+        assert_eq!((answers.text("before").unwrap(), answers.text("zeros").unwrap()), ("one\n", "x\n"));
+        for (name, _) in endless {
+            let gap = answers.get(name).unwrap_err().to_string();
+            assert!(gap.contains(name) && gap.contains("cut off"), "{gap}");
+        }
+        assert!(answers.get("killed").unwrap_err().to_string().contains("killed was ended"));
+        // A trap of its own hides how it ended, and that is no answer; `leave` does not.
+        assert!(answers.get("after").is_err());
+        assert_eq!(answers.get("leave").unwrap(), &Answer { status: 4, text: "two\nbye\n".into() });
+        let most = answers.get("most").unwrap();
+        assert_eq!((most.status, most.text.len(), answers.text("more").unwrap().len()), (3, MOST, 3_000_000));
+        let expected = command(&sections, "n1").limits.output;
+        assert!(expected >= out.len() && expected - 2 * MOST == Command::read([""]).limits.output);
+    }
+
+    #[test]
     fn a_length_that_no_answer_has_is_a_gap() {
         for length in [u64::MAX, u64::MAX - 1, 1 << 40] {
             assert!(parse(format!("@@n1 a 0 {length}\nx\n").as_bytes(), "n1").is_err());
@@ -214,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_cut_is_a_gap() {
-        let out = run(&[Section::new("a", "echo one"), Section::new("b", "echo two")]);
+        let out = run(&[Section::program("a", ["echo", "one"]), Section::program("b", ["echo", "two"])]);
         for cut in 0..out.len() {
             assert!(parse(&out[..cut], "n1").is_err(), "cut at {cut}");
         }

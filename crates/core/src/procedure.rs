@@ -53,12 +53,6 @@ const UNVERIFIED: i32 = 92;
 const PRELUDE: &str = include_str!("scripts/prelude.sh");
 
 impl Procedure {
-    /// A procedure without standard input.
-    pub fn new(guard: impl Into<String>, act: impl Into<String>, verify: impl Into<String>) -> Self {
-        let (stdin, variables) = (Stdin::Empty, Variables::default());
-        Self { guard: guard.into(), act: act.into(), verify: verify.into(), stdin, variables, seconds: None }
-    }
-
     /// The procedure of a file, whose lines `# guard`, `# act` and `# verify` begin the three parts. What stands before the first of them
     /// is for readers and for shellcheck.
     pub fn script(text: &str) -> Self {
@@ -78,7 +72,14 @@ impl Procedure {
             }
         }
         let [guard, act, verify] = parts;
-        Self::new(guard, act, verify)
+        Self { guard, act, verify, stdin: Stdin::Empty, variables: Variables::default(), seconds: None }
+    }
+
+    /// The same procedure with functions, the text of a file, ahead of its guard.
+    #[must_use]
+    pub fn after(mut self, functions: &str) -> Self {
+        self.guard.insert_str(0, functions);
+        self
     }
 
     /// The same procedure with a variable of its script.

@@ -83,7 +83,7 @@ pub fn put_texts(files: &[Owned]) -> Procedure {
 /// Writes files on a host; `Already` when all are there.
 pub async fn write(files: &[Owned], host: &dyn Host) -> Result<Done, ProcedureError> {
     let mut procedure = put_texts(files);
-    procedure.guard.push_str("\nif fits; then\n    note\n    already\nfi");
+    procedure.guard.push_str(include_str!("scripts/put-whole.sh"));
     procedure.run(host).await
 }
 

@@ -1,24 +1,31 @@
-//! Every script of the crates is one that bash can read and that shellcheck has nothing to say about.
+//! Every script of the crates is a file, one that bash can read and that shellcheck has nothing to say about.
+#![allow(clippy::unwrap_used)] // a test fails by it
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-#[test]
-fn every_script_is_one_that_bash_and_shellcheck_accept() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut folders: Vec<_> = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path().join("src")).collect();
+/// The files below the crates' `src` with an extension.
+fn sources(crates: &[&str], extension: &str) -> Vec<PathBuf> {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders: Vec<PathBuf> = crates.iter().map(|name| all.join(name).join("src")).collect();
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "sh") {
+            } else if path.extension().is_some_and(|e| e == extension) {
                 found.push(path);
             }
         }
     }
-    assert!(found.len() >= 4, "{found:?}");
+    found
+}
+
+#[test]
+fn every_script_is_one_that_bash_and_shellcheck_accept() {
+    let found = sources(&["cli", "core", "lab", "provision", "secrets", "storage"], "sh");
+    assert!(found.len() >= 80, "{found:?}");
     for script in &found {
         assert!(Command::new("bash").arg("-n").arg(script).status().unwrap().success(), "{}", script.display());
     }
@@ -27,4 +34,101 @@ fn every_script_is_one_that_bash_and_shellcheck_accept() {
         // The gate installs it; elsewhere bash alone has looked.
         Err(error) => assert!(std::env::var_os("CI").is_none(), "shellcheck: {error}"),
     }
+}
+
+/// What a literal of a program has only if it is a shell script of more than one command.
+const SHELL: [&str; 12] = ["$(", "${", "\"$", "|| ", "> /dev/null", ">/dev/null", "2>&1", "set -e", "; fi", "\nfi", "; done", "\ndone"];
+/// The two places that put a command together: the line that ssh sends with its frame, and the probe's calls of `section`.
+const FRAMES: [&str; 2] = ["core/src/frame.rs", "core/src/probe.rs"];
+/// A text that is handed on as a script and is no file's.
+const HANDED: [&str; 5] = ["Procedure::script(\"", "script(&format!", "script(format!", "read_script(\"", "write_script(\""];
+
+/// The literals of a source, without those of comments, and what is left of it.
+fn literals(source: &str) -> (Vec<String>, String) {
+    let (mut found, mut code, mut rest) = (Vec::new(), String::new(), source);
+    while let Some(c) = rest.chars().next() {
+        let hashes = rest[1.min(rest.len())..].chars().take_while(|c| *c == '#').count();
+        if rest.starts_with("//") {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if c == 'r' && rest[1 + hashes..].starts_with('"') && !code.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            let (body, end) = (&rest[2 + hashes..], format!("\"{}", "#".repeat(hashes)));
+            let length = body.find(&end).unwrap();
+            found.push(body[..length].to_owned());
+            code.push_str("\"\"");
+            rest = &body[length + end.len()..];
+        } else if c == '"' {
+            let (mut text, mut at) = (String::new(), 1);
+            while let Some(next) = rest[at..].chars().next().filter(|c| *c != '"') {
+                at += next.len_utf8();
+                if next == '\\' {
+                    let escaped = rest[at..].chars().next().unwrap();
+                    at += escaped.len_utf8();
+                    text.push(if escaped == 'n' { '\n' } else { escaped });
+                } else {
+                    text.push(next);
+                }
+            }
+            found.push(text);
+            code.push_str("\"\"");
+            rest = &rest[at + 1..];
+        } else if c == '\'' && (rest[1..].starts_with('\\') || rest.chars().nth(2) == Some('\'')) {
+            let from = if rest[1..].starts_with('\\') { 3 } else { 1 + rest[1..].chars().next().unwrap().len_utf8() };
+            rest = &rest[from + rest[from..].find('\'').unwrap() + 1..];
+        } else {
+            code.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    (found, code)
+}
+
+/// What looks like shell in a source outside of its tests.
+fn shell(source: &str) -> Vec<String> {
+    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let (texts, code) = literals(source);
+    let mut found: Vec<String> = texts.into_iter().filter(|text| SHELL.iter().any(|sign| text.contains(sign))).collect();
+    found.extend(HANDED.iter().filter(|sign| code.contains(*sign)).map(|sign| (*sign).to_owned()));
+    found
+}
+
+#[test]
+fn no_script_stands_in_a_string() {
+    let files = sources(&["core", "provision", "storage"], "rs");
+    // Modules for tests alone.
+    let tests: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            let names = text.split("#[cfg(test)]\n").skip(1).filter_map(|after| {
+                let (_, name) = after.split_once(';')?.0.split_once("mod ")?;
+                name.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| name.to_owned())
+            });
+            let parent =
+                if file.ends_with("mod.rs") || file.ends_with("lib.rs") { file.parent().unwrap().into() } else { file.with_extension("") };
+            names.map(|name| parent.join(name).with_extension("rs")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(tests.len() >= 4 && tests.iter().all(|file| file.exists()), "{tests:?}");
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| !tests.contains(file) && !FRAMES.iter().any(|frame| file.ends_with(frame))) {
+        found.extend(shell(&std::fs::read_to_string(file).unwrap()).into_iter().map(|text| format!("{}: {text}", file.display())));
+    }
+    assert!(found.is_empty(), "shell belongs into a file below scripts/:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_script_in_a_string_is_found() {
+    for bad in [
+        r#"let a = "systemctl stop x || true";"#,
+        r##"const A: &str = r#"echo "$1""#;"##,
+        "let a = format!(\"if a; then\\n b\\nfi\");",
+        "Procedure::script(\"true\")",
+        "Command::read_script(format!(\"{A}{b}\"))",
+        "let c = '\"'; let a = \"x=$(id)\";",
+    ] {
+        assert_eq!(shell(bad).len(), 1, "{bad}");
+    }
+    let good = "// \"$(x)\"\nlet a = \"run up again; then wait\"; let q = '\\''; Procedure::script(include_str!(\"a.sh\"))\n\
+        #[cfg(test)]\nmod tests { \"$(x)\" }";
+    assert_eq!(shell(good), Vec::<String>::new());
 }

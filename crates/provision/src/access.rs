@@ -2,7 +2,7 @@
 //! on the control plane and come over ssh; nothing of them touches the control plane's disk.
 
 use jiff::Timestamp;
-use kubestead_core::command::{Command, quote};
+use kubestead_core::command::Command;
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::name::Name;
 use kubestead_core::secret::Secret;
@@ -78,6 +78,10 @@ async fn ask(host: &dyn Host, what: &'static str, command: Command) -> Result<St
     if output.success() { Ok(output.text()) } else { Err(Error::Refused { host: host.name().to_owned(), what, tail: output.tail() }) }
 }
 
+fn certificate(person: &str) -> Command {
+    Command::write_script(include_str!("scripts/person.sh")).var("person", person).var("validity", CERTIFICATE)
+}
+
 /// A kubeconfig with the context `sudo` and, where the file names a namespace with users, `USER@CLUSTER` for each, the first of them
 /// current. The administrator is `person` in the group kubeadm:cluster-admins, for eight hours. `endpoint` is where the API server is by
 /// the cluster file: a host that says something else is not believed.
@@ -89,13 +93,7 @@ pub async fn kubeconfig(
     namespace: Option<(&Name, &[Name])>,
     plugin: &Plugin,
 ) -> Result<Value, Error> {
-    let script = format!(
-        "set -euo pipefail; umask 077; f=$(mktemp /run/kubestead.XXXXXX); trap 'rm -f \"$f\"' EXIT\n\
-         kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config -o 'jsonpath={{.data.ClusterConfiguration}}' > \"$f\"\n\
-         kubeadm kubeconfig user --config \"$f\" --client-name {} --org kubeadm:cluster-admins --validity-period {CERTIFICATE}",
-        quote(person)
-    );
-    let text = ask(host, "make an administrator's certificate", Command::write_script(script)).await?;
+    let text = ask(host, "make an administrator's certificate", certificate(person)).await?;
     let made = Credentials::parse(host.name(), "the kubeconfig that kubeadm printed", &text)?;
     let server = format!("https://{endpoint}");
     if made.server() != server {
@@ -225,6 +223,25 @@ mod tests {
         let (namespace, users) = (Name::new("apps").unwrap(), [Name::new("apps-user").unwrap()]);
         let plugin = Plugin { command: "/bin/kubestead".into(), args: vec!["credential".into()] };
         kubeconfig(&host, "home", "10.0.0.11:6443", "me", Some((&namespace, &users)), &plugin).await
+    }
+
+    /// The real script, with a kubeadm that prints how it was called.
+    #[test]
+    fn a_certificate_is_made_for_the_person_that_asks() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        for (name, body) in [("kubectl", "echo configuration"), ("kubeadm", "printf '[%s]' \"$@\"; cat \"$4\"")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("#!/bin/bash\n{body}\n")).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let root = folder.path().display();
+        let script = certificate("it's me").script().replace("/run/kubestead.", &format!("{root}/config."));
+        let out = std::process::Command::new("bash").args(["-c", &format!("PATH={root}:$PATH\n{script}")]).output().unwrap();
+        let said = String::from_utf8(out.stdout).unwrap();
+        assert!(out.status.success() && said.starts_with("[kubeconfig][user][--config]") && said.ends_with("configuration\n"), "{said}");
+        assert!(said.contains("[--client-name][it's me][--org][kubeadm:cluster-admins][--validity-period][8h]"), "{said}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the configuration does not stay");
     }
 
     #[tokio::test]

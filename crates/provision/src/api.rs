@@ -229,7 +229,7 @@ const WORDS: usize = 2000;
 
 fn refused(object: &ObjectRef, error: &kube::Error) -> KubeError {
     let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    if causes.any(|cause| cause.is::<LengthLimitError>()) {
+    if causes.any(|cause| cause.downcast_ref::<LengthLimitError>().is_some()) {
         return KubeError::TooMuch { object: object.to_string(), limit: format!("{ANSWER} MiB") };
     }
     let words = |text: &dyn std::fmt::Display| text.to_string().chars().take(WORDS).collect::<String>();

@@ -200,7 +200,7 @@ async fn a_lock_has_one_writer_and_what_a_login_prints_is_no_answer() {
     assert!(first.lease().await.unwrap().is_none(), "another writer has it");
     drop(lease);
     assert!(first.lease().await.unwrap().is_some(), "and it is free again");
-    let sections = [kubestead_core::probe::Section::new("a", "echo one")];
+    let sections = [kubestead_core::probe::Section::program("a", ["echo", "one"])];
     let out = second.run(&kubestead_core::probe::command(&sections, "n1")).await.unwrap();
     assert_eq!(kubestead_core::probe::parse(&out.stdout, "n1").unwrap().text("a").unwrap(), "one\n");
     // A login that may not do anything says why.

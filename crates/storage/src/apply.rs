@@ -1,14 +1,13 @@
 //! One action: guard, act, verify. Every guard looks again at the last moment, under a lock on the device where it is formatted.
 
 use kubestead_core::claim::Adoption;
-use kubestead_core::command::{Stdin, quote};
+use kubestead_core::command::Stdin;
 use kubestead_core::host::Host;
 use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::put::{Owned, PENDING, put_texts};
-use kubestead_core::secret::Secret;
 
 use crate::action::Action;
 use crate::error::Error;
@@ -21,17 +20,14 @@ use crate::unit::{self, FETCH};
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let what = describe(action, host.name());
     let failed = |source| Error::Procedure { what: what.clone(), source };
-    match action {
-        Action::Files { files } => write_files(files, "systemctl daemon-reload", host).await.map_err(failed),
-        Action::Boot { files, volumes } => write_files(files, &tabs(volumes), host).await.map_err(failed),
-        Action::Format { node, volume, lost } => {
-            let reference = KeyRef::recovery(node.as_str(), volume.name.as_str());
-            let recovery = keys.open(&reference).await.and_then(|recovery| key::whole(&reference, recovery));
-            let recovery = recovery.map_err(|source| Error::Key { what: what.clone(), source })?;
-            format(volume, *lost, recovery).run(host).await.map_err(failed)
-        }
-        other => procedure(other).run(host).await.map_err(failed),
+    let mut procedure = procedure(action);
+    if let Action::Format { node, volume, .. } = action {
+        let reference = KeyRef::recovery(node.as_str(), volume.name.as_str());
+        let recovery = keys.open(&reference).await.and_then(|recovery| key::whole(&reference, recovery));
+        let recovery = recovery.map_err(|source| Error::Key { what: what.clone(), source })?;
+        procedure = procedure.stdin(Stdin::Secret(recovery));
     }
+    procedure.run(host).await.map_err(failed)
 }
 
 /// How long, in seconds, a device may be busy with its own boot: a filesystem that was not unmounted is checked first.
@@ -42,10 +38,10 @@ pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result
     written(files, load).run(host).await
 }
 
-/// Such a command, for a caller that adds to it. A mark stands from before the first file until all are loaded.
+/// Such a command, for a caller that adds to it; `load` is the text of a file. A mark stands from before the first file until all are loaded.
 pub fn written(files: &[Owned], load: &str) -> Procedure {
-    let mut procedure = put_texts(files);
-    procedure.act = format!("mkdir -p /etc/kubestead; touch {PENDING}; sync {PENDING}\n{}\n{load}\nrm {PENDING}", procedure.act);
+    let mut procedure = put_texts(files).var("pending", PENDING).after(include_str!("scripts/loading.sh"));
+    procedure.act = ["begin_loading", &procedure.act, load, "end_loading"].join("\n");
     procedure
 }
 
@@ -69,7 +65,7 @@ fn describe(action: &Action, host: &str) -> String {
     format!("{host}: {deed} {object}")
 }
 
-/// The commands of an action that needs no secret and writes no files; the empty procedure for the others.
+/// The commands of an action; that of a format refuses without the recovery key on its standard input.
 pub fn procedure(action: &Action) -> Procedure {
     match action {
         Action::Group { group, devices, lost } => make_group(group, devices, lost),
@@ -82,14 +78,11 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Grow { volume } => grow(volume),
         Action::Wipe { volume } => crate::wipe::procedure(volume),
         Action::Directories { root } => {
-            let list = root.directories.iter().map(|d| quote(d)).collect::<Vec<_>>().join(" ");
-            Procedure::new(
-                format!("findmnt -M {0} >/dev/null || refuse '{0} is not mounted'", root.path),
-                format!("mkdir -p -m 0755 {list}"),
-                format!("for d in {list}; do [ -d \"$d\" ] || unverified \"$d is missing\"; done"),
-            )
+            Procedure::script(include_str!("scripts/directories.sh")).var("root", &root.path).list("directories", &root.directories)
         }
-        Action::Files { .. } | Action::Boot { .. } | Action::Format { .. } => Procedure::new("", "", ""),
+        Action::Files { files } => written(files, include_str!("scripts/load-units.sh")),
+        Action::Boot { files, volumes } => boot(files, volumes),
+        Action::Format { volume, lost, .. } => format(volume, *lost),
     }
 }
 
@@ -100,9 +93,7 @@ pub(crate) const MAPPING: &str = include_str!("scripts/mapping.sh");
 
 /// A script with functions ahead of its guard.
 fn with(functions: &[&str], script: &str) -> Procedure {
-    let mut procedure = Procedure::script(script);
-    procedure.guard = format!("{}{}", functions.concat(), procedure.guard);
-    procedure
+    Procedure::script(script).after(&functions.concat())
 }
 
 /// The names by which most scripts know a volume.
@@ -152,18 +143,10 @@ fn create(volume: &Volume, replaces: bool, lost: bool) -> Procedure {
 }
 
 fn share(volume: &Volume) -> Procedure {
-    let file = format!("/etc/kubestead/share.d/{}", volume.name);
-    Procedure::new(
-        format!(
-            "f={file}\nif [ -e \"$f\" ]; then [ \"$(stat -c %s \"$f\")\" = 64 ] && already; refuse \"$f is there and is not 64 bytes\"; fi"
-        ),
-        "umask 077; mkdir -p /etc/kubestead/share.d; chmod 700 /etc/kubestead/share.d\n\
-         head -c 64 /dev/urandom > \"$f.part\"; chmod 400 \"$f.part\"; sync \"$f.part\"; mv -nT \"$f.part\" \"$f\"; sync /etc/kubestead/share.d",
-        "[ \"$(stat -c '%s %a' \"$f\")\" = '64 400' ] || unverified \"$f is not whole\"",
-    )
+    Procedure::script(include_str!("scripts/share.sh")).var("share", format!("/etc/kubestead/share.d/{}", volume.name))
 }
 
-fn format(volume: &Volume, lost: bool, recovery: Secret) -> Procedure {
+fn format(volume: &Volume, lost: bool) -> Procedure {
     let procedure = of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume)
         .var("length", key::LENGTH.to_string())
         .var("lost", yes(lost))
@@ -172,8 +155,7 @@ fn format(volume: &Volume, lost: bool, recovery: Secret) -> Procedure {
         .var("volume", VOLUME)
         .var("formatting", FORMATTING)
         .var("token", TOKEN)
-        .list("flags", flags(volume))
-        .stdin(Stdin::Secret(recovery));
+        .list("flags", flags(volume));
     forgetting(procedure, lost.then_some(volume).as_slice())
 }
 
@@ -201,29 +183,14 @@ fn mkfs(volume: &Volume) -> Procedure {
         .list("make", make)
 }
 
-/// Replaces the volumes' own lines, or adds them; everybody else's lines stay as they are. Then systemd reads all of it.
-fn tabs(volumes: &[Volume]) -> String {
-    let edit = |file: &str, keys: &[String], lines: &[String]| {
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        format!(
-            "touch {file}; t=$(mktemp {file}.XXXXXX); awk -v keys=' {} ' '!NF || !index(keys, \" \" $1 \" \")' {file} > \"$t\"; printf %s {} >> \"$t\"\n\
-             chmod --reference={file} \"$t\"; chown --reference={file} \"$t\"; sync \"$t\"; mv -fT \"$t\" {file}; sync /etc\n",
-            keys.join(" "),
-            quote(&lines)
-        )
-    };
-    let of = |text: &dyn Fn(&Volume) -> String| volumes.iter().map(text).collect::<Vec<_>>();
-    let mut script = String::new();
-    if !volumes.is_empty() {
-        script += &edit("/etc/crypttab", &of(&Volume::mapper), &of(&unit::crypttab));
-        script += &edit("/etc/fstab", &of(&|v| format!("/dev/mapper/{}", v.mapper())), &of(&unit::fstab));
-    }
-    for (file, text) in [("/etc/crypttab", &unit::crypttab as &dyn Fn(&Volume) -> String), ("/etc/fstab", &unit::fstab)] {
-        script.extend(
-            volumes.iter().map(|v| format!("grep -qxF {} {file} || unverified '{file} lacks the line of {}'\n", quote(&text(v)), v.name)),
-        );
-    }
-    script + "systemctl -q enable --no-reload remote-cryptsetup.target\nsystemctl daemon-reload"
+/// What opens and mounts volumes at boot: units, and their lines in crypttab and fstab.
+fn boot(files: &[Owned], volumes: &[Volume]) -> Procedure {
+    written(files, include_str!("scripts/tabs.sh"))
+        .list("names", volumes.iter().map(|v| v.name.as_str()))
+        .list("mappers", volumes.iter().map(Volume::mapper))
+        .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))
+        .list("crypttab", volumes.iter().map(unit::crypttab))
+        .list("fstab", volumes.iter().map(unit::fstab))
 }
 
 fn mount(volume: &Volume) -> Procedure {

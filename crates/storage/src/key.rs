@@ -1,7 +1,7 @@
 //! Whether a key opens a volume, asked of a copy of its header in memory: cryptsetup repairs a damaged header when it loads it, so the
 //! device itself is never given to it (cryptsetup(8), "header").
 
-use kubestead_core::command::{Command, Stdin, quote};
+use kubestead_core::command::{Command, Stdin};
 use kubestead_core::key::{KeyError, KeyRef};
 use kubestead_core::secret::Secret;
 
@@ -24,19 +24,11 @@ pub(crate) fn whole(key: &KeyRef, recovery: Secret) -> Result<Secret, KeyError> 
     Err(KeyError::Unreadable { key: key.clone(), detail })
 }
 
-/// Shell text that copies the header of a volume to a folder in memory, `$t`, that goes with the shell; `$t/header` is the copy.
-pub fn copy_header(volume: &Volume) -> String {
-    format!("device={}\n{COPY}copy_header", quote(&volume.device()))
-}
-
 /// A command that ends with 0 when the recovery key opens the volume's recovery slot, 2 when it does not, 1 when there is no such slot
 /// and 4 when there is no such device. It only looks.
 pub fn recovery_opens(volume: &Volume, key: Secret) -> Command {
-    let script = format!(
-        "export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{}\ncryptsetup open --test-passphrase --key-slot 7 --key-file - \"$t/header\"",
-        copy_header(volume)
-    );
-    Command::read_script(script).stdin(Stdin::Secret(key))
+    let script = [COPY, include_str!("scripts/recovery-opens.sh")].concat();
+    Command::read_script(script).var("device", volume.device()).stdin(Stdin::Secret(key))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod volume;
 use std::collections::BTreeMap;
 
 use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::put::Files;
 
@@ -26,7 +27,7 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     let mut found = vec![
         Section::script("storage/lvm", include_str!("scripts/probe-lvm.sh")),
         Section::script("storage/tabs", include_str!("scripts/probe-tabs.sh")),
-        Section::new("storage/dev", format!("cd /dev && ls -d {} 2>/dev/null; true", names(spec))),
+        Section::script("storage/dev", include_str!("scripts/probe-names.sh")).list("names", spec.groups.keys().map(Name::as_str)),
     ];
     for device in spec.groups.values().flatten() {
         found.push(Section::script(format!("storage/device:{device}"), include_str!("scripts/probe-device.sh")).var("device", device));
@@ -34,19 +35,11 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     found.extend(spec.volumes.iter().map(volume_section));
     // After the look into the mount points: a boot may mount at any instant, and files are the bare mount point's only if nothing is
     // mounted there even then.
-    found.push(Section::new("storage/mounts", "findmnt -rn -o TARGET,SOURCE"));
+    found.push(Section::program("storage/mounts", ["findmnt", "-rn", "-o", "TARGET,SOURCE"]));
     if let Some(root) = &spec.pool_root {
-        found.push(Section::new(
-            "storage/directories",
-            format!("findmnt -M {0} >/dev/null && find {0} -mindepth 1 -maxdepth 1 -type d; true", root.path),
-        ));
+        found.push(Section::script("storage/directories", include_str!("scripts/probe-directories.sh")).var("root", &root.path));
     }
     found
-}
-
-/// The names of the groups; one that is never below /dev, too, as `ls` without names lists all.
-fn names(spec: &HostStorage) -> String {
-    ["no-such-group_"].into_iter().chain(spec.groups.keys().map(kubestead_core::name::Name::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 fn volume_section(volume: &Volume) -> Section {

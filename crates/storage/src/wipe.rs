@@ -56,12 +56,10 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
 
 /// The commands of it.
 pub(crate) fn procedure(volume: &Volume) -> Procedure {
-    let mut procedure = of_volume(Procedure::script(include_str!("scripts/wipe.sh")), volume)
+    of_volume(Procedure::script(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING), volume)
         .var("path", &volume.path)
         .var("token", TOKEN)
         .var("volume", VOLUME)
         .var("unlock", unit::cryptsetup_unit(volume))
-        .list("files", unit::units(volume).iter().map(|f| &f.path));
-    procedure.guard = format!("{MAPPING}{COPY}{}", procedure.guard);
-    procedure
+        .list("files", unit::units(volume).iter().map(|f| &f.path))
 }

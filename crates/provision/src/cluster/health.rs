@@ -21,13 +21,9 @@ pub struct Alive {
     containers: BTreeSet<String>,
 }
 
-/// The section for every node. The time is read before the containers: what started since then may be missing.
+/// The section for every node.
 pub fn alive_section() -> Section {
-    let script = format!(
-        "read -r boot < /proc/sys/kernel/random/boot_id; TZ=UTC0 printf '%s\\n%(%FT%TZ)T\\n' \"$boot\" -1\n\
-         for task in {TASKS}/*; do [ ! -d \"$task\" ] || echo \"${{task##*/}}\"; done"
-    );
-    Section::new("cluster/alive", script)
+    Section::script("cluster/alive", include_str!("scripts/alive.sh")).var("tasks", TASKS)
 }
 
 /// Reads the answer.
@@ -199,10 +195,15 @@ mod tests {
 
     #[test]
     fn a_machine_tells_its_boot_its_time_and_its_containers() {
-        let section = alive_section();
-        let output = std::process::Command::new("bash").args(["-c", &section.script]).env("TZ", "Asia/Tokyo").output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let alive = read_alive(&Answers::from_pairs([("cluster/alive", 0, text)])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["one", "two"] {
+            std::fs::create_dir(folder.path().join(place)).unwrap();
+        }
+        let command = kubestead_core::probe::command(&[alive_section()], "n1");
+        let script = command.script().replace(TASKS, folder.path().to_str().unwrap());
+        let output = std::process::Command::new("bash").args(["-c", &script]).env("TZ", "Asia/Tokyo").output().unwrap();
+        let alive = read_alive(&kubestead_core::probe::parse(&output.stdout, "n1").unwrap()).unwrap();
+        assert_eq!(alive.containers, ["one".to_owned(), "two".to_owned()].into());
         let real = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
         assert_eq!(alive.boot, real.trim());
         let date = std::process::Command::new("date").args(["-u", "+%FT%H"]).output().unwrap();

@@ -163,7 +163,8 @@ pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
     let named = by_name(names);
     let urls = lists.chain(secrets.iter().cloned()).chain(named.iter().map(|(path, _)| whole(path)));
     let urls = urls.map(|p| format!("https://kubernetes:6443{p}"));
-    Section::script("cluster/api", &format!("{ADMIN}{}", include_str!("scripts/api.sh")))
+    Section::script("cluster/api", include_str!("scripts/api.sh"))
+        .after(ADMIN)
         .var("annotation", LAST_APPLIED)
         .var("accept", TABLE)
         .list("urls", urls)

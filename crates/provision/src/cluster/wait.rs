@@ -66,7 +66,7 @@ pub(super) async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube:
         let settling = SETTLES.saturating_sub(begin.elapsed());
         let most = if settling.is_zero() { left.min(UNSEEN) } else { settling.min(UNSEEN) };
         match timeout(most, change(&lists, kube)).await {
-            Ok(Err(_)) => failures += 1,
+            Ok(Err(())) => failures += 1,
             Ok(Ok(())) | Err(_) => failures = 0,
         }
         sleep(pause(failures, took).min(left)).await;
@@ -79,7 +79,7 @@ async fn change(lists: &[(ObjectRef, String)], kube: &dyn Kube) -> Result<(), ()
         return Err(());
     }
     let watches = lists.iter().map(|(kind, version)| kube.changed(kind, version));
-    select_all(watches).await.0.map_err(|_| ())
+    select_all(watches).await.0.map_err(drop)
 }
 
 /// How long until the next look, after so many that were no use, the last of which took as long as this.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::command::{Stdin, quote};
+use kubestead_core::command::Stdin;
 use kubestead_core::host::Host;
 use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::kube::ObjectRef;
@@ -15,8 +15,8 @@ use kubestead_secrets::fingerprint;
 use super::error::Error;
 use super::file::{Keys, render};
 use super::plan::{Action, Expected, escrow_name};
-use super::script::{ETCD, LISTENS, METRICS, VALUES};
-use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, FOLDER, Layout, RESOURCES, UNLOADED};
+use super::script::{ETCD, LISTENS, METRICS, VALUES, WAIT_LOADED};
+use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, Layout, RESOURCES, UNLOADED};
 use crate::api::ADMIN;
 use crate::api::KubeApi;
 
@@ -71,102 +71,42 @@ async fn text(layout: &Layout, known: &BTreeMap<String, String>, host: &str, sou
     render(layout, &keys)
 }
 
-/// A file that is whole or not there, and that etcdutl has read through.
 fn snapshot(name: &str) -> Procedure {
-    Procedure::new(
-        format!(
-            "{ETCD}d={ETCD_FOLDER}/kubestead; f=$d/{name}.db; t=$d/.{name}.part; umask 077; mkdir -p \"$d\"; chmod 0700 \"$d\"; rm -f \"$t\" \"$t.part\"\n\
-             size=$(stat -c %s {ETCD_FOLDER}/member/snap/db); free=$(df --output=avail -B1 \"$d\" | tail -n 1)\n\
-             [ \"$free\" -gt $((size + size / 4 + 16777216)) ] || refuse \"a copy of etcd needs $size bytes and a quarter more, and $free are free in $d: remove old copies there, or let the volume grow\""
-        ),
-        "etcd snapshot save \"$t\" > /dev/null\netcdutl snapshot status \"$t\" -w json > /dev/null\nsync \"$t\"; mv -fT \"$t\" \"$f\"; sync \"$d\"",
-        "[ \"$(stat -c '%a %U' \"$f\")\" = '600 root' ] || unverified \"$f is open to others\"\n\
-         etcdutl snapshot status \"$f\" -w json | grep -q '\"totalKey\":[1-9]' || unverified \"$f holds nothing\"",
-    )
+    Procedure::script(include_str!("scripts/snapshot.sh")).after(ETCD).var("folder", ETCD_FOLDER).var("name", name)
 }
 
-/// `wait_loaded SHA256`, and then the mark goes.
-fn waiting() -> String {
-    format!(
-        "{ADMIN}{METRICS}wait_loaded() {{ local end=$((SECONDS + {LOAD}))\n\
-         until [ \"$(loaded)\" = \"$1\" ]; do [ $SECONDS -lt $end ] || unverified \"the API server has not loaded {FILE} within {LOAD} s: see its log\"; sleep 2; done\n\
-         rm -f {UNLOADED}; sync {FOLDER}; }}"
-    )
+/// With `wait_loaded` ahead.
+fn waiting(procedure: Procedure) -> Procedure {
+    let procedure = procedure.after(WAIT_LOADED).after(METRICS).after(ADMIN);
+    procedure.var("file", FILE).var("unloaded", UNLOADED).var("most", LOAD.to_string())
 }
 
 fn write(layout: &Layout, before: &str, after: &str) -> Procedure {
-    let plugins = answering(&layout.sockets());
-    Procedure::new(
-        // What a power cut left of an earlier writing holds keys: it goes first.
-        format!(
-            "f={FILE}; d={FOLDER}; umask 077; rm -f \"$d\"/.kubestead.*; t=$(mktemp \"$d/.kubestead.XXXXXX\"); trap 'rm -f \"$t\"' EXIT; cat > \"$t\"\n{}\n{plugins}\
-             [ \"$(sha256sum < \"$t\" | cut -d' ' -f1)\" = {after} ] || refuse 'the new file did not arrive whole'\n\
-             have=$(sha256sum < \"$f\" | cut -d' ' -f1)\n\
-             [ \"$have\" = {after} ] || [ \"$have\" = {before} ] || refuse \"$f is not what it was when this was planned: plan again\"",
-            waiting()
-        ),
-        format!(
-            "if [ \"$have\" != {after} ]; then touch {UNLOADED}; sync {UNLOADED} \"$d\"; sync \"$t\"; mv -fT \"$t\" \"$f\"; sync \"$d\"; fi"
-        ),
-        format!("[ \"$(stat -c '%a %U' \"$f\")\" = '600 root' ] || unverified \"$f is open to others\"\nwait_loaded {after}"),
-    )
-}
-
-/// Refuses when no plugin answers at a socket.
-pub(crate) fn answering(sockets: &BTreeSet<&str>) -> String {
-    let one = |socket: &&str| {
-        let socket = quote(socket);
-        format!("listens {socket} || refuse 'no KMS plugin answers at '{socket}': start it on this machine'\n")
-    };
-    if sockets.is_empty() { String::new() } else { format!("{LISTENS}{}", sockets.iter().map(one).collect::<String>()) }
+    waiting(Procedure::script(include_str!("scripts/write.sh")).after(LISTENS))
+        .list("sockets", layout.sockets())
+        .var("before", before)
+        .var("after", after)
 }
 
 fn load(sha256: &str) -> Procedure {
-    Procedure::new(
-        format!(
-            "{}\n[ \"$(sha256sum < {FILE} | cut -d' ' -f1)\" = {sha256} ] || refuse '{FILE} is not what it was when this was planned: plan again'",
-            waiting()
-        ),
-        "",
-        format!("wait_loaded {sha256}"),
-    )
+    waiting(Procedure::script(include_str!("scripts/load.sh"))).var("sha256", sha256)
 }
 
-/// A request that began before the API server loaded its file may still write as before: it is waited for, then counted.
 fn check(prefixes: &BTreeMap<String, String>) -> Procedure {
-    let counts: String = prefixes
-        .iter()
-        .map(|(kind, prefix)| {
-            let wanted = if prefix.is_empty() { "-" } else { prefix };
-            format!(
-                "found=$(values {kind}); left=$(printf '%s\\n' \"$found\" | awk -v w={wanted} 'NF && $2 != w {{ n += $1; p = p \" \" $2 }} END {{ if (n) print n \" that begin with\" p }}')\n\
-                 [ -z \"$left\" ] || unverified \"{kind}: in etcd are still $left: run up again\"\n"
-            )
-        })
-        .collect();
-    Procedure::new(
-        format!(
-            "{ETCD}{VALUES}{ADMIN}{METRICS}end=$(( $(since) + {REQUEST} )); until [ \"$(date +%s)\" -ge $end ]; do sleep 1; done\netcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"
-        ),
-        "",
-        counts,
-    )
+    Procedure::script(include_str!("scripts/check.sh"))
+        .after(METRICS)
+        .after(ADMIN)
+        .after(VALUES)
+        .after(ETCD)
+        .list("kinds", prefixes.keys())
+        .list("prefixes", prefixes.values())
+        .var("request", REQUEST.to_string())
 }
 
 fn compact() -> Procedure {
-    Procedure::new(
-        format!(
-            "{ETCD}revision=$(etcd get / --limit=1 --keys-only -w fields | awk '$1 == \"\\\"Revision\\\"\" {{ print $3 }}'); [ \"$revision\" -gt 0 ]"
-        ),
-        "said=$(etcd compact \"$revision\" --physical 2>&1) || case $said in *'has been compacted'*) ;; *) printf '%s\\n' \"$said\" >&2; exit 1 ;; esac",
-        "! etcd get / --limit=1 --keys-only --rev=$((revision - 1)) > /dev/null 2>&1 || unverified 'an old revision can still be read'",
-    )
+    Procedure::script(include_str!("scripts/compact.sh")).after(ETCD)
 }
 
 fn defragment() -> Procedure {
-    Procedure::new(
-        format!("{ETCD}etcd endpoint health > /dev/null 2>&1 || refuse 'etcd on this machine is not healthy'"),
-        "etcd defrag --command-timeout=300s > /dev/null",
-        "etcd endpoint health > /dev/null 2>&1 || unverified 'etcd is not healthy'",
-    )
+    Procedure::script(include_str!("scripts/defragment.sh")).after(ETCD)
 }

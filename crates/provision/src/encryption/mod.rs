@@ -14,7 +14,6 @@ mod report;
 mod script;
 mod spec;
 
-pub(crate) use apply::answering;
 pub use apply::{apply, rewrite};
 pub use error::Error;
 pub use file::{Keys, expand, render};
@@ -22,6 +21,6 @@ pub use model::{Server as ModelServer, World, model};
 pub use observe::{Enc, EncryptionFacts, read, sections};
 pub use plan::{Action, Expected, Server, escrow_name, plan, silent};
 pub use report::lines;
-pub(crate) use script::MOUNTED;
+pub(crate) use script::{LISTENS, MOUNTED};
 pub(crate) use spec::MANIFEST;
 pub use spec::{Cipher, EncryptionSpec, Entry, FILE, Layout, RESOURCES, Resource};

@@ -7,7 +7,7 @@ use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 
 use super::file::expand;
-use super::script::{ETCD, LISTENS, MOUNTED, VALUES, redacted};
+use super::script::{ETCD, LISTENS, MOUNTED, REDACTED, VALUES};
 use super::spec::{EncryptionSpec, FILE, Layout, MANIFEST, UNLOADED};
 
 /// Encryption at rest on a control plane as seen.
@@ -44,34 +44,18 @@ pub struct Enc {
 
 /// The sections of the probe. Values are counted on one control plane: etcd has the same on all.
 pub fn sections(spec: &EncryptionSpec, count: bool) -> Vec<Section> {
-    let file = format!("[ -s {FILE} ] || exit 0\n[ -e {UNLOADED} ] && echo unloaded || echo loaded\n{}", redacted());
-    let mut all = vec![Section::new("encryption/file", file), Section::new("encryption/server", server(spec))];
+    let file = |section: Section| section.var("file", FILE).var("unloaded", UNLOADED);
+    let mut all = vec![
+        file(Section::script("encryption/file", include_str!("scripts/probe-file.sh")).after(REDACTED)),
+        file(Section::script("encryption/server", include_str!("scripts/probe-server.sh")).after(LISTENS).after(MOUNTED))
+            .list("sockets", spec.entry.socket())
+            .var("manifest", MANIFEST),
+    ];
     if count {
-        let kinds = spec.resources.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        // Two ways to read values, or values as they are, or a file that was just written: only then is it worth a look into etcd.
-        let values = format!(
-            "[ -s {FILE} ] && command -v etcdctl > /dev/null || exit 0\n\
-             text=$(< {FILE}) re='(identity.?:|secret.?[[:space:]]*:|kms.?:)(.*)'\n\
-             [[ -e {UNLOADED} || $text == *identity* || ( $text =~ $re && ${{BASH_REMATCH[2]}} =~ $re ) ]] || exit 0\nset -o pipefail\n{ETCD}{VALUES}\
-             for kind in {kinds}; do echo \"@ $kind\"; values \"$kind\" || exit 1; done"
-        );
-        all.push(Section::new("encryption/values", values));
+        let values = Section::script("encryption/values", include_str!("scripts/probe-values.sh")).after(VALUES).after(ETCD);
+        all.push(file(values).list("kinds", &spec.resources));
     }
     all
-}
-
-/// `tools yes`; `manifest FOLDER` and `running FOLDER` for each mount of the API server; `plugin FOLDER` for those that have kubestead's name;
-/// `silent SOCKET`. Without a plugin in the file or in the wish there is only the first: ss looks through all processes for its answer.
-fn server(spec: &EncryptionSpec) -> String {
-    let wanted = spec.entry.socket().unwrap_or_default();
-    let used = if wanted.is_empty() { format!("grep -qs unix:// {FILE} || exit 0\n") } else { String::new() };
-    format!(
-        "{MOUNTED}{LISTENS}command -v etcdctl etcdutl > /dev/null && echo 'tools yes'\n{used}\
-         awk '$2 == \"mountPath:\" {{ path = $3; print \"manifest\", path; next }} $1 == \"mountPath:\" {{ print \"manifest\", $2 }} \
-         $1 == \"name:\" {{ if (path != \"\" && $2 ~ /^kms(-[0-9]+)?$/) print \"plugin\", path; path = \"\" }}' {MANIFEST} 2> /dev/null\n\
-         mounted | sed 's/^/running /'\n\
-         for s in {wanted} $(grep -o 'unix://[A-Za-z0-9._/-]*' {FILE} 2> /dev/null | sed 's#^unix://##'); do listens \"$s\" || echo \"silent $s\"; done; true"
-    )
 }
 
 /// Reads the answers.
@@ -129,15 +113,22 @@ mod tests {
 
     const KEY: &str = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmE=";
 
-    /// What the section prints about a file with this text.
-    fn seen(text: &str) -> String {
-        let path = std::env::temp_dir().join(format!("kubestead-enc-{}-{:x}", std::process::id(), text.len()));
-        std::fs::write(&path, text).unwrap();
-        let script = format!("export LC_ALL=C\n{}", redacted().replace(FILE, path.to_str().unwrap()));
+    /// What a section answers, its paths replaced.
+    fn answer(spec: &EncryptionSpec, section: &str, places: &[(&str, &std::path::Path)]) -> String {
+        let sections: Vec<Section> = sections(spec, true).into_iter().filter(|s| s.name == section).collect();
+        let script = kubestead_core::probe::command(&sections, "n1").script().into_owned();
+        let script = places.iter().fold(script, |script, (path, place)| script.replace(path, place.to_str().unwrap()));
         let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
-        std::fs::remove_file(&path).unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
+        kubestead_core::probe::parse(&out.stdout, "n1").unwrap().text(section).unwrap().to_owned()
+    }
+
+    /// What the section prints about a file with this text, without its first line.
+    fn seen(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("enc.yaml");
+        std::fs::write(&path, text).unwrap();
+        let said = answer(&EncryptionSpec::default(), "encryption/file", &[(UNLOADED, &folder.path().join("no")), (FILE, &path)]);
+        said.strip_prefix("loaded\n").unwrap().to_owned()
     }
 
     #[test]
@@ -186,10 +177,9 @@ mod tests {
         let plugin = std::thread::spawn(move || std::io::Read::read(&mut plugin.accept().unwrap().0, &mut [0; 64]).unwrap());
         let kms = |socket: &str| Entry::Kms { name: "vault".into(), endpoint: format!("unix://{socket}"), timeout: "3s".into() };
         let spec = EncryptionSpec { entry: kms(socket.to_str().unwrap()), ..EncryptionSpec::default() };
-        let script = server(&spec).replace(MANIFEST, path.to_str().unwrap()).replace(FILE, folder.path().join("enc").to_str().unwrap());
-        let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let said = answer(&spec, "encryption/server", &[(MANIFEST, &path), (FILE, &folder.path().join("enc"))]);
         assert!(plugin.join().unwrap() > 0);
-        let said = String::from_utf8(out.stdout).unwrap() + "running /run/kms\nrunning /run/own\nrunning /\n";
+        let said = said + "running /run/kms\nrunning /run/own\nrunning /\n";
         let facts = read(&Answers::from_pairs([("encryption/file", 0, ""), ("encryption/server", 0, &said)])).unwrap();
         assert_eq!(facts.mounts, ["/run/kms", "/run/own"].map(str::to_owned).into(), "{said}");
         assert_eq!(facts.plugins, ["/run/kms", "/run/other"], "{said}");

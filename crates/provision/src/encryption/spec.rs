@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The configuration of encryption at rest. Not below pki, which `kubeadm reset` deletes.
+/// The configuration of encryption at rest. Not below pki, which `kubeadm reset` deletes. The API server has its folder mounted: a file that is
+/// renamed inside is seen there.
 pub const FILE: &str = "/etc/kubernetes/enc/enc.yaml";
-/// Its folder, which the API server has mounted: a file that is renamed inside is seen there.
-pub(super) const FOLDER: &str = "/etc/kubernetes/enc";
 /// There while the file was written and the API server is not known to have loaded it.
 pub(super) const UNLOADED: &str = "/etc/kubernetes/enc/unloaded";
 /// How the API server runs on a control plane.

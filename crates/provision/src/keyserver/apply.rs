@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use kubestead_core::command::{Command, Output, Stdin, Variables};
+use kubestead_core::command::{Command, Output, Stdin};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
@@ -100,10 +100,10 @@ async fn read_shares(
     from: &Name,
     other: &dyn Host,
 ) -> Result<(BTreeMap<Name, String>, Secret), ProcedureError> {
-    let mut variables = Variables::default();
-    variables.var("directory", &format!("{}/{node}", site.directory));
-    variables.list("volumes", shares.keys().map(Name::as_str));
-    let output = other.run(&Command::read_script(format!("{}{}", variables.as_str(), include_str!("scripts/read-shares.sh")))).await?;
+    let read = Command::read_script(include_str!("scripts/read-shares.sh"))
+        .list("volumes", shares.keys().map(Name::as_str))
+        .var("directory", format!("{}/{node}", site.directory));
+    let output = other.run(&read).await?;
     let (status, tail) = (output.status, String::from_utf8_lossy(&output.stderr).trim().to_owned());
     let value = Secret::new(output.stdout);
     if status != 0 {
@@ -129,7 +129,7 @@ pub(super) fn key_pair() -> Procedure {
 
 /// What shares that are put on a server have in common, ahead of where they come from.
 fn place(script: &str, site: &Site, node: &Name, volumes: impl IntoIterator<Item = String>, damaged: &BTreeMap<Name, u64>) -> Procedure {
-    Procedure::script(&format!("{}{script}", include_str!("scripts/place.sh")))
+    Procedure::script(&[include_str!("scripts/place.sh"), script].concat())
         .var("user", site.user.as_str())
         .var("directory", format!("{}/{node}", site.directory))
         .list("volumes", volumes)
@@ -151,7 +151,7 @@ pub(super) fn copy(site: &Site, node: &Name, sums: &BTreeMap<Name, String>, dama
 /// address that is none, as somebody may have written into a line, cannot be told from others: all end.
 fn lines(script: &str, site: &Site, node: &Name, addresses: &[String]) -> Procedure {
     let everyone = addresses.iter().any(|address| address.parse::<IpAddr>().is_err());
-    Procedure::script(&format!("{}{script}", include_str!("scripts/lines.sh")))
+    Procedure::script(&[include_str!("scripts/lines.sh"), script].concat())
         .var("keys", KEYS)
         .var("user", site.user.as_str())
         .var("directory", site.directory.as_str())

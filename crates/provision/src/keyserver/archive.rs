@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubestead_core::command::{Command, Stdin, Variables};
+use kubestead_core::command::{Command, Stdin};
 use kubestead_core::name::Name;
 use kubestead_core::procedure::Procedure;
 use kubestead_core::secret::Secret;
@@ -55,13 +55,12 @@ pub enum BadArchive {
 
 /// The command that prints a server's lines and shares. It only looks. Shares go through pipes and the shell's own `printf`.
 pub fn read_command(spec: &KeyServerSpec) -> Command {
-    let mut variables = Variables::default();
-    variables.var("title", TITLE);
-    variables.var("server", spec.server.as_str());
-    variables.var("cluster", spec.site.cluster.as_str());
-    variables.var("keys", KEYS);
-    variables.var("directory", spec.site.directory.as_str());
-    Command::read_script(format!("{}{}", variables.as_str(), include_str!("scripts/export.sh")))
+    Command::read_script(include_str!("scripts/export.sh"))
+        .var("title", TITLE)
+        .var("server", spec.server.as_str())
+        .var("cluster", spec.site.cluster.as_str())
+        .var("keys", KEYS)
+        .var("directory", spec.site.directory.as_str())
 }
 
 impl Archive {

@@ -133,7 +133,7 @@ fn tries(subject: &Subject) -> Vec<Try> {
 
 /// A node's sections: one for each server, with the same text.
 pub fn node_sections(servers: &[KeyServerSpec], subject: &Subject) -> Vec<Section> {
-    let mut found = vec![Section::new("doctor/clock", "date +%s")];
+    let mut found = vec![Section::program("doctor/clock", ["date", "+%s"])];
     let Some(first) = subject.volumes.first() else { return found };
     for spec in servers {
         let section = Section::script(format!("doctor/{}", spec.server), include_str!("scripts/doctor-node.sh"))

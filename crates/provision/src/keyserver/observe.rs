@@ -68,7 +68,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
         nodes => nodes.iter().map(|node| node.address.to_string()).collect(),
     };
     vec![
-        Section::new("keyserver/host-key", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub"),
+        Section::program("keyserver/host-key", ["cut", "-d", " ", "-f1,2", "/etc/ssh/ssh_host_ed25519_key.pub"]),
         Section::script("keyserver/account", include_str!("scripts/probe-account.sh"))
             .var("user", site.user.as_str())
             .var("directory", site.directory.as_str()),
@@ -76,7 +76,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
             .var("user", site.user.as_str())
             .list("addresses", addresses),
         put::section(site.own_paths(), [KEYS]),
-        Section::new("keyserver/lines", format!("cat {KEYS} 2>/dev/null; true")),
+        Section::file("keyserver/lines", KEYS),
         Section::script("keyserver/shares", include_str!("scripts/probe-shares.sh")).var("directory", site.directory.as_str()),
     ]
 }

@@ -1,6 +1,5 @@
 //! What a key server must be: owners and modes, the configuration as written and as sshd takes it, and who is let in.
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::Fact;
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::put::{Owned, Standing};
@@ -11,19 +10,16 @@ use super::observe::{self, ServerFacts};
 use super::spec::{self, KEYS, KeyServerSpec, SERVE, SSHD};
 
 pub(super) fn sections(spec: &KeyServerSpec) -> Vec<Section> {
-    let (address, user, directory) = (spec.origin(), quote(spec.site.user.as_str()), quote(spec.site.directory.as_str()));
+    let (address, user, directory) = (spec.origin(), spec.site.user.as_str(), spec.site.directory.as_str());
+    let places =
+        ["/", "/etc", "/etc/ssh", KEYS, SSHD, "/etc/ssh/sshd_config", "/usr/local", "/usr/local/lib", "/usr/local/lib/kubestead", SERVE];
     let mut found = observe::server_sections(spec);
     found.extend([
-        Section::new("doctor/clock", "date +%s"),
-        Section::new(
-            "doctor/modes",
-            format!(
-                "stat -c '%n %a %U' / /etc /etc/ssh {KEYS} {SSHD} /etc/ssh/sshd_config /usr/local /usr/local/lib /usr/local/lib/kubestead {SERVE}; stat -c '%n %a %U' {directory}"
-            ),
-        ),
-        Section::new("doctor/shares", format!("cd {directory} && find . -mindepth 1 -printf '%y %m %u %s %P\\n'")),
-        Section::new("doctor/effective", format!("sshd -T -C user={user},host={address},addr={address}")),
-        Section::new("doctor/running", "systemctl show -P ActiveState ssh.service sshd.service ssh.socket 2>/dev/null; true"),
+        Section::program("doctor/clock", ["date", "+%s"]),
+        Section::script("doctor/modes", include_str!("scripts/doctor-modes.sh")).list("paths", places).var("directory", directory),
+        Section::script("doctor/shares", include_str!("scripts/doctor-shares.sh")).var("directory", directory),
+        Section::program("doctor/effective", ["sshd", "-T", "-C", &format!("user={user},host={address},addr={address}")]),
+        Section::script("doctor/running", include_str!("scripts/doctor-running.sh")),
     ]);
     found
 }
@@ -165,6 +161,35 @@ mod tests {
     use super::super::fixture::{KEY, OTHER, blank, enrolled as enrol, name, server, spec};
     use super::super::login::Rules;
     use super::*;
+
+    /// The real sections over a folder.
+    #[test]
+    fn modes_and_shares_are_looked_at_as_they_are() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, spec) = (folder.path().join("it's k"), spec());
+        let place = directory.to_str().unwrap();
+        let sections: Vec<Section> =
+            sections(&spec).into_iter().filter(|s| ["doctor/modes", "doctor/shares"].contains(&s.name.as_str())).collect();
+        let sections: Vec<Section> = sections.into_iter().map(|s| s.var("directory", place)).collect();
+        let look = || {
+            let command = kubestead_core::probe::command(&sections, "n1");
+            let out = std::process::Command::new("bash").args(["-c", &*command.script()]).output().unwrap();
+            kubestead_core::probe::parse(&out.stdout, "n1").unwrap()
+        };
+        assert!(look().text("doctor/modes").is_err() && look().text("doctor/shares").is_err(), "there is no such folder");
+        std::fs::create_dir_all(directory.join("kube1")).unwrap();
+        std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(directory.join("kube1/data"), [0; 64]).unwrap();
+        std::fs::set_permissions(directory.join("kube1/data"), std::fs::Permissions::from_mode(0o440)).unwrap();
+        let answers = look();
+        let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        let modes = answers.text("doctor/modes").unwrap();
+        assert!(modes.starts_with("/ ") && modes.ends_with(&format!("\n{place} 700 {user}")), "{modes}");
+        let told = answers.text("doctor/shares").unwrap();
+        assert!(told.contains(&format!("f 440 {} 64 kube1/data\n", user.trim())), "{told}");
+        assert!(shares(&spec, told).contains("kube1/data"));
+    }
 
     #[test]
     fn what_is_wrong_is_named() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::command::{Command, Stdin, quote};
+use kubestead_core::command::{Command, Stdin};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::{KeyError, KeyRef, KeySource};
 use kubestead_core::name::Name;
@@ -16,7 +16,7 @@ use super::observe::LEFTOVERS;
 use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
 use crate::api::ADMIN;
-use crate::encryption::{self, Entry, MANIFEST, escrow_name};
+use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -88,10 +88,8 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
         }
         Action::Reset { spec } => reset(spec).run(host).await.map_err(failed(format!("{on}: take it out of the cluster"))),
         Action::StartKubelet => {
-            Procedure::new("", "systemctl start kubelet", "systemctl is-active -q kubelet || unverified 'it is not active'")
-                .run(host)
-                .await
-                .map_err(failed(format!("{on}: start the kubelet")))
+            let start = Procedure::script(include_str!("scripts/start-kubelet.sh"));
+            start.run(host).await.map_err(failed(format!("{on}: start the kubelet")))
         }
     }
 }
@@ -106,12 +104,6 @@ fn key_file(text: &Secret) -> Procedure {
     Procedure::script(include_str!("scripts/key-file.sh")).var("file", ENCRYPTION).var("sha256", put::digest(text.expose()))
 }
 
-/// A function, `leftovers`, ahead of a guard: what the plan saw is looked for once more.
-fn with_leftovers(mut procedure: Procedure) -> Procedure {
-    procedure.guard = format!("{LEFTOVERS}{}", procedure.guard);
-    procedure
-}
-
 /// The preflight errors that the traces of our own cut run cause; kubeadm's phases take what is there and go on.
 const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernetes-manifests,\
     FileAvailable--etc-kubernetes-manifests-kube-apiserver.yaml,FileAvailable--etc-kubernetes-manifests-kube-controller-manager.yaml,\
@@ -119,13 +111,14 @@ const OWN_TRACES: &str = "DirAvailable--var-lib-etcd,DirAvailable--etc-kubernete
     Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380";
 
 fn init(entry: &Entry) -> Procedure {
-    let mut procedure = with_leftovers(Procedure::script(include_str!("scripts/init.sh")))
+    Procedure::script(include_str!("scripts/init.sh"))
+        .after(LEFTOVERS)
+        .after(LISTENS)
+        .list("sockets", entry.socket())
         .var("encryption", ENCRYPTION)
         .var("begun", BEGUN)
         .var("config", CONFIG)
-        .var("traces", OWN_TRACES);
-    procedure.guard = format!("{}{}", encryption::answering(&entry.socket().into_iter().collect()), procedure.guard);
-    procedure
+        .var("traces", OWN_TRACES)
 }
 
 /// Between two descriptions of a control plane: as it is, and as it shall be.
@@ -133,65 +126,29 @@ const AFTER: &str = "@AFTER@";
 /// How long an API server may take to come back with another manifest, in seconds: as long as kubeadm waits for one on a slow machine.
 const RESTART: u32 = 600;
 
-/// kubeadm makes the manifest and the record of it in the cluster twice, without the folders and with them. What runs must be the former to
-/// the byte: kubeadm writes both deterministically, so any difference is somebody's own, or another version's, and would be lost.
-/// It renders into a folder in memory and not onto the manifest: it does not replace files atomically, and half a manifest is no API server.
-/// The record goes first: once the API server runs with the folders, nothing is left to do.
 fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
-    let list = folders.iter().map(|f| quote(f)).collect::<Vec<_>>().join(" ");
-    let sockets = encryption::answering(&sockets.iter().map(String::as_str).collect());
-    let render = format!(
-        "umask 077; mkdir \"$w\"; trap 'rm -rf \"$w\" \"$d\"/.kubestead.*' EXIT\n\
-         config=$(cat); printf '%s\\n' \"${{config%%{AFTER}*}}\" > \"$w/before.yaml\"; printf '%s\\n' \"${{config#*{AFTER}}}\" > \"$w/after.yaml\"\n\
-         for c in before after; do\n\
-         mkdir \"$w/$c\"; KUBEADM_INIT_DRYRUN_DIR=$w/$c kubeadm init phase control-plane apiserver --config \"$w/$c.yaml\" --dry-run > /dev/null\n\
-         find \"$w/$c\" -name kube-apiserver.yaml -exec mv {{}} \"$w/$c.manifest\" ';'\n\
-         kubeadm config migrate --old-config \"$w/$c.yaml\" --new-config \"$w/$c.all\" > /dev/null; record < \"$w/$c.all\" > \"$w/$c.record\"\n\
-         [ -s \"$w/$c.manifest\" ] && [ -s \"$w/$c.record\" ] || refuse 'kubeadm did not describe the API server'\ndone"
-    );
-    let by_hand = format!(
-        "nothing is lost by leaving it: add to it by hand a volume with hostPath and a volumeMount with mountPath, writable, of {list}, \
-         and the same to apiServer.extraVolumes of ClusterConfiguration in kube-system/kubeadm-config; then run up again"
-    );
-    Procedure::new(
-        format!(
-            "{}{}{sockets}f={MANIFEST}; d=${{f%/*}}; w=/run/kubestead-mount\n\
-             named() {{ local one; for one in {list}; do grep -qE \"mountPath: \\\"?$one\\\"?$\" \"$f\" || return 1; done; }}\n\
-             live() {{ local one all; all=$(mounted); for one in {list}; do grep -qxF -- \"$one\" <<< \"$all\" || return 1; done; [ \"$(as_admin -f -m 30 https://kubernetes:6443/readyz)\" = ok ]; }}\n\
-             record() {{ awk '/^---$/ {{ doc = \"\"; hit = 0; next }} {{ doc = doc $0 \"\\n\" }} $0 == \"kind: ClusterConfiguration\" {{ hit = 1 }} {{ if (hit) all = doc }} END {{ printf \"%s\", all }}'; }}\n\
-             first() {{ diff \"$1\" \"$2\" | sed -n 's/^[<>] */: /p' | head -n 1 || true; }}\n\
-             rm -rf \"$w\" \"$d\"/.kubestead.*\n\
-             if named; then ! live || already\nelse\n{render}\n\
-             cmp -s \"$f\" \"$w/before.manifest\" || refuse \"$f is not what kubeadm makes for this cluster$(first \"$f\" \"$w/before.manifest\"); {by_hand}\"\n\
-             kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=60s -n kube-system get configmap kubeadm-config -o 'jsonpath={{.data.ClusterConfiguration}}' > \"$w/record\" || refuse 'the API server does not answer'\n\
-             cmp -s \"$w/record\" \"$w/before.record\" || cmp -s \"$w/record\" \"$w/after.record\" || refuse \"ClusterConfiguration in kube-system/kubeadm-config is not that of this cluster$(first \"$w/record\" \"$w/before.record\"); {by_hand}\"\nfi",
-            ADMIN,
-            encryption::MOUNTED,
-        ),
-        "if ! named; then\nkubeadm init phase upload-config kubeadm --config \"$w/after.yaml\" > /dev/null\n\
-         t=$(mktemp \"$d/.kubestead.XXXXXX\"); cat \"$w/after.manifest\" > \"$t\"; sync \"$t\"; mv -fT \"$t\" \"$f\"; sync \"$d\"; rm -rf \"$w\"\nfi",
-        format!(
-            "end=$((SECONDS + {RESTART})); until live; do [ $SECONDS -lt $end ] || unverified \"the API server does not run with {list} mounted after {RESTART} s: see journalctl -u kubelet\"; sleep 1; done"
-        ),
-    )
+    Procedure::script(include_str!("scripts/mount.sh"))
+        .after(LISTENS)
+        .after(encryption::MOUNTED)
+        .after(ADMIN)
+        .list("folders", folders)
+        .list("sockets", sockets)
+        .var("manifest", MANIFEST)
+        .var("between", AFTER)
+        .var("restart", RESTART.to_string())
 }
 
 async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
     let what = format!("{}: kubeadm join", host.name());
     let first = hosts.get(spec.first.as_str()).ok_or_else(|| Error::NoHost(spec.first.to_string()))?.as_ref();
-    let ca = ask(first, &what, Command::read_script(format!("set -o pipefail; {CA_HASH}"))).await?;
+    let ca = ask(first, &what, Command::read_script(include_str!("scripts/ca-hash.sh"))).await?;
     if ca.len() != 64 || !ca.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Error::Answer { host: first.name().to_owned(), what: "the hash of the cluster's CA was not understood".into() });
     }
     let text =
         config::join(spec, node, address, &ca, &[]).map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
     put::write(&[spec.record()], host).await.map_err(failed(what.clone()))?;
-    // A token that a run which was cut off has left goes first.
-    let create = Command::write_script(format!(
-        "set -euo pipefail; d='kubestead join {node}'\n\
-         for t in $(kubeadm token list | awk -v d=\" $d \" 'index($0 \" \", d) {{ print substr($1, 1, 6) }}'); do kubeadm token delete \"$t\" > /dev/null; done\n\
-         kubeadm token create --ttl 15m --description \"$d\""
-    ));
+    let create = Command::write_script(include_str!("scripts/token.sh")).var("description", format!("kubestead join {node}"));
     let token = ask(first, &what, create).await?;
     let Some((id, _)) = token.split_once('.').filter(|_| token.len() == 23 && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
     else {
@@ -204,9 +161,6 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     joined.map_err(failed(what))
 }
 
-const CA_HASH: &str =
-    "openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1";
-
 async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Error> {
     let output = host.run(&command).await.map_err(|e: HostError| failed(what.to_owned())(e.into()))?;
     if output.success() {
@@ -217,35 +171,19 @@ async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Er
 }
 
 fn join_procedure(ca: &str) -> Procedure {
-    with_leftovers(Procedure::script(include_str!("scripts/join.sh"))).var("begun", BEGUN).var("config", CONFIG).var("ca", ca)
+    Procedure::script(include_str!("scripts/join.sh")).after(LEFTOVERS).var("begun", BEGUN).var("config", CONFIG).var("ca", ca)
 }
 
-/// Takes a node out of its cluster. Everything that is mounted below the folders that kubeadm empties is unmounted first, without
-/// force: what does not unmount stops the reset before anything is deleted. The node's volumes, software and keys stay.
 fn reset(spec: &ClusterSpec) -> Procedure {
-    let flannel = "ip link delete flannel.1; ip link delete cni0; rm -f /etc/cni/net.d/10-flannel.conflist /run/flannel/subnet.env";
-    let tables = "for t in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6'; do nft delete table $t; done";
-    Procedure::new(
-        format!(
-            "[ -e {RECORD} ] || {{ [ ! -e /etc/kubernetes/kubelet.conf ] && already; refuse 'it is a node of a cluster that kubestead did not make'; }}\n\
-             [ \"$(cat {RECORD})\" = {} ] || refuse \"it belongs to the cluster $(cat {RECORD})\"",
-            spec.name
-        ),
-        format!(
-            "systemctl stop kubelet\n\
-             if systemctl is-active -q containerd; then /usr/local/lib/kubestead/stop-pods; fi\n\
-             below() {{ findmnt -rn -o TARGET | {{ grep -E '^/(var/lib/kubelet|var/lib/etcd|etc/kubernetes)/' || true; }} | sort -r; }}\n\
-             below | while IFS= read -r m; do umount \"$(printf %b \"$m\")\" || true; done\n\
-             left=$(below); [ -z \"$left\" ] || refuse \"still mounted, and kubeadm would delete what it holds: $left\"\n\
-             kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock > /dev/null\n\
-             rm -f {ENCRYPTION} /etc/kubernetes/enc/unloaded /etc/kubernetes/adm/adm.yaml\n\
-             ({flannel}; {tables}) > /dev/null 2>&1 || true\n\
-             rm -f {BEGUN}; rm {RECORD}; sync /etc/kubestead"
-        ),
-        "[ ! -e /etc/kubernetes/kubelet.conf ] || unverified 'its credentials are still there'",
-    )
+    Procedure::script(include_str!("scripts/reset.sh"))
+        .var("name", spec.name.as_str())
+        .var("record", RECORD)
+        .var("begun", BEGUN)
+        .var("encryption", ENCRYPTION)
 }
 
+#[cfg(test)]
+mod scripts;
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -256,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    fn spec() -> ClusterSpec {
+    pub(super) fn spec() -> ClusterSpec {
         ClusterSpec {
             name: Name::new("home").unwrap(),
             version: "1.37.1".into(),

@@ -15,6 +15,8 @@ use crate::cluster::plain_version;
 
 /// Prints what an earlier cluster left.
 pub(super) const LEFTOVERS: &str = include_str!("scripts/leftovers.sh");
+/// What listens on ports of Kubernetes.
+const PORTS: &str = "sport = :6443 or sport = :2379 or sport = :2380 or sport = :10250 or sport = :10257 or sport = :10259";
 /// So many paths of them are kept.
 const MOST: usize = 100;
 
@@ -62,23 +64,13 @@ pub enum State {
 /// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_paths`](super::ClusterSpec::own_paths).
 pub fn sections() -> Vec<Section> {
     vec![
-        Section::new("kubeadm/record", format!("cat {RECORD} 2>/dev/null; true")),
-        Section::new(
-            "kubeadm/state",
-            format!(
-                "if [ -e {BEGUN} ]; then echo begun; elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then echo control-plane; \
-                 elif [ -e /etc/kubernetes/kubelet.conf ]; then echo worker; else echo fresh; fi\n\
-                 [ -s {ENCRYPTION} ] && echo encrypted || echo plain\nsystemctl is-active kubelet; true"
-            ),
-        ),
-        Section::new("kubeadm/ca", "[ ! -s /etc/kubernetes/pki/ca.crt ] || openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt"),
+        Section::file("kubeadm/record", RECORD),
+        Section::script("kubeadm/state", include_str!("scripts/probe-state.sh")).var("begun", BEGUN).var("encryption", ENCRYPTION),
+        Section::script("kubeadm/ca", include_str!("scripts/probe-ca.sh")),
         Section::script("kubeadm/versions", include_str!("scripts/versions.sh")),
-        Section::script("kubeadm/leftovers", &format!("{LEFTOVERS}leftovers\n")),
+        Section::script("kubeadm/leftovers", include_str!("scripts/probe-leftovers.sh")).after(LEFTOVERS),
         Section::script("kubeadm/certificates", include_str!("scripts/certificates.sh")),
-        Section::new(
-            "kubeadm/ports",
-            "ss -Hltn 'sport = :6443 or sport = :2379 or sport = :2380 or sport = :10250 or sport = :10257 or sport = :10259'",
-        ),
+        Section::program("kubeadm/ports", ["ss", "-Hltn", PORTS]),
     ]
 }
 
@@ -112,7 +104,7 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
 }
 
 /// The sha256 of a public key as kubeadm pins it: of what stands in the PEM block (RFC 7468, section 13).
-fn spki(pem: &str) -> Option<String> {
+pub(super) fn spki(pem: &str) -> Option<String> {
     let body = pem.trim().strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
     let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
     Some(digest(der))

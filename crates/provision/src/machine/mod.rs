@@ -37,11 +37,11 @@ pub struct Machine {
 /// The sections of the probe.
 pub fn sections() -> Vec<Section> {
     vec![
-        Section::new("machine/system", "head -c 16384 /etc/os-release 2>/dev/null || head -c 16384 /usr/lib/os-release 2>/dev/null; true"),
-        Section::script("machine/missing", "for p in \"${programs[@]}\"; do command -v \"$p\" > /dev/null || echo \"$p\"; done; true")
+        Section::script("machine/system", include_str!("scripts/probe-system.sh")),
+        Section::script("machine/missing", include_str!("scripts/probe-missing.sh"))
             .list("programs", NEEDS.iter().map(|need| need.program)),
-        Section::new("machine/clock", "printf '%(%s)T\\n' -1"),
-        Section::new("machine/free", "df --output=avail -B1 / | tail -n 1"),
+        Section::program("machine/clock", ["printf", "%(%s)T\\n", "-1"]),
+        Section::script("machine/free", include_str!("scripts/probe-free.sh")),
     ]
 }
 

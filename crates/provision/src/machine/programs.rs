@@ -58,6 +58,7 @@ pub(super) const NEEDS: &[Need] = &[
     of("grep", "grep"),
     of("head", "coreutils"),
     of("id", "coreutils"),
+    of("ip", "iproute2"),
     of("ln", "coreutils"),
     of("ls", "coreutils"),
     of("lsblk", "util-linux"),
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     /// What kubestead installs itself.
-    const OURS: [&str; 5] = ["containerd", "ctr", "etcdctl", "kubeadm", "kubectl"];
+    const OURS: [&str; 7] = ["/usr/local/lib/kubestead/stop-pods", "containerd", "ctr", "etcdctl", "etcdutl", "kubeadm", "kubectl"];
 
     fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {

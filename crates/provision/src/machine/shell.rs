@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const BUILTINS: [&str; 34] = [
+const BUILTINS: [&str; 35] = [
     ".",
     ":",
     "[",
@@ -19,6 +19,7 @@ const BUILTINS: [&str; 34] = [
     "exit",
     "export",
     "false",
+    "kill",
     "local",
     "mapfile",
     "printf",

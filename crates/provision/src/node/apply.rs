@@ -30,9 +30,7 @@ pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureEr
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files } => containerd(files).run(host).await,
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
-        Action::Kubelet { files } => {
-            write_files(files, "systemctl -q enable --no-reload kubelet kubestead-pods\nsystemctl daemon-reload", host).await
-        }
+        Action::Kubelet { files } => write_files(files, include_str!("scripts/load-kubelet.sh"), host).await,
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use kubestead_core::command::quote;
 use kubestead_core::fact::Gap;
 use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
@@ -104,17 +103,10 @@ impl AptFacts {
 
 /// The sections of the probe.
 pub(super) fn sections(wanted: &Packages) -> Vec<Section> {
-    let format = "${Package} ${db:Status-Status} ${db:Status-Want} ${Version}\\n";
-    let rivals = format!(
-        "shopt -s nullglob; set -- /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; \
-         [ ! -e /etc/apt/sources.list ] || set -- \"$@\" /etc/apt/sources.list\n\
-         [ $# = 0 ] || awk -v uri={} '$0 !~ /^[ \\t]*#/ && index($0, uri) {{ print FILENAME }}' \"$@\" | sort -u | grep -vxF {SOURCES}; true",
-        quote(&wanted.address())
-    );
     vec![
-        Section::new("node/packages", format!("dpkg-query -W -f '{format}' {} 2>/dev/null; true", NAMES.join(" "))),
-        Section::new("node/rivals", rivals),
-        Section::new("node/hiding", format!("ls -d {} 2>/dev/null; true", HIDING.join(" "))),
+        Section::script("node/packages", include_str!("scripts/probe-packages.sh")).list("names", NAMES),
+        Section::script("node/rivals", include_str!("scripts/probe-rivals.sh")).var("uri", wanted.address()).var("own", SOURCES),
+        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING),
     ]
 }
 
@@ -277,6 +269,47 @@ mod tests {
         let (status, said) = install_on(root.path(), "kubelet installed hold 1.36.2-1.1\n", fresh);
         assert!(status == Some(90) && said.contains("kubelet 1.36.2-1.1") && asked(root.path()).is_empty(), "{said}");
     }
+
+    /// The real sections over a folder.
+    #[test]
+    fn the_look_finds_packages_rivals_and_what_hides() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let place = root.path().display().to_string();
+        let look = || {
+            let script = kubestead_core::probe::command(&sections(&wanted()), "n1").script().into_owned();
+            let script = ["/etc/apt", "/etc/systemd", "/usr/local/bin"]
+                .iter()
+                .fold(script, |script, path| script.replace(path, &format!("{place}{path}")));
+            let out = std::process::Command::new("bash").args(["-c", &format!("PATH={place}/bin:$PATH\n{script}")]).output().unwrap();
+            kubestead_core::probe::parse(&out.stdout, "n1").unwrap()
+        };
+        // dpkg-query ends with 1 when it does not know one of them.
+        write(
+            "bin/dpkg-query",
+            "#!/bin/bash\n[ \"${*: -3}\" = 'kubeadm kubelet kubectl' ] && echo 'kubelet installed hold 1.37.1-1.1'\nexit 1\n",
+        );
+        let found = read(&look()).unwrap();
+        assert!(found.packages["kubelet"].held && found.rivals.is_empty() && found.hiding.is_empty(), "{found:?}");
+        let line = "deb https://pkgs.k8s.io/core:/stable:/v1.37/deb/ /\n";
+        write("etc/apt/sources.list", line);
+        for (name, text) in [("a.list", format!("  # {line}")), ("it's b.sources", line.into()), ("c.list", line.replace("37", "36"))] {
+            write(&format!("etc/apt/sources.list.d/{name}"), &text);
+        }
+        write(SOURCES.trim_start_matches('/'), line);
+        write("usr/local/bin/kubelet", "");
+        let answers = look();
+        let told = |section: &str| answers.text(section).unwrap().replace(&place, "");
+        assert_eq!(told("node/rivals"), "/etc/apt/sources.list\n/etc/apt/sources.list.d/it's b.sources\n");
+        assert_eq!(told("node/hiding"), "/usr/local/bin/kubelet\n");
+    }
+
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
         let script = install("1.37.1", &wanted().address()).command().script().into_owned();

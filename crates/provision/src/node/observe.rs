@@ -50,17 +50,17 @@ pub struct NodeFacts {
 /// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_files`](super::own_files) and
 /// [`places`].
 pub fn sections(spec: &NodeSpec) -> Vec<Section> {
-    let settings = SYSCTLS.map(|s| s.replace('.', "/")).join(" ");
+    let exists = |name: &str, path: &str| Section::script(name, include_str!("scripts/probe-exists.sh")).var("path", path);
     let mut all = vec![
-        Section::new("node/hostname", "cat /proc/sys/kernel/hostname"),
-        Section::new("node/cgroup", "stat -fc %T /sys/fs/cgroup"),
+        Section::program("node/hostname", ["cat", "/proc/sys/kernel/hostname"]),
+        Section::program("node/cgroup", ["stat", "-fc", "%T", "/sys/fs/cgroup"]),
         swap::section(),
-        Section::new("node/kernel", format!("grep -qw overlay /proc/filesystems || echo 0; cd /proc/sys && cat {settings} 2>&1; true")),
+        Section::script("node/kernel", include_str!("scripts/probe-kernel.sh")).list("settings", SYSCTLS.map(|s| s.replace('.', "/"))),
         Section::script("node/installed", include_str!("scripts/programs.sh")).var("installed", INSTALLED).list("paths", places(spec)),
         version::section(spec),
-        Section::new("node/member", "[ ! -e /etc/kubernetes/kubelet.conf ] || echo yes"),
-        Section::new("node/containerd", "systemctl show -p ActiveState -p UnitFileState containerd kubelet"),
-        Section::new("node/images", "[ ! -S /run/containerd/containerd.sock ] || ctr -n k8s.io images ls -q 2>/dev/null; true"),
+        exists("node/member", "/etc/kubernetes/kubelet.conf"),
+        Section::program("node/containerd", ["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "containerd", "kubelet"]),
+        Section::script("node/images", include_str!("scripts/probe-images.sh")),
     ];
     if let Some(packages) = &spec.packages {
         all.extend(apt::sections(packages));
@@ -145,6 +145,29 @@ mod tests {
         assert_eq!(installed, BTreeMap::from([("/usr/local/bin/a".to_owned(), "aa".to_owned())]));
         assert_eq!(strange, BTreeMap::from([("/usr/local/bin/b".to_owned(), "cc".to_owned())]));
         assert!(programs("aa 3 100 /a\n@@\n").is_err(), "cut");
+    }
+
+    /// The real sections, on the machine of this test.
+    #[test]
+    fn the_sections_look_at_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["node/hostname", "node/cgroup", "node/kernel", "node/member", "node/images"];
+        let sections: Vec<Section> = sections(&spec()).into_iter().filter(|s| names.contains(&s.name.as_str())).collect();
+        assert_eq!(sections.len(), names.len());
+        let look = || {
+            let script = kubestead_core::probe::command(&sections, "n1").script().into_owned();
+            let script = script.replace("/etc/kubernetes/kubelet.conf", folder.path().join("member").to_str().unwrap());
+            let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+            kubestead_core::probe::parse(&out.stdout, "n1").unwrap()
+        };
+        let answers = look();
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(hostname(answers.text("node/hostname").unwrap()).unwrap(), name.trim());
+        let kernel = answers.text("node/kernel").unwrap();
+        assert!(kernel.lines().count() >= SYSCTLS.len(), "{kernel}");
+        assert!(answers.text("node/member").unwrap().is_empty());
+        std::fs::write(folder.path().join("member"), "").unwrap();
+        assert_eq!(look().text("node/member").unwrap(), "yes\n");
     }
 
     #[test]

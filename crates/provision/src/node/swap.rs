@@ -61,7 +61,7 @@ impl std::fmt::Display for Swap {
 
 /// The section of the probe.
 pub(super) fn section() -> Section {
-    Section::script("node/swap", &format!("{SOURCES}swap_sources"))
+    Section::script("node/swap", include_str!("scripts/probe-swap.sh")).after(SOURCES)
 }
 
 /// Reads its answer.
@@ -104,9 +104,7 @@ pub(super) fn masks(swap: &[Swap]) -> Vec<String> {
 
 /// Turns swap off, now and at boot; lines of fstab stay there as comments.
 pub(super) fn off(units: &[String]) -> Procedure {
-    let mut procedure = put::with_manifest(include_str!("scripts/swap-off.sh")).list("units", units);
-    procedure.guard = format!("{SOURCES}{}", procedure.guard);
-    procedure
+    put::with_manifest(include_str!("scripts/swap-off.sh")).list("units", units).after(SOURCES)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl SshHost {
     /// or 45 s after the network did. `None` if another writer has it; one that was killed just now is waited for, as its machine may need a
     /// moment to notice. Once the lock is lost, this host refuses writes.
     pub async fn lease(&self) -> Result<Option<Lease>, HostError> {
-        let command = Command::write_script(format!("silence={SILENCE}\n{SCRIPT}")).stdin(Stdin::Files(Vec::new())).limit_seconds(0);
+        let command = Command::write_script(SCRIPT).var("silence", SILENCE.to_string()).stdin(Stdin::Files(Vec::new())).limit_seconds(0);
         // It is there for good, so it does not count among the commands whose end others wait for.
         let (_, mut child, _) = self.take_channel(&frame::line(command.limits)).await?;
         let (Some(mut pipe), Some(mut out), Some(mut err)) = (child.stdin().take(), child.stdout().take(), child.stderr().take()) else {

@@ -1,7 +1,9 @@
+use kubestead_core::secret::Secret;
 use kubestead_core::size::Bytes;
 
 use super::*;
 use crate::sandbox::Sandbox;
+use crate::spec::PoolRoot;
 
 fn volume() -> Volume {
     let name = |n: &str| Name::new(n).unwrap();
@@ -18,7 +20,8 @@ fn volume() -> Volume {
 
 #[test]
 fn a_recovery_key_is_on_standard_input_and_nowhere_else() {
-    let command = format(&volume(), false, Secret::new(b"hunter2hunter2hunter2hunter2hunter2".to_vec())).command();
+    let recovery = Stdin::Secret(Secret::new(b"hunter2hunter2hunter2hunter2hunter2".to_vec()));
+    let command = format(&volume(), false).stdin(recovery).command();
     assert!(!command.render().contains("hunter2"));
     assert!(command.stdin.bytes().starts_with(b"hunter2"));
 }
@@ -37,13 +40,41 @@ fn every_script_is_one_that_bash_can_read() {
         Action::Wipe { volume: volume.clone() },
     ];
     let mut commands: Vec<_> = actions.iter().map(|a| procedure(a).command()).collect();
-    commands.push(format(&volume, true, Secret::new(vec![b'x'; 40])).command());
-    commands.push(written(&unit::units(&volume), &tabs(std::slice::from_ref(&volume))).command());
-    commands.push(written(&[], &tabs(&[])).command());
+    commands.push(format(&volume, true).command());
+    commands.push(boot(&unit::units(&volume), std::slice::from_ref(&volume)).command());
+    commands.push(boot(&[], &[]).command());
     for command in commands {
         let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&*command.script()).status().unwrap();
         assert!(status.success(), "{}", command.script());
     }
+}
+
+#[test]
+fn a_share_is_made_once_and_one_that_is_there_is_never_replaced() {
+    let sandbox = Sandbox::new();
+    let place = "etc/kubestead/share.d/data";
+    assert_eq!(sandbox.run(&share(&volume())).0, Some(0));
+    let first = std::fs::read(sandbox.path(place)).unwrap();
+    assert_eq!((first.len(), sandbox.run(&share(&volume())).0), (64, Some(91)));
+    assert_eq!(std::fs::read(sandbox.path(place)).unwrap(), first);
+    std::fs::remove_file(sandbox.path(place)).unwrap();
+    sandbox.put(place, "cut off");
+    let (status, said) = sandbox.run(&share(&volume()));
+    assert!(status == Some(90) && said.contains("/etc/kubestead/share.d/data is there and is not 64 bytes"), "{said}");
+    assert_eq!(sandbox.read(place), "cut off");
+}
+
+#[test]
+fn folders_are_made_below_what_is_mounted_and_nowhere_else() {
+    let sandbox = Sandbox::new();
+    let folder = |name: &str| sandbox.path(&format!("pool/{name}")).to_str().unwrap().to_owned();
+    let root = PoolRoot { path: folder(""), directories: vec![folder("a"), folder("it's b")] };
+    let action = Action::Directories { root };
+    let (status, said) = sandbox.run(&procedure(&action));
+    assert!(status == Some(90) && said.contains("is not mounted") && !sandbox.path("pool").exists(), "{said}");
+    sandbox.program("findmnt", "true");
+    assert_eq!(sandbox.run(&procedure(&action)).0, Some(0));
+    assert!(sandbox.path("pool/a").is_dir() && sandbox.path("pool/it's b").is_dir());
 }
 
 /// The real script on files of a folder, without systemd.
@@ -58,7 +89,7 @@ fn what_the_boot_needs_is_written_whole_and_lines_of_others_stay() {
     let volume = volume();
     std::fs::write(dir.path().join("etc/fstab"), "# theirs\n\n/dev/vda / ext4 defaults 0 1\n/dev/mapper/luks-data /old ext4 nofail 0 2\n")
         .unwrap();
-    let command = written(&unit::units(&volume), &tabs(std::slice::from_ref(&volume))).command();
+    let command = boot(&unit::units(&volume), std::slice::from_ref(&volume)).command();
     let script = command
         .script()
         .replace("/etc/", &format!("{root}/etc/"))
@@ -124,7 +155,7 @@ fn a_wipe_looks_at_tag_and_token_before_it_does_anything_and_removes_the_lv_last
 
 #[test]
 fn only_a_tagged_volume_is_formatted() {
-    for text in [format(&volume(), false, Secret::new(vec![])).command().script(), mkfs(&volume()).command().script()] {
+    for text in [format(&volume(), false).command().script(), mkfs(&volume()).command().script()] {
         assert!(text.contains("kubestead:new"));
     }
     assert!(!mkfs(&volume()).act.contains("luksFormat"));
@@ -268,7 +299,7 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
     let not_mounted = |sandbox: &Sandbox| sandbox.program("findmnt", "exit 1");
     let all = [
         ("create", create(&larger, true, false), true),
-        ("format", format(&volume(), false, recovery()), true),
+        ("format", format(&volume(), false).stdin(Stdin::Secret(recovery())), true),
         ("mkfs", mkfs(&volume()), true),
         ("grow", grow(&volume()), false),
         ("mount", mount(&volume()), true),
@@ -339,7 +370,7 @@ fn a_recovery_key_that_was_cut_off_never_enters_a_slot() {
         // Even if it comes to the machine, the script takes none of another length.
         if bad.trim_end().len() != key::LENGTH {
             let sandbox = mapped("kubestead:new,kubestead:volume", "253:1");
-            let (status, said) = sandbox.run(&format(&volume(), false, secret(bad)));
+            let (status, said) = sandbox.run(&format(&volume(), false).stdin(Stdin::Secret(secret(bad))));
             assert!(status == Some(90) && said.contains("characters instead of 64: it was cut off"), "{status:?} {said}");
             assert!(sandbox.calls("cryptsetup").is_empty());
         }
@@ -357,7 +388,7 @@ fn a_header_is_made_anew_only_where_ours_does_not_load_and_our_tag_is_on_the_lv(
         sandbox.program("cryptsetup", &format!("case $1 in luksDump) echo '{header}' ;; luksFormat) cat > /dev/null; exit 7 ;; esac"));
         sandbox.program("wipefs", "true");
         sandbox.program("fetch", "printf %0128d 7");
-        let procedure = format(&volume(), true, recovery()).var("fetch", "fetch");
+        let procedure = format(&volume(), true).stdin(Stdin::Secret(recovery())).var("fetch", "fetch");
         let (status, said) = sandbox.run(&procedure);
         (status, said, sandbox.calls("lvchange"), sandbox.read("etc/crypttab"))
     };

@@ -14,9 +14,7 @@ use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 const DRIVER: &str = "kubestead-secret";
-const HOOK: &str = "#!/bin/sh\n# Refuses secrets in plain text; written by `kubestead secret init`.\n\
-    command -v kubestead > /dev/null || { echo 'kubestead is not in PATH, so nobody looked for plain secrets in this commit' >&2; exit 1; }\n\
-    exec kubestead secret check --staged\n";
+const HOOK: &str = include_str!("scripts/pre-commit.sh");
 
 pub(crate) fn run(dir: &Path, others: &[String], no_git: bool) -> Result<Exit, Failure> {
     let others = others.iter().map(|text| recipient(text)).collect::<Result<Vec<_>, _>>()?;

@@ -5,11 +5,11 @@
 umask 077
 mkdir -p /run/kubestead
 t=$(mktemp -d /run/kubestead/doctor.XXXXXX) || exit 70
+# At the end of the section.
 leave() {
     ssh -S "$t/login" -O exit "$user@$address" > /dev/null 2>&1 < /dev/null
     rm -rf "$t"
 }
-trap leave EXIT
 to=(-F "$config" -o ConnectTimeout=5 -p "$port" "$user@$address")
 # tell WHAT STATUS BYTES: with the last that ssh said.
 tell() {

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # kubeadm init, with its configuration on standard input. kubeadm syncs nothing: what it wrote goes to the disk before the mark goes, or a power cut
-# leaves empty files that look done. `leftovers` stands ahead of this text.
+# leaves empty files that look done. listens.sh and leftovers.sh stand ahead.
 # guard
+answering
 [ -s "$encryption" ] || refuse "$encryption is not there"
 ignored=()
 if [ -e "$begun" ]; then

@@ -1,0 +1,216 @@
+//! The real scripts over a folder that stands for a machine, with programs that write down how they were called.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command as Process, Stdio};
+
+use kubestead_core::command::Command;
+
+use super::*;
+
+/// Paths that scripts use, which stand below the folder.
+const PLACES: [&str; 7] =
+    ["/etc/kubernetes", "/etc/kubestead", "/etc/cni", "/run/kubestead", "/run/flannel", "/usr/local/lib/kubestead", "/proc/"];
+
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let machine = Self(tempfile::tempdir().unwrap());
+        machine.put("run/none", "");
+        for (name, body) in programs {
+            machine.program(name, body);
+        }
+        machine
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.0.path().join(path.trim_start_matches('/'))
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        std::fs::write(self.path(path), text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    /// A program; `$T` is the folder.
+    fn program(&self, name: &str, body: &str) {
+        let (path, root) = (format!("bin/{name}"), self.0.path().display());
+        self.put(&path, &format!("#!/bin/bash\nT={root}\nprintf '%s\\n' \"{name} $*\" >> $T/calls\n{body}\n"));
+        std::fs::set_permissions(self.path(&path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Status, what it printed, what it said.
+    fn run(&self, command: &Command, stdin: &str) -> (i32, String, String) {
+        let root = self.0.path().to_str().unwrap();
+        let script = PLACES.iter().fold(command.script().into_owned(), |script, place| script.replace(place, &format!("{root}{place}")));
+        let script =
+            format!("PATH={root}/bin:$PATH\n{}", script.replace(" PATH=/usr/local/sbin", &format!(" PATH={root}/bin:/usr/local/sbin")));
+        let piped = Stdio::piped;
+        let mut child = Process::new("bash").args(["-c", &script]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let out = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(root, "");
+        (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+    }
+}
+
+fn spec() -> ClusterSpec {
+    super::tests::spec()
+}
+
+#[test]
+fn a_reset_takes_its_own_node_out_and_stops_before_what_stays_mounted() {
+    let machine = Machine::new(&[
+        ("systemctl", ""),
+        ("stop-pods", ""),
+        ("findmnt", "cat $T/mounts"),
+        ("umount", "[ ! -e $T/busy ] && grep -vxF -- \"$1\" $T/mounts > $T/left; [ ! -e $T/busy ] && mv $T/left $T/mounts"),
+        ("kubeadm", "[ \"$1\" != reset ] || rm -f $T/etc/kubernetes/kubelet.conf"),
+        ("ip", "exit 1"),
+        ("nft", "exit 1"),
+    ]);
+    let stop = machine.path("usr/local/lib/kubestead");
+    std::fs::create_dir_all(&stop).unwrap();
+    std::os::unix::fs::symlink(machine.path("bin/stop-pods"), stop.join("stop-pods")).unwrap();
+    let run = || machine.run(&reset(&spec()).command(), "");
+    assert_eq!(run().0, 91, "no node");
+    machine.put("etc/kubernetes/kubelet.conf", "x");
+    let (status, _, said) = run();
+    assert!(status == 90 && said.contains("that kubestead did not make"), "{said}");
+    machine.put(RECORD, "other\n");
+    let (status, _, said) = run();
+    assert!(status == 90 && said.contains("it belongs to the cluster other"), "{said}");
+    assert_eq!(machine.read("calls"), "", "nothing was touched");
+    machine.put(RECORD, "home\n");
+    machine.put(ENCRYPTION, "key");
+    machine.put("mounts", "/\n/var/lib/kubelet/pods/a\n/var/lib/kubelet/pods/a/b\n/var/lib/kubelet\n/data\n");
+    machine.put("busy", "");
+    let (status, _, said) = run();
+    assert!(status == 90 && said.contains("still mounted") && said.contains("/var/lib/kubelet/pods/a/b"), "{said}");
+    assert!(!machine.read("calls").contains("kubeadm") && machine.read(RECORD) == "home\n" && machine.read(ENCRYPTION) == "key");
+    std::fs::remove_file(machine.path("busy")).unwrap();
+    std::fs::remove_file(machine.path("calls")).unwrap();
+    let (status, _, said) = run();
+    assert_eq!(status, 0, "{said}");
+    let calls = machine.read("calls");
+    let umounts: Vec<&str> = calls.lines().filter_map(|call| call.strip_prefix("umount ")).collect();
+    assert_eq!(umounts, ["/var/lib/kubelet/pods/a/b", "/var/lib/kubelet/pods/a"], "the deepest first, and the volume stays");
+    for call in
+        ["systemctl stop kubelet", "stop-pods ", "kubeadm reset --force", "ip link delete cni0", "nft delete table ip6 flannel-ipv6"]
+    {
+        assert!(calls.contains(call), "{call}: {calls}");
+    }
+    assert!(!machine.path(ENCRYPTION).exists() && !machine.path(RECORD).exists());
+    assert_eq!(run().0, 91, "a second one does nothing");
+}
+
+/// kubeadm as far as the script needs it: what it makes of a description is the description.
+const KUBEADM: &str =
+    "config=; for ((i = 1; i <= $#; i++)); do case ${!i} in --config | --old-config) n=$((i + 1)); config=${!n} ;; esac; done
+case \"$*\" in
+*--dry-run*) mkdir -p $KUBEADM_INIT_DRYRUN_DIR/etc; [ -e $T/mute ] || cp $config $KUBEADM_INIT_DRYRUN_DIR/etc/kube-apiserver.yaml ;;
+*migrate*) printf 'kind: InitConfiguration\\n---\\nkind: ClusterConfiguration\\n%s\\n' \"$(cat $config)\" > \"${!#}\" ;;
+*upload-config*) printf 'kind: ClusterConfiguration\\n%s\\n' \"$(cat $config)\" > $T/record ;;
+esac";
+
+#[test]
+fn an_api_server_gets_its_mounts_only_if_it_runs_as_kubeadm_makes_it() {
+    let machine = Machine::new(&[
+        ("kubeadm", KUBEADM),
+        ("kubectl", "cat $T/record"),
+        ("ss", "echo 'LISTEN 0 4096 *:6443 *:* users:((\"kube-apiserver\",pid=7,fd=3))'"),
+        ("curl", "printf ok"),
+    ]);
+    machine.put("etc/kubernetes/admin.conf", "");
+    machine.put("proc/7/mountinfo", "1 2 0:1 / /run/new rw - tmpfs tmpfs rw\n");
+    let (before, after) = ("kind: A\n", "kind: A\n- mountPath: /run/new\n");
+    let stdin = format!("{before}{AFTER}\n{after}");
+    let run = |folder: &str| machine.run(&mount(&[folder.to_owned()], &BTreeSet::new()).var("restart", "0").command(), &stdin);
+    let manifest = || machine.read(MANIFEST);
+    // As kubeadm printed them: what stands around the line between them is not theirs.
+    let (before, after) = (format!("{before}\n"), format!("\n{after}"));
+    machine.put("record", &format!("kind: ClusterConfiguration\n{}\n", before.trim_end()));
+    // Somebody's own line in the manifest.
+    machine.put(MANIFEST, &format!("{before}# mine\n"));
+    let (status, _, said) = run("/run/new");
+    assert!(
+        status == 90 && said.contains("is not what kubeadm makes for this cluster: # mine") && said.contains("of /run/new, and"),
+        "{said}"
+    );
+    assert!(manifest().contains("# mine") && !machine.read("calls").contains("upload-config"));
+    machine.put(MANIFEST, &before);
+    // Another record in the cluster.
+    let record = machine.read("record");
+    machine.put("record", "kind: ClusterConfiguration\nother\n");
+    let (status, _, said) = run("/run/new");
+    assert!(status == 90 && said.contains("is not that of this cluster: other"), "{said}");
+    machine.put("record", &record);
+    // kubeadm that makes nothing.
+    machine.put("mute", "");
+    let (status, _, said) = run("/run/new");
+    assert!(status == 90 && said.contains("kubeadm did not describe"), "{said}");
+    std::fs::remove_file(machine.path("mute")).unwrap();
+    assert_eq!(manifest(), before);
+    let (status, _, said) = run("/run/new");
+    assert_eq!((status, manifest()), (0, after.clone()), "{said}");
+    assert!(machine.read("record").contains("mountPath") && !machine.path("run/kubestead-mount").exists());
+    assert_eq!(run("/run/new").0, 91);
+    // A run that was cut off after the record: it is taken up.
+    machine.put(MANIFEST, &before);
+    let (status, _, said) = run("/run/new");
+    assert_eq!((status, manifest()), (0, after), "{said}");
+    // One that does not come up with them.
+    machine.put("proc/7/mountinfo", "");
+    let (status, _, said) = run("/run/new");
+    assert!(status == 92 && said.contains("does not run with /run/new mounted after 0 s"), "{status} {said}");
+}
+
+#[test]
+fn a_token_is_new_and_only_the_nodes_own_old_ones_go() {
+    let machine = Machine::new(&[("kubeadm", "case \"$2\" in list) cat $T/tokens ;; create) echo abcdef.0123456789abcdef ;; esac")]);
+    let token =
+        |id: &str, words: &str| format!("{id}.0123456789abcdef   14m   2026-01-01T00:00:00Z   signing   {words}   system:bootstrappers\n");
+    let tokens = [token("aaaaaa", "kubestead join kube1"), token("bbbbbb", "kubestead join kube10"), token("cccccc", "<none>")];
+    machine.put("tokens", &tokens.concat());
+    let command = Command::write_script(include_str!("../scripts/token.sh")).var("description", "kubestead join kube1");
+    let (status, printed, said) = machine.run(&command, "");
+    assert_eq!((status, printed.as_str()), (0, "abcdef.0123456789abcdef\n"), "{said}");
+    let calls = machine.read("calls");
+    assert_eq!(
+        calls,
+        "kubeadm token list\nkubeadm token delete aaaaaa\nkubeadm token create --ttl 15m --description kubestead join kube1\n"
+    );
+    let machine = Machine::new(&[("kubeadm", "exit 1")]);
+    assert_ne!(machine.run(&command, "").0, 0);
+}
+
+#[test]
+fn the_hash_of_the_authority_is_that_of_its_public_key() {
+    let command = Command::read_script(include_str!("../scripts/ca-hash.sh"));
+    let machine = Machine::new(&[]);
+    assert_ne!(machine.run(&command, "").0, 0, "there is none");
+    let admin = include_str!("../../../tests/answers/admin.conf");
+    let authority = crate::credentials::Credentials::parse("cp1", "admin.conf", admin).unwrap().authority();
+    let pem = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, authority).unwrap();
+    machine.put("etc/kubernetes/pki/ca.crt", std::str::from_utf8(&pem).unwrap());
+    let (status, printed, said) = machine.run(&command, "");
+    let sections: Vec<_> = super::super::sections().into_iter().filter(|section| section.name == "kubeadm/ca").collect();
+    let probe = kubestead_core::probe::command(&sections, "n1");
+    let answers = kubestead_core::probe::parse(machine.run(&probe, "").1.as_bytes(), "n1").unwrap();
+    let seen = super::super::observe::spki(answers.text("kubeadm/ca").unwrap()).unwrap();
+    assert_eq!((status, printed.trim()), (0, seen.as_str()), "{said}");
+}
+
+#[test]
+fn a_kubelet_that_does_not_start_is_told() {
+    let start = Procedure::script(include_str!("../scripts/start-kubelet.sh")).command();
+    let machine = Machine::new(&[("systemctl", "[ ! -e $T/dead ] || [ \"$1\" = start ]")]);
+    assert_eq!(machine.run(&start, "").0, 0);
+    machine.put("dead", "");
+    assert_eq!(machine.run(&start, "").0, 92);
+}

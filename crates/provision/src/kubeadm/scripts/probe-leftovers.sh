@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+# What an earlier cluster left. After leftovers.sh.
+leftovers

@@ -1,0 +1,13 @@
+# shellcheck shell=bash disable=SC2154
+# How far kubeadm has come, whether the configuration of encryption at rest "encryption" is there, and the state of the kubelet: a line each.
+if [ -e "$begun" ]; then
+  echo begun
+elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
+  echo control-plane
+elif [ -e /etc/kubernetes/kubelet.conf ]; then
+  echo worker
+else
+  echo fresh
+fi
+if [ -s "$encryption" ]; then echo encrypted; else echo plain; fi
+systemctl is-active kubelet || true

@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+# Free bytes of the root file system.
+df --output=avail -B1 / | tail -n 1

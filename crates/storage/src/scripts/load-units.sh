@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+# Has systemd read its units again.
+systemctl daemon-reload

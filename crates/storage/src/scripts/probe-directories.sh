@@ -1,0 +1,3 @@
+# shellcheck shell=bash disable=SC2154
+# The folders in "root", if it is mounted.
+if findmnt -M "$root" > /dev/null; then find "$root" -mindepth 1 -maxdepth 1 -type d || true; fi
