@@ -162,7 +162,7 @@ impl Custody {
     ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
         let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
-        Checked::new(plan, |plan| keyserver::check(seen, &plan.steps)).map_err(Error::Unsound)
+        Checked::new(plan, |plan| keyserver::check(seen, plan.steps.iter().map(|step| (step, &step.action)))).map_err(Error::Unsound)
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.

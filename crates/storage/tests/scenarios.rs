@@ -72,7 +72,7 @@ fn facts() -> StorageFacts {
 /// The plan, which the checker finds sound whatever was seen.
 fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
     let part = kubestead_storage::plan::plan(spec, facts);
-    assert_eq!(kubestead_storage::check::steps(facts, &part.steps), Vec::<String>::new());
+    assert_eq!(kubestead_storage::check::steps(facts, part.steps.iter().map(|s| (s, &s.action))), Vec::<String>::new());
     part
 }
 
@@ -82,7 +82,7 @@ fn the_checker_finds_a_step_that_must_not_run() {
     let seen = |change: &dyn Fn(&mut StorageFacts)| {
         let mut facts = facts();
         change(&mut facts);
-        kubestead_storage::check::steps(&facts, &steps).join("\n")
+        kubestead_storage::check::steps(&facts, steps.iter().map(|s| (s, &s.action))).join("\n")
     };
     let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
     assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
@@ -573,7 +573,7 @@ fn the_checker_lets_nothing_be_made_anew_without_asking() {
     for step in &mut steps {
         step.risk = Risk::Safe;
     }
-    let faults = kubestead_storage::check::steps(&facts, &steps).join("\n");
+    let faults = kubestead_storage::check::steps(&facts, steps.iter().map(|s| (s, &s.action))).join("\n");
     assert!(faults.contains("kube1/vg01/group: it asks nobody, and a volume of the group is mounted at boot: luks-"), "{faults}");
 }
 

@@ -11,16 +11,21 @@ use super::login;
 use super::observe::ServerFacts;
 use super::plan::Action;
 
-/// What of these steps must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`] have none.
-pub fn check<'a>(seen: &BTreeMap<Name, Fact<ServerFacts>>, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
+/// What of these steps, each with its action, must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`]
+/// have none.
+pub fn check<'a, A: 'a>(
+    seen: &BTreeMap<Name, Fact<ServerFacts>>,
+    steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut revoked: BTreeSet<(&Target, &Name)> = BTreeSet::new();
-    for step in steps {
-        if let Action::Revoke { node, .. } = &step.action {
+    let known = Known::of(seen);
+    for (step, action) in steps {
+        if let Action::Revoke { node, .. } = action {
             revoked.insert((&step.target, node));
         }
-        if !matches!(step.action, Action::KeyPair | Action::Client { .. })
-            && let Some(why) = one(seen, step, &revoked)
+        if !matches!(action, Action::KeyPair | Action::Client { .. })
+            && let Some(why) = one(&known, step, action, &revoked)
         {
             found.push(format!("{}: {why}", step.id));
         }
@@ -28,26 +33,46 @@ pub fn check<'a>(seen: &BTreeMap<Name, Fact<ServerFacts>>, steps: impl IntoItera
     found
 }
 
-fn one(seen: &BTreeMap<Name, Fact<ServerFacts>>, step: &Step<Action>, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
+/// The servers that were seen, and by node what their lines say of it: each line is read once, however many steps there are.
+struct Known<'a> {
+    servers: BTreeMap<&'a str, &'a ServerFacts>,
+    lines: BTreeMap<Name, Vec<Entry>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(seen: &'a BTreeMap<Name, Fact<ServerFacts>>) -> Self {
+        let servers: BTreeMap<&str, &ServerFacts> =
+            seen.iter().filter_map(|(server, fact)| Some((server.as_str(), fact.known()?))).collect();
+        let mut lines: BTreeMap<Name, Vec<Entry>> = BTreeMap::new();
+        for entry in servers.values().flat_map(|facts| &facts.lines).map(|text| line::parse(text)) {
+            match &entry {
+                Entry::Enrolled(line) => lines.entry(line.node.clone()).or_default().push(entry),
+                Entry::Revoked { node, .. } => lines.entry(node.clone()).or_default().push(entry),
+                Entry::Foreign => {}
+            }
+        }
+        Self { servers, lines }
+    }
+}
+
+fn one<A>(known: &Known<'_>, step: &Step<A>, action: &Action, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
     let name = step.target.to_string();
-    let Some(facts) = seen.iter().find(|(server, _)| server.as_str() == name).and_then(|(_, fact)| fact.known()) else {
+    let Some(facts) = known.servers.get(name.as_str()) else {
         return Some(format!("{name} was not seen"));
     };
-    let servers = || seen.iter().filter_map(|(server, fact)| Some((server, fact.known()?)));
-    let entries = || servers().flat_map(|(_, facts)| facts.lines.iter().map(|text| line::parse(text)));
-    match &step.action {
+    match action {
         Action::Setup { site, .. } => login::not_ours(site, &facts.account).map(|(reason, _)| reason),
         Action::Enrol { node, key, .. } => {
-            let doubt = entries().any(|entry| match entry {
-                Entry::Enrolled(line) => line.node == *node && key.as_ref() != Some(&line.key),
-                Entry::Revoked { node: named, .. } => named == *node,
+            let doubt = known.lines.get(node).into_iter().flatten().any(|entry| match entry {
+                Entry::Enrolled(line) => key.as_ref() != Some(&line.key),
+                Entry::Revoked { .. } => true,
                 Entry::Foreign => false,
             });
             (doubt && !step.needs_consent()).then(|| format!("{node} is known by another key or was shut out, and nobody is asked"))
         }
         Action::Shares { node, volumes, damaged, .. } => volumes.iter().find_map(|volume| {
             let path = format!("{node}/{volume}");
-            let holder = servers().find(|(_, facts)| facts.shares.contains_key(&path));
+            let holder = known.servers.iter().find(|(_, facts)| facts.shares.contains_key(&path));
             holder.map(|(server, _)| format!("{server} has a share of {path}")).or_else(|| replaced(facts, &path, damaged.get(volume)))
         }),
         Action::Copy { node, shares, damaged, .. } => shares.keys().find_map(|volume| {
@@ -82,7 +107,7 @@ mod tests {
         change(&mut facts);
         let mut step = Step::new(Target::Host(target.to_owned()), "x", "y", action, "");
         step.asks = asks;
-        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), [&step])
+        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), [(&step, &step.action)])
     }
 
     #[test]

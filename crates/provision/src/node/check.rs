@@ -6,15 +6,15 @@ use kubestead_core::put::{Found, Mark, Owned, Standing};
 use super::observe::NodeFacts;
 use super::plan::Action;
 
-/// Why a step must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
-pub fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
+/// Why a step with this action must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
+pub fn step<A>(facts: &NodeFacts, step: &Step<A>, action: &Action) -> Option<String> {
     let adopted = |path: &str| step.after.contains(&StepId::new(&step.target.to_string(), path.trim_start_matches('/'), "adopt"));
     let replaced = |file: &Owned| match facts.files.standing(file) {
         Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours => None,
         Standing::Shipped | Standing::Changed | Standing::Foreign if adopted(&file.path) => None,
         other => Some(format!("{}: {} would be replaced, which is not ours: {other:?}", step.id, file.path)),
     };
-    match &step.action {
+    match action {
         Action::Kernel { files } | Action::Source { files } | Action::Containerd { files } | Action::Kubelet { files } => {
             files.iter().find_map(replaced)
         }
@@ -56,6 +56,10 @@ mod tests {
     use super::super::plan::fixture::spec;
     use super::super::spec::{CONTAINERD_CONFIG, containerd_files, own_files};
     use super::*;
+
+    fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
+        super::step(facts, step, &step.action)
+    }
 
     fn of(action: Action) -> Step<Action> {
         Step::new(Target::Host("kube1".into()), "x", "do", action, "")
