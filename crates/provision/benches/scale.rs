@@ -142,7 +142,7 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts) -> StorageFacts {
     let volume = |v: &Volume| {
         let mut facts: VolumeFacts = renamed(like, &[("kubelet", v.name.as_str())]);
         let inside = |opened: &mut kubestead_storage::facts::Opened, size: u64| {
-            opened.filesystem = v.filesystem.as_str().to_owned();
+            v.filesystem.as_str().clone_into(&mut opened.filesystem);
             let header = size - opened.size;
             opened.size = v.size.0 - header;
             opened.used = opened.size;
