@@ -19,12 +19,13 @@ demo-down: ## Stop the demo's machines and remove their disks
 test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
 
-bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops, plans of many machines against one ssh each
+bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, large clusters
 	cargo build --locked --profile dist -p kubestead-cli
 	bash benches/up.sh "$(SHIPPED)"
 	bash benches/size.sh "$(SHIPPED)"
 	bash benches/secrets.sh "$(SHIPPED)"
 	bash benches/fleet.sh "$(SHIPPED)"
+	bash benches/scale.sh "$(SHIPPED)"
 
 docs: ## The crates' documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace

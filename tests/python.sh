@@ -43,8 +43,11 @@ alone = tmp / "alone.yaml"
 alone.write_text("apiVersion: kubestead/v1\nkind: Cluster\nname: a\nnodes:\n- {name: n1, address: 127.0.0.1, roles: [control-plane]}\nssh: {config: ssh}\n")
 (tmp / "ssh").write_text("Host *\n  Port 1\n")
 events = []
-plan = kubestead.plan(alone, on_event=events.append)
+plan = kubestead.plan(alone, on_event=events.append, save_facts=tmp / "facts.json")
 assert plan["steps"] == [] and plan["held"][0]["unreachable"], plan
+# What was seen, planned from again without a connection.
+recalled = kubestead.recall(alone, tmp / "facts.json")
+assert recalled.pop("factsOf").startswith("20") and recalled == plan, recalled
 assert any(e["event"] == "seen" and e["gap"] for e in events), events
 print("python: all passed")
 PY

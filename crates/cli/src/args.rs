@@ -56,13 +56,21 @@ pub(crate) enum Command {
     #[command(after_help = "Example: kubestead check -f cluster.yaml")]
     Check(Common),
     /// Look at the machines and show what `up` would do. Changes nothing.
-    #[command(after_help = "Example: kubestead plan --diff")]
+    #[command(
+        after_help = "Example: kubestead plan --diff\nLater, or elsewhere: kubestead plan --save-facts facts.json, then kubestead plan --facts facts.json"
+    )]
     Plan {
         #[command(flatten)]
         common: Common,
         /// Show each step's files and parameters.
         #[arg(long)]
         diff: bool,
+        /// Keep what was seen in a new file, for --facts. It holds no secret.
+        #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+        save_facts: Option<PathBuf>,
+        /// Plan from facts that were saved, without any connection. Nothing is looked at, and the plan is one to look at.
+        #[arg(long, value_name = "FILE")]
+        facts: Option<PathBuf>,
     },
     /// Make the machines as the file says.
     #[command(after_help = "Example: kubestead up\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on.")]

@@ -107,6 +107,38 @@ fn what_is_the_operators_own_holds_as_it_is() {
 }
 
 #[test]
+fn a_plan_of_saved_facts_connects_to_nothing_and_says_from_when_it_is() {
+    let place = Place::new();
+    place.write("repo/site/ssh", "Host *\n  Port 1\n  User ops\n");
+    let (code, said) = place.run("ssh", &["plan", "--save-facts", "facts.json"]);
+    assert!(code == Some(5), "{said}");
+    let saved = std::fs::metadata(place.path("repo/site/facts.json")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&saved.permissions()) & 0o777, 0o600);
+    let (code, again) = place.run("ssh", &["plan", "--save-facts", "facts.json"]);
+    assert!(code == Some(2) && again.contains("facts.json: it is there already"), "{again}");
+    // Whatever the configuration would run now: nothing asks for it.
+    place.proxy("repo/site/ssh");
+    let (code, told) = place.run("ssh", &["plan", "--facts", "facts.json"]);
+    assert!(code == Some(5) && told.starts_with("This is from facts of 20") && told.contains("Nothing was looked at since"), "{told}");
+    assert!(told.contains("held n1: ") && told.ends_with("0 to do, 1 held\n"), "{told}");
+    let (code, json) = place.run("ssh", &["plan", "--facts", "facts.json", "--output", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(code == Some(5) && found["factsOf"].as_str().unwrap().starts_with("20") && found["held"][0]["object"] == "n1", "{json}");
+    assert!(!place.ran());
+    for (args, word) in [
+        (["plan", "--facts", "none.json"], "none.json: No such file"),
+        (["plan", "--facts", "cluster.yaml"], "save them again (`kubestead plan --save-facts`)"),
+        (["plan", "--facts", "."], "directory"),
+        (["up", "--facts", "facts.json"], "unexpected argument '--facts'"),
+    ] {
+        let (code, said) = place.run("ssh", &args);
+        assert!(code == Some(2) && said.contains(word), "{said}");
+    }
+    let (code, said) = place.run("./ssh", &["plan", "--facts", "facts.json"]);
+    assert!(code == Some(2) && said.contains("another text of the cluster file"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_none_ends_in_a_message() {
     let place = Place::new();
     place.write("large", &"a".repeat(10 << 20));

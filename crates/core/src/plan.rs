@@ -232,6 +232,12 @@ impl<A> Plan<A> {
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.held.is_empty()
     }
+
+    /// The same plan with another action type.
+    pub fn map<B>(self, mut f: impl FnMut(A) -> B) -> Plan<B> {
+        let Self { format, spec, seen, steps, held } = self;
+        Plan { format, spec, seen, steps: steps.into_iter().map(|step| step.map(&mut f)).collect(), held }
+    }
 }
 
 /// A plan that was judged: the only kind that the engine carries out, so that no plan reaches a machine unchecked.

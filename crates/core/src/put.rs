@@ -1,6 +1,7 @@
 //! Files that are put on a host, all in one command: each is whole beside its place, and on the disk, before any takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufWriter;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,7 +45,20 @@ impl From<&Owned> for Put {
 
 /// sha256 of a text or of bytes, hex.
 pub fn digest(content: impl AsRef<[u8]>) -> String {
-    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(content))
+}
+
+/// sha256 of a value's JSON, hex. The text is never there as a whole: what was seen of many machines is large.
+pub fn digest_of(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut pieces = BufWriter::with_capacity(1 << 16, Sha256::new());
+    serde_json::to_writer(&mut pieces, value)?;
+    let sum = pieces.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
+    Ok(hex(&sum.finalize()))
+}
+
+fn hex(sum: &[u8]) -> String {
+    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
+    sum.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What kubestead wrote on a host, as `sha256sum` prints it: so that a file of somebody else, or one that was changed since, is never replaced

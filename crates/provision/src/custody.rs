@@ -162,7 +162,8 @@ impl Custody {
     ) -> Result<Checked<Action>, Error> {
         let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
         let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
-        Checked::new(plan, |plan| keyserver::check(seen, &BTreeMap::new(), &plan.steps)).map_err(Error::Unsound)
+        let check = |plan: &Plan<Action>| keyserver::check(seen, &BTreeMap::new(), plan.steps.iter().map(|step| (step, &step.action)));
+        Checked::new(plan, check).map_err(Error::Unsound)
     }
 
     /// The shares of a node that servers have, as `SERVER: NODE/VOLUME`.

@@ -311,7 +311,7 @@ mod tests {
         }
     }
 
-    /// The bench `engine` tells how long it takes; here a quadratic one would not come to its end.
+    /// `benches/scale.sh` tells how long it takes; here a quadratic one would not come to its end.
     #[tokio::test]
     async fn two_hundred_thousand_steps_come_to_their_end() {
         let mut part = Part::default();

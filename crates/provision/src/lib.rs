@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod custody;
 pub mod encryption;
 pub mod engine;
+pub mod facts;
 pub mod file;
 pub mod fleet;
 pub mod keyring;

@@ -63,6 +63,19 @@ pub enum Settled {
     Restless(usize),
 }
 
+/// What the machines were just seen to be. [`Session::observe`] alone makes one, and of nothing else comes a plan that is carried out: what was saved
+/// is [`crate::facts::Facts`].
+#[derive(Clone, Debug)]
+pub struct Look(Seen);
+
+impl std::ops::Deref for Look {
+    type Target = Seen;
+
+    fn deref(&self) -> &Seen {
+        &self.0
+    }
+}
+
 /// A cluster with its connections.
 pub struct Session {
     /// The cluster as its file says.
@@ -79,21 +92,25 @@ impl Session {
     }
 
     /// Looks at everything once: one round trip a machine.
-    pub async fn observe(&self, reporter: &dyn Reporter) -> Result<Seen, Error> {
+    pub async fn observe(&self, reporter: &dyn Reporter) -> Result<Look, Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
         let escrow = Escrow::names(&self.cluster.secrets.join("escrow"))?;
-        Ok(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, reporter).await)
+        Ok(Look(compose::observe(&self.cluster, &self.fleet, escrow, &nonce, reporter).await))
     }
 
     /// Looks, and says what is to do. Changes nothing.
     pub async fn plan(&self, goal: &Goal, reporter: &dyn Reporter) -> Result<Checked<Action>, Error> {
-        let seen = self.observe(reporter).await?;
+        self.judge(goal, &self.observe(reporter).await?)
+    }
+
+    /// Says what is to do by what was just seen.
+    pub fn judge(&self, goal: &Goal, look: &Look) -> Result<Checked<Action>, Error> {
         let plan = match goal {
-            Goal::Up => compose::plan(&self.cluster, &seen)?,
-            Goal::Reset(wipe) => compose::reset(&self.cluster, &seen, wipe)?,
+            Goal::Up => compose::plan(&self.cluster, look)?,
+            Goal::Reset(wipe) => compose::reset(&self.cluster, look, wipe)?,
         };
-        Checked::new(plan, |plan| compose::check(&seen, plan)).map_err(Error::Unsound)
+        Checked::new(plan, |plan| compose::check(look, plan)).map_err(Error::Unsound)
     }
 
     /// Takes all machines for one writer, for as long as the answer lives.

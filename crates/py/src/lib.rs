@@ -1,4 +1,4 @@
-//! The Python module `kubestead`: `check`, `plan` and `up`, on the same values and the same loop as the command.
+//! The Python module `kubestead`: `check`, `plan`, `recall` and `up`, on the same values and the same loop as the command.
 //!
 //! Answers are plain dicts and lists. A call makes its own runtime and leaves none behind, so that a process which forks is safe; it
 //! lets other threads of Python run.
@@ -14,6 +14,7 @@ use kubestead_core::plan::StepId;
 use kubestead_core::visible::visible;
 use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
+use kubestead_provision::facts::{self, Facts};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::session::{Goal, Session, Settled};
 use kubestead_secrets::Escrow;
@@ -43,10 +44,16 @@ fn to_python<T: Serialize>(py: Python<'_>, value: &T) -> PyResult<Py<PyAny>> {
     Ok(py.import("json")?.call_method1("loads", (text,))?.unbind())
 }
 
-fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
+/// The cluster file alone.
+fn described(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     let text = file::bounded(path).map_err(|e| PyOSError::new_err(format!("cannot read {}: {e}", path.display())))?;
     let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
-    let cluster = match file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))) {
+    Ok(file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))))
+}
+
+/// The same with its folder of secrets.
+fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
+    let cluster = match described(path)? {
         Ok(cluster) => cluster,
         Err(found) => return Ok(Err(found)),
     };
@@ -54,9 +61,12 @@ fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     Ok(if found.iter().any(|finding| finding.severity == Severity::Error) { Err(found) } else { Ok(cluster) })
 }
 
+fn wrong(found: Vec<Diagnostic>) -> PyErr {
+    PyValueError::new_err(found.iter().map(|f| shown(&f.to_string())).collect::<Vec<_>>().join("\n"))
+}
+
 /// For what looks at machines: an ssh configuration that came with the file must be harmless, or trusted.
 fn load(path: &Path, trust_ssh_config: bool) -> PyResult<Cluster> {
-    let wrong = |found: Vec<Diagnostic>| PyValueError::new_err(found.iter().map(|f| shown(&f.to_string())).collect::<Vec<_>>().join("\n"));
     let cluster = read(path)?.map_err(wrong)?;
     let absolute = std::path::absolute(path).map_err(|e| PyOSError::new_err(e.to_string()))?;
     if !trust_ssh_config {
@@ -87,14 +97,35 @@ fn check(py: Python<'_>, file: PathBuf) -> PyResult<Py<PyAny>> {
 }
 
 /// Looks at the machines and answers the plan: `steps` and `held`. Changes nothing. An `ssh.config` in the file's repository that may run
-/// programs is used with `trust_ssh_config` alone.
+/// programs is used with `trust_ssh_config` alone. `save_facts` names a new file in which what was seen is kept.
 #[pyfunction]
-#[pyo3(signature = (file, *, trust_ssh_config=false, on_event=None))]
-fn plan(py: Python<'_>, file: PathBuf, trust_ssh_config: bool, on_event: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+#[pyo3(signature = (file, *, trust_ssh_config=false, on_event=None, save_facts=None))]
+fn plan(
+    py: Python<'_>,
+    file: PathBuf,
+    trust_ssh_config: bool,
+    on_event: Option<Py<PyAny>>,
+    save_facts: Option<PathBuf>,
+) -> PyResult<Py<PyAny>> {
     let cluster = load(&file, trust_ssh_config)?;
     let reporter = Callback(on_event);
-    let found = run(py, async { Session::new(cluster).plan(&Goal::Up, &reporter).await.map_err(failed) })?;
+    let found = run(py, async {
+        let machines = Session::new(cluster);
+        let look = machines.observe(&reporter).await.map_err(failed)?;
+        if let Some(path) = &save_facts {
+            facts::save(path, &machines.cluster, &look).map_err(failed)?;
+        }
+        machines.judge(&Goal::Up, &look).map_err(failed)
+    })?;
     to_python(py, &found)
+}
+
+/// The plan from facts that `plan` saved, without any connection: nothing is looked at, and nothing of it can be applied. `factsOf` says from when
+/// they are.
+#[pyfunction]
+fn recall(py: Python<'_>, file: PathBuf, facts: PathBuf) -> PyResult<Py<PyAny>> {
+    let cluster = described(&file)?.map_err(wrong)?;
+    to_python(py, &Facts::load(&facts).and_then(|facts| facts.plan(&cluster)).map_err(failed)?)
 }
 
 /// Makes the machines as the file says. `identity` is the age key that opens the escrow; `consent` names the destroying steps that may
@@ -132,5 +163,6 @@ fn python_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_function(wrap_pyfunction!(check, m)?)?;
     m.add_function(wrap_pyfunction!(plan, m)?)?;
+    m.add_function(wrap_pyfunction!(recall, m)?)?;
     m.add_function(wrap_pyfunction!(up, m)?)
 }

@@ -1,24 +1,35 @@
 //! Invariants over a spec, and over a plan: the second pair of eyes before anything is done.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kubestead_core::claim;
 use kubestead_core::fact::Fact;
-use kubestead_core::plan::Step;
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Step, StepId};
 
 use crate::action::Action;
 use crate::facts::{Device, Header, StorageFacts, VolumeFacts};
 use crate::spec::{HostStorage, Volume};
 
 /// Which steps of a plan must not run on what was seen, each a sentence; none in a plan of [`crate::plan::plan`]. It asks only whether a
-/// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage.
-pub fn steps<'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = &'a Step<Action>>) -> Vec<String> {
-    let steps: Vec<&Step<Action>> = steps.into_iter().collect();
-    let storage = steps.iter().filter_map(|step| fault(facts, step, &steps).map(|why| format!("{}: {why}", step.id)));
-    storage.chain(steps.iter().filter_map(|step| replaced(facts, step))).collect()
+/// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage, each with its action.
+pub fn steps<'a, A: 'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
+    let steps: Vec<(&Step<A>, &Action)> = steps.into_iter().collect();
+    let mut others = Others { anew: BTreeMap::new(), made: BTreeSet::new() };
+    for (step, action) in &steps {
+        match action {
+            Action::Format { volume, lost: true, .. } => drop(others.anew.insert(&volume.name, &step.id)),
+            Action::Mkfs { volume } => drop(others.made.insert(&volume.name)),
+            _ => {}
+        }
+    }
+    let storage = steps.iter().filter_map(|(step, action)| fault(facts, step, action, &others).map(|why| format!("{}: {why}", step.id)));
+    storage.chain(steps.iter().filter_map(|(step, action)| replaced(facts, step, action))).collect()
 }
 
 /// Why a step would replace a file that is not ours.
-fn replaced(facts: &StorageFacts, step: &Step<Action>) -> Option<String> {
-    match (&facts.files, &step.action) {
+fn replaced<A>(facts: &StorageFacts, step: &Step<A>, action: &Action) -> Option<String> {
+    match (&facts.files, action) {
         (Fact::Known(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
         (Fact::Known(files), action) => claim::fault(files, step, action.writes()),
         (Fact::Unknown(_) | Fact::Absent, action) => {
@@ -27,8 +38,16 @@ fn replaced(facts: &StorageFacts, step: &Step<Action>) -> Option<String> {
     }
 }
 
-fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Option<String> {
-    match &step.action {
+/// The steps of the plan that others are judged by.
+struct Others<'a> {
+    /// By volume, what makes its header anew.
+    anew: BTreeMap<&'a Name, &'a StepId>,
+    /// The volumes that get a filesystem.
+    made: BTreeSet<&'a Name>,
+}
+
+fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Others<'_>) -> Option<String> {
+    match action {
         Action::Group { group, devices, .. } => blank(facts, devices).or_else(|| {
             let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")))?;
             (!step.needs_consent()).then(|| format!("it asks nobody, and a volume of the group is mounted at boot: {line}"))
@@ -69,8 +88,7 @@ fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Op
         }),
         Action::Mkfs { volume } => {
             // A volume that is made anew is new when its header is made; without that step this one is skipped.
-            let anew = |s: &&&Step<Action>| matches!(&s.action, Action::Format { volume: v, lost: true, .. } if v.name == volume.name);
-            let waits = all.iter().find(anew).is_some_and(|format| step.after.contains(&format.id));
+            let waits = others.anew.get(&volume.name).is_some_and(|format| step.after.contains(*format));
             if waits { None } else { unproven(facts, volume) }
         }
         Action::Grow { volume } => match facts.volumes.get(&volume.name).and_then(|v| v.logical.known()) {
@@ -88,8 +106,8 @@ fn fault(facts: &StorageFacts, step: &Step<Action>, all: &[&Step<Action>]) -> Op
             let inside = seen.opened.as_ref().map(|opened| opened.filesystem.as_str());
             let there = seen.mounted.is_some() || words.get(1).map(|path| path.trim_end_matches('/')) == Some(&volume.path);
             let same = there && inside.or(words.get(2).copied()) == Some(volume.filesystem.as_str());
-            let made = all.iter().any(|s| matches!(&s.action, Action::Mkfs { volume: v } if v.name == volume.name));
-            (!same && !made).then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
+            (!same && !others.made.contains(&volume.name))
+                .then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
         }),
         Action::Share { .. } | Action::Adoption(_) | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
     }

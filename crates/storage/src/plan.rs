@@ -129,20 +129,25 @@ impl Planner<'_> {
             self.boot_of(one.volume.name.as_str(), &[one]);
         }
         let (mut mounts, mut anew) = (BTreeSet::new(), BTreeSet::new());
-        let mut before: Vec<(&Volume, bool, StepId)> = Vec::new();
+        // The last mount of this plan, and what waits for a consent: a mount waits for all sound ones before it by waiting for the last of them.
+        let (mut last, mut consents): (Option<StepId>, Vec<(&Volume, StepId)>) = (None, Vec::new());
         for Whole { volume, facts, lost } in &whole {
             let name = volume.name.as_str();
             let mount = self.id(name, "mount");
             if facts.mounted.is_none() {
                 let boot = if *lost { name } else { "volumes" };
                 let mut after = BTreeSet::from([self.id(name, "mkfs"), self.id("keys", "fetch"), self.id(boot, "boot")]);
-                let earlier = before.iter().filter(|(other, lost, _)| !lost || below(&volume.path, &other.path));
-                after.extend(self.spec.after_keys.iter().chain(earlier.map(|(.., id)| id)).cloned());
+                let above = consents.iter().filter(|(other, _)| below(&volume.path, &other.path)).map(|(_, id)| id);
+                after.extend(self.spec.after_keys.iter().chain(&last).chain(above).cloned());
                 let fresh = *lost || facts.logical.known().is_none_or(|logical| logical.new);
                 let why = format!("open and mount at {}{}", volume.path, if fresh { "" } else { "; what is on it shows then" });
                 self.step(name, "mount", Action::Mount { volume: (*volume).clone() }, why, after);
+                if *lost {
+                    consents.push((volume, mount.clone()));
+                } else {
+                    last = Some(mount.clone());
+                }
             }
-            before.push((volume, *lost, mount.clone()));
             if *lost { &mut anew } else { &mut mounts }.insert(mount);
         }
         (mounts, anew)
@@ -188,7 +193,8 @@ impl Planner<'_> {
         } else if !mounts.contains(&mount) {
             return;
         }
-        if root.directories.iter().any(|d| !self.facts.directories.contains(d)) {
+        let there: BTreeSet<&String> = self.facts.directories.iter().collect();
+        if root.directories.iter().any(|d| !there.contains(d)) {
             let why = format!("{} folders for persistent volumes", root.directories.len());
             self.step("pools", "directories", Action::Directories { root: root.clone() }, why, mounts);
         }

@@ -75,7 +75,7 @@ fn facts() -> StorageFacts {
 /// The plan, which the checker finds sound whatever was seen.
 fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
     let part = kubestead_storage::plan::plan(spec, facts);
-    assert_eq!(kubestead_storage::check::steps(facts, &part.steps), Vec::<String>::new());
+    assert_eq!(kubestead_storage::check::steps(facts, part.steps.iter().map(|s| (s, &s.action))), Vec::<String>::new());
     part
 }
 
@@ -85,7 +85,7 @@ fn the_checker_finds_a_step_that_must_not_run() {
     let seen = |change: &dyn Fn(&mut StorageFacts)| {
         let mut facts = facts();
         change(&mut facts);
-        kubestead_storage::check::steps(&facts, &steps).join("\n")
+        kubestead_storage::check::steps(&facts, steps.iter().map(|s| (s, &s.action))).join("\n")
     };
     let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
     assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
@@ -394,10 +394,10 @@ fn without_a_look_at_its_files_nothing_is_done_and_a_step_that_writes_one_is_fou
     let Fact::Known(files) = &mut seen.files else { panic!("they are seen") };
     let path = |file: &Owned| file.path.clone();
     unit::own_files(&spec()).iter().map(path).for_each(|path| files.foreign(&path, "theirs\n"));
-    let found = kubestead_storage::check::steps(&seen, &steps);
+    let found = kubestead_storage::check::steps(&seen, steps.iter().map(|s| (s, &s.action)));
     assert!(found.len() == count && found.iter().all(|why| why.contains("would be replaced, which is not ours")), "{found:?}");
     seen.files = Fact::Unknown(Gap::new("no answer"));
-    assert_eq!(kubestead_storage::check::steps(&seen, &steps).len(), count);
+    assert_eq!(kubestead_storage::check::steps(&seen, steps.iter().map(|s| (s, &s.action))).len(), count);
 }
 
 /// The two copies of a LUKS2 header with this metadata; one without metadata has no JSON that loads.
@@ -638,7 +638,7 @@ fn the_checker_lets_nothing_be_made_anew_without_asking() {
     for step in &mut steps {
         step.risk = Risk::Safe;
     }
-    let faults = kubestead_storage::check::steps(&facts, &steps).join("\n");
+    let faults = kubestead_storage::check::steps(&facts, steps.iter().map(|s| (s, &s.action))).join("\n");
     assert!(faults.contains("kube1/vg01/group: it asks nobody, and a volume of the group is mounted at boot: luks-"), "{faults}");
 }
 

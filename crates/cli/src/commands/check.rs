@@ -31,7 +31,8 @@ fn folder(common: &Common) -> PathBuf {
     path.parent().unwrap_or_else(|| Path::new("/")).to_owned()
 }
 
-fn read(common: &Common) -> Result<Cluster, Failure> {
+/// Reads and validates the cluster file for a verb that looks at nothing else.
+pub(crate) fn read(common: &Common) -> Result<Cluster, Failure> {
     let path = &common.file;
     let text = file::bounded(path).map_err(|e| {
         let failure = fail(Exit::Usage, format!("cannot read {}: {e}", path.display()));

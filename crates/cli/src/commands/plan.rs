@@ -1,19 +1,46 @@
 //! `kubestead plan`.
 
+use std::path::Path;
+
+use kubestead_core::plan::Plan;
+use kubestead_provision::facts::{self, Facts};
 use kubestead_provision::session::{Goal, Session};
+use serde::Serialize;
 
 use super::session;
 use crate::args::{Common, Format};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
 use crate::{print, render};
 
-pub(crate) async fn run(common: &Common, diff: bool) -> Result<Exit, Failure> {
+pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Result<Exit, Failure> {
     let machines = Session::new(super::check::load_all(common)?.0);
-    let plan = machines.plan(&Goal::Up, &Progress::new(None)).await?;
-    match common.output {
-        Format::Text => print::data(&render::plan(&plan, diff)),
-        Format::Json => print::json(&plan)?,
+    let look = machines.observe(&Progress::new(None)).await?;
+    if let Some(path) = save {
+        facts::save(path, &machines.cluster, &look).map_err(|e| fail(Exit::Usage, e.to_string()))?;
     }
-    Ok(session::verdict(&plan))
+    let plan = machines.judge(&Goal::Up, &look)?;
+    tell(common, diff, &plan, &plan)
+}
+
+/// From saved facts, which may be anybody's.
+pub(crate) fn recall(common: &Common, diff: bool, path: &Path) -> Result<Exit, Failure> {
+    let cluster = super::check::read(common)?;
+    let recall = Facts::load(path).and_then(|facts| facts.plan(&cluster)).map_err(|e| fail(Exit::Usage, e.to_string()))?;
+    if common.output == Format::Text {
+        print::data(&format!(
+            "This is from facts of {}. Nothing was looked at since, and nothing of it can be applied: `up` looks by itself.",
+            recall.facts_of
+        ));
+    }
+    tell(common, diff, &recall.plan, &recall)
+}
+
+/// Shows a plan: its text, or as JSON what holds it.
+fn tell<A: Serialize>(common: &Common, diff: bool, plan: &Plan<A>, whole: &impl Serialize) -> Result<Exit, Failure> {
+    match common.output {
+        Format::Text => print::data(&render::plan(plan, diff)),
+        Format::Json => print::json(whole)?,
+    }
+    Ok(session::verdict(plan))
 }

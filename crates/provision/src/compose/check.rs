@@ -10,8 +10,8 @@ use crate::{cluster, keyserver, kubeadm, node};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
-    let keys: Vec<Step<keyserver::Action>> = plan.steps.iter().filter_map(of_keys).collect();
-    let mut found = keyserver::check(&seen.servers, &seen.keys, &keys);
+    let keys = plan.steps.iter().filter_map(|step| if let Action::Keys(action) = &step.action { Some((step, action)) } else { None });
+    let mut found = keyserver::check(&seen.servers, &seen.keys, keys);
     let mut by_host: BTreeMap<&str, Vec<&Step<Action>>> = BTreeMap::new();
     for step in &plan.steps {
         if let Target::Host(name) = &step.target {
@@ -22,17 +22,12 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
         let own = by_host.remove(name.as_str()).unwrap_or_default();
         match fact {
             Fact::Known(node) => {
-                let storage = |step: &&Step<Action>| match &step.action {
-                    Action::Storage(action) => Some((*step).clone().map(|_| action.clone())),
-                    _ => None,
-                };
-                let steps: Vec<_> = own.iter().filter_map(storage).collect();
-                found.extend(kubestead_storage::check::steps(&node.storage, &steps));
+                let storage =
+                    own.iter().filter_map(|step| if let Action::Storage(action) = &step.action { Some((*step, action)) } else { None });
+                found.extend(kubestead_storage::check::steps(&node.storage, storage));
                 for step in own {
                     match (&step.action, &node.setup) {
-                        (Action::Node(action), Some(setup)) => {
-                            found.extend(node::check::step(setup, &step.clone().map(|_| action.clone())))
-                        }
+                        (Action::Node(action), Some(setup)) => found.extend(node::check::step(setup, step, action)),
                         (Action::Kubeadm(action), _) => {
                             let step = step.clone().map(|_| action.clone());
                             found.extend(node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, &step)));
@@ -49,9 +44,4 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
         plan.steps.iter().filter_map(|step| if let Action::Cluster(action) = &step.action { Some((step, action)) } else { None });
     found.extend(cluster::faults(seen.api.known(), at_the_api));
     found
-}
-
-fn of_keys(step: &Step<Action>) -> Option<Step<keyserver::Action>> {
-    let Action::Keys(action) = &step.action else { return None };
-    Some(step.clone().map(|_| action.clone()))
 }

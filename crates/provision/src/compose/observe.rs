@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::name::{HostName, Name};
+use kubestead_core::name::Name;
 use kubestead_core::probe::Section;
 use kubestead_core::put;
 
@@ -89,9 +89,9 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         seen.servers.insert(spec.server.clone(), facts.unwrap_or(Fact::Absent));
     }
     // The API calls machines by their host names.
-    let hostnames: BTreeMap<&Name, &HostName> = cluster.nodes.iter().map(|n| (&n.name, &n.hostname)).collect();
+    let described: BTreeMap<&Name, &Node> = cluster.nodes.iter().map(|n| (&n.name, n)).collect();
     let alive = |(name, probed): (&Name, &Result<Probed, Gap>)| {
-        Some((hostnames.get(name)?.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?))
+        Some((described.get(name)?.hostname.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?))
     };
     let machines = answers.iter().filter_map(alive).collect();
     for (name, probed) in answers {
@@ -109,14 +109,14 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Err(gap) => Fact::Unknown(gap),
             };
         }
-        let spec = cluster.nodes.iter().find(|n| n.name == name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
+        let spec = described.get(&name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
         let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
             Ok(NodeSeen {
                 machine: machine::read(a, asked)?,
                 storage: kubestead_storage::observe::read(&storage(cluster, &name), a),
                 setup: spec.map(|spec| node::read(&spec, a)).transpose()?,
                 kubeadm: cluster.kubernetes.as_ref().map(|_| kubeadm::read(a)).transpose()?,
-                encryption: if cluster.kubernetes.is_some() && cluster.control_planes().any(|n| n.name == name) {
+                encryption: if cluster.kubernetes.is_some() && described.get(&name).is_some_and(|n| n.is_control_plane()) {
                     Fact::from_result(encryption::read(a))
                 } else {
                     Fact::Absent

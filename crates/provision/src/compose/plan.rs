@@ -7,6 +7,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
+use kubestead_core::put;
 use kubestead_storage::observe::Header;
 use kubestead_storage::plan as storage_plan;
 use kubestead_storage::spec::Volume;
@@ -31,8 +32,15 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     let spec = cluster_spec(cluster);
     let mut stores = stores(cluster, seen, spec.as_ref());
     let own_keys = key_part(cluster, seen, &stores);
-    let stands = |server: &Name| own_keys.held.iter().any(|h| h.object == server.as_str());
-    let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !stands(server));
+    let mut doubts: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
+    let mut stands = BTreeSet::new();
+    for held in &own_keys.held {
+        match held.object.split_once('/') {
+            Some((node, _)) => doubts.entry(node).or_default().push(held),
+            None => drop(stands.insert(held.object.as_str())),
+        }
+    }
+    let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !stands.contains(server.as_str()));
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for node in &cluster.nodes {
         match seen.nodes.get(&node.name) {
@@ -47,11 +55,9 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
                     None => {}
                 }
                 // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
-                let about = format!("{}/", node.name);
-                let doubts: Vec<Held> = own_keys.held.iter().filter(|h| h.object.starts_with(&about)).cloned().collect();
-                if !doubts.is_empty() {
+                if let Some(doubts) = doubts.get(node.name.as_str()) {
                     own.steps.clear();
-                    own.held.extend(doubts);
+                    own.held.extend(doubts.iter().copied().cloned());
                 }
                 // What comes after the volumes must never write below a mount point that waits for its volume. What a volume holds that is
                 // made and not mounted shows when it is.
@@ -75,9 +81,9 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     if let Some(wanted) = &cluster.kubernetes {
         kubernetes(cluster, wanted, seen, &machines, &mut part);
     }
-    let digest = serde_json::to_string(seen).map(|text| kubestead_core::put::digest(&text)).unwrap_or_default();
-    Plan::new(cluster.digest.clone(), digest, part)
+    Plan::new(cluster.digest.clone(), put::digest_of(seen).unwrap_or_default(), part)
 }
+
 /// Whether a volume is to be mounted that was made before: files of a node and of a cluster may be on it.
 fn hidden(own: &Part<Action>) -> bool {
     let of = |deed: fn(&storage_plan::Action) -> Option<&Volume>| -> BTreeSet<&Name> {
@@ -212,7 +218,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
     }
     let mut candidates = Vec::new();
-    let mut prepared: BTreeMap<Name, BTreeSet<StepId>> = BTreeMap::new();
+    let (mut prepared, volumes) = (on_hosts(&part.steps), on_hosts(part.steps.iter().filter(carries)));
     for (node, found) in machines {
         let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
         let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
@@ -223,17 +229,19 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         }
         // A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
         // volume waits for a consent.
-        let target = Target::Host(node.name.to_string());
-        let volumes: Vec<StepId> = part.steps.iter().filter(|s| s.target == target && carries(&s.action)).map(|s| s.id.clone()).collect();
-        own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
+        if let Some(volumes) = volumes.get(node.name.as_str()) {
+            own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
+        }
         // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
         if node.name != spec.first {
             let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
             images.for_each(|step| _ = step.after.insert(StepId::new(spec.first.as_str(), "images", "import")));
         }
+        for (host, ids) in on_hosts(&own.steps) {
+            prepared.entry(host).or_default().extend(ids);
+        }
         part.extend(own.map(Action::Node));
         if ready {
-            prepared.insert(node.name.clone(), part.steps.iter().filter(|s| s.target == target).map(|s| s.id.clone()).collect());
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
     }
@@ -252,9 +260,10 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     if fresh && !membership.steps.is_empty() {
         encryption_key_step(&spec, seen, part);
     }
-    let out: BTreeSet<String> = membership.held.iter().map(|h| h.object.clone()).collect();
+    let out: BTreeSet<String> = membership.held.iter().filter_map(|h| h.object.strip_suffix("/kubeadm")).map(str::to_owned).collect();
     part.extend(membership.map(Action::Kubeadm));
-    let inside = |name: &Name| candidates.iter().any(|c| c.name == name) && !out.contains(&format!("{name}/kubeadm"));
+    let members: BTreeSet<&Name> = candidates.iter().map(|c| c.name).filter(|name| !out.contains(name.as_str())).collect();
+    let inside = |name: &Name| members.contains(name);
     if inside(&spec.first) {
         let api = if fresh { &Fact::Absent } else { &seen.api };
         let objects = objects(cluster, &spec, bundle, &inside);
@@ -273,11 +282,22 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
 }
 
 /// Whether a step brings a volume to its place, or has services wait for it: a consent that is missing skips it and what waits for it, not its host.
-fn carries(action: &Action) -> bool {
+fn carries(step: &&Step<Action>) -> bool {
     matches!(
-        action,
+        &step.action,
         Action::Storage(storage_plan::Action::Mount { .. } | storage_plan::Action::Boot { .. } | storage_plan::Action::Files { .. })
     )
+}
+
+/// The steps on machines, by machine.
+fn on_hosts<'a, A: 'a>(steps: impl IntoIterator<Item = &'a Step<A>>) -> BTreeMap<String, BTreeSet<StepId>> {
+    let mut found: BTreeMap<String, BTreeSet<StepId>> = BTreeMap::new();
+    for step in steps {
+        if let Target::Host(name) = &step.target {
+            found.entry(name.clone()).or_default().insert(step.id.clone());
+        }
+    }
+    found
 }
 
 /// On a member no program, package or image of another version takes the place of the one that runs.

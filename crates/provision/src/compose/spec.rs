@@ -51,17 +51,18 @@ pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
     };
     let volumes: Vec<Volume> = cluster.volumes_of(node).map(volume).collect();
     let groups = cluster.groups.iter().filter_map(|(group, by_node)| Some((group.clone(), by_node.get(node)?.clone()))).collect();
-    let directories = kubestead_storage::pv::directories(POOL_ROOT, &cluster.pools, &cluster.named);
-    let has_root = volumes.iter().any(|v| v.path == POOL_ROOT) && !directories.is_empty();
+    let has_root = volumes.iter().any(|v| v.path == POOL_ROOT);
+    let directories = if has_root { kubestead_storage::pv::directories(POOL_ROOT, &cluster.pools, &cluster.named) } else { Vec::new() };
     HostStorage {
         node: node.clone(),
         groups,
         volumes,
         servers: cluster.servers.iter().map(|s| KeyServer { address: s.address.clone(), port: s.port, user: s.user.to_string() }).collect(),
-        pool_root: has_root.then(|| PoolRoot { path: POOL_ROOT.to_owned(), directories }),
+        pool_root: (!directories.is_empty()).then(|| PoolRoot { path: POOL_ROOT.to_owned(), directories }),
         after_keys: keyserver::ready(&cluster.servers.iter().map(|s| s.name.clone()).collect::<Vec<_>>(), node),
     }
 }
+
 /// The control plane that begins the cluster; nothing when the file asks for no Kubernetes.
 pub fn first(cluster: &Cluster) -> Option<&Name> {
     cluster.kubernetes.as_ref()?;

@@ -21,8 +21,9 @@ pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, 
             bound.entry(node).or_default().push(describe(object));
         }
     }
+    let nodes: BTreeMap<&str, &Name> = cluster.nodes.iter().map(|n| (n.name.as_str(), &n.name)).collect();
     let carried = |(node, volumes): (&str, Vec<String>)| {
-        let node = &cluster.nodes.iter().find(|n| n.name.as_str() == node)?.name;
+        let node = *nodes.get(node)?;
         let carrier = cluster.volumes_of(node).find(|v| v.path == POOL_ROOT)?;
         Some((node.clone(), (carrier.name.clone(), format!("bound persistent volumes are on it: {}", volumes.join(", ")))))
     };

@@ -458,7 +458,7 @@ fn nodes(node: Option<Yaml>, out: &mut Findings) -> Nodes {
     let place = node.place.clone();
     let mut items = list(node, "nodes", out);
     if let Some(first) = items.get(rules::MOST_NODES) {
-        let message = format!("{} nodes: {} are the most that a cluster of Kubernetes has", items.len(), rules::MOST_NODES);
+        let message = format!("{} nodes: {} are the most", items.len(), rules::MOST_NODES);
         out.error(&first.place, message, "make several clusters".to_owned());
         items.truncate(rules::MOST_NODES);
     }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-/// The most that is read, in bytes: a cluster of five thousand nodes takes less.
+/// The most that is read, in bytes: a cluster of ten thousand nodes takes less.
 const MOST: u64 = 2 << 20;
 
 /// The text of a file; an error if it is larger than any that is written by hand.

@@ -13,21 +13,23 @@ use super::login;
 use super::observe::{NodeFacts, ServerFacts};
 use super::plan::Action;
 
-/// What of these steps must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`] have none.
-pub fn check<'a>(
+/// What of these steps, each with its action, must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`]
+/// have none.
+pub fn check<'a, A: 'a>(
     seen: &BTreeMap<Name, Fact<ServerFacts>>,
     nodes: &BTreeMap<Name, Fact<NodeFacts>>,
-    steps: impl IntoIterator<Item = &'a Step<Action>>,
+    steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>,
 ) -> Vec<String> {
     let mut found = Vec::new();
     let mut revoked: BTreeSet<(&Target, &Name)> = BTreeSet::new();
-    for step in steps {
-        if let Action::Revoke { node, .. } = &step.action {
+    let known = Known::of(seen, nodes);
+    for (step, action) in steps {
+        if let Action::Revoke { node, .. } = action {
             revoked.insert((&step.target, node));
         }
-        found.extend(replaces(seen, nodes, step));
-        if !matches!(step.action, Action::Adoption(_) | Action::KeyPair | Action::Client { .. })
-            && let Some(why) = one(seen, step, &revoked)
+        found.extend(replaces(&known, step, action));
+        if !matches!(action, Action::Adoption(_) | Action::KeyPair | Action::Client { .. })
+            && let Some(why) = one(&known, step, action, &revoked)
         {
             found.push(format!("{}: {why}", step.id));
         }
@@ -36,12 +38,12 @@ pub fn check<'a>(
 }
 
 /// Why a step would replace a file that is not ours.
-fn replaces(seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fact<NodeFacts>>, step: &Step<Action>) -> Option<String> {
+fn replaces<A>(known: &Known<'_>, step: &Step<A>, action: &Action) -> Option<String> {
     let name = step.target.to_string();
-    let server = seen.iter().find(|(server, _)| server.as_str() == name).and_then(|(_, fact)| Some(&fact.known()?.files));
-    let node = nodes.iter().find(|(node, _)| node.as_str() == name).and_then(|(_, fact)| Some(&fact.known()?.files));
-    let (files, writes): (Option<&Files>, _) = (server.or(node), step.action.writes());
-    match (files, &step.action) {
+    let server = known.servers.get(name.as_str()).map(|facts| &facts.files);
+    let node = known.nodes.get(name.as_str()).map(|facts| &facts.files);
+    let (files, writes): (Option<&Files>, _) = (server.or(node), action.writes());
+    match (files, action) {
         (Some(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
         (Some(files), _) => claim::fault(files, step, &writes),
         (None, Action::Adoption(_)) => Some(format!("{}: {name} was not seen", step.id)),
@@ -49,26 +51,48 @@ fn replaces(seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fac
     }
 }
 
-fn one(seen: &BTreeMap<Name, Fact<ServerFacts>>, step: &Step<Action>, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
+/// The servers and nodes that were seen, and by node what their lines say of it: each line is read once, however many steps there are.
+struct Known<'a> {
+    servers: BTreeMap<&'a str, &'a ServerFacts>,
+    nodes: BTreeMap<&'a str, &'a NodeFacts>,
+    lines: BTreeMap<Name, Vec<Entry>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(seen: &'a BTreeMap<Name, Fact<ServerFacts>>, nodes: &'a BTreeMap<Name, Fact<NodeFacts>>) -> Self {
+        let servers: BTreeMap<&str, &ServerFacts> =
+            seen.iter().filter_map(|(server, fact)| Some((server.as_str(), fact.known()?))).collect();
+        let mut lines: BTreeMap<Name, Vec<Entry>> = BTreeMap::new();
+        for entry in servers.values().flat_map(|facts| &facts.lines).map(|text| line::parse(text)) {
+            match &entry {
+                Entry::Enrolled(line) => lines.entry(line.node.clone()).or_default().push(entry),
+                Entry::Revoked { node, .. } => lines.entry(node.clone()).or_default().push(entry),
+                Entry::Foreign => {}
+            }
+        }
+        let nodes = nodes.iter().filter_map(|(node, fact)| Some((node.as_str(), fact.known()?))).collect();
+        Self { servers, nodes, lines }
+    }
+}
+
+fn one<A>(known: &Known<'_>, step: &Step<A>, action: &Action, revoked: &BTreeSet<(&Target, &Name)>) -> Option<String> {
     let name = step.target.to_string();
-    let Some(facts) = seen.iter().find(|(server, _)| server.as_str() == name).and_then(|(_, fact)| fact.known()) else {
+    let Some(facts) = known.servers.get(name.as_str()) else {
         return Some(format!("{name} was not seen"));
     };
-    let servers = || seen.iter().filter_map(|(server, fact)| Some((server, fact.known()?)));
-    let entries = || servers().flat_map(|(_, facts)| facts.lines.iter().map(|text| line::parse(text)));
-    match &step.action {
+    match action {
         Action::Setup { site, .. } => login::not_ours(site, &facts.account).map(|(reason, _)| reason),
         Action::Enrol { node, key, .. } => {
-            let doubt = entries().any(|entry| match entry {
-                Entry::Enrolled(line) => line.node == *node && key.as_ref() != Some(&line.key),
-                Entry::Revoked { node: named, .. } => named == *node,
+            let doubt = known.lines.get(node).into_iter().flatten().any(|entry| match entry {
+                Entry::Enrolled(line) => key.as_ref() != Some(&line.key),
+                Entry::Revoked { .. } => true,
                 Entry::Foreign => false,
             });
             (doubt && !step.needs_consent()).then(|| format!("{node} is known by another key or was shut out, and nobody is asked"))
         }
         Action::Shares { node, volumes, damaged, .. } => volumes.iter().find_map(|volume| {
             let path = format!("{node}/{volume}");
-            let holder = servers().find(|(_, facts)| facts.shares.contains_key(&path));
+            let holder = known.servers.iter().find(|(_, facts)| facts.shares.contains_key(&path));
             holder.map(|(server, _)| format!("{server} has a share of {path}")).or_else(|| replaced(facts, &path, damaged.get(volume)))
         }),
         Action::Copy { node, shares, damaged, .. } => shares.keys().find_map(|volume| {
@@ -103,7 +127,7 @@ mod tests {
         change(&mut facts);
         let mut step = Step::new(Target::Host(target.to_owned()), "x", "y", action, "");
         step.asks = asks;
-        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), &BTreeMap::new(), [&step])
+        check(&BTreeMap::from([(name("masterlock"), Fact::Known(facts))]), &BTreeMap::new(), [(&step, &step.action)])
     }
 
     #[test]

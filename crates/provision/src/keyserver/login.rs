@@ -1,6 +1,6 @@
 //! Whether a key server lets the nodes' account log in: what the server says of the account, and what sshd takes for it. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -159,9 +159,10 @@ pub(super) fn locked(facts: &AccountFacts) -> bool {
 /// The first thing that refuses a node of the server, with the node's address. One entry of rules holds for all addresses; of several, each
 /// for its own, and an address that was not asked for is not judged.
 pub(super) fn refused(spec: &KeyServerSpec, facts: &AccountFacts, rules: &[(IpAddr, Rules)]) -> Option<String> {
+    let several: BTreeMap<&IpAddr, &Rules> = rules.iter().rev().map(|(from, rules)| (from, rules)).collect();
     let of = |address: IpAddr| match rules {
         [(_, rules)] => Some(rules),
-        several => several.iter().find(|(from, _)| *from == address).map(|(_, rules)| rules),
+        _ => several.get(&address).copied(),
     };
     let one = |address: IpAddr| Some(format!("{}, from {address}", forbids(&spec.site.user, facts, of(address)?, address)?));
     if spec.nodes.is_empty() { one(spec.origin()) } else { spec.nodes.iter().find_map(|node| one(node.address)) }

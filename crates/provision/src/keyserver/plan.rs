@@ -208,13 +208,13 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     namesakes(&known, &lines, &mut part);
     super::shares::plan(&known, &wanted, nodes, &mut part);
     let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| Some(h.object.split_once('/')?.0.to_owned())).collect();
-    for (spec, facts) in &known {
+    for (spec, _) in &known {
         // A node whose share is lost is not let in: what is put back later says by which key it is known.
         for node in spec.nodes.iter().filter(|n| !doubts.contains(n.name.as_str())) {
             // A node that was not seen keeps what it has here.
             if let Some(own) = nodes.get(&node.name).and_then(Fact::known) {
                 let about = lines.get(&node.name).map_or(&[][..], Vec::as_slice);
-                part.steps.extend(one_enrolment(spec, facts, node, own, about));
+                part.steps.extend(one_enrolment(spec, node, own, about));
             }
         }
     }
@@ -281,14 +281,8 @@ fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &Lines<'_>, part: 
 
 /// A first enrolment, and another address for the same key, are safe. Another key than the one that is enrolled, on any server, may be
 /// a reinstalled node or somebody in its place, and a node that was shut out was so for a reason: both ask. `lines`: those about the node.
-fn one_enrolment(
-    spec: &KeyServerSpec,
-    facts: &ServerFacts,
-    node: &EnrolledNode,
-    own: &NodeFacts,
-    lines: &[(&Name, &str, Entry)],
-) -> Option<Step<Action>> {
-    let (mut replaces, mut texts, mut other, mut revoked) = (Vec::new(), Vec::new(), false, false);
+fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &NodeFacts, lines: &[(&Name, &str, Entry)]) -> Option<Step<Action>> {
+    let (mut replaces, mut texts, mut other, mut revoked, mut marked) = (Vec::new(), Vec::new(), false, false, false);
     for (server, text, entry) in lines {
         match entry {
             Entry::Enrolled(found) => {
@@ -298,14 +292,16 @@ fn one_enrolment(
                     texts.push(*text);
                 }
             }
-            Entry::Revoked { cluster, .. } => revoked |= *cluster == spec.site.cluster,
-            Entry::Foreign => {}
+            Entry::Revoked { cluster, .. } if *cluster == spec.site.cluster => {
+                revoked = true;
+                marked |= **server == spec.server;
+            }
+            Entry::Revoked { .. } | Entry::Foreign => {}
         }
     }
     let line = own.key.as_ref().map(|key| line::render(&spec.site, &node.name, node.address, key));
-    let mark = line::revoked(&spec.site.cluster, &node.name);
     // One line, and that one: a second one would let another key in.
-    if line.is_some_and(|line| texts == [line.as_str()]) && !facts.lines.contains(&mark) {
+    if line.is_some_and(|line| texts == [line.as_str()]) && !marked {
         return None;
     }
     let why = match (revoked, other) {

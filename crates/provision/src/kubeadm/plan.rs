@@ -90,7 +90,7 @@ pub fn joined(spec: &ClusterSpec, node: &Name) -> StepId {
 }
 
 /// The steps of all nodes. `prepared` are the steps that each node waits for.
-pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Name, BTreeSet<StepId>>) -> Part<Action> {
+pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<String, BTreeSet<StepId>>) -> Part<Action> {
     let mut part = Part::default();
     let first = nodes.iter().find(|n| *n.name == spec.first);
     let begun = first.is_some_and(|n| n.facts.state == State::ControlPlane);
@@ -99,7 +99,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Nam
         if first.is_none() && node.facts.state == State::Worker {
             continue; // what is wrong with the control plane is said there
         }
-        let after = prepared.get(node.name).cloned().unwrap_or_default();
+        let after = prepared.get(node.name.as_str()).cloned().unwrap_or_default();
         match obstacle(spec, node, first) {
             Some(held) => part.held.push(held),
             None if *node.name == spec.first => control_plane(spec, node, after, &mut part),
@@ -113,7 +113,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Nam
                 if !begun {
                     after.insert(joined(spec, &spec.first));
                 }
-                let action = Action::Join { spec: spec.clone(), node: node.name.clone(), address: node.address.to_owned() };
+                let action = Action::Join { spec: spec.of(node.name), node: node.name.clone(), address: node.address.to_owned() };
                 let why = format!("join {} with a token of its own", spec.name);
                 writer(node, "join", action, why, after, &mut part);
             }
@@ -134,7 +134,7 @@ pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
             (State::Fresh, None) => {}
             (_, Some(own)) if own == spec.name.as_str() => {
                 let after = if *name == spec.first { after.clone() } else { BTreeSet::new() };
-                let action = Action::Reset { spec: spec.clone() };
+                let action = Action::Reset { spec: spec.of(name) };
                 let why = format!("take it out of cluster {}; its volumes, software and keys stay", spec.name);
                 part.push(Step::new(Target::Host(name.to_string()), "kubeadm", "reset", action, why).after(after).risk(Risk::Destroys));
             }
@@ -156,10 +156,10 @@ fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, after: BTreeSet<StepI
         Entry::Key { name, .. } => Some(StepId::new("operator", &escrow_name(name), "escrow")),
         Entry::Identity | Entry::Kms { .. } => None,
     };
-    let action = Action::Prepare { spec: spec.clone() };
+    let action = Action::Prepare { spec: spec.of(node.name) };
     let why = "encryption of Secrets at rest, and Pod Security by default".to_owned();
     let Some(prepared) = writer(node, "prepare", action, why, after.into_iter().chain(escrowed).collect(), part) else { return };
-    let action = Action::Init { spec: spec.clone(), address: node.address.to_owned() };
+    let action = Action::Init { spec: spec.of(node.name), address: node.address.to_owned() };
     let why = format!("begin cluster {} with Kubernetes {}", spec.name, spec.version);
     part.push(Step::new(target(), "kubeadm", "init", action, why).after([prepared]));
 }

@@ -59,6 +59,12 @@ impl ClusterSpec {
         self.hostnames.get(node).cloned().unwrap_or_else(|| node.into())
     }
 
+    /// The same for what is done on one node, which needs no other's host name: an action of each of many nodes does not carry those of all.
+    pub(super) fn of(&self, node: &Name) -> Self {
+        let own = self.hostnames.get_key_value(node).map(|(name, host)| (name.clone(), host.clone()));
+        Self { hostnames: own.into_iter().collect(), ..self.clone() }
+    }
+
     /// The file that names the cluster that a machine belongs to.
     pub(super) fn record(&self) -> Owned {
         Owned { path: RECORD.to_owned(), text: format!("{}\n", self.name), mode: 0o644 }

@@ -7,13 +7,13 @@ use kubestead_core::put::Found;
 use super::observe::NodeFacts;
 use super::plan::Action;
 
-/// Why a step must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
-pub fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
-    if let Some(fault) = claim::fault(&facts.files, step, step.action.writes()) {
+/// Why a step with this action must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
+pub fn step<A>(facts: &NodeFacts, step: &Step<A>, action: &Action) -> Option<String> {
+    if let Some(fault) = claim::fault(&facts.files, step, action.writes()) {
         return Some(fault);
     }
     let adopted = |path: &str| step.after.contains(&claim::adopts(&step.target.to_string(), path));
-    match &step.action {
+    match action {
         Action::Install { files, .. } => {
             if facts.member && files.iter().any(|f| other_version(facts, &f.name, &f.version)) {
                 return Some(format!("{}: a member of a cluster would get programs of another version", step.id));
@@ -57,6 +57,10 @@ mod tests {
     use super::super::plan::fixture::spec;
     use super::super::spec::{CONTAINERD_CONFIG, containerd_files, own_files};
     use super::*;
+
+    fn step(facts: &NodeFacts, step: &Step<Action>) -> Option<String> {
+        super::step(facts, step, &step.action)
+    }
 
     fn of(action: Action) -> Step<Action> {
         Step::new(Target::Host("kube1".into()), "x", "do", action, "")

@@ -226,7 +226,7 @@ mod tests {
                 if let Ok(facts) = read(&spec, &answers) {
                     let part = super::super::plan(&spec, &facts);
                     for step in &part.steps {
-                        prop_assert_eq!(super::super::check::step(&facts, step), None);
+                        prop_assert_eq!(super::super::check::step(&facts, step, &step.action), None);
                     }
                     prop_assert!(kubestead_core::plan::Plan::new(String::new(), String::new(), part).is_ok());
                 }

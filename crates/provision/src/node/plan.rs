@@ -295,7 +295,7 @@ mod tests {
     /// A plan, which the second pair of eyes accepts.
     fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         let part = super::plan(spec, facts);
-        let faults: Vec<String> = part.steps.iter().filter_map(|step| super::super::check::step(facts, step)).collect();
+        let faults: Vec<String> = part.steps.iter().filter_map(|step| super::super::check::step(facts, step, &step.action)).collect();
         assert!(faults.is_empty(), "{faults:?}");
         part
     }

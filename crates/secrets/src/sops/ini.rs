@@ -16,7 +16,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
     while reader.at < text.len() {
         reader.line()?;
     }
-    if let (Some(leaf), Some(last)) = (reader.comment.take(), reader.sections.last_mut()) {
+    if let (Some(leaf), Some(last)) = (reader.above(), reader.sections.last_mut()) {
         last.1.items.push(Item::Comment(leaf));
     }
     let mut parsed = Parsed::default();
@@ -59,12 +59,17 @@ fn take_metadata(section: &Container, next: usize, parsed: &mut Parsed) -> Resul
 struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// The comment lines above what comes next.
-    comment: Option<Leaf>,
+    /// The comment lines above what comes next: one comment, made when that comes.
+    comment: Option<Span>,
     sections: Vec<(String, Container)>,
 }
 
 impl Reader<'_> {
+    fn above(&mut self) -> Option<Leaf> {
+        let lines = self.comment.take()?;
+        Some(Leaf::new(Value::comment(strip(&self.text[lines.clone()])), lines))
+    }
+
     fn line(&mut self) -> Result<(), Problem> {
         let start = self.at;
         let end = self.text[start..].find('\n').map_or(self.text.len(), |newline| start + newline);
@@ -74,8 +79,7 @@ impl Reader<'_> {
         let (from, to) = (start + indent, start + line.len());
         let content = line.trim_start();
         if content.starts_with(['#', ';']) {
-            let whole = self.comment.as_ref().map_or(from, |leaf| leaf.span.start)..to;
-            self.comment = Some(Leaf::new(Value::comment(strip(&self.text[whole.clone()])), whole));
+            self.comment = Some(self.comment.as_ref().map_or(from, |lines| lines.start)..to);
         } else if let Some(rest) = content.strip_prefix('[') {
             let close = rest.rfind(']').ok_or_else(|| Problem::new(from, "this section has no closing bracket"))?;
             self.sections.push(section(&rest[..close], from..to));
@@ -85,7 +89,7 @@ impl Reader<'_> {
                 let why = "a comment behind a section's name would be read as a part of it once encrypted; write it on the line above";
                 return Err(Problem::new(behind, why));
             }
-            let mut above = self.comment.take();
+            let mut above = self.above();
             // The metadata has no comments: what stands above it is the end of the file that it was put to.
             let before = self.sections.len() - 2;
             if let Some(comment) = above.take_if(|_| rest[..close] == *"sops") {
@@ -116,7 +120,7 @@ impl Reader<'_> {
             return Err(Problem::new(from, "quoted and numbered keys are not supported; write the key out"));
         }
         let (leaf, inline) = self.value(from + split + 1, to)?;
-        let above = self.comment.take();
+        let above = self.above();
         let Some((_, section)) = self.sections.last_mut() else { return Ok(()) };
         let end = leaf.span.end.max(inline.as_ref().map_or(0, |leaf| leaf.span.end));
         section.items.push(Item::Child(Child { key, span: from..end, node: Tree::Leaf(leaf) }));
