@@ -23,7 +23,7 @@ for key in host user; do ssh-keygen -q -t ed25519 -N '' -f "$work/$key"; done
 /usr/sbin/sshd -D -f "$work/sshd" & sshd=$!
 trap 'kill $sshd; rm -rf "$work"' EXIT
 echo "bench $(cut -d' ' -f1,2 "$work/host.pub")" > "$work/known"
-printf 'Host *\n  Port 2222\n  User root\n  IdentityFile %s\n  IdentitiesOnly yes\n  HostKeyAlias bench\n  UserKnownHostsFile %s\n' "$work/user" "$work/known" > "$work/config"
+printf 'Host *\n  Port 2222\n  User root\n  IdentityFile %s\n  IdentitiesOnly yes\n  HostKeyAlias bench\n  GlobalKnownHostsFile %s\n' "$work/user" "$work/known" > "$work/config"
 until ssh -F "$work/config" -o BatchMode=yes 10.99.1.1 true 2> /dev/null; do kill -0 "$sshd"; done
 export KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state
 nft add table inet bench

@@ -13,9 +13,20 @@ use clap::Parser;
 
 use crate::args::{Cli, Command, Volume};
 use crate::exit::{Exit, Failure};
+use crate::print::Shown;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It quotes what was typed, or what a shell made of the names of files.
+        Err(error) if error.exit_code() != 0 => {
+            let mut told = Shown::default();
+            told.text("", &error.render().to_string());
+            print::note(&told);
+            return ExitCode::from(Exit::Usage as u8);
+        }
+        Err(help) => help.exit(),
+    };
     let result = match cli.command {
         // Without a runtime: its threads take time, and forbid a namespace of their own.
         Command::Secret(command) => commands::secret::run(command),

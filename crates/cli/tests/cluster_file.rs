@@ -93,6 +93,30 @@ fn what_an_ssh_configuration_of_the_repository_would_run_is_not_run() {
 }
 
 #[test]
+fn a_configuration_that_came_along_is_one_wherever_links_lead() {
+    let place = Place::new();
+    let refused = |file: &str, config: &str| {
+        let mut command = place.command("none", &["plan", "-f"]);
+        place.write(file, &FILE.replace("CONFIG", config));
+        let (code, said) = told(command.arg(place.path(file)));
+        assert!(code == Some(2) && said.contains("is not used from a repository") && !place.ran(), "{file}: {said}");
+    };
+    place.proxy("repo/ssh");
+    // The folder is reached by a link from outside; a repository within the one that holds the configuration; no repository at all.
+    std::os::unix::fs::symlink(place.path("repo/site"), place.path("view")).unwrap();
+    refused("view/cluster.yaml", "../ssh");
+    std::fs::create_dir_all(place.path("repo/module/.git")).unwrap();
+    refused("repo/module/cluster.yaml", "../ssh");
+    std::fs::create_dir_all(place.path("unpacked/site")).unwrap();
+    place.proxy("unpacked/ssh");
+    refused("unpacked/site/cluster.yaml", "../ssh");
+    // What ssh would write is a key of another's in authorized_keys, under the name that is said for it.
+    let keys = place.path("home/.ssh/authorized_keys").display().to_string();
+    place.write("repo/ssh", &format!("Host jump\n  HostKeyAlias pty\n  UserKnownHostsFile {keys}\n  StrictHostKeyChecking no\n"));
+    refused("repo/site/cluster.yaml", "../ssh");
+}
+
+#[test]
 fn what_is_the_operators_own_holds_as_it_is() {
     let place = Place::new();
     for own in ["home/.ssh/lab", "lab/ssh_config", "elsewhere"] {

@@ -52,3 +52,17 @@ fn a_plain_secret_with_a_hostile_name_is_told_by_a_name_that_can_be_read() {
     assert_ne!(code, Some(0), "{text}");
     clean(&text);
 }
+
+#[test]
+fn what_was_typed_wrong_is_spelled_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let option = format!("--{HOSTILE}");
+    for args in [&[HOSTILE][..], &["check", &option], &["check", "-o", HOSTILE], &["secret", HOSTILE], &["completions", HOSTILE]] {
+        let (code, text) = run(dir.path(), args);
+        assert_eq!(code, Some(2), "{args:?}: {text}");
+        assert!(!text.chars().any(|c| c != '\n' && kubestead_core::visible::is_hidden(c)), "{text:?}");
+        assert!(text.contains("\\u{9b}31m") && text.contains("--help"), "{text}");
+    }
+    let (code, text) = run(dir.path(), &["check", "--help"]);
+    assert!(code == Some(0) && text.contains("Usage:"), "{text}");
+}

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::cluster::Cluster;
 
-/// Directives that run nothing, write no file and hand on nothing of the operator's. All others, those of future versions too, are not
-/// used from a repository before its configuration is trusted.
+/// Directives that run nothing, write no file and hand on nothing of the operator's; some only with certain values, see [`suspect`]. All
+/// others, those of future versions too, are not used from a repository before its configuration is trusted.
 const HARMLESS: [&str; 42] = [
     "addressfamily",
     "batchmode",
@@ -79,8 +79,8 @@ pub enum Untrusted {
     },
 }
 
-/// Refuses a configuration from the repository (or, without one, the folder) of the cluster file in `dir` that holds more than harmless
-/// directives. `~/.ssh` and the folders in `own` are the operator's, wherever they lie.
+/// Refuses a configuration that may have come with the cluster file in `dir` and holds more than harmless directives: one that is written
+/// from that folder on, wherever links lead, and one in a repository. `~/.ssh` and the folders in `own` are the operator's, wherever they lie.
 pub fn vet(cluster: &Cluster, dir: &Path, own: &[PathBuf]) -> Result<(), Untrusted> {
     let Some(config) = &cluster.ssh.config else { return Ok(()) };
     let path = config.display().to_string();
@@ -88,7 +88,8 @@ pub fn vet(cluster: &Cluster, dir: &Path, own: &[PathBuf]) -> Result<(), Untrust
     let real = std::fs::canonicalize(config).map_err(read)?;
     let home = std::env::home_dir().map(|home| home.join(".ssh"));
     let inside = |top: &Path| std::fs::canonicalize(top).is_ok_and(|top| real.starts_with(top));
-    if !inside(repository(dir)) || home.iter().chain(own).any(|top| inside(top)) {
+    let came_along = config.starts_with(dir) || inside(dir) || real.ancestors().any(|top| top.join(".git").exists());
+    if !came_along || home.iter().chain(own).any(|top| inside(top)) {
         return Ok(());
     }
     let text = super::read::bounded(&real).map_err(read)?;
@@ -96,11 +97,6 @@ pub fn vet(cluster: &Cluster, dir: &Path, own: &[PathBuf]) -> Result<(), Untrust
         Some((line, directive)) => Err(Untrusted::Directive { path, line, directive }),
         None => Ok(()),
     }
-}
-
-/// The folder of the repository that `dir` is in, else `dir`.
-fn repository(dir: &Path) -> &Path {
-    dir.ancestors().find(|top| top.join(".git").exists()).unwrap_or(dir)
 }
 
 /// The first line that is not known to be harmless, and its directive.
@@ -121,11 +117,21 @@ fn suspect(line: &str) -> Option<String> {
     if !HARMLESS.iter().any(|known| known.eq_ignore_ascii_case(word)) || line.contains('\0') {
         return Some(shown());
     }
-    // ssh puts these into the command line of a jump host's ssh, and the oldest versions do not ask what a shell makes of them.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:@%[]/,+ \t".contains(c);
+    let lower = value.to_ascii_lowercase();
+    // ssh puts these into the command line of a jump host's ssh, and the oldest versions do not ask what a shell makes of them, nor whether
+    // they begin as an option does.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:@%[]/,+".contains(c);
+    let word_alone = || value.chars().all(plain) && !value.split([',', '@', '/', '[']).any(|part| part.starts_with('-'));
     match word.to_ascii_lowercase().as_str() {
-        "match" if value.to_ascii_lowercase().contains("exec") || value.contains(['"', '\'', '\\']) => Some(format!("{} exec", shown())),
-        "proxyjump" | "hostname" | "user" if !value.chars().all(plain) => Some(format!("{} with what a shell reads", shown())),
+        "match" if lower.contains("exec") || value.contains(['"', '\'', '\\']) => Some(format!("{} exec", shown())),
+        "proxyjump" | "hostname" | "user" if !word_alone() => Some(format!("{} with what a shell reads", shown())),
+        // A module of PKCS #11 is a library that ssh loads.
+        "identityfile" | "certificatefile" if lower.trim_start_matches(['"', '\'']).starts_with("pkcs11:") => {
+            Some(format!("{} pkcs11:", shown()))
+        }
+        // ssh writes the keys of jump hosts into that file, under the name that HostKeyAlias says: it may be any file of the operator's.
+        "userknownhostsfile" if !["/dev/null", "none"].contains(&lower.as_str()) => Some(shown()),
+        "stricthostkeychecking" if !["yes", "ask"].contains(&lower.as_str()) => Some(format!("{} {value}", shown())),
         _ => None,
     }
 }
@@ -162,11 +168,25 @@ mod tests {
             "User $(x)",
             "ProxyJump a`b`",
             "Host a\0b",
+            // With HostKeyAlias pty a line of known_hosts is one of authorized_keys.
+            "UserKnownHostsFile ~/.ssh/authorized_keys",
+            "UserKnownHostsFile=/dev/null ~/.bashrc",
+            "StrictHostKeyChecking no",
+            "StrictHostKeyChecking=accept-new",
+            "stricthostkeychecking \"off\"",
+            "IdentityFile pkcs11:?module-path=/repo/x.so",
+            "CertificateFile \"PKCS11:x\"",
+            "ProxyJump -Fevil host",
+            "ProxyJump me@-Fevil",
+            "ProxyJump a,-Fevil",
+            "ProxyJump ssh://-Fevil",
+            "HostName -Fevil",
+            "User -Fevil",
         ] {
             let text = format!("# a comment\n\nHost a\n{bad}\r\n");
             assert_eq!(first_unsafe(&text).map(|(line, _)| line), Some(4), "{bad:?}");
         }
-        let harmless = "Host *\n  User root\n  Port=2222\n\tProxyJump me@jump:22\n  IdentityFile ~/.ssh/id\n  RequestTTY no\n#ProxyCommand x\nMatch host a user b\n  HostName 10.0.0.1\n";
+        let harmless = "Host *\n  User root\n  Port=2222\n\tProxyJump me@jump:22\n  IdentityFile ~/.ssh/id\n  StrictHostKeyChecking yes\n  UserKnownHostsFile /dev/null\n  GlobalKnownHostsFile known_hosts\n  ProxyJump a,ssh://b:22\n  RequestTTY no\n#ProxyCommand x\nMatch host a user b\n  HostName 10.0.0.1\n";
         assert_eq!(first_unsafe(harmless), None);
     }
 }

@@ -11,6 +11,7 @@ use super::spec::Wish;
 
 /// Recovery keys and the like: age files of the escrow, never objects of the cluster.
 const ESCROW: &str = "escrow";
+const LINK: &str = "it is a symbolic link, and links are not followed here";
 /// Deeper folders than anybody makes by hand.
 const MOST_DEPTH: usize = 16;
 
@@ -18,7 +19,12 @@ const MOST_DEPTH: usize = 16;
 /// that is not there asks for nothing.
 pub fn read(folder: &Path, shown: &str) -> Wish {
     let mut walk = Walk { folder, shown, files: Vec::new(), findings: Vec::new() };
-    if folder.exists() {
+    // Without a slash at its end, with which a link would be what it leads to.
+    let itself: PathBuf = folder.components().collect();
+    if std::fs::symlink_metadata(itself).is_ok_and(|data| data.is_symlink()) {
+        let hint = "name the folder that it leads to with secrets.dir, so that the file says whose secrets are applied";
+        walk.findings.push(finding(shown, 1, LINK, Some(hint)));
+    } else if folder.exists() {
         walk.directory(folder, 0);
     }
     let Walk { mut files, mut findings, .. } = walk;
@@ -111,8 +117,7 @@ impl Walk<'_> {
                 Ok(kind) if kind.is_file() && is_document => self.files.push(name(&path)),
                 Ok(kind) if kind.is_symlink() && (is_document || path.is_dir()) => {
                     let hint = "put the file itself there, so that what is applied is what lies in this repository";
-                    let message = "it is a symbolic link, and links are not followed here";
-                    self.findings.push(finding(&shown(&path), 1, message, Some(hint)));
+                    self.findings.push(finding(&shown(&path), 1, LINK, Some(hint)));
                 }
                 Ok(_) => {}
                 Err(error) => self.findings.push(finding(&shown(&path), 1, format!("it cannot be looked at: {error}"), None)),
@@ -125,5 +130,27 @@ impl Walk<'_> {
                 self.directory(&path, depth + 1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A branch may make the folder a link to the secrets of another cluster, and its users would read them in this one.
+    #[test]
+    fn the_folder_itself_is_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (other, link) = (dir.path().join("other"), dir.path().join("secrets"));
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("a.yaml"), "kind: Secret\n").unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        for folder in [link.clone(), link.join(""), link.join(".")] {
+            let wish = read(&folder, "secrets");
+            let told: Vec<String> = wish.findings.iter().map(ToString::to_string).collect();
+            assert!(told.len() == 1 && told[0].contains("symbolic link") && told[0].contains("secrets.dir"), "{told:?}");
+        }
+        assert!(read(&other, "secrets").findings.iter().all(|found| !found.message.contains("link")));
+        assert!(read(&dir.path().join("none"), "secrets").findings.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use kubestead_core::secret::Secret;
 use regex::{Regex, bytes};
 
 use crate::sops::path::{KeyPath, Step};
-use crate::sops::tree::{Container, Found, Item, Tree, line_of};
+use crate::sops::tree::{Container, Found, Item, Leaf, Tree, line_of};
 use crate::sops::{json, yaml};
 
 /// Entries that the API server writes. The annotation holds the whole Secret in plain text.
@@ -123,14 +123,16 @@ fn has_values(root: &Container) -> bool {
     }
 }
 
-/// True when something plain stands below `data` or `stringData`.
+/// True when something plain stands below `data` or `stringData`, or in their place, which the API server refuses and everybody can read.
 fn holds_value(secret: &Container) -> bool {
+    let is_plain = |leaf: &Leaf| !leaf.value.bytes().expose().is_empty() && !leaf.value.bytes().expose().starts_with(SEALED);
     ["data", "stringData"].iter().any(|key| match secret.at(&steps(&[key])) {
         Some(Found::Container(values)) => values.children().any(|child| match &child.node {
-            Tree::Leaf(leaf) => !leaf.value.bytes().expose().is_empty() && !leaf.value.bytes().expose().starts_with(SEALED),
+            Tree::Leaf(leaf) => is_plain(leaf),
             Tree::Container(_) => true,
         }),
-        Some(Found::Leaf(_)) | None => false,
+        Some(Found::Leaf(leaf)) => is_plain(leaf),
+        None => false,
     })
 }
 
@@ -256,6 +258,7 @@ mod tests {
             ("kind: Secret\nmetadata: {{ .x }}\nstringData:\n  pass: |\n    hunter2\n", 1),
             ("kind: Secret\r\nstringData:\r\n  a: b\r\n", 1),
             ("kind: \"S\\u0065cret\"\nstringData: {a: b}\n", 1),
+            ("kind: Secret\nstringData: hunter2\n", 1),
             ("kind: \"\\x53ecret\"\nstringData: {a: b}\n", 1),
             ("a: &x {kind: Secret, stringData: {a: b}}\n<<: *x\n", 1),
             ("kind: Object\nspec:\n  manifest:\n    kind: Secret\n    data: {a: YQ==}\n", 4),

@@ -12,7 +12,7 @@ use super::path::KeyPath;
 use super::proof::Remark;
 use super::select::Selector;
 use super::store::Format;
-use super::tree::{Around, Leaf, Parsed, Problem, Span, Spot, line_of, splice, walk, walk_each};
+use super::tree::{Around, Element, Leaf, Parsed, Problem, Span, Spot, line_of, splice, walk, walk_each};
 use super::value::{Kind, Value};
 
 /// What a MAC over encrypted values only begins with, so that it never equals one over all values.
@@ -95,7 +95,7 @@ fn digest(opened: &[Opened], only_encrypted: bool) -> String {
         hash.update(ONLY_ENCRYPTED);
     }
     for Opened { spot, value, .. } in opened {
-        let comment = spot.is_comment && (!spot.is_element || spot.selected);
+        let comment = spot.is_comment && (!spot.is_element() || spot.selected);
         if !comment && (!only_encrypted || spot.selected) {
             hash.update(value.bytes().expose());
         }
@@ -133,7 +133,7 @@ impl Pool {
         for Opened { spot, value, was_sealed, .. } in opened {
             let written = spot.leaf.sealed.clone().map_or_else(|| spot.leaf.value.as_str(), |span| text.get(span));
             if let (true, Some(written)) = (*was_sealed, written) {
-                let old = Old { text: written.to_owned(), is_element: spot.is_element };
+                let old = Old { text: written.to_owned(), is_element: spot.is_element() };
                 pool.0.entry(Self::key(&spot.aad(), value)).or_default().push_back(old);
             }
         }
@@ -225,7 +225,7 @@ pub(crate) fn settle(
         let spot = &open.spot;
         let fail = |why: String| Failure { line: spot.line(text), at: spot.path.clone(), why };
         let is_right = if spot.selected && !value.is_bare() { open.was_sealed && (open.in_place || !in_place) } else { !open.was_sealed };
-        if spot.is_element || is_right && open.value.same(value) {
+        if spot.is_element() || is_right && open.value.same(value) {
             continue;
         }
         let written = if spot.selected && !value.is_bare() {
@@ -261,7 +261,7 @@ fn render(format: Format, text: &str, spot: &Spot, written: &Value) -> Result<St
     }
     let comment = written.as_str().map(|comment| format.comment(comment)).ok_or("a comment cannot be bytes that are no text")?;
     // The blank, because a list may stand in the column of its key, and an empty one may not.
-    Ok(if spot.holds_list && format == Format::Yaml { format!(" [] {comment}") } else { comment })
+    Ok(if spot.element == Some(Element::HoldsList) && format == Format::Yaml { format!(" [] {comment}") } else { comment })
 }
 
 /// What goes beside the span of a leaf when it gets a value.

@@ -239,10 +239,8 @@ pub(crate) struct Spot {
     /// With indexes; for a comment that of its container.
     pub(crate) path: KeyPath,
     pub(crate) is_comment: bool,
-    /// A comment that sops wrote as an element of a list.
-    pub(crate) is_element: bool,
-    /// The first element of a list that sops wrote of comments alone: without them it is an empty list, and no null.
-    pub(crate) holds_list: bool,
+    /// Of a comment that sops wrote as an element of a list.
+    pub(crate) element: Option<Element>,
     /// The rules of the file want it encrypted.
     pub(crate) selected: bool,
     /// As it is written.
@@ -252,7 +250,21 @@ pub(crate) struct Spot {
     pub(crate) beside: Option<Arc<[String]>>,
 }
 
+/// A comment that is an element of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    /// Beside values, or behind another comment.
+    Beside,
+    /// The first of a list that sops wrote of comments alone: without them it is an empty list, and no null.
+    HoldsList,
+}
+
 impl Spot {
+    /// A comment that sops wrote as an element of a list.
+    pub(crate) fn is_element(&self) -> bool {
+        self.element.is_some()
+    }
+
     /// Only the keys of the path: what the cipher sees.
     fn keys(&self) -> Vec<&str> {
         self.path.steps().iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect()
@@ -357,25 +369,18 @@ impl Walker<'_> {
             (true, true) => Around::Brackets,
             (true, false) => Around::Dashes(container.indent),
         };
-        let first = |child: &Child| child.span.start == leaf.span.start;
-        let alone = || container.children().next().is_none() && matches!(container.items.first(), Some(Item::Child(child)) if first(child));
-        let holds_list = is_element && !container.flow && alone();
-        (self.each)(Spot { path, is_comment: true, is_element, holds_list, selected, leaf, around, beside });
+        let alone = || {
+            let is_first = |item: &Item| matches!(item, Item::Child(child) if child.span.start == leaf.span.start);
+            !container.flow && container.items.first().is_some_and(is_first) && container.children().next().is_none()
+        };
+        let element = is_element.then(|| if alone() { Element::HoldsList } else { Element::Beside });
+        (self.each)(Spot { path, is_comment: true, element, selected, leaf, around, beside });
     }
 
     fn leaf(&mut self, leaf: &Leaf, path: KeyPath) {
         let selected = self.selector.selects(&self.keys, &self.comments, false);
         let leaf = leaf.clone();
-        (self.each)(Spot {
-            path,
-            is_comment: false,
-            is_element: false,
-            holds_list: false,
-            selected,
-            leaf,
-            around: Around::Mapping,
-            beside: None,
-        });
+        (self.each)(Spot { path, is_comment: false, element: None, selected, leaf, around: Around::Mapping, beside: None });
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn edit(place: &Private, name: &str, text: &Secret) -> Result<Secret,
     if !status.success() {
         return Err(fail(Exit::Failed, format!("the editor ended with {status}; nothing was changed")));
     }
-    Ok(edited?)
+    edited.map_err(|e| fail(Exit::Failed, format!("the editor left no text that can be read ({e}); nothing was changed")))
 }
 
 async fn session(place: &Private, name: &str, text: &Secret) -> Result<ExitStatus, Failure> {

@@ -156,8 +156,11 @@ fn hooks(top: &Path) -> Result<PathBuf, Failure> {
     Ok(top.join(git::path(top, &["rev-parse", "--git-path", "hooks"])?))
 }
 
+/// Whether git runs it, and it the check: git passes over what cannot be run, and a shell over what is a comment.
 fn checks(hook: &Path) -> bool {
-    std::fs::read_to_string(hook).is_ok_and(|text| text.contains("secret check --staged"))
+    let is_run = std::fs::metadata(hook).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+    let calls = |text: String| text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("secret check --staged"));
+    is_run && std::fs::read_to_string(hook).is_ok_and(calls)
 }
 
 fn hook(top: &Path) -> Result<(), Failure> {
@@ -184,6 +187,22 @@ mod tests {
     use kubestead_secrets::sops::Rules;
 
     use super::*;
+
+    #[test]
+    fn a_hook_that_does_not_run_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pre-commit");
+        for (text, mode, is_one) in [
+            (HOOK, 0o755, true),
+            (HOOK, 0o644, false),
+            ("#!/bin/sh\n  # kubestead secret check --staged\n", 0o755, false),
+            ("#!/bin/sh\nmake lint\nkubestead secret check --staged || exit 1\n", 0o755, true),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(checks(&path), is_one, "{mode:o} {text}");
+        }
+    }
 
     #[test]
     fn the_rules_that_are_written_can_be_read_and_mean_what_they_say() {
