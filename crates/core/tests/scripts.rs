@@ -129,7 +129,7 @@ fn no_script_stands_in_a_string() {
 fn a_script_in_a_string_is_found() {
     for bad in [
         r#"let a = "systemctl stop x || true";"#,
-        r##"const A: &str = r#"echo "$1""#;"##,
+        "const A: &str = r#\"echo \"$1\"\"#;",
         "let a = format!(\"if a; then\\n b\\nfi\");",
         "Procedure::script(\"true\")",
         "Section::script(\"a\", \"true\")",
