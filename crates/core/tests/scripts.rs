@@ -41,7 +41,16 @@ const SHELL: [&str; 12] = ["$(", "${", "\"$", "|| ", "> /dev/null", ">/dev/null"
 /// The two places that put a command together: the line that ssh sends with its frame, and the probe's calls of `section`.
 const FRAMES: [&str; 2] = ["core/src/frame.rs", "core/src/probe.rs"];
 /// A text that is handed on as a script and is no file's.
-const HANDED: [&str; 5] = ["Procedure::script(\"", "script(&format!", "script(format!", "read_script(\"", "write_script(\""];
+const HANDED: [&str; 8] = [
+    "Procedure::script(\"",
+    "Procedure::script(&format!",
+    "Section::script(\"\", \"",
+    "Section::script(\"\", &format!",
+    "read_script(\"",
+    "read_script(format!",
+    "write_script(\"",
+    "write_script(format!",
+];
 
 /// The literals of a source, without those of comments, and what is left of it.
 fn literals(source: &str) -> (Vec<String>, String) {
@@ -120,9 +129,10 @@ fn no_script_stands_in_a_string() {
 fn a_script_in_a_string_is_found() {
     for bad in [
         r#"let a = "systemctl stop x || true";"#,
-        r##"const A: &str = r#"echo "$1""#;"##,
+        "const A: &str = r#\"echo \"$1\"\"#;",
         "let a = format!(\"if a; then\\n b\\nfi\");",
         "Procedure::script(\"true\")",
+        "Section::script(\"a\", \"true\")",
         "Command::read_script(format!(\"{A}{b}\"))",
         "let c = '\"'; let a = \"x=$(id)\";",
     ] {
