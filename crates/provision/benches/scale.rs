@@ -17,7 +17,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::plan::{Checked, Part, Plan, Step, StepId, Target};
-use kubestead_core::put::digest;
+use kubestead_core::put::Files;
 use kubestead_core::twin::Silent;
 use kubestead_provision::bundle::{BundleFile, Kind};
 use kubestead_provision::cluster::Live;
@@ -137,7 +137,7 @@ fn renamed<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T, words: 
 }
 
 /// The storage of a machine on which all was made.
-fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts) -> StorageFacts {
+fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts, mut files: Files) -> StorageFacts {
     let spec = compose::storage(cluster, node);
     let volume = |v: &Volume| {
         let mut facts: VolumeFacts = renamed(like, &[("kubelet", v.name.as_str())]);
@@ -155,7 +155,7 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts) -> StorageFacts {
         (facts.crypttab, facts.fstab) = (Some(unit::crypttab(v)), Some(unit::fstab(v)));
         (v.name.clone(), facts)
     };
-    let files = unit::common(&spec).into_iter().chain(spec.volumes.iter().flat_map(unit::units)).chain(unit::require_mounts(&spec));
+    unit::own_files(&spec).iter().for_each(|file| files.put(file));
     let devices = || spec.groups.values().flatten();
     StorageFacts {
         devices: devices().map(|d| (d.clone(), Fact::Known(Device::Physical))).collect(),
@@ -164,7 +164,7 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts) -> StorageFacts {
         occupied: std::collections::BTreeSet::new(),
         volumes: spec.volumes.iter().map(volume).collect(),
         witnesses: BTreeMap::new(),
-        files: Fact::Known(files.map(|f| (f.path, digest(f.text))).collect()),
+        files: Fact::Known(files),
         directories: spec.pool_root.iter().flat_map(|root| root.directories.clone()).collect(),
     }
 }
@@ -222,7 +222,8 @@ fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
     software(&mut seen, &[&cp1, &kube1]);
     seen.wish = kubestead_provision::secret::Wish::default();
     let first = &cluster.nodes[0].name;
-    seen.nodes.insert(first.clone(), Fact::Known(NodeSeen { storage: made(&cluster, first, &kubelet), ..cp1 }));
+    let files = |facts: &NodeSeen| facts.storage.files.known().unwrap().clone();
+    seen.nodes.insert(first.clone(), Fact::Known(NodeSeen { storage: made(&cluster, first, &kubelet, files(&cp1)), ..cp1 }));
     seen.keys.insert(first.clone(), Fact::Known(key("cp1")));
     let Some(Fact::Known(server)) = seen.servers.values_mut().next() else { return };
     let Fact::Known(api) = &mut seen.api else { return };
@@ -259,7 +260,7 @@ fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
             server.shares.insert(format!("{name}/{}", volume.name), share.clone());
         }
         api.nodes.insert(name.to_owned(), node.clone());
-        let facts = NodeSeen { storage: made(&cluster, &described.name, &kubelet), ..kube1.clone() };
+        let facts = NodeSeen { storage: made(&cluster, &described.name, &kubelet, files(&kube1)), ..kube1.clone() };
         seen.nodes.insert(described.name.clone(), Fact::Known(hostname(&facts, name)));
         seen.keys.insert(described.name.clone(), Fact::Known(key("kube1")));
     }
