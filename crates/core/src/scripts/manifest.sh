@@ -2,12 +2,16 @@
 # The manifest: what kubestead wrote, a line `SHA256  PATH` a file. A path has two lines while a file is written: a cut between the
 # manifest and the file leaves one that tells what lies there. Needs the variable `manifest`.
 declare -A known=()
-if [ -f "$manifest" ]; then
+# What stands ahead of this has variables of its own.
+read_manifest() {
+    local line path
+    [ -f "$manifest" ] || return 0
     while IFS= read -r line; do
         path=${line#*  }
         [ -z "$path" ] || known[$path]+=" ${line%%  *}"
     done < "$manifest"
-fi
+}
+read_manifest
 # PATH: its sha256.
 sum_of() {
     local sum
