@@ -7,7 +7,7 @@ SHIPPED = $(CARGO_TARGET_DIR)/dist/kubestead
 # The demo's cluster file and keys; they stay when `make demo-down` removes the machines.
 DEMO = $(KUBESTEAD_CACHE)/demo
 
-.PHONY: demo demo-down test bench docs lint tools clean
+.PHONY: demo demo-down test prove bench docs lint tools clean
 
 demo: tools ## Real machines on this computer, and encrypted volumes on them
 	cargo build --release -p kubestead-cli
@@ -18,6 +18,9 @@ demo-down: ## Stop the demo's machines and remove their disks
 
 test: ## Everything that gates a change, the lab included
 	bash tests/gate.sh
+
+prove: ## The gate, then its searches for longer and from new seeds: ten minutes each, or PROVE_SECONDS
+	bash tests/prove.sh
 
 bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, large clusters
 	cargo build --locked --profile dist -p kubestead-cli

@@ -83,7 +83,7 @@ others_log=$(mktemp)
 setsid bash tests/lab-others.sh encryption packages keys servers > "$others_log" 2>&1 & others=$!
 result=0
 bash tests/lab.sh | timed || result=1
-bash tests/lab-others.sh rootless qemu api safety || result=1
+bash tests/lab-others.sh rootless qemu api safety fleet || result=1
 step "the other row"
 wait "$others" || result=1
 others=

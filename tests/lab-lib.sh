@@ -41,10 +41,12 @@ plan() {
   done
   cat "$work/plan"; return "$planned"
 }
-# on MACHINE COMMAND: 255 is ssh's own: the connection was lost, or the command was ended by a signal. It is asked once more.
+# on MACHINE COMMAND: 255 is ssh's own: the connection was lost, or the command was ended by a signal. It is asked once more. A machine that hangs
+# ends it after ten minutes, with 124.
 on() {
   machine=$1; shift
-  ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@" || { answer=$?; [ "$answer" = 255 ] || return "$answer"; ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine" "$@"; }
+  login=(timeout -k 5 600 ssh -F "$work/ssh" -o BatchMode=yes -o ConnectTimeout=10 "$machine")
+  "${login[@]}" "$@" || { answer=$?; [ "$answer" = 255 ] || return "$answer"; "${login[@]}" "$@"; }
 }
 # kill_at STEP [SECONDS]: begins `up` and kills it with -9 when the journal says that the step has begun, or a while after.
 journal=$work/state/kubestead/home.jsonl
@@ -57,4 +59,9 @@ kill_at() {
   done
   sleep "${2:-0}"
   kill -9 "$pid"; wait "$pid" 2>/dev/null || true
+}
+# killed_in STEP SECONDS: the same, for a step that takes much longer, which had not ended.
+killed_in() {
+  kill_at "$@" || return 1
+  ! tail -n "+$((before + 1))" "$journal" | grep -F "{\"event\":\"ended\",\"step\":\"$1\"" || { echo "$1 had ended"; return 1; }
 }

@@ -11,6 +11,10 @@ for name in "$@"; do
     encryption) proof "encryption at rest" bash tests/lab-encryption.sh ;;
     packages) proof "Kubernetes from packages" bash tests/lab-packages.sh ;;
     safety) proof "hosts that lie, hang or were changed" bash tests/lab-safety.sh ;;
+    fleet)
+      proof "the parts for Debian 13" "$KUBESTEAD" lab build --debian trixie
+      proof "a fleet: hanging key server, multipath, Debian 13, a jump host" bash tests/lab-fleet.sh
+      ;;
     keys) proof "keys" bash tests/lab-keys.sh alone ;; # the other part is in tests/lab.sh
     rootless) proof "without root, and what ends it" bash tests/lab-rootless.sh ;;
     qemu)

@@ -34,10 +34,10 @@ expect "the machines are untouched by plan" on kube1 "! vgs vg01 2>/dev/null"
 
 echo "== kill -9 of up at five places, and the power of a node cut in the middle of a step"
 expect "killed while a volume group is made" kill_at kube1/vg01/group
-expect "killed in a format" kill_at kube1/kubelet/format 2
-expect "killed in an installation" kill_at kube2/software/install 5
-expect "killed in kubeadm init" kill_at cp1/kubeadm/init 25
-expect "killed in kubeadm join" kill_at kube1/kubeadm/join 8
+expect "killed in a format" killed_in kube1/kubelet/format 2
+expect "killed in an installation" killed_in kube2/software/install 5
+expect "killed in kubeadm init" killed_in cp1/kubeadm/init 6
+expect "killed in kubeadm join" killed_in kube1/kubeadm/join 2
 cut_power() { kill_at cluster/nodes/ready 2; "$kubestead" lab kill kube2 && "$kubestead" lab start kube2; }
 expect "the power of a node is cut" cut_power
 expect "the next up finishes" "$kubestead" up

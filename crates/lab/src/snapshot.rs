@@ -90,6 +90,12 @@ pub struct Snapshot {
     pub bytes: u64,
 }
 
+/// What every layout of a description tells.
+#[derive(Deserialize)]
+struct Layout {
+    version: u32,
+}
+
 /// The files of a machine that are kept.
 fn of_machine(machine: &Machine) -> Vec<PathBuf> {
     let folder = Path::new("machines").join(&machine.name);
@@ -115,11 +121,7 @@ impl Snapshot {
             }
             Err(error) => return Err(broken(error.to_string())),
         };
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let Version { version } = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
+        let Layout { version } = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
         if version != VERSION {
             return Err(broken(format!("it has the layout {version}, and this version of kubestead reads {VERSION}")));
         }
