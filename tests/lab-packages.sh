@@ -35,6 +35,44 @@ expect "the plan names the repository" says "the apt repository $repository" sta
 sed '/^  bundle:/d' "$KUBESTEAD_FILE" > "$work/alone.yaml"
 expect "without a bundle the machine's containerd is asked for" says "containerd is missing" status 4 plan -f "$work/alone.yaml"
 
+echo "== what somebody else put there"
+# Their own runtime and unit in the places of ours, a setting of the kernel against ours; swap from a file in fstab, from a service as zram-tools
+# ships it, and from a unit of their own.
+on cp1 "mkdir -p /etc/containerd /srv; cat > /etc/containerd/config.toml" <<'TOML'
+version = 3
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]
+  runtime_type = "io.containerd.kata.v2"
+TOML
+on cp1 "bash -es" <<'SH'
+printf '[Service]\nExecStart=/opt/mine/containerd\n' > /etc/systemd/system/containerd.service
+printf '# Mine.\nnet.ipv4.ip_forward = 0\n' > /etc/sysctl.d/99-mine.conf
+for name in fstab service own; do
+  head -c 16M /dev/zero > /srv/$name.swap; chmod 600 /srv/$name.swap; mkswap -q /srv/$name.swap
+done
+echo "/srv/fstab.swap none swap sw 0 0" >> /etc/fstab
+printf '#!/bin/sh\n[ "$1" != start ] || exec swapon /srv/service.swap\nexec swapoff /srv/service.swap\n' > /usr/sbin/zramswap; chmod 755 /usr/sbin/zramswap
+unit() { printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=%s\nExecStop=%s\n[Install]\nWantedBy=multi-user.target\n' "$2" "$3" > "$1"; }
+unit /usr/lib/systemd/system/zramswap.service "/usr/sbin/zramswap start" "/usr/sbin/zramswap stop"
+unit /etc/systemd/system/own-swap.service "/sbin/swapon /srv/own.swap" "/sbin/swapoff /srv/own.swap"
+systemctl daemon-reload
+systemctl enable -q --now own-swap.service zramswap.service
+swapon -a
+SH
+expect "there are three sources of swap" on cp1 "[ \$(tail -n +2 /proc/swaps | wc -l) = 3 ]"
+theirs=(etc/containerd/config.toml etc/systemd/system/containerd.service)
+sums() { on cp1 "cd /; sha256sum ${theirs[*]/%/${1:-}} | cut -d' ' -f1"; }
+sums > "$work/theirs"
+as_they_were() { sums "$@" | diff "$work/theirs" -; }
+expect "a unit of their own that turns swap on is held, with what to type" says "systemctl disable --now own-swap.service" status 4 plan
+on cp1 "systemctl disable -q --now own-swap.service"
+expect "swap goes, and each source is named" says "/srv/fstab.swap (/etc/fstab, whose line becomes a comment); zramswap.service (/" plan
+consents=()
+for path in "${theirs[@]}"; do
+  consents+=(--yes "cp1/$path/adopt")
+  expect "the plan asks for /$path" says "needs your consent: --yes cp1/$path/adopt" plan
+done
+expect "and names their runtime and where it belongs" says "runtimes.kata]; runtimes of your own belong in /etc/containerd/conf.d" plan
+
 echo "== what is not signed by the key is not taken"
 installed() { on cp1 "dpkg-query -W -f '\${db:Status-Want} \${db:Status-Status} \${Version}\n' kubeadm kubelet kubectl | sort -u"; }
 none() { [ -z "$(installed 2>/dev/null)" ]; }
@@ -55,7 +93,13 @@ expect "the power is cut while dpkg unpacks" while_unpacking "$kubestead" lab ki
 expect "power back" "$kubestead" lab start cp1
 expect "up is killed while dpkg unpacks" while_unpacking true
 on cp1 "ls -l /var/lib/kubestead/packages-begun; dpkg-query -W -f '\${Package} \${db:Status-Status}\n' kubeadm kubelet kubectl kubernetes-cni; ls -s /var/lib/apt/lists" 2>&1 | sed 's/^/      /' || true
-expect "the next up finishes" "$kubestead" up
+expect "what somebody else put there is as it was" as_they_were
+expect "the next up finishes, with consent to take it over" "$kubestead" up "${consents[@]}"
+expect "a copy of each is kept" as_they_were .before-kubestead
+expect "none of it is in use" on cp1 "! grep -q kata /etc/containerd/config.toml && systemctl show -P ExecStart containerd | grep -q /usr/local/bin/containerd"
+ours() { on cp1 "[ -z \"\$(tail -n +2 /proc/swaps)\" ] && [ \$(sysctl -n net.ipv4.ip_forward) = 1 ]"; }
+expect "there is no swap, and packets of pods are forwarded" ours
+expect "the line of fstab is a comment, and a copy is kept" on cp1 "grep -qx '# kubestead: no swap: /srv/fstab.swap none swap sw 0 0' /etc/fstab && grep -q ^/srv/fstab.swap /etc/fstab.before-kubestead"
 expect "the node is Ready" eventually 240 ready
 expect "all three are installed at the version and held" [ "$(installed)" = "hold installed 1.37.1-1.1" ]
 expect "and nothing is left half done" on cp1 "[ -z \"\$(dpkg --audit)\" ] && ! [ -e /var/lib/kubestead/packages-begun ]"
@@ -81,6 +125,7 @@ echo "== reboot"
 expect "reboot" "$kubestead" lab reboot cp1
 expect "the node is Ready" eventually 240 ready
 expect "the plan is empty" eventually 180 status 0 plan
+expect "no swap came back, and packets are forwarded" ours
 
 echo "== without a bundle, on the containerd and the images that are there"
 expect "up" "$kubestead" up -f "$work/alone.yaml"
