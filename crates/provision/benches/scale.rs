@@ -155,7 +155,9 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts, mut files: Files) ->
         (facts.crypttab, facts.fstab) = (Some(unit::crypttab(v)), Some(unit::fstab(v)));
         (v.name.clone(), facts)
     };
-    unit::own_files(&spec).iter().for_each(|file| files.put(file));
+    for file in unit::own_files(&spec) {
+        files.put(&file);
+    }
     let devices = || spec.groups.values().flatten();
     StorageFacts {
         devices: devices().map(|d| (d.clone(), Fact::Known(Device::Physical))).collect(),

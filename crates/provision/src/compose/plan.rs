@@ -218,7 +218,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
     }
     let mut candidates = Vec::new();
-    let (mut prepared, volumes) = (on_hosts(&part.steps), on_hosts(part.steps.iter().filter(carries)));
+    let (mut prepared, volumes) = (on_hosts(&part.steps), on_hosts(part.steps.iter().filter(|step| carries(step))));
     for (node, found) in machines {
         let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
         let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
@@ -282,7 +282,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
 }
 
 /// Whether a step brings a volume to its place, or has services wait for it: a consent that is missing skips it and what waits for it, not its host.
-fn carries(step: &&Step<Action>) -> bool {
+fn carries(step: &Step<Action>) -> bool {
     matches!(
         &step.action,
         Action::Storage(storage_plan::Action::Mount { .. } | storage_plan::Action::Boot { .. } | storage_plan::Action::Files { .. })
