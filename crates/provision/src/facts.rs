@@ -117,7 +117,7 @@ impl Facts {
     /// Facts from the bytes of a file that is called so in messages.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let broken = |why: String| Error::Broken { path: path.to_owned(), why };
-        let Saved { kubestead_facts, taken, file, digest, seen } =
+        let Saved { kubestead_facts, taken, file, digest, mut seen } =
             serde_json::from_slice::<Saved<Seen>>(bytes).map_err(|error| match serde_json::from_slice(bytes) {
                 Ok(Version { kubestead_facts: found }) if found != u64::from(FORMAT) => Error::Format { path: path.to_owned(), found },
                 Ok(_) | Err(_) => broken(error.to_string()),
@@ -126,6 +126,7 @@ impl Facts {
             return Err(Error::Format { path: path.to_owned(), found: kubestead_facts.into() });
         }
         let taken = taken.parse().map_err(|_| broken(format!("{taken:?} is no time")))?;
+        seen.share_files();
         Ok(Self { path: path.to_owned(), taken, file, digest, seen })
     }
 

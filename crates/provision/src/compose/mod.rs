@@ -9,7 +9,7 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::fact::Fact;
+use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
@@ -108,4 +108,26 @@ pub struct Seen {
     pub secrets: Fact<SecretFacts>,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
+}
+
+impl Seen {
+    /// Gives each part of a host what is where its files belong, which is saved once. A node's side of the keys without it is unknown.
+    pub fn share_files(&mut self) {
+        for (name, keys) in &mut self.keys {
+            let node = match self.nodes.get_mut(name) {
+                Some(Fact::Known(node)) => Some(node),
+                Some(Fact::Absent | Fact::Unknown(_)) | None => None,
+            };
+            let files = node.as_ref().and_then(|node| node.storage.files.known()).cloned();
+            match (&mut *keys, &files) {
+                (Fact::Known(keys), Some(files)) => keys.files.clone_from(files),
+                (Fact::Known(_), None) => *keys = Fact::Unknown(Gap::new("what is where its files belong was not kept")),
+                (Fact::Absent | Fact::Unknown(_), _) => {}
+            }
+            if let (Some(node), Some(files)) = (node, files) {
+                node.setup.iter_mut().for_each(|setup| setup.files.clone_from(&files));
+                node.kubeadm.iter_mut().for_each(|member| member.files.clone_from(&files));
+            }
+        }
+    }
 }

@@ -123,7 +123,8 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 },
             })
         });
-        let keys = answers.and_then(|a| keyserver::read_node(&a));
+        // Of a machine that was not seen nothing is concluded about its keys either.
+        let keys = answers.and_then(|a| keyserver::read_node(&a)).and_then(|keys| node.as_ref().map(|_| keys).map_err(Clone::clone));
         seen.nodes.insert(name.clone(), Fact::from_result(node));
         seen.keys.insert(name, Fact::from_result(keys));
     }

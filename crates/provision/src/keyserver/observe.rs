@@ -56,7 +56,8 @@ pub struct NodeFacts {
     pub key: Option<PublicKey>,
     /// Whether the file of its public key does not hold that.
     pub torn: bool,
-    /// What is where our files belong.
+    /// What is where our files belong; kept once a host, with its storage ([`compose::Seen::share_files`](crate::compose::Seen::share_files)).
+    #[serde(skip)]
     pub files: Files,
 }
 

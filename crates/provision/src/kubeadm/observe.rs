@@ -30,7 +30,8 @@ pub struct KubeadmFacts {
     pub cluster: Option<String>,
     /// sha256 of the public key (SPKI, DER) of the cluster's CA, hex.
     pub ca: Option<String>,
-    /// What is where our files belong.
+    /// What is where our files belong; kept once a host, with its storage ([`compose::Seen::share_files`](crate::compose::Seen::share_files)).
+    #[serde(skip)]
     pub files: Files,
     /// Whether the configuration of encryption at rest is there.
     pub encryption: bool,

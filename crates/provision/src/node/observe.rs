@@ -25,7 +25,8 @@ pub struct NodeFacts {
     pub swap: Vec<Swap>,
     /// Whether modules are loaded and the settings of the kernel hold.
     pub kernel: bool,
-    /// What is where our files belong.
+    /// What is where our files belong; kept once a host, with its storage ([`compose::Seen::share_files`](crate::compose::Seen::share_files)).
+    #[serde(skip)]
     pub files: Files,
     /// Path to sha256 of what was installed and was not touched since.
     pub installed: BTreeMap<String, String>,
