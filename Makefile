@@ -16,10 +16,10 @@ demo: tools ## Real machines on this computer, and encrypted volumes on them
 demo-down: ## Stop the demo's machines and remove their disks
 	"$(KUBESTEAD)" lab down --wipe
 
-test: ## Everything that gates a change, the lab included
+test: ## What gates a change: the fast checks, and the proofs of the lab that fit
 	bash tests/gate.sh
 
-prove: ## The gate, then its searches for longer and from new seeds: ten minutes each, or PROVE_SECONDS
+prove: ## The gate, then the proofs that do not fit in it, and its searches for longer and from new seeds: ten minutes each, or PROVE_SECONDS
 	bash tests/prove.sh
 
 bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, large clusters
