@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::command::Stdin;
@@ -129,10 +131,40 @@ pub fn section<P: AsRef<str>, Q: AsRef<str>>(paths: impl IntoIterator<Item = P>,
     section.list("paths", paths).list("places", places)
 }
 
-/// What is where files of ours belong.
+/// What is where files of ours belong. Every domain of a host has it: a clone is the same one until it is changed, as models do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files(Arc<Listed>);
+
+impl Deref for Files {
+    type Target = Listed;
+
+    fn deref(&self) -> &Listed {
+        &self.0
+    }
+}
+
+impl DerefMut for Files {
+    fn deref_mut(&mut self) -> &mut Listed {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Serialize for Files {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Files {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Listed::deserialize(deserializer).map(|listed| Self(Arc::new(listed)))
+    }
+}
+
+/// The manifest, and what is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Files {
+pub struct Listed {
     /// Whether files were written that were perhaps not loaded.
     pub pending: bool,
     /// The manifest: for each path the sums that kubestead wrote there.

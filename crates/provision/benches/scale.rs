@@ -205,7 +205,12 @@ fn software(seen: &mut Seen, nodes: &[&NodeSeen]) {
         })
         .collect();
     let images = setups().next().into_iter().flat_map(|setup| &setup.images).filter(|image| !image.starts_with("sha256:"));
-    bundle.files.extend(images.map(|image| file(Kind::Image, image, &"ab".repeat(32))));
+    let everywhere = |image: &String| setups().all(|setup| setup.images.contains(image));
+    bundle.files.extend(images.map(|image| {
+        let mut file = file(Kind::Image, image, &"ab".repeat(32));
+        file.roles.truncate(if everywhere(image) { 2 } else { 1 });
+        file
+    }));
     let version = setups().find_map(|setup| setup.versions.get("containerd")?.installed.clone()).unwrap();
     bundle.files.iter_mut().filter(|f| f.name == "containerd").for_each(|f| f.version.clone_from(&version));
 }
