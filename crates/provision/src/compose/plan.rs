@@ -27,6 +27,15 @@ use super::{Action, NodeSeen, Seen};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
+    // Of a large cluster the digest takes as long as half of the planning.
+    let (part, digest) = std::thread::scope(|scope| {
+        let digest = scope.spawn(|| put::digest_of(seen));
+        (parts(cluster, seen), digest.join())
+    });
+    Plan::new(cluster.digest.clone(), digest.ok().and_then(Result::ok).unwrap_or_default(), part)
+}
+
+fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
     let mut part: Part<Action> = Part::default();
     // Without its key server a node can neither make nor open a volume.
     let spec = cluster_spec(cluster);
@@ -81,7 +90,7 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     if let Some(wanted) = &cluster.kubernetes {
         kubernetes(cluster, wanted, seen, &machines, &mut part);
     }
-    Plan::new(cluster.digest.clone(), put::digest_of(seen).unwrap_or_default(), part)
+    part
 }
 
 /// Whether a volume is to be mounted that was made before: files of a node and of a cluster may be on it.
