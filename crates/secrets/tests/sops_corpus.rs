@@ -196,8 +196,13 @@ const RULES: &[&str] = &[
 ];
 
 /// Why a document of all shapes may be refused though sops takes it. What it would make of them is not what they say.
-const MAY_REFUSE: &[&str] =
-    &["an alias leads to a value that is to be encrypted", "an alias repeats this comment", "which sops cannot hold", "is there twice"];
+const MAY_REFUSE: &[&str] = &[
+    "the block that ends the file has no end of line",
+    "an alias leads to a value that is to be encrypted",
+    "an alias repeats this comment",
+    "which sops cannot hold",
+    "is there twice",
+];
 
 /// The kind is left out: sops writes a readable 3.0 back as 3.
 fn lossless(value: &Value) -> String {

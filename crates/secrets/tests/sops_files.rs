@@ -461,3 +461,21 @@ fn an_identity_of_a_plugin_keeps_no_other_from_being_used() {
         assert_eq!(Sops::open(&path, &with(plugin, script(&body))).unwrap().get(["a"]).and_then(Value::as_str), Some("b"));
     }
 }
+
+#[test]
+fn a_readable_block_that_ends_the_file_without_an_end_of_line_is_refused_and_keeps_its_value_with_one() {
+    let folder = Folder::new();
+    let seal = |name: &str, plain: &str| {
+        let path = folder.dir.path().join(name);
+        Sops::encrypt_new(&path, &secret(plain), &folder.policy, &folder.identities).map(|document| document.text().to_owned())
+    };
+    for header in [">", "|", ">+", "|2"] {
+        let error = seal("a.yaml", &format!("x: 1\na_unencrypted: {header}\n  one\n  two")).unwrap_err().to_string();
+        assert!(error.contains("a.yaml:2") && error.contains("has no end of line"), "{header}: {error}");
+    }
+    assert!(seal("b.yaml", "x: 1\na_unencrypted: >-\n  one\n  two").is_err(), "one rule for every header");
+    for good in ["a_unencrypted: >\n  one\n  two\n", "a_unencrypted: |-\n  one\n", "a_unencrypted: one", "a: |\n  one"] {
+        assert!(seal("c.yaml", good).is_ok(), "{good:?}");
+    }
+    assert!(seal("d.env", "a_unencrypted=|x").is_ok(), "no block of YAML");
+}

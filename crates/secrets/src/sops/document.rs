@@ -145,6 +145,12 @@ impl Sops {
             let why = "an alias repeats this comment at another place, and sops could not decrypt it there; write out what the alias names";
             return Err(Error::Syntax { path: path.to_owned(), line: spot.line(&plain_text), why: why.to_owned() });
         }
+        // The metadata comes behind it, and with that an end of line which its value has not.
+        let last = plain_read.spots.iter().filter(|spot| !spot.is_comment).max_by_key(|spot| spot.leaf.span.end);
+        if let Some(spot) = last.filter(|spot| plain_read.parsed.open_block && !spot.selected) {
+            let why = "the block that ends the file has no end of line, and what follows would give it one: end the file with one";
+            return Err(Error::Syntax { path: path.to_owned(), line: spot.line(&plain_text), why: why.to_owned() });
+        }
         let key = DataKey::generate().map_err(refuse)?;
         let wanted = Wanted { groups: &policy.groups, threshold: policy.needed(), kept: &[] };
         let groups = wrap::wrap(path, &key, &wanted, identities)?;

@@ -231,6 +231,8 @@ pub(crate) struct Parsed {
     /// The scalars of `mac` and `lastmodified`, once a document.
     pub(crate) mac: Vec<Leaf>,
     pub(crate) modified: Vec<Leaf>,
+    /// Whether the last value is a block of YAML which the file ends without an end of line.
+    pub(crate) open_block: bool,
 }
 
 /// A scalar or comment, met on the walk through a file.

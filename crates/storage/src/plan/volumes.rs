@@ -198,7 +198,10 @@ const SLACK: u64 = 32 << 20;
 
 /// Whether the mapping or the filesystem was left behind by a growth that was cut off.
 fn behind(facts: &VolumeFacts, logical: &Logical) -> bool {
-    facts.opened.as_ref().is_some_and(|o| o.size + SLACK < logical.size || (o.used > 0 && o.used + SLACK < o.size))
+    facts
+        .opened
+        .as_ref()
+        .is_some_and(|o| o.size.saturating_add(SLACK) < logical.size || (o.used > 0 && o.used.saturating_add(SLACK) < o.size))
 }
 
 /// Whether a volume is open or mounted.

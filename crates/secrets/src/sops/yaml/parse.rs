@@ -25,19 +25,19 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Problem> {
 
 /// As [`parse`]; `lean` leaves long ciphertexts where they are.
 pub(crate) fn parse_with(text: &str, lean: bool) -> Result<Parsed, Problem> {
-    let mut documents = documents(text, lean)?;
+    let (mut documents, open_block) = documents(text, lean)?;
     // Where a comment belongs is for sops to say. A text that it cannot read has no such place; it may be one that is only looked at.
     if let Some(theirs) = documents.iter().any(has_comments).then(|| theirs::read(text).ok()).flatten() {
         let _: Result<(), Problem> = theirs::place(&mut documents, &theirs);
     }
-    finish(text, documents)
+    finish(text, documents, open_block)
 }
 
 /// As [`parse`], of a text that is to be written: an error when sops cannot read it, or reads something else in it.
 pub(crate) fn parse_strict(text: &str) -> Result<Parsed, Problem> {
-    let mut documents = documents(text, true)?;
+    let (mut documents, open_block) = documents(text, true)?;
     theirs::place(&mut documents, &theirs::read(text)?)?;
-    finish(text, documents)
+    finish(text, documents, open_block)
 }
 
 fn has_comments(container: &Container) -> bool {
@@ -47,8 +47,8 @@ fn has_comments(container: &Container) -> bool {
     })
 }
 
-fn finish(text: &str, documents: Vec<Container>) -> Result<Parsed, Problem> {
-    let mut parsed = Parsed::default();
+fn finish(text: &str, documents: Vec<Container>, open_block: bool) -> Result<Parsed, Problem> {
+    let mut parsed = Parsed { open_block, ..Parsed::default() };
     for document in documents {
         take_metadata(text, document, &mut parsed)?;
     }
@@ -58,7 +58,8 @@ fn finish(text: &str, documents: Vec<Container>) -> Result<Parsed, Problem> {
     Ok(parsed)
 }
 
-fn documents(text: &str, lean: bool) -> Result<Vec<Container>, Problem> {
+/// The documents, and whether a block ends the text without an end of line.
+fn documents(text: &str, lean: bool) -> Result<(Vec<Container>, bool), Problem> {
     // Event by event: all of them together would take more memory than the text.
     let events = Parser::new_from_str_with_options(text, options! { emit_anchor_events: true }).map(|next| {
         let (event, span) = next.map_err(|e| Problem::new(e.marker().byte_offset().unwrap_or(0), format!("this is no YAML: {e}")))?;
@@ -74,6 +75,7 @@ fn documents(text: &str, lean: bool) -> Result<Vec<Container>, Problem> {
         anchors: HashMap::new(),
         returned: Vec::new(),
         begin: 0,
+        open_block: false,
         copies: 0,
         lean,
         depth: 0,
@@ -87,7 +89,7 @@ fn documents(text: &str, lean: bool) -> Result<Vec<Container>, Problem> {
         }
         match document? {
             Some(document) => documents.push(document),
-            None => return Ok(documents),
+            None => return Ok((documents, reader.open_block)),
         }
     }
 }
@@ -159,6 +161,8 @@ struct Reader<'a> {
     returned: Vec<Remark>,
     /// Where the last scalar begins with its tag and anchor.
     begin: usize,
+    /// Whether a block ends the file, without an end of line.
+    open_block: bool,
     /// Nodes that aliases made.
     copies: usize,
     lean: bool,
@@ -316,6 +320,7 @@ impl<'a> Reader<'a> {
         let ends_open = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
             && !self.text.ends_with(['\n', '\r'])
             && self.text[seen.span.end.min(self.text.len())..].is_empty();
+        self.open_block |= ends_open;
         let text = if ends_open { text.strip_suffix('\n').unwrap_or(text) } else { text };
         let problem = |why: String| Problem::new(seen.span.start, why);
         // The tag `!` says nothing about a plain scalar.
