@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC1090,SC1091
 # The plain commands whose answers a plan of a node needs: no framing, no parsing.
 . /etc/os-release; for p in lvm cryptsetup wipefs findmnt mkfs.ext4 mkfs.xfs ssh-keygen; do command -v $p; done; date +%s; df --output=avail -B1 /
 lvm fullreport --reportformat json --units b --nosuffix --configreport vg -o vg_name,vg_extent_size,vg_free,vg_missing_pv_count --configreport lv -o vg_name,lv_name,lv_size,lv_tags --configreport pv -o pv_name,vg_name --configreport pvseg -o, --configreport seg -o,

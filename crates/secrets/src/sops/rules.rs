@@ -175,23 +175,14 @@ fn is_merge(text: &str, child: &Child) -> bool {
 
 /// Whether the fields of a rule are of the kinds that sops reads them as.
 fn check_kinds(rule: &Node) -> Result<(), String> {
-    const TEXTS: [&str; 8] = [
-        "path_regex",
-        "aws_profile",
-        "unencrypted_suffix",
-        "encrypted_suffix",
-        "unencrypted_regex",
-        "encrypted_regex",
-        "unencrypted_comment_regex",
-        "encrypted_comment_regex",
-    ];
+    let is_text = |key: &str| ["path_regex", "aws_profile"].contains(&key) || Selector::NAMES.contains(&key);
     let Node::Map(entries) = rule else {
         return if *rule == Node::Null { Ok(()) } else { Err("it is no mapping".to_owned()) };
     };
     for (key, value) in entries {
         let wanted = match (key.as_str(), value) {
             (_, Node::Null) => continue,
-            (key, Node::List(_) | Node::Map(_)) if TEXTS.contains(&key) => "a text",
+            (key, Node::List(_) | Node::Map(_)) if is_text(key) => "a text",
             ("mac_only_encrypted", value) if truth(value).is_none() => "true or false",
             ("shamir_threshold", value) if !matches!(value, Node::Word(number) if number.parse::<i64>().is_ok()) => "a number",
             ("key_groups", Node::List(groups)) => {

@@ -28,7 +28,8 @@ impl Default for Selector {
 }
 
 impl Selector {
-    const NAMES: [&'static str; 6] = [
+    /// The fields of a rule and of the metadata that say what is encrypted.
+    pub(super) const NAMES: [&'static str; 6] = [
         "unencrypted_suffix",
         "encrypted_suffix",
         "unencrypted_regex",
