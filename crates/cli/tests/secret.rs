@@ -346,11 +346,17 @@ fn commands_at_the_same_time_lose_nothing_of_each_other() {
             command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let rotate = repo.command("kubestead").args(["secret", "rotate", "secrets"]).stdout(Stdio::null()).spawn().unwrap();
+    // What reads the folder meets files that the others are writing.
+    let readers: Vec<_> = [["rotate", "secrets"], ["check", "secrets"], ["list", "secrets"]]
+        .into_iter()
+        .cycle()
+        .take(12)
+        .map(|args| repo.command("kubestead").arg("secret").args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
     for (number, child) in running.iter_mut().enumerate() {
         write!(child.stdin.take().unwrap(), "value-{number}").unwrap();
     }
-    running.push(rotate);
+    running.extend(readers);
     for child in running {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -360,6 +366,19 @@ fn commands_at_the_same_time_lose_nothing_of_each_other() {
     }
     let left = std::fs::read_dir(repo.path("secrets")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.into_iter().all(|name| name == "registry.yaml" || name == "escrow"), "no lock file and no other is left");
+}
+
+#[test]
+fn what_is_being_written_is_no_document_yet() {
+    let repo = Repo::new();
+    assert_eq!(repo.run(&["new", "secrets/store.p12"], "bytes").code, 0);
+    let part = "secrets/.kubestead-0123456789abcdef";
+    repo.write(part, &repo.read("secrets/store.p12"));
+    let before = repo.read(part);
+    let ran = repo.run(&["rotate", "secrets"], "");
+    assert!(ran.code == 0 && ran.out.lines().count() == 1, "{} {}", ran.out, ran.err);
+    assert_eq!(repo.read(part), before);
+    assert!(!repo.run(&["list", "secrets"], "").out.contains(".kubestead-"));
 }
 
 #[test]

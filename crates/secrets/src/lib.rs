@@ -14,4 +14,4 @@ pub use error::Error;
 pub use escrow::{Escrow, Kept};
 pub use identity::{make_identity, public_keys};
 pub use material::{encryption_key, fingerprint, recovery_key};
-pub use write::new_file;
+pub use write::{is_part, new_file};

@@ -1,5 +1,6 @@
 //! Files that are whole or not there: a temporary file in the same folder, synced, then linked or renamed.
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -7,6 +8,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid, fchown};
+
+const PART: &str = ".kubestead-";
+
+/// Whether a file of this name is one that is being written and not in its place yet, or that a killed command left. No file of anybody's,
+/// so whoever reads a folder leaves it out.
+pub fn is_part(name: &OsStr) -> bool {
+    let digits = name.as_encoded_bytes().strip_prefix(PART.as_bytes());
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))
+}
 
 /// Writes a new file with mode 0600. An error of kind `AlreadyExists` when it is there.
 pub fn new_file(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -68,17 +78,32 @@ fn folder_of(path: &Path) -> &Path {
 fn part_in(folder: &Path) -> io::Result<(File, PathBuf)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
-    let part = folder.join(format!(".kubestead-{:016x}", u64::from_ne_bytes(random)));
+    let part = folder.join(format!("{PART}{:016x}", u64::from_ne_bytes(random)));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     Ok((file, part))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
+
+    #[test]
+    fn parts_are_known_by_their_names_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_file, part) = part_in(folder.path()).unwrap();
+        assert!(is_part(part.file_name().unwrap()));
+        for other in [
+            ".kubestead-",
+            ".kubestead-0123456789abcde",
+            ".kubestead-0123456789abcdefg",
+            ".kubestead-secrets-of.yaml",
+            "kubestead-0123456789abcdef",
+        ] {
+            assert!(!is_part(OsStr::new(other)), "{other}");
+        }
+    }
 
     #[test]
     fn a_file_keeps_its_mode_owner_and_group_whatever_its_name() {

@@ -1,5 +1,6 @@
 //! `kubestead secret check`: what the git hook calls.
 
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -49,11 +50,15 @@ pub(super) fn look_through(paths: &[PathBuf]) -> Result<Tally, Failure> {
     }
     judge(&files, &|path| {
         let unreadable = |e: std::io::Error| fail(Exit::Failed, format!("cannot read {}: {e}", path.display()));
-        let data = std::fs::symlink_metadata(path).map_err(unreadable)?;
-        if !data.is_file() || data.len() > LARGEST {
-            return Ok(None);
+        let read = || {
+            let data = std::fs::symlink_metadata(path)?;
+            if data.is_file() && data.len() <= LARGEST { std::fs::read(path).map(Some) } else { Ok(None) }
+        };
+        match read() {
+            // Found in a folder, and removed by another program since.
+            Err(error) if error.kind() == ErrorKind::NotFound && !paths.iter().any(|named| named == path) => Ok(None),
+            other => other.map_err(unreadable),
         }
-        std::fs::read(path).map(Some).map_err(unreadable)
     })
 }
 

@@ -1,14 +1,17 @@
 //! Finding documents in folders.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use kubestead_secrets::is_part;
 use kubestead_secrets::sops::{Error, Format, Outline, Rules};
 
 use crate::exit::{Exit, Failure, fail};
 
-/// Files and everything below folders, in alphabetical order. Links are not followed, and git's own folder is left out.
+/// Files and everything below folders, in alphabetical order. Links are not followed, and git's own folder is left out. Other programs may
+/// change the folders meanwhile, so a file may be gone when it is read.
 pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in paths {
@@ -25,7 +28,12 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let unreadable = |e: std::io::Error| fail(Exit::Failed, format!("cannot read the folder {}: {e}", dir.display()));
-    let mut entries = std::fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let entries = match std::fs::read_dir(dir) {
+        // Another program has removed it since its parent was read.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(unreadable)?,
+    };
+    let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let kind = entry.file_type().map_err(unreadable)?;
@@ -44,13 +52,18 @@ pub(crate) struct Seen {
     pub(crate) outline: Result<Outline, Error>,
 }
 
-/// The documents of sops among files. A file that was named, and not only found in a folder, must be one.
+/// The documents of sops among files. A file that was named, and not only found in a folder, must be one; what another command is writing
+/// is none yet.
 pub(crate) fn documents(paths: &[PathBuf]) -> Result<Vec<Seen>, Failure> {
     let mut seen = Vec::new();
     for path in below(paths)? {
         let is_named = paths.contains(&path);
+        if !is_named && path.file_name().is_some_and(is_part) {
+            continue;
+        }
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
+            Err(error) if !is_named && error.kind() == ErrorKind::NotFound => continue,
             Err(source) => {
                 seen.push(Seen { outline: Err(Error::File { what: "read", path: path.clone(), source }), path });
                 continue;
