@@ -25,7 +25,7 @@ impl Section {
         Self { name: name.into(), script: text.to_owned(), variables: Variables::default(), more: 0 }
     }
 
-    /// A section of one program with its arguments.
+    /// A section of one program, or a function of the frame (`show FILE`), with its arguments.
     pub fn program<S: AsRef<str>>(name: impl Into<String>, argv: impl IntoIterator<Item = S>) -> Self {
         let words: Vec<String> = argv.into_iter().map(|arg| quote(arg.as_ref())).collect();
         Self::script(name, &words.join(" "))

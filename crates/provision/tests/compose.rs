@@ -63,10 +63,9 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
     for device in spec.groups.values().flatten() {
         answers.push((format!("storage/device:{device}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\"signatures\": []}\n".to_owned()));
     }
-    for volume in &spec.volumes {
-        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
-        answers.push((format!("storage/volume:{}", volume.name), 0, look));
-    }
+    let look =
+        |volume: &kubestead_storage::spec::Volume| format!("volume {}\nfolder free\nreal {}\nshare no\nabsent\n", volume.name, volume.path);
+    answers.push(("storage/volumes".to_owned(), 0, spec.volumes.iter().map(look).collect::<String>() + "@@ end\n"));
     NodeSeen {
         machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),

@@ -2,6 +2,7 @@
 //! repair damaged headers, so they are not used.
 
 mod group;
+mod looks;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,9 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     for device in spec.groups.values().flatten() {
         found.push(Section::script(format!("storage/device:{device}"), include_str!("scripts/probe-device.sh")).var("device", device));
     }
-    found.extend(spec.volumes.iter().map(volume_section));
+    if !spec.volumes.is_empty() {
+        found.push(volumes(&spec.volumes));
+    }
     // After the look into the mount points: a boot may mount at any instant, and files are the bare mount point's only if nothing is
     // mounted there even then.
     found.push(Section::program("storage/mounts", ["findmnt", "-rn", "-o", "TARGET,SOURCE"]));
@@ -42,13 +45,16 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
     found
 }
 
-fn volume_section(volume: &Volume) -> Section {
-    Section::script(format!("storage/volume:{}", volume.name), include_str!("scripts/probe-volume.sh"))
-        .var("name", volume.name.as_str())
-        .var("device", volume.device())
-        .var("mapper", volume.mapper())
-        .var("path", &volume.path)
+fn volumes(all: &[Volume]) -> Section {
+    Section::script("storage/volumes", include_str!("scripts/probe-volumes.sh"))
+        .list("names", all.iter().map(|volume| volume.name.as_str()))
+        .list("devices", all.iter().map(Volume::device))
+        .list("mappers", all.iter().map(Volume::mapper))
+        .list("paths", all.iter().map(|volume| &volume.path))
         .var("length", LENGTH.to_string())
+        .var("most", looks::MOST.to_string())
+        // What cryptsetup makes, as base64, and the start of its filesystem in hex.
+        .expects(all.len() * (44 << 10) + all.len() * 4 * LENGTH)
 }
 
 /// Where a device really is.
@@ -81,6 +87,7 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
         );
     }
     let groups: BTreeMap<_, _> = spec.groups.iter().map(|(name, d)| (name.clone(), group::read(name, d, &real, &lvm))).collect();
+    let looks = answers.text("storage/volumes").and_then(looks::read);
     let taken: Vec<&str> = answers.text("storage/dev").unwrap_or_default().lines().collect();
     let absent = groups.iter().filter(|(_, fact)| **fact == Fact::Absent).map(|(name, _)| name);
     StorageFacts {
@@ -88,7 +95,7 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
         sizes,
         occupied: absent.filter(|name| taken.contains(&name.as_str())).cloned().collect(),
         groups,
-        volumes: spec.volumes.iter().map(|v| (v.name.clone(), volume::read(v, answers, &lvm))).collect(),
+        volumes: spec.volumes.iter().map(|v| (v.name.clone(), volume::read(v, answers, &looks, &lvm))).collect(),
         witnesses: BTreeMap::new(),
         files: Fact::from_result(Files::of(answers)),
         directories: answers.text("storage/directories").map(|t| t.lines().map(str::to_owned).collect()).unwrap_or_default(),
@@ -170,11 +177,14 @@ mod tests {
 
     /// What the real scripts see of a folder.
     fn look(sandbox: &Sandbox) -> StorageFacts {
-        let spec = spec(sandbox);
-        let script = sandbox.place(&probe::command(&sections(&spec), "n1").script());
+        look_at(sandbox, &spec(sandbox))
+    }
+
+    fn look_at(sandbox: &Sandbox, spec: &HostStorage) -> StorageFacts {
+        let script = sandbox.place(&probe::command(&sections(spec), "n1").script());
         let path = format!("{}:{}", sandbox.path("bin").display(), std::env::var("PATH").unwrap());
         let out = std::process::Command::new("bash").args(["-c", &script]).env("PATH", path).env("LC_ALL", "C").output().unwrap();
-        read(&spec, &probe::parse(&out.stdout, "n1").unwrap())
+        read(spec, &probe::parse(&out.stdout, "n1").unwrap())
     }
 
     fn machine(disk: &[u8]) -> Sandbox {
@@ -215,6 +225,77 @@ mod tests {
         assert!(data(&look(&without)).logical.gap().is_some(), "no device-mapper is a gap");
     }
 
+    /// One process answers for all volumes, and for each by itself where it cannot: what is wrong with one costs the others nothing.
+    #[test]
+    fn volumes_are_looked_at_together_and_a_bad_one_alone() {
+        let sandbox = machine(&vec![0; 1 << 20]);
+        let mut spec = spec(&sandbox);
+        let mut plain = vec![0; 20 << 20];
+        let sealed = |length: &str| {
+            let (file, key) = (sandbox.path("image"), sandbox.path("key"));
+            std::fs::File::create(&file).unwrap().set_len(20 << 20).unwrap();
+            std::fs::write(&key, "a key").unwrap();
+            let mut command = std::process::Command::new("cryptsetup");
+            command.args(["luksFormat", "-q", "--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]);
+            assert!(command.args(["--luks2-metadata-size", length, "--key-file"]).args([&key, &file]).status().unwrap().success());
+            std::fs::read(&file).unwrap()
+        };
+        let usual = sealed("16k");
+        plain[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);
+        for (at, (volume, content)) in
+            [("one", &usual), ("two", &usual), ("text", &plain), ("wide", &sealed("32k")), ("huge", &sealed("1m"))].into_iter().enumerate()
+        {
+            sandbox.device(&format!("/dev/vg01/{volume}"), &format!("dm-{at}"), &format!("253:{at}"), content);
+            sandbox.put(&format!("sys/class/block/dm-{at}/holders/dm-9/dm/name"), "theirs\n");
+            let path = sandbox.path(&format!("mnt/{volume}")).to_str().unwrap().to_owned();
+            spec.volumes.push(Volume { name: Name::new(volume).unwrap(), path, ..spec.volumes[0].clone() });
+        }
+        let of = |volumes: &[&str]| {
+            let mut spec = spec.clone();
+            spec.volumes.retain(|volume| volumes.contains(&volume.name.as_str()));
+            std::fs::write(sandbox.path("calls"), "").unwrap();
+            let seen = look_at(&sandbox, &spec).volumes;
+            let header = |name: &&str| match &seen[&Name::new(*name).unwrap()].header {
+                Fact::Known(Header::Tokenless(_)) => "luks".to_owned(),
+                Fact::Known(Header::Foreign(what)) => what.split(' ').next().unwrap().to_owned(),
+                Fact::Unknown(gap) => gap.to_string(),
+                other => format!("{other:?}"),
+            };
+            (volumes.iter().map(header).collect::<Vec<_>>(), sandbox.calls("wipefs").len(), seen)
+        };
+        sandbox.program("wipefs", &format!("exec {} \"$@\"", which("wipefs")));
+        let (told, calls, seen) = of(&["data", "one", "two", "text"]);
+        assert_eq!((told, calls), (["Absent", "luks", "luks", "ext2"].map(str::to_owned).to_vec(), 2), "one call beside the disk's");
+        assert!(seen.values().filter(|volume| volume.holders == ["theirs"]).count() == 3 && seen.values().all(|v| v.opened.is_none()));
+        // Headers of another length, and one that is longer than any that is read.
+        assert_eq!(of(&["one", "wide"]).0, ["luks", "luks"]);
+        let told = of(&["huge", "one"]).0;
+        assert!(told[0].contains("has 1048576 bytes, and at most 262144 are read") && told[1] == "luks", "{told:?}");
+        // One whose disk fails, as each program meets it.
+        for program in ["wipefs", "head"] {
+            sandbox.program(program, &format!("[[ \" $*\" != *vg01/two* ]] || exit 1\nexec {} \"$@\"", which(program)));
+            let told = of(&["data", "one", "two", "text"]).0;
+            assert_eq!((told[0].as_str(), told[1].as_str(), told[3].as_str()), ("Absent", "luks", "ext2"), "{program}");
+            assert_eq!(told[2], "the look at two failed on its machine", "{program}");
+            std::fs::remove_file(sandbox.path(&format!("bin/{program}"))).unwrap();
+        }
+        // Nothing is found in one of two open volumes: blkid stops there.
+        for volume in ["one", "two"] {
+            sandbox.put(&format!("dev/mapper/luks-{volume}"), [7; 4096]);
+        }
+        let kind =
+            |text: &str| format!("for d; do case $d in *luks-{text}) echo DEVNAME=$d; echo TYPE=xfs ;; *mapper*) exit 2 ;; esac; done");
+        sandbox.program("blkid", &kind("two"));
+        let (told, _, seen) = of(&["one", "two"]);
+        let inside = |name: &str| seen[&Name::new(name).unwrap()].opened.as_ref().unwrap().filesystem.clone();
+        assert_eq!((told, inside("one"), inside("two")), (vec!["luks".to_owned(); 2], String::new(), "xfs".to_owned()));
+    }
+
+    fn which(program: &str) -> String {
+        let out = std::process::Command::new("bash").args(["-c", &format!("type -P {program}")]).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    }
+
     #[test]
     fn an_open_volume_a_link_and_a_group_on_another_name_of_its_device_are_seen() {
         let sandbox = machine(&vec![0; 1 << 20]);
@@ -230,7 +311,7 @@ mod tests {
         sandbox.device("/dev/vg01/data", "dm-1", "253:1", &[0; 8192]);
         sandbox.put("sys/class/block/dm-2/slaves/dm-1/dev", "253:1\n");
         sandbox.put("sys/class/block/dm-1/holders/dm-2/dm/name", "luks-data\n");
-        sandbox.program("blkid", "echo ext4");
+        sandbox.program("blkid", "echo DEVNAME=/dev/mapper/luks-data; echo TYPE=ext4");
         sandbox.put("etc/fstab", sandbox.place("/dev/mapper/luks-data /old ext4 nofail 0 2"));
         let facts = look(&sandbox);
         assert!(facts.groups.values().all(|group| group.known().is_some_and(Group::ours)), "{:?}", facts.groups);

@@ -74,6 +74,9 @@ pub(crate) struct Wipefs {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Signature {
+    /// The last part of the path of the device.
+    #[serde(default)]
+    pub(crate) device: Option<String>,
     pub(crate) offset: String,
     #[serde(rename = "type")]
     pub(crate) kind: String,

@@ -53,17 +53,21 @@ fn spec() -> HostStorage {
 
 const EMPTY: &str = r#"{"report": []}"#;
 
+/// What is told of a volume that is not there.
+fn absent(name: &str, path: &str) -> String {
+    format!("volume {name}\nfolder free\nreal {path}\nshare no\nabsent\n")
+}
+
 /// The answers of a machine with one blank disk.
 fn blank() -> Answers {
-    let absent = |path: &str| format!("folder free\nreal {path}\nshare no\nabsent\n");
+    let look = absent("kubelet", "/var/lib/kubelet") + &absent("volkube", "/var/lib/kubestead/volumes") + "@@ end\n";
     Answers::from_pairs([
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, "/ /dev/vda\n".to_owned()),
         ("storage/tabs", 0, "@@\n/dev/vda / ext4 defaults 0 1\n".to_owned()),
         ("files", 0, String::new()),
         (&format!("storage/device:{DISK}"), 0, "/dev/ubdc 8589934592 98:32\n\nzero\n{\n   \"signatures\": [\n\n   ]\n}\n".to_owned()),
-        ("storage/volume:kubelet", 0, absent("/var/lib/kubelet")),
-        ("storage/volume:volkube", 0, absent("/var/lib/kubestead/volumes")),
+        ("storage/volumes", 0, look),
         ("storage/directories", 0, String::new()),
     ])
 }
@@ -431,8 +435,9 @@ fn real_answers_are_read() {
         let path = "/var/lib/kubestead/volumes";
         let header = STANDARD.encode(header(first, second));
         format!(
-            "folder free\nreal {path}\nshare yes\nopen 50331648 ext4\nstart {start}\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
-             {two}\n@@\n4c554b53babe0002\n{header}"
+            "volume volkube\nfolder free\nreal {path}\nshare yes\nopen 50331648\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
+             @@ types\nDEVNAME=/dev/mapper/luks-volkube\nTYPE=ext4\n\n@@ starts\n{start}\n@@ signatures\n{two}\n\
+             @@ magic\n4c554b53babe0002 0000000000004000\n@@ copies\n{header}\n@@ end\n"
         )
     };
     let answers = |volume: String| {
@@ -445,7 +450,7 @@ fn real_answers_are_read() {
                 0,
                 "/dev/ubdc 8589934592 98:32\n\n\n{\"signatures\":[{\"offset\":\"0x218\",\"type\":\"LVM2_member\"}]}".to_owned(),
             ),
-            ("storage/volume:volkube", 0, volume),
+            ("storage/volumes", 0, volume),
         ])
     };
     let facts = read(&spec(), &answers(text(metadata, metadata)));
@@ -724,10 +729,8 @@ fn lvm(devices: &[&str], report: &str) -> (HostStorage, StorageFacts) {
         let text = format!("/dev/dm-{index} 8589934592 253:{index}\n\nzero\n{{\"signatures\":[{signature}]}}");
         answers.push((format!("storage/device:{device}"), 0, text));
     }
-    for volume in &spec.volumes {
-        let look = format!("folder free\nreal {}\nshare no\nabsent\n", volume.path);
-        answers.push((format!("storage/volume:{}", volume.name), 0, look));
-    }
+    let looks: String = spec.volumes.iter().map(|volume| absent(volume.name.as_str(), &volume.path)).collect();
+    answers.push(("storage/volumes".to_owned(), 0, looks + "@@ end\n"));
     answers.push(("storage/mounts".to_owned(), 0, String::new()));
     answers.push(("storage/tabs".to_owned(), 0, "@@\n@@\n".to_owned()));
     answers.push(("files".to_owned(), 0, String::new()));
@@ -845,13 +848,13 @@ fn a_group_whose_name_stands_below_dev_already_is_held() {
 
 #[test]
 fn a_path_that_is_a_link_is_held_before_anything_is_written_for_it() {
-    let look = "folder free\nreal /mnt/big/kubelet\nshare no\nabsent\n".to_owned();
+    let look = absent("kubelet", "/mnt/big/kubelet") + "@@ end\n";
     let mut facts = facts();
     let answers = Answers::from_pairs([
         ("storage/lvm", 0, EMPTY.to_owned()),
         ("storage/mounts", 0, String::new()),
         ("storage/tabs", 0, "@@\n@@\n".to_owned()),
-        ("storage/volume:kubelet", 0, look),
+        ("storage/volumes", 0, look),
     ]);
     facts.volumes.insert(name("kubelet"), read(&spec(), &answers).volumes[&name("kubelet")].clone());
     let part = plan(&spec(), &facts);
@@ -898,8 +901,8 @@ fn a_mapping_of_our_name_on_another_device_and_another_user_of_our_lv_are_held()
 #[test]
 fn fstab_is_read_as_mount_reads_it_and_may_be_missing() {
     let seen = |tabs: &str| {
-        let look = "folder free\nreal /var/lib/kubelet\nshare no\nabsent\n".to_owned();
-        let answers = [("storage/lvm", 0, EMPTY.to_owned()), ("storage/mounts", 0, String::new()), ("storage/volume:kubelet", 0, look)];
+        let look = absent("kubelet", "/var/lib/kubelet") + "@@ end\n";
+        let answers = [("storage/lvm", 0, EMPTY.to_owned()), ("storage/mounts", 0, String::new()), ("storage/volumes", 0, look)];
         let answers = Answers::from_pairs(answers.into_iter().chain([("storage/tabs", 0, tabs.to_owned())]));
         read(&spec(), &answers).volumes[&name("kubelet")].clone()
     };

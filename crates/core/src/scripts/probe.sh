@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The frame of a probe. Needs `nonce`.
+# The frame of a probe, and what its sections may use. Needs `nonce`.
 export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1
 # section NAME MOST TEXT: evaluates the text in a subshell and prints what it answers behind a line with its name, exit status and length. The name
 # is told ahead on standard error: when the answer does not come, that names what is waited for. More than MOST bytes are never held: what the
@@ -20,6 +20,13 @@ section() {
     answer=${answer%"${BASH_REMATCH[0]}"}
   fi
   printf '@@%s %s %s %d\n%s\n' "$nonce" "$1" "$status" "${#answer}" "$answer"
+}
+# show FILE: what a file holds, without a process of its own, for what nobody's data depends on: bytes of zero are left out, and a file that cannot be
+# read to its end counts as one that ends there. Fails if it cannot be opened. No more is held than a section may answer.
+show() {
+  local text=''
+  { IFS= read -r -N 2097152 text || true; } < "$1" || return 1
+  printf %s "$text"
 }
 finish() {
   printf '@@%s end 0 0\n\n' "$nonce"

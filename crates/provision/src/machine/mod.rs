@@ -41,7 +41,7 @@ pub fn sections() -> Vec<Section> {
         Section::script("machine/missing", include_str!("scripts/probe-missing.sh"))
             .list("programs", NEEDS.iter().map(|need| need.program)),
         Section::program("machine/clock", ["printf", "%(%s)T\\n", "-1"]),
-        Section::script("machine/free", include_str!("scripts/probe-free.sh")),
+        Section::program("machine/free", ["df", "--output=avail", "-B1", "/"]),
     ]
 }
 
@@ -70,8 +70,10 @@ fn missing(text: &str) -> Result<Vec<String>, Gap> {
     }
 }
 
+/// The number in the last line: df(1) has a heading.
 fn number(answers: &Answers, name: &str) -> Result<i64, Gap> {
-    answers.text(name)?.trim().parse().map_err(|_| Gap::new(format!("{name} is no number that is understood")))
+    let last = answers.text(name)?.trim_end().lines().next_back().unwrap_or_default();
+    last.trim().parse().map_err(|_| Gap::new(format!("{name} is no number that is understood")))
 }
 
 /// What stands against doing anything on it.

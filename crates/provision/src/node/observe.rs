@@ -53,7 +53,7 @@ pub struct NodeFacts {
 pub fn sections(spec: &NodeSpec) -> Vec<Section> {
     let exists = |name: &str, path: &str| Section::script(name, include_str!("scripts/probe-exists.sh")).var("path", path);
     let mut all = vec![
-        Section::program("node/hostname", ["cat", "/proc/sys/kernel/hostname"]),
+        Section::program("node/hostname", ["show", "/proc/sys/kernel/hostname"]),
         Section::program("node/cgroup", ["stat", "-fc", "%T", "/sys/fs/cgroup"]),
         swap::section(),
         Section::script("node/kernel", include_str!("scripts/probe-kernel.sh")).list("settings", SYSCTLS.map(|s| s.replace('.', "/"))),

@@ -1,19 +1,18 @@
 //! One volume: what its LV holds, what is open, mounted and written in crypttab and fstab.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::probe::Answers;
 
+use super::looks::{self, Held, Inside, Looks};
 use super::{Told, group};
 use crate::facts::{Folder, Header, Opened, VolumeFacts};
 use crate::luks2::{self, Which};
 use crate::marks::TOKEN;
-use crate::report::{LuksMetadata, Signature, Wipefs, json};
+use crate::report::{LuksMetadata, Signature};
 use crate::spec::{Filesystem, Volume};
 use crate::superblock;
 
-pub(super) fn read(volume: &Volume, answers: &Answers, lvm: &Told) -> VolumeFacts {
+pub(super) fn read(volume: &Volume, answers: &Answers, looks: &Result<Looks<'_>, Gap>, lvm: &Told) -> VolumeFacts {
     let (logical, strays) = group::logical(volume, lvm);
     let mut facts = VolumeFacts {
         logical,
@@ -30,65 +29,50 @@ pub(super) fn read(volume: &Volume, answers: &Answers, lvm: &Told) -> VolumeFact
         fstab: None,
     };
     // What is not seen of a volume is a gap of its header: nothing is done with it then.
-    let parts = [look(volume, answers, &mut facts), mounts(volume, answers, &mut facts), tabs(volume, answers, &mut facts)];
+    let parts = [look(volume, looks, &mut facts), mounts(volume, answers, &mut facts), tabs(volume, answers, &mut facts)];
     if let Some(gap) = parts.into_iter().filter_map(Result::err).next_back() {
         facts.header = Fact::Unknown(gap);
     }
     facts
 }
 
-/// The answer of `probe-volume.sh`.
-fn look(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result<(), Gap> {
-    let text = answers.text(&format!("storage/volume:{}", volume.name))?;
-    let mut seen = (false, false, false);
-    let (mut open, mut start, mut below, mut numbers) = (None, "", "", "");
-    let mut rest = text;
-    loop {
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        rest = after;
-        let (word, value) = line.split_once(' ').unwrap_or((line, ""));
-        match word {
-            "folder" => (seen.0, facts.folder) = (true, if value == "filled" { Folder::Filled } else { Folder::Free }),
-            "real" => (seen.1, facts.resolved) = (true, (value != volume.path).then(|| value.to_owned())),
-            "share" if value == "broken" => {
-                let file = format!("/etc/kubestead/share.d/{}", volume.name);
-                return Err(Gap::new(format!("{file}, the node's share of its key, is not whole: move it away")));
-            }
-            "share" => (seen.2, facts.share) = (true, value == "yes"),
-            "open" => open = Some(value),
-            "start" => start = value,
-            "below" => below = value.trim(),
-            "numbers" => numbers = value,
-            "holder" if value != volume.mapper() => facts.holders.push(value.to_owned()),
-            "holder" => {}
-            "present" => {
-                facts.header = Fact::Known(header(rest)?);
-                break;
-            }
-            "absent" if facts.logical != Fact::Absent => {
-                return Err(Gap::new(format!("{} is not there although LVM has the volume: is it active?", volume.device())));
-            }
-            "absent" => break,
-            _ => return Err(Gap::new(format!("the look at {} was cut off", volume.name))),
+/// What was seen of it by itself.
+fn look(volume: &Volume, looks: &Result<Looks<'_>, Gap>, facts: &mut VolumeFacts) -> Result<(), Gap> {
+    let looks = looks.as_ref().map_err(Clone::clone)?;
+    let look = looks.get(volume.name.as_str()).ok_or_else(|| Gap::new(format!("{} was not looked at", volume.name)))?;
+    let look = look.as_ref().map_err(Clone::clone)?;
+    facts.folder = if look.folder == "free" { Folder::Free } else { Folder::Filled };
+    facts.resolved = (look.real != volume.path).then(|| look.real.to_owned());
+    facts.share = look.share == "yes";
+    if look.share == "broken" {
+        let file = format!("/etc/kubestead/share.d/{}", volume.name);
+        return Err(Gap::new(format!("{file}, the node's share of its key, is not whole: move it away")));
+    }
+    let numbers = look.present.as_ref().map(|held| held.numbers).unwrap_or_default();
+    facts.opened = look.open.as_ref().map(|inside| opened(inside, numbers)).transpose()?;
+    match &look.present {
+        Some(held) => {
+            facts.holders.extend(held.holders.iter().filter(|user| **user != volume.mapper()).map(|user| (*user).to_owned()));
+            facts.header = Fact::Known(header(volume, held)?);
         }
-    }
-    if seen != (true, true, true) {
-        return Err(Gap::new(format!("the look at {} is not whole", volume.name)));
-    }
-    facts.opened = open.map(|text| opened(text, start)).transpose()?;
-    if let Some(opened) = &mut facts.opened {
-        opened.strange = (below != numbers).then(|| below.to_owned());
+        None if facts.logical != Fact::Absent => {
+            return Err(Gap::new(format!("{} is not there although LVM has the volume: is it active?", volume.device())));
+        }
+        None => {}
     }
     Ok(())
 }
 
-fn opened(text: &str, start: &str) -> Result<Opened, Gap> {
-    let (size, filesystem) = text.split_once(' ').unwrap_or((text, ""));
-    let size = crate::report::number("the size of a mapping", size)?;
-    let filesystem = filesystem.trim();
-    let known = Filesystem::from_name(filesystem);
-    let used = known.and_then(|known| superblock::size(start, known)).unwrap_or(0);
-    Ok(Opened { size, used, filesystem: filesystem.to_owned(), inodes: superblock::inodes(start), strange: None })
+/// `numbers` are those of the volume's own LV.
+fn opened(inside: &Inside<'_>, numbers: &str) -> Result<Opened, Gap> {
+    let known = Filesystem::from_name(inside.kind);
+    Ok(Opened {
+        size: crate::report::number("the size of a mapping", inside.size)?,
+        used: known.and_then(|known| superblock::size(inside.start, known)).unwrap_or(0),
+        filesystem: inside.kind.to_owned(),
+        inodes: superblock::inodes(inside.start),
+        strange: (inside.below != numbers).then(|| inside.below.to_owned()),
+    })
 }
 
 fn mounts(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result<(), Gap> {
@@ -125,23 +109,22 @@ fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<String> {
         .map(|l| l.trim_end().to_owned())
 }
 
-/// Signatures; then the first eight bytes of the LV in hex and, of LUKS2, both copies of the header.
-fn header(text: &str) -> Result<Header, Gap> {
-    let (signatures, rest) = text.split_once("@@\n").ok_or_else(|| Gap::new("the look at an LV was cut off"))?;
-    let wipefs: Wipefs = json("wipefs", signatures)?;
-    let (magic, copies) = rest.split_once('\n').unwrap_or((rest, ""));
+fn header(volume: &Volume, held: &Held<'_>) -> Result<Header, Gap> {
     let describe = |all: &[&Signature]| all.iter().map(|s| s.describe()).collect::<Vec<_>>().join(", ");
-    let foreign: Vec<&Signature> = wipefs.signatures.iter().filter(|s| s.kind != "crypto_LUKS").collect();
+    let foreign: Vec<&Signature> = held.signatures.iter().filter(|s| s.kind != "crypto_LUKS").collect();
     if !foreign.is_empty() {
         return Ok(Header::Foreign(describe(&foreign)));
     }
-    let [first, ..] = &wipefs.signatures[..] else { return Ok(Header::Blank) };
-    if magic == "4c554b53babe0001" {
+    let [first, ..] = &held.signatures[..] else { return Ok(Header::Blank) };
+    if held.magic == "4c554b53babe0001" {
         return Ok(Header::Foreign(format!("a LUKS1 header, {}: kubestead makes and opens LUKS2", first.describe())));
     }
-    let count = wipefs.signatures.len();
-    let both = STANDARD.decode(copies).map_err(|e| Gap::new(format!("the LUKS2 header came broken: {e}")))?;
-    let (one, two) = both.split_at(both.len() / 2);
+    if held.magic == "4c554b53babe0002" && (looks::MOST + 1..=4 << 20).contains(&held.length) {
+        let (device, length, most) = (volume.device(), held.length, looks::MOST);
+        return Err(Gap::new(format!("a copy of the LUKS2 header on {device} has {length} bytes, and at most {most} are read")));
+    }
+    let count = held.signatures.len();
+    let (one, two) = held.copies.split_at(held.copies.len() / 2);
     let ours = |copy: &LuksMetadata| copy.tokens.values().any(|t| t.kind == TOKEN);
     let half = |copy: &LuksMetadata, which: &str| {
         let what = format!("one copy of the LUKS2 header does not load: the {which} copy");
@@ -162,12 +145,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_healthy_luks1_header_is_called_so_and_not_damaged() {
-        let one = r#"{"signatures":[{"offset":"0x0","type":"crypto_LUKS","uuid":"e7"}]}"#;
-        let Ok(Header::Foreign(what)) = header(&format!("{one}\n@@\n4c554b53babe0001\n")) else { panic!("it is not damaged") };
+    fn a_healthy_luks1_header_is_called_so_and_one_that_is_not_read_is_a_gap() {
+        let volume = Volume {
+            name: kubestead_core::name::Name::new("data").unwrap(),
+            group: kubestead_core::name::Name::new("vg01").unwrap(),
+            size: kubestead_core::size::Bytes(1 << 30),
+            filesystem: Filesystem::Ext4,
+            inodes: None,
+            path: "/data".into(),
+            discard: false,
+        };
+        let one = || Signature { device: None, offset: "0x0".into(), kind: "crypto_LUKS".into(), uuid: Some("e7".into()) };
+        let held = |magic, length| Held { signatures: vec![one(), one()], magic, length, ..Held::default() };
+        let Ok(Header::Foreign(what)) = header(&volume, &held("4c554b53babe0001", 0)) else { panic!("it is not damaged") };
         assert_eq!(what, "a LUKS1 header, crypto_LUKS at 0x0 (UUID e7): kubestead makes and opens LUKS2");
-        assert!(matches!(header(&format!("{one}\n@@\n4c554b53babe0002\n")), Ok(Header::Damaged(_))));
-        assert!(header(one).is_err(), "a cut answer is a gap");
+        let large = header(&volume, &held("4c554b53babe0002", 4 << 20)).unwrap_err().to_string();
+        assert!(large.contains("/dev/vg01/data has 4194304 bytes"), "{large}");
+        assert!(matches!(header(&volume, &held("4c554b53babe0002", 1 << 40)), Ok(Header::Damaged(_))));
     }
 
     #[test]

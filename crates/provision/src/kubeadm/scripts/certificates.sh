@@ -3,7 +3,9 @@
 [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ] || exit 0
 shopt -s nullglob
 for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt; do
-  printf '@@ %s\n%s\n' "$file" "$(<"$file")"
+  printf '@@ %s\n' "$file"
+  show "$file" || true
+  echo
 done
 for file in /etc/kubernetes/*.conf; do
   while read -r key value; do
