@@ -25,10 +25,10 @@ setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
 # The real sops and age, a KMS plugin and Go's regular expressions, to test against; built once.
 go_log=$(mktemp)
 setsid bash -c 'set -e; bash scripts/sops.sh; bash scripts/age.sh; bash scripts/kms-plugin.sh; bash scripts/go-regexp.sh' > "$go_log" 2>&1 & go_builder=$!
-others= others_log=
+others='' others_log='' proofs=''
 finish() {
   for pid in $builder $go_builder $others; do kill -- "-$pid" 2>/dev/null || true; done
-  rm -f "$kubestead" "$log" "$go_log" "$others_log"
+  rm -f "$kubestead" "$log" "$go_log" "$others_log" "$proofs"
 }
 trap finish EXIT
 
@@ -79,13 +79,16 @@ builder=
 tail -n +$((shown + 1)) "$log"
 # Each of them waits for boots most of the time; three at once are too many for two cores.
 step "the lab: two rows of proofs side by side"
-others_log=$(mktemp)
+others_log=$(mktemp) proofs=$(mktemp)
+export PROOFS=$proofs
 setsid bash tests/lab-others.sh encryption packages keys > "$others_log" 2>&1 & others=$!
 result=0
 bash tests/lab-others.sh cluster rootless api safety | timed || result=1
-step "left to make prove: QEMU, three API servers whose key is replaced, a fleet, and the searches for longer"
 step "the other row"
 wait "$others" || result=1
 others=
 cat "$others_log"
+step "the proofs that were made"
+cat "$proofs"
+step "left to make prove: QEMU, three API servers whose key is replaced, a fleet, and the searches for longer"
 exit "$result"

@@ -1,22 +1,24 @@
 #!/bin/bash
 # lab-others.sh NAME...: proofs on the lab, one after another; each makes what it needs. All are run, whatever became of others. One in which the lab's own
-# kernel panicked (its status is 75) is made once more, and says so.
+# kernel panicked (its status is 75) is made once more, and says so. A line for each is appended to the file PROOFS, if that is set: how it ended,
+# its seconds, its name.
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBESTEAD=${KUBESTEAD:-kubestead}
 bad=0
 proof() {
-  local what=$1 status=0
+  local what=$1 status=0 begin=$SECONDS ended=ok
   shift
   printf '\n== %s (%(%H:%M:%S)T)\n' "$what" -1
   "$@" || status=$?
   if [ "$status" = 75 ]; then
-    status=0
+    status=0 ended='ok (once more)'
     printf '\n== once more: %s (%(%H:%M:%S)T)\n' "$what" -1
     "$@" || status=$?
   fi
-  [ "$status" = 0 ] || bad=1
+  [ "$status" = 0 ] || bad=1 ended=FAILED
+  [ -z "${PROOFS-}" ] || printf '%-14s %5d s  %s\n' "$ended" "$((SECONDS - begin))" "$what" >> "$PROOFS"
 }
 for name in "$@"; do
   case $name in
