@@ -63,9 +63,17 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
 
 step "licences, bans and sources of what the crates use (deny.toml)"
-deny=$KUBESTEAD_CACHE/cargo-deny-0.20.2
-[ -x "$deny/bin/cargo-deny" ] || cargo install --quiet --locked --version "${deny##*-}" --root "$deny" --target-dir "$CARGO_TARGET_DIR" cargo-deny
-"$deny/bin/cargo-deny" --log-level error check bans licenses sources
+# tool NAME VERSION: where it is; built once.
+tool() {
+  local root=$KUBESTEAD_CACHE/$1-$2
+  [ -x "$root/bin/$1" ] || cargo install --quiet --locked --version "$2" --root "$root" --target-dir "$CARGO_TARGET_DIR" "$1" >&2
+  echo "$root/bin/$1"
+}
+deny=$(tool cargo-deny 0.20.2)
+"$deny" --log-level error check bans licenses sources
+step "dependencies that nothing uses"
+machete=$(tool cargo-machete 0.9.2)
+"$machete" --skip-target-dir crates
 
 step "waiting for the lab's parts"
 shown=0
