@@ -60,7 +60,6 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
         Section::script("node/installed", include_str!("scripts/programs.sh")).var("installed", INSTALLED).list("paths", places(spec)),
         version::section(spec),
         exists("node/member", "/etc/kubernetes/kubelet.conf"),
-        Section::program("node/containerd", ["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "containerd", "kubelet"]),
         Section::script("node/images", include_str!("scripts/probe-images.sh")),
     ];
     if let Some(packages) = &spec.packages {
@@ -72,13 +71,12 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
 /// Reads the answers.
 pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let kernel = answers.text("node/kernel")?;
-    // A block of properties a unit, in the order asked.
-    let (containerd, kubelet) = answers.text("node/containerd")?.split_once("\n\n").unwrap_or_default();
-    let says = |block: &str, property: &str| block.lines().any(|line| line == property);
     let yes = |name: &str| Ok(answers.text(name)?.trim() == "yes");
     let apt = spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?;
-    let versions = version::read(spec, apt.as_ref(), answers.text("node/versions")?)?;
-    let (installed, strange) = programs(answers.text("node/installed")?)?;
+    let programs = version::read(spec, apt.as_ref(), answers.text("node/versions")?)?;
+    let containerd = programs.says("containerd", "ActiveState", "active")?;
+    let kubelet_enabled = programs.says("kubelet", "UnitFileState", "enabled")?;
+    let (installed, strange) = recorded(answers.text("node/installed")?)?;
     Ok(NodeFacts {
         hostname: hostname(answers.text("node/hostname")?)?,
         cgroup2: answers.text("node/cgroup")?.trim() == "cgroup2fs",
@@ -87,12 +85,12 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
         files: Files::of(answers)?,
         installed,
         strange,
-        runtime: if spec.brings_containerd() { None } else { versions.get("containerd").and_then(|v| v.installed.clone()) },
-        versions,
+        runtime: if spec.brings_containerd() { None } else { programs.versions.get("containerd").and_then(|v| v.installed.clone()) },
+        versions: programs.versions,
         member: yes("node/member")?,
         apt,
-        containerd: says(containerd, "ActiveState=active"),
-        kubelet_enabled: says(kubelet, "UnitFileState=enabled"),
+        containerd,
+        kubelet_enabled,
         images: answers.text("node/images")?.lines().map(str::to_owned).collect(),
     })
 }
@@ -110,7 +108,7 @@ fn hostname(text: &str) -> Result<String, Gap> {
 type Sums = BTreeMap<String, String>;
 
 /// What the record says of files whose size and time are still as recorded, and the sums of files that it does not tell of.
-fn programs(text: &str) -> Result<(Sums, Sums), Gap> {
+fn recorded(text: &str) -> Result<(Sums, Sums), Gap> {
     let mut parts = text.split("@@\n");
     let (Some(record), Some(found), Some(strange), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(Gap::new("what is said of installed programs was not understood"));
@@ -142,10 +140,10 @@ mod tests {
     #[test]
     fn a_file_that_was_touched_since_counts_as_not_installed() {
         let text = "aa 3 100 /usr/local/bin/a\nbb 4 100 /usr/local/bin/b\n@@\n3 100 /usr/local/bin/a\n4 101 /usr/local/bin/b\n@@\ncc  /usr/local/bin/b\n";
-        let (installed, strange) = programs(text).unwrap();
+        let (installed, strange) = recorded(text).unwrap();
         assert_eq!(installed, BTreeMap::from([("/usr/local/bin/a".to_owned(), "aa".to_owned())]));
         assert_eq!(strange, BTreeMap::from([("/usr/local/bin/b".to_owned(), "cc".to_owned())]));
-        assert!(programs("aa 3 100 /a\n@@\n").is_err(), "cut");
+        assert!(recorded("aa 3 100 /a\n@@\n").is_err(), "cut");
     }
 
     /// The real sections, on the machine of this test.

@@ -41,14 +41,38 @@ pub(super) fn section(spec: &NodeSpec) -> Section {
         .list("wanted", wanted)
 }
 
-/// Reads its answer. Programs that are not there have no entry.
-pub(super) fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Result<BTreeMap<String, Version>, Gap> {
-    let mut found: BTreeMap<String, Version> = BTreeMap::new();
+/// What is told of a node's programs.
+#[derive(Default)]
+pub(super) struct Programs {
+    /// Those that are there.
+    pub(super) versions: BTreeMap<String, Version>,
+    /// The values of properties of services.
+    services: BTreeMap<(String, String), String>,
+}
+
+impl Programs {
+    /// Whether a service has a property with this value, such as `ActiveState` and `active`; a gap when systemd did not tell.
+    pub(super) fn says(&self, service: &str, property: &str, value: &str) -> Result<bool, Gap> {
+        let told = self.services.get(&(service.to_owned(), property.to_owned()));
+        let told = told.ok_or_else(|| Gap::new(format!("systemd did not tell the {property} of {service}")))?;
+        Ok(told == value)
+    }
+}
+
+/// Reads its answer.
+pub(super) fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Result<Programs, Gap> {
+    let mut programs = Programs::default();
+    let found = &mut programs.versions;
     for line in text.lines() {
         let gap = || Gap::new(format!("what is said of versions was not understood: {line:?}"));
         let [what, name, said] = line.split('\t').collect::<Vec<_>>()[..] else { return Err(gap()) };
         if !VERSIONED.contains(&name) {
             return Err(gap());
+        }
+        if what == "service" {
+            let (property, value) = said.split_once('=').ok_or_else(gap)?;
+            programs.services.insert((name.to_owned(), property.to_owned()), value.to_owned());
+            continue;
         }
         let entry = found.entry(name.to_owned()).or_default();
         match (what, said) {
@@ -67,7 +91,7 @@ pub(super) fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Resul
             _ => return Err(gap()),
         }
     }
-    Ok(found)
+    Ok(programs)
 }
 
 /// The version in what a program says: `Kubernetes v1.37.1`, `v1.37.1`, `runc version 1.3.0`, `containerd github.com/... v2.3.0 0123abc`.
@@ -85,6 +109,10 @@ mod tests {
 
     use super::super::plan::fixture::{packaged, spec};
     use super::*;
+
+    fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Result<BTreeMap<String, Version>, Gap> {
+        super::read(spec, apt, text).map(|programs| programs.versions)
+    }
 
     #[test]
     fn versions_are_read_as_programs_print_them() {
@@ -133,14 +161,22 @@ mod tests {
         };
         program("kubelet", "#!/bin/sh\necho started >> ${0%/*}/log\necho Kubernetes v1.36.0\n");
         program("kubeadm", "#!/bin/sh\n[ \"$1 $2 $3\" = 'version -o short' ] && echo v1.37.1\n");
-        program("systemctl", "#!/bin/sh\necho $$\necho\necho 0\n");
+        program(
+            "systemctl",
+            "#!/bin/sh\nprintf 'MainPID=%s\\nActiveState=active\\nUnitFileState=enabled\\n\\nMainPID=0\\nActiveState=inactive\\nUnitFileState=\\n' $$\n",
+        );
         let run_as = |spec: &NodeSpec, apt: Option<&AptFacts>| {
             let command = kubestead_core::probe::command(&[section(spec)], "n1");
             let script = command.script().replace("/usr/local/bin", &at("/usr/local/bin")).replace("/var/lib", &at("/var/lib"));
             let script = format!("export PATH={}:/usr/bin:/bin\n{script}", at("/usr/local/bin"));
             let out = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
             let answers = kubestead_core::probe::parse(&out.stdout, "n1").unwrap();
-            read(spec, apt, answers.text("node/versions").unwrap()).unwrap()
+            let told = super::read(spec, apt, answers.text("node/versions").unwrap()).unwrap();
+            let says = |service, property, value| told.says(service, property, value).unwrap();
+            assert!(says("kubelet", "ActiveState", "active") && says("kubelet", "UnitFileState", "enabled"));
+            assert!(says("containerd", "ActiveState", "inactive") && !says("containerd", "UnitFileState", "enabled"));
+            assert!(told.says("containerd", "LoadState", "loaded").is_err());
+            told.versions
         };
         let run = || run_as(&spec(), None);
         let found = run();

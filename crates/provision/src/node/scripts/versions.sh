@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Tells the versions of programs, a line each with tabs between: `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
+# Tells the state of the services of a node, and the versions of programs, a line each with tabs between: `service NAME STATE` (a property as
+# systemctl prints it), `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
 # says; `package` for one of a package, or `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
 # file. Needs the lists `names` and `wanted` (the sum of each, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
 said() {
@@ -18,10 +19,16 @@ fi
 while IFS= read -r line; do
     now[${line#* * }]=$line
 done < <(stat -c '%s %Y %n' "${names[@]/#/$folder/}" 2> /dev/null)
-pids=()
-while read -r pid; do
-    [ -z "$pid" ] || pids+=("$pid")
-done < <(systemctl show -P MainPID kubelet containerd)
+# A block of properties a unit, in the order asked.
+services=(kubelet containerd)
+declare -A pids=()
+while IFS= read -r line; do
+    case $line in
+    '') services=("${services[@]:1}") ;;
+    MainPID=*) pids[${services[0]-}]=${line#*=} ;;
+    *) printf 'service\t%s\t%s\n' "${services[0]-}" "$line" ;;
+    esac
+done < <(systemctl show -p MainPID -p ActiveState -p UnitFileState "${services[@]}")
 for i in "${!names[@]}"; do
     name=${names[i]}
     hash "$name" 2> /dev/null || continue
@@ -34,11 +41,7 @@ for i in "${!names[@]}"; do
     fi
     [ -n "$version" ] || version=$(said "$path" "$name")
     printf 'installed\t%s\t%s\n' "$name" "$version"
-    case $name in
-    kubelet) pid=${pids[0]-0} ;;
-    containerd) pid=${pids[1]-0} ;;
-    *) continue ;;
-    esac
+    pid=${pids[$name]-0}
     if [ "$pid" != 0 ]; then
         if [ "/proc/$pid/exe" -ef "$path" ]; then
             version=same
