@@ -284,7 +284,7 @@ fn mapped(tags: &str, below: &str) -> Sandbox {
     sandbox.device("/dev/vg01/data", "dm-1", "253:1", &[0; 4096]);
     sandbox.device("/dev/mapper/luks-data", "dm-2", "253:2", &[0; 4096]);
     sandbox.put("sys/class/block/dm-2/slaves/x/dev", format!("{below}\n"));
-    sandbox.program("lvs", &format!("case $* in *lv_tags*) echo '  {tags}' ;; *lv_size*) echo 4096 ;; esac"));
+    sandbox.program("lvs", &format!("case $* in *vg_name,lv_size*) echo '  vg01 4096 {tags}' ;; *lv_tags*) echo '  {tags}' ;; esac"));
     sandbox.program("findmnt", "case $* in *-o*) echo /dev/mapper/luks-data ;; *) exit 1 ;; esac");
     sandbox.program("blkid", "echo ext4");
     sandbox
@@ -322,6 +322,31 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
     let (status, said) = sandbox.run(&mkfs(&volume()));
     assert_eq!(status, Some(0), "our own is used: {said}");
     assert_eq!(sandbox.calls("lvchange").last().unwrap(), "-q --deltag kubestead:new --deltag kubestead:mkfs vg01/data");
+}
+
+#[test]
+fn an_lv_is_made_only_where_none_of_ours_has_its_name() {
+    let run = |lvs: &str| {
+        let sandbox = Sandbox::new();
+        sandbox.program("lvs", lvs);
+        sandbox.program("lvcreate", "exit 7");
+        let (status, said) = sandbox.run(&create(&volume(), false, false));
+        assert_eq!(sandbox.calls("lvcreate").len(), usize::from(status == Some(7)), "{said}");
+        (status, said)
+    };
+    let size = volume().size.0;
+    for (lvs, wanted, words) in [
+        ("true".to_owned(), 7, ""),
+        ("echo '  vg02 4096 '; echo '  vg03 4096 kubestead:volumes,x'".to_owned(), 7, ""),
+        ("echo '  vg02 4096 x,kubestead:volume'".to_owned(), 90, "the volume data is in the group vg02"),
+        (format!("echo '  vg01 {size} '"), 90, "vg01/data is there and not tagged as new"),
+        ("echo '  vg01 4096 kubestead:new,kubestead:volume'".to_owned(), 90, "vg01/data is there with 4096 bytes"),
+        (format!("echo '  vg01 {size} kubestead:volume,kubestead:new'"), 91, ""),
+        ("echo broken >&2; exit 5".to_owned(), 5, "broken"),
+    ] {
+        let (status, said) = run(&lvs);
+        assert!(status == Some(wanted) && said.contains(words), "{lvs}: {status:?} {said}");
+    }
 }
 
 /// Tags, what the mapping holds, and what else is so.

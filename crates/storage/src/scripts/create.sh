@@ -2,15 +2,19 @@
 # Makes the LV "name" of "bytes" in "group", tagged as new and as ours. One that is tagged as new and has another size never held data: with
 # "replaces" it is removed first. mapping.sh and forget.sh stand ahead.
 # guard
-there=
-if lvs "$group/$name" > /dev/null 2>&1; then
-  there=yes
-  tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+told=$(lvs --noheadings --separator ' ' --units b --nosuffix -o vg_name,lv_size,lv_tags -S "lv_name=$name")
+there='' elsewhere=''
+while read -r in number all; do
+  case $in,",$all," in
+    "$group",*) there=yes size=$number tags=,$all, ;;
+    *,*,"$volume",*) elsewhere=$in ;;
+  esac
+done <<< "$told"
+if [ "$there" = yes ]; then
   case $tags in
     *,"$new",*) ;;
     *) refuse "$group/$name is there and not tagged as new" ;;
   esac
-  size=$(lvs --noheadings --units b --nosuffix -o lv_size "$group/$name" | tr -d ' ')
   [ "$size" != "$bytes" ] || already
   [ "$replaces" = yes ] || refuse "$group/$name is there with $size bytes"
   own_mapping
@@ -36,7 +40,6 @@ if lvs "$group/$name" > /dev/null 2>&1; then
     esac
   fi
 else
-  elsewhere=$(lvs --noheadings --separator ' ' -o vg_name,lv_tags -S "lv_name=$name" | awk -v tag="$volume" 'index("," $2 ",", "," tag ",") { print $1 }')
   [ -z "$elsewhere" ] || refuse "the volume $name is in the group $elsewhere"
 fi
 unused
