@@ -40,16 +40,7 @@ fn ip(text: &str) -> IpAddr {
 
 /// The storage of one node.
 pub fn storage(cluster: &Cluster, node: &Name) -> HostStorage {
-    let volume = |v: &crate::file::Volume| Volume {
-        name: v.name.clone(),
-        group: v.group.clone(),
-        size: v.size,
-        filesystem: v.filesystem,
-        inodes: v.inodes,
-        path: v.path.clone(),
-        discard: v.discard,
-    };
-    let volumes: Vec<Volume> = cluster.volumes_of(node).map(volume).collect();
+    let volumes: Vec<Volume> = cluster.volumes_of(node).map(|v| v.spec.clone()).collect();
     let groups = cluster.groups.iter().filter_map(|(group, by_node)| Some((group.clone(), by_node.get(node)?.clone()))).collect();
     let has_root = volumes.iter().any(|v| v.path == POOL_ROOT);
     let directories = if has_root { kubestead_storage::pv::directories(POOL_ROOT, &cluster.pools, &cluster.named) } else { Vec::new() };

@@ -1,46 +1,11 @@
 //! Values out of the tree. Every mistake becomes a diagnostic and decoding goes on, so that all are told at once.
 
-use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
+use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
 
+use super::findings::{At, Findings};
 use super::tree::{Kind, Node};
-
-/// A value with its place, for the rules that look across fields.
-#[derive(Clone, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
-}
-
-/// Collects findings.
-#[derive(Default)]
-pub(super) struct Findings(pub(super) Vec<Diagnostic>);
-
-/// The longest message: what is quoted may be as long as the file.
-const LONGEST: usize = 400;
-
-/// The beginning of a text that is too long to be read.
-fn short(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-impl Findings {
-    pub(super) fn error(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<Option<String>>) {
-        self.push(place, Severity::Error, message.into(), hint.into());
-    }
-
-    pub(super) fn warning(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<Option<String>>) {
-        self.push(place, Severity::Warning, message.into(), hint.into());
-    }
-
-    fn push(&mut self, place: &Place, severity: Severity, message: String, hint: Option<String>) {
-        self.0.push(Diagnostic { place: place.clone(), severity, message: short(message), hint: hint.map(short) });
-    }
-}
 
 /// The fields of a map, taken one by one; what is left over is unknown.
 pub(super) struct Fields {
@@ -151,6 +116,22 @@ pub(super) fn parsed<T, E: std::fmt::Display>(
     }
 }
 
+/// What is wrong with a text, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong(pub(super) String, pub(super) Option<String>);
+
+/// A value that is made of text, with advice where it cannot be.
+pub(super) fn judged<T>(node: Node, what: &str, out: &mut Findings, judge: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<At<T>> {
+    let text = text(node, what, out)?;
+    match judge(&text.value) {
+        Ok(value) => Some(At { value, place: text.place }),
+        Err(Wrong(message, hint)) => {
+            out.error(&text.place, format!("{what}: {message}"), hint);
+            None
+        }
+    }
+}
+
 pub(super) fn name(node: Node, what: &str, out: &mut Findings) -> Option<At<Name>> {
     parsed(node, what, out, |text| Name::new(text))
 }
@@ -204,4 +185,10 @@ pub(super) fn entries(node: Node, what: &str, out: &mut Findings) -> Vec<(String
 /// The name of a map's entry.
 pub(super) fn key_name(key: &str, place: &Place, what: &str, out: &mut Findings) -> Option<Name> {
     Name::new(key).map_err(|error| out.error(place, format!("{what}: {error}"), None)).ok()
+}
+
+/// A number of digits alone, as every other tool reads it: no sign, no zero before others.
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let plain = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
 }

@@ -1,19 +1,24 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
+//!
+//! Values (`cluster`, `address`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! rules `across` sections follow, and `load` puts the values together.
 
+mod across;
+mod address;
 mod cluster;
 mod decode;
-mod encryption;
-mod labels;
-mod net;
+mod findings;
+mod load;
+mod machine;
 mod path;
 mod read;
-mod rules;
+mod sections;
 mod ssh_config;
 mod tree;
-mod volumes;
 
+pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
-pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Role, Ssh, Volume, load};
-pub use net::{Subnet, host_port};
+pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Role, Ssh, Volume};
+pub use load::load;
 pub use read::bounded;
 pub use ssh_config::{Untrusted, vet};

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::decode::{Findings, text};
+use super::decode::text;
+use super::findings::Findings;
 use super::tree::Node;
 
 /// A path as written: from the cluster file's folder on, and `~/` is the operator's home folder, as shells have it.

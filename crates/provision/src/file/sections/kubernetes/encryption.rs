@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use kubestead_core::name::Name;
 
-use super::decode::{At, Fields, Findings, list, name, parsed, text};
-use super::net::number;
-use super::tree::Node as Yaml;
 use crate::encryption::{Cipher, EncryptionSpec, Entry, RESOURCES};
+use crate::file::decode::{Fields, list, name, number, parsed, text};
+use crate::file::findings::{At, Findings};
+use crate::file::tree::Node as Yaml;
 
-/// Reads it; nothing when it is wrong, which is told.
+/// Decodes it. `None` if it is wrong; the mistake is in `out`.
 pub(super) fn encryption(node: Yaml, out: &mut Findings) -> Option<EncryptionSpec> {
     let place = node.place.clone();
     let mut spec = EncryptionSpec::default();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::is_subdomain;
 
-use super::decode::{Findings, entries, text};
-use super::tree::Node;
+use crate::file::decode::{entries, text};
+use crate::file::findings::Findings;
+use crate::file::tree::Node;
 
 /// Labels that the kubelet, kubeadm or kubestead set: another value would be set back, or lead PersistentVolumes astray.
 const KEPT: [(&str, &str); 9] = [

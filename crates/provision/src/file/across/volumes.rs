@@ -1,0 +1,67 @@
+//! Volumes beside each other on their nodes, beside home folders, and beside key servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::name::Name;
+use kubestead_core::size::Bytes;
+
+use super::placement::Placement;
+use crate::file::cluster::Node;
+use crate::file::findings::Findings;
+use crate::file::sections::{Sections, VolumeDecl};
+
+pub(super) fn check(file: &Sections, placement: &Placement, out: &mut Findings) {
+    paths(file, placement, out);
+    homes(file, placement, out);
+    sums(file, placement, out);
+    if let (Some(first), true) = (file.volumes.items.first(), file.servers.items.is_empty() && !file.servers.broken) {
+        out.error(&first.path, "volumes are encrypted and no key server is named", Some("add keys.servers".to_owned()));
+    }
+}
+
+fn paths(file: &Sections, placement: &Placement, out: &mut Findings) {
+    let mut by_path: BTreeMap<&str, Vec<(&VolumeDecl, &BTreeSet<Name>)>> = BTreeMap::new();
+    for (decl, nodes) in placement.of(file) {
+        let path = decl.volume.path.as_str();
+        let others = by_path.entry(path).or_default();
+        if let Some((other, _)) = others.iter().find(|(_, theirs)| !nodes.is_disjoint(theirs)) {
+            let message = format!("{path} is the path of volume {} too (line {})", other.volume.name, other.path.line);
+            out.error(&decl.path, message, "give each its own".to_owned());
+        }
+        others.push((decl, nodes));
+    }
+}
+
+/// Nobody's home folder is hidden who logs in with a key in it.
+fn homes(file: &Sections, placement: &Placement, out: &mut Findings) {
+    for (decl, nodes) in placement.of(file) {
+        let path = decl.volume.path.as_str();
+        let Some(below) = path.strip_prefix("/home").filter(|rest| rest.matches('/').count() <= 1) else { continue };
+        let hidden = |node: &Node| {
+            let user = node.ssh.user.as_deref().or(file.ssh.user.as_deref()).filter(|user| *user != "root")?;
+            let is_home = below.is_empty() || below.strip_prefix('/') == Some(user);
+            (is_home && nodes.contains(&node.name)).then(|| user.to_owned())
+        };
+        if let Some(user) = file.nodes.items.iter().find_map(|n| hidden(&n.node)) {
+            let message = format!("a volume's path: {path} hides the home folder of {user}, who logs in with the keys in it");
+            out.error(&decl.path, message, "write another folder, such as /srv/NAME".to_owned());
+        }
+    }
+}
+
+/// What a group holds on a node is a number that the kernel addresses.
+fn sums(file: &Sections, placement: &Placement, out: &mut Findings) {
+    let mut held: BTreeMap<(&Name, &Name), Bytes> = BTreeMap::new();
+    for (decl, nodes) in placement.of(file) {
+        let group = &decl.volume.group;
+        for node in nodes {
+            let sum = held.entry((group, node)).or_insert(Bytes(0));
+            let Some(total) = Bytes::total([*sum, decl.volume.size]).filter(|sum| sum.0 < 1 << 63) else {
+                let message = format!("a volume's size: group {group} on {node} would be larger than Linux addresses, 8 EiB");
+                out.error(&decl.size, message, "write a smaller size".to_owned());
+                break;
+            };
+            *sum = total;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! From a file's text to a [`Cluster`], or to all its mistakes.
+
+use std::path::Path;
+
+use kubestead_core::diagnostic::{Diagnostic, Severity};
+use kubestead_core::name::Name;
+use kubestead_core::put::digest;
+
+use super::across::{self, Placement};
+use super::cluster::{Cluster, Volume};
+use super::findings::Findings;
+use super::sections::{self, Endpoint, Sections};
+use super::tree;
+
+/// How many mistakes are told of one file: who wrote more wrote another kind of file.
+const MOST_FINDINGS: usize = 100;
+
+/// Decodes a cluster file's text. `file` is the name that diagnostics show; `dir` is where relative paths begin.
+pub fn load(file: &str, text: &str, dir: &Path) -> Result<Cluster, Vec<Diagnostic>> {
+    let root = tree::parse(file, text).map_err(bounded)?;
+    let mut out = Findings::default();
+    let sections = sections::decode(root, dir, &mut out);
+    let placement = across::check(&sections, &mut out);
+    let found = out.sorted();
+    let is_good = found.iter().all(|d| d.severity != Severity::Error);
+    match sections.name.clone() {
+        Some(name) if is_good => Ok(Cluster { digest: digest(text), warnings: bounded(found), ..cluster(name, sections, placement) }),
+        _ => Err(bounded(found)),
+    }
+}
+
+/// The first findings, and how many more there are.
+fn bounded(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let more = found.len().saturating_sub(MOST_FINDINGS);
+    if let (Some(first), true) = (found.get(MOST_FINDINGS).cloned(), more > 0) {
+        found.truncate(MOST_FINDINGS);
+        found.push(Diagnostic { message: format!("and {more} more, from here on"), hint: Some("mend those above first".into()), ..first });
+    }
+    found
+}
+
+/// The values alone, each in its place.
+fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
+    let volumes = sections.volumes.items.into_iter().zip(placement.volumes);
+    Cluster {
+        name,
+        kubernetes: sections.kubernetes,
+        endpoint: sections.endpoint.as_ref().map(Endpoint::host_port),
+        ssh: sections.ssh,
+        nodes: sections.nodes.items.into_iter().map(|decl| decl.node).collect(),
+        groups: placement.groups,
+        volumes: volumes.map(|(decl, nodes)| Volume { nodes, spec: decl.volume }).collect(),
+        servers: sections.servers.items.into_iter().map(|decl| decl.server).collect(),
+        pools: sections.pools.into_iter().map(|at| at.value).collect(),
+        named: sections.named.into_iter().map(|at| at.value).collect(),
+        namespace: sections.namespace,
+        network: sections.network.network,
+        secrets: sections.secrets,
+        warnings: Vec::new(),
+        digest: String::new(),
+    }
+}

@@ -1,0 +1,98 @@
+//! `keys`: the key servers.
+
+use kubestead_core::diagnostic::Place;
+
+use crate::file::cluster::KeyServer;
+use crate::file::decode::{Fields, list, text};
+use crate::file::findings::{At, Findings, Items};
+use crate::file::machine;
+use crate::file::tree::Node as Yaml;
+use crate::keyserver::Account;
+
+/// A key server, and where parts of it are written.
+pub(crate) struct ServerDecl {
+    pub(crate) server: KeyServer,
+    pub(crate) name: Place,
+    pub(crate) address: Place,
+    /// None where it is not written.
+    pub(crate) user: Option<Place>,
+}
+
+/// Decodes the section.
+pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<ServerDecl> {
+    let found = out.items(|out| top.take("keys").map(|n| keys(n, out)).unwrap_or_default());
+    out.twice(found.items.iter().map(|s| (&s.server.name, &s.name)), "two key servers are called");
+    out.twice(found.items.iter().map(|s| (&s.server.address, &s.address)), "two key servers have the address");
+    found
+}
+
+fn keys(node: Yaml, out: &mut Findings) -> Vec<ServerDecl> {
+    let mut f = Fields::of(node, "keys", out);
+    let servers = f.required("servers", out).map(|n| list(n, "keys.servers", out)).unwrap_or_default();
+    let found = servers.into_iter().filter_map(|item| server(item, out)).collect();
+    if let Some(recovery) = f.take("recovery").and_then(|n| text(n, "keys.recovery", out))
+        && recovery.value != "age"
+    {
+        out.error(&recovery.place, format!("keys.recovery must be age, and this is {:?}", recovery.value), None);
+    }
+    f.end(out);
+    found
+}
+
+fn server(item: Yaml, out: &mut Findings) -> Option<ServerDecl> {
+    let mut f = Fields::of(item, "a key server", out);
+    let name = f.required("host", out).and_then(|n| machine::name(n, "a key server's host", out));
+    let address = f.required("address", out).and_then(|n| machine::address(n, "a key server's address", out));
+    let port = f.take("port").and_then(|n| machine::port(n, "a key server's port", out)).map_or(22, |port| port.value);
+    let user = f.take("user").and_then(|n| account(n, "a key server's user", out));
+    f.end(out);
+    let (name, address) = (name?, address?);
+    let (user, written) = user.map_or_else(|| (Account::default(), None), |at| (at.value, Some(at.place)));
+    let server = KeyServer { name: name.value, address: address.value, port, user };
+    Some(ServerDecl { server, name: name.place, address: address.place, user: written })
+}
+
+/// The account that nodes fetch their keys with. kubestead makes it and takes all other rights from it, so it is nobody else's.
+fn account(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Account>> {
+    const SYSTEM: [&str; 18] = [
+        "_apt",
+        "backup",
+        "bin",
+        "daemon",
+        "games",
+        "irc",
+        "list",
+        "lp",
+        "mail",
+        "man",
+        "messagebus",
+        "news",
+        "nobody",
+        "proxy",
+        "sshd",
+        "sync",
+        "sys",
+        "uucp",
+    ];
+    let found = text(node, what, out)?;
+    let name = found.value.as_str();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let message = if name == "root" {
+        format!("{what}: root would be kept to fetching keys, and nobody could log in to the key server")
+    } else if SYSTEM.contains(&name) || name.starts_with("systemd-") {
+        format!("{what}: {name} is an account of the system")
+    } else if name.is_empty()
+        || name.len() > 32
+        || !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        || !name.chars().all(plain)
+    {
+        format!("{what}: {name:?} is not a name that useradd(8) takes: at most 32 of a-z, 0-9, '_' and '-', beginning with a letter or '_'")
+    } else {
+        match Account::new(name) {
+            Ok(value) => return Some(At { value, place: found.place }),
+            Err(error) => format!("{what}: {error}"),
+        }
+    };
+    out.error(&found.place, message, "write an account of its own, such as masterlock".to_owned());
+    None
+}

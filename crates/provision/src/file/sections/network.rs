@@ -1,0 +1,195 @@
+//! `network`: ranges of addresses and names, as kubeadm, the controller manager, CoreDNS and flannel take them.
+
+use std::net::IpAddr;
+
+use kubestead_core::diagnostic::Place;
+use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
+
+use crate::file::address::{NO_IPV6, Subnet, special};
+use crate::file::cluster::Network;
+use crate::file::decode::{Fields, Wrong, judged, list, number, text};
+use crate::file::findings::{At, Findings};
+use crate::file::tree::{Kind, Node as Yaml};
+
+/// The range of addresses that kube-controller-manager gives each node (`--node-cidr-mask-size`, its default).
+pub(crate) const NODE_BITS: u8 = 24;
+/// kubeadm takes at most 2^16 ranges of nodes.
+const WIDEST_PODS: u8 = NODE_BITS - 16;
+/// The API server's table of services has at most 2^20 entries; kubeadm wants ten addresses at least.
+const SERVICES: std::ops::RangeInclusive<u8> = 12..=28;
+/// DNS takes 253 characters, and the API server's own name begins with `kubernetes.default.svc.`.
+const LONGEST_DOMAIN: usize = 253 - "kubernetes.default.svc.".len();
+
+/// The network, and where its ranges are written.
+#[derive(Default)]
+pub(crate) struct NetworkDecl {
+    pub(crate) network: Network,
+    pub(crate) pods: Option<Place>,
+    pub(crate) services: Option<Place>,
+}
+
+/// Decodes the section.
+pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> NetworkDecl {
+    let mut found = NetworkDecl::default();
+    let Some(node) = top.take("network") else { return found };
+    let mut f = Fields::of(node, "network", out);
+    if let Some(at) = f.take("podSubnet").and_then(|n| pods(n, out)) {
+        (found.network.pods, found.pods) = (at.value, Some(at.place));
+    }
+    if let Some(at) = f.take("serviceSubnet").and_then(|n| services(n, out)) {
+        (found.network.services, found.services) = (at.value, Some(at.place));
+    }
+    if let Some(domain) = f.take("dnsDomain").and_then(|n| dns_domain(n, out)) {
+        found.network.dns_domain = domain;
+    }
+    found.network.interfaces = f.take("interface").map(|n| interfaces(n, out)).unwrap_or_default();
+    f.end(out);
+    found
+}
+
+/// A range that begins where its prefix says.
+fn subnet(text: &str) -> Result<Subnet, Wrong> {
+    let wrong = |message: String| Wrong(message, None);
+    if text.contains(',') {
+        return Err(Wrong(format!("{text:?} is more than one range: {NO_IPV6}, nor beside IPv4"), Some("write one IPv4 range".into())));
+    }
+    let Some((ip, digits)) = text.split_once('/') else {
+        return Err(wrong(format!("{text:?} is not a range such as 10.244.0.0/16")));
+    };
+    let ip = match ip.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => ip,
+        Ok(IpAddr::V6(_)) => return Err(Wrong(format!("{text:?}: {NO_IPV6}"), Some("write an IPv4 range".into()))),
+        Err(_) => return Err(wrong(format!("{ip:?} is not an IP address"))),
+    };
+    let bits = number::<u8>(digits).filter(|bits| *bits <= 32);
+    let Some(bits) = bits else { return Err(wrong(format!("{digits:?} is not a number of bits, 0 to 32"))) };
+    let range = Subnet::around(ip, bits);
+    if range.base() != ip {
+        return Err(Wrong(format!("{text:?} does not begin where its range begins"), Some(format!("write {range}"))));
+    }
+    Ok(range)
+}
+
+fn range(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Subnet>> {
+    let found = judged(node, what, out, subnet)?;
+    if let Some((others, meaning)) = special(found.value) {
+        let message = format!("{what}: {} has addresses of {others}, which mean {meaning}", found.value);
+        out.error(&found.place, message, "take a private range, such as one in 10.0.0.0/8".to_owned());
+        return None;
+    }
+    Some(found)
+}
+
+fn pods(node: Yaml, out: &mut Findings) -> Option<At<Subnet>> {
+    let found = range(node, "network.podSubnet", out)?;
+    let (value, bits) = (found.value, found.value.bits());
+    if bits > NODE_BITS {
+        let message = format!("network.podSubnet: {value} is smaller than the /{NODE_BITS} that each node gets of it");
+        out.error(&found.place, message, format!("write /{NODE_BITS} or wider"));
+        return None;
+    }
+    if bits < WIDEST_PODS {
+        let message = format!("network.podSubnet: {value} is wider than /{WIDEST_PODS}, the widest that kubeadm takes");
+        out.error(&found.place, message, format!("write /{WIDEST_PODS} or narrower"));
+        return None;
+    }
+    Some(found)
+}
+
+fn services(node: Yaml, out: &mut Findings) -> Option<At<Subnet>> {
+    let found = range(node, "network.serviceSubnet", out)?;
+    if SERVICES.contains(&found.value.bits()) {
+        return Some(found);
+    }
+    let (least, most) = (SERVICES.start(), SERVICES.end());
+    let message = format!("network.serviceSubnet: {} is not /{least} to /{most}, which kubeadm takes", found.value);
+    out.error(&found.place, message, "write a range such as 10.96.0.0/12".to_owned());
+    None
+}
+
+/// `network.dnsDomain`: its parts are labels of DNS, which CoreDNS holds to 63 characters and kubeadm does not.
+fn dns_domain(node: Yaml, out: &mut Findings) -> Option<String> {
+    let found = text(node, "network.dnsDomain", out)?;
+    let reserved = is_local(&found.value) || ends_in_number(&found.value);
+    if is_subdomain(&found.value) && !reserved && found.value.len() <= LONGEST_DOMAIN {
+        return Some(found.value);
+    }
+    if is_subdomain(&found.value) {
+        let (why, hint) = if reserved {
+            ("means something else to resolvers".to_owned(), "write another, such as cluster.local")
+        } else {
+            (format!("is longer than {LONGEST_DOMAIN} characters: names of services below it would be longer than DNS takes"), "shorten it")
+        };
+        out.error(&found.place, format!("network.dnsDomain: {:?} {why}", found.value), hint.to_owned());
+        return None;
+    }
+    let message = format!(
+        "network.dnsDomain: {:?} is not a domain of labels with a-z, 0-9 and '-', at most 63 characters each (RFC 1123)",
+        found.value
+    );
+    out.error(&found.place, message, "write it in lower case and without a dot at its end, such as cluster.local".to_owned());
+    None
+}
+
+/// The addresses that flannel's daemon looks for, one after the other.
+fn interfaces(node: Yaml, out: &mut Findings) -> Vec<String> {
+    let several = matches!(node.kind, Kind::List(_));
+    let items = if several { list(node, "network.interface", out) } else { vec![node] };
+    items.into_iter().filter_map(|node| interface(node, out)).collect()
+}
+
+/// A name as the kernel takes it.
+fn interface(node: Yaml, out: &mut Findings) -> Option<String> {
+    let found = text(node, "network.interface", out)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    // What pods' packets would go through themselves.
+    if let Some(own) = ["lo", "flannel.1", "cni0"].into_iter().find(|own| *own == found.value) {
+        let message = format!("network.interface: {own} leads to no other machine");
+        out.error(&found.place, message, "write the interface of the machines' own network".to_owned());
+        return None;
+    }
+    if found.value.len() <= 15 && !matches!(found.value.as_str(), "" | "." | "..") && found.value.chars().all(plain) {
+        return Some(found.value);
+    }
+    let message = format!("network.interface: {:?} is not the name of an interface, at most 15 letters, digits and ._-@", found.value);
+    out.error(&found.place, message, "write names as `ip link` shows them; with several the first that a machine has is taken".to_owned());
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn ranges_are_taken_as_kubeadm_and_flannel_take_them() {
+        assert_eq!(subnet("10.244.0.0/16").unwrap().to_string(), "10.244.0.0/16");
+        assert_eq!(subnet("0.0.0.0/0").unwrap(), Subnet::around(Ipv4Addr::new(9, 9, 9, 9), 0));
+        for bad in [
+            "10.244.0.0",
+            "10.244.0.0/33",
+            "10.244.0.0/+16",
+            "10.244.0.0/016",
+            "10.244.0.0/",
+            "10.244.0/16",
+            "010.0.0.0/8",
+            "10.244.1.0/16",
+        ] {
+            assert!(subnet(bad).is_err(), "{bad}");
+        }
+        let range = |text: &str| subnet(text).unwrap();
+        for (a, b, common) in [
+            ("10.96.0.0/12", "10.100.0.0/16", true),
+            ("10.100.0.0/16", "10.96.0.0/12", true),
+            ("10.96.0.0/12", "10.112.0.0/12", false),
+            ("0.0.0.0/0", "192.0.2.0/24", true),
+        ] {
+            assert_eq!(range(a).overlaps(range(b)), common, "{a} {b}");
+        }
+        assert!(
+            range("10.96.0.0/12").contains(Ipv4Addr::new(10, 111, 255, 255))
+                && !range("10.96.0.0/12").contains(Ipv4Addr::new(10, 112, 0, 0))
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! `nodes`: the machines of the cluster.
+
+mod labels;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::diagnostic::Place;
+use kubestead_core::name::{HostName, ends_in_number, is_local};
+
+use crate::file::cluster::{Node, NodeSsh, Role};
+use crate::file::decode::{Fields, list, parsed};
+use crate::file::findings::{At, Findings, Items};
+use crate::file::machine;
+use crate::file::tree::Node as Yaml;
+
+/// More than are measured (`make bench`).
+const MOST: usize = 10_000;
+
+/// A node, and where parts of it are written.
+pub(crate) struct NodeDecl {
+    pub(crate) node: Node,
+    pub(crate) name: Place,
+    /// Where the name is, if there is no other host name.
+    pub(crate) hostname: Place,
+    pub(crate) address: Place,
+}
+
+/// Decodes the section.
+pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<NodeDecl> {
+    let found = out.items(|out| top.required("nodes", out).map(|n| nodes(n, out)).unwrap_or_default());
+    out.twice(found.items.iter().map(|n| (&n.node.name, &n.name)), "two nodes are called");
+    out.twice(found.items.iter().map(|n| (&n.node.address, &n.address)), "two nodes have the address");
+    hostnames(&found.items, out);
+    found
+}
+
+fn nodes(node: Yaml, out: &mut Findings) -> Vec<NodeDecl> {
+    let place = node.place.clone();
+    let mut items = list(node, "nodes", out);
+    if let Some(first) = items.get(MOST) {
+        out.error(&first.place, format!("{} nodes: {MOST} are the most", items.len()), "make several clusters".to_owned());
+        items.truncate(MOST);
+    }
+    let found: Vec<NodeDecl> = items.into_iter().filter_map(|item| one(item, out)).collect();
+    if !found.iter().any(|n| n.node.is_control_plane()) {
+        out.error(&place, "no node has the role control-plane", Some("give one node `roles: [control-plane]`".to_owned()));
+    }
+    found
+}
+
+fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {
+    let mut f = Fields::of(item, "a node", out);
+    let name = f.required("name", out).and_then(|n| machine::name(n, "a node's name", out));
+    let hostname = f.take("hostname").and_then(|n| hostname(n, out));
+    let address = f.required("address", out).and_then(|n| machine::address(n, "a node's address", out));
+    let ssh = f.take("ssh").map(|n| ssh(n, out)).unwrap_or_default();
+    let roles = f.take("roles").map(|n| list(n, "roles", out)).unwrap_or_default();
+    let mut roles: BTreeSet<Role> = roles.into_iter().filter_map(|n| role(n, out)).collect();
+    if roles.is_empty() {
+        roles.insert(Role::Worker);
+    }
+    let labels = f.take("labels").map(|n| labels::labels(n, out)).unwrap_or_default();
+    f.end(out);
+    let (name, address) = (name?, address?);
+    let hostname = hostname.unwrap_or_else(|| At { value: HostName::from(&name.value), place: name.place.clone() });
+    let node = Node { name: name.value, hostname: hostname.value, address: address.value, ssh, roles, labels };
+    Some(NodeDecl { node, name: name.place, hostname: hostname.place, address: address.place })
+}
+
+fn ssh(node: Yaml, out: &mut Findings) -> NodeSsh {
+    let mut f = Fields::of(node, "a node's ssh", out);
+    let user = f.take("user").and_then(|n| machine::login(n, "a node's ssh.user", out));
+    let port = f.take("port").and_then(|n| machine::port(n, "a node's ssh.port", out)).map(|port| port.value);
+    f.end(out);
+    NodeSsh { user, port }
+}
+
+/// A machine's host name: its name in Kubernetes, and never taken for an address or for every machine itself.
+fn hostname(node: Yaml, out: &mut Findings) -> Option<At<HostName>> {
+    let found = parsed(node, "a node's hostname", out, |text| HostName::new(text))?;
+    let name = found.value.as_str();
+    let why = if is_local(name) {
+        "is every machine's own"
+    } else if name.contains('.') && ends_in_number(name) {
+        "may be taken for an IPv4 address"
+    } else {
+        return Some(found);
+    };
+    out.error(&found.place, format!("a node's hostname: {name:?} {why}"), "write a name of its own, such as kube1.example.com".to_owned());
+    None
+}
+
+fn role(node: Yaml, out: &mut Findings) -> Option<Role> {
+    let role = parsed(node, "a role", out, |text| match text {
+        "control-plane" => Ok(Role::ControlPlane),
+        "worker" => Ok(Role::Worker),
+        other => Err(format!("{other:?} is neither control-plane nor worker")),
+    })?;
+    Some(role.value)
+}
+
+/// No two nodes share a host name. Where the names themselves are the same, that is an error already.
+fn hostnames(nodes: &[NodeDecl], out: &mut Findings) {
+    let is_other = |decl: &NodeDecl| decl.node.hostname.as_str() != decl.node.name.as_str();
+    let mut seen: BTreeMap<&HostName, &NodeDecl> = BTreeMap::new();
+    for decl in nodes {
+        let hostname = &decl.node.hostname;
+        match seen.get(hostname) {
+            Some(first) if is_other(decl) || is_other(first) => {
+                let message = format!("two nodes have the hostname {hostname} (first in line {})", first.hostname.line);
+                out.error(&decl.hostname, message, "give each its own".to_owned());
+            }
+            Some(_) => {}
+            None => drop(seen.insert(hostname, decl)),
+        }
+    }
+}
