@@ -233,5 +233,11 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
         let mut lines: Vec<String> = ask("keyserver/shares").lines().map(str::to_owned).collect();
         lines.sort();
         assert_eq!(lines, ["0 - kube1/keep".to_owned(), format!("64 {sum} kube1/data")]);
+        assert!(!ask("keyserver/sshd").contains("unincluded"));
+        server.write("etc/sshd_config", "# Include sshd_config.d/*.conf\nPasswordAuthentication no\n");
+        assert!(ask("keyserver/sshd").starts_with("unincluded\nfrom "));
+        server.write("passwd", &passwd);
+        let (status, said) = run(&server);
+        assert!(status == 90 && said.contains("does not include"), "as the guard says: {said}");
     }
 }
