@@ -77,6 +77,16 @@ struct Taken {
     asks: bool,
 }
 
+/// What is said of a file that is adopted first, and whether somebody is asked.
+fn strange(standing: Standing) -> Option<(&'static str, bool)> {
+    match standing {
+        Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours | Standing::Other => None,
+        Standing::Foreign => Some(("was not written by kubestead", true)),
+        Standing::Changed => Some(("was changed since kubestead wrote it", true)),
+        Standing::Shipped => Some(("is as its package ships it", false)),
+    }
+}
+
 /// What the writer of some files needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
@@ -111,24 +121,31 @@ impl<'a> Claims<'a> {
     pub fn claim(&mut self, files: &[Owned]) -> Claim {
         let mut claim = Claim::default();
         for file in files {
-            let why = match self.seen.standing(file) {
+            let standing = self.seen.standing(file);
+            match standing {
                 Standing::Done => continue,
                 Standing::Unrecorded => {
                     self.known.insert(file.path.clone(), put::digest(&file.text));
                     continue;
                 }
-                Standing::Missing | Standing::Ours | Standing::Other => None,
-                Standing::Foreign => Some(("was not written by kubestead", true)),
-                Standing::Changed => Some(("was changed since kubestead wrote it", true)),
-                Standing::Shipped => Some(("is as its package ships it", false)),
-            };
-            if let (Some((why, asks)), Some(sum)) = (why, self.seen.sum(&file.path)) {
+                Standing::Missing | Standing::Ours | Standing::Other | Standing::Foreign | Standing::Changed | Standing::Shipped => {}
+            }
+            if let (Some((why, asks)), Some(sum)) = (strange(standing), self.seen.sum(&file.path)) {
                 let about = if asks { self.about(file) } else { String::new() };
                 claim.after.push(self.take(&file.path, sum, &format!("{why}{about}"), asks));
             }
             claim.changed.push(file.clone());
         }
         claim
+    }
+
+    /// Claims a file that the machine makes itself and that is not as it shall be; nobody knows ahead what it will hold. With what an empty one held
+    /// nothing is lost. Returns the adoption that comes before it is made.
+    pub fn claim_made(&mut self, path: &str) -> Option<StepId> {
+        let sum = self.seen.sum(path).filter(|sum| *sum != put::digest(""))?;
+        let (why, asks) = strange(self.seen.whose(path))?;
+        let about = self.advice.get(path).map(|words| format!("; {words}")).unwrap_or_default();
+        Some(self.take(path, sum, &format!("{why}{about}"), asks))
     }
 
     /// Adopts what has that sum at a path. `why` says what it is, such as `was not written by kubestead`.
@@ -178,6 +195,20 @@ pub fn fault<A>(seen: &Files, step: &Step<A>, writes: &[Owned]) -> Option<String
         Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours => None,
         Standing::Shipped | Standing::Changed | Standing::Foreign if adopted(&file.path) => None,
         other => Some(format!("{}: {} would be replaced, which is not ours: {other:?}", step.id, file.path)),
+    })
+}
+
+/// The same of files that the machine makes itself in place of what is there, at these paths.
+pub fn fault_made<A>(seen: &Files, step: &Step<A>, makes: &[&str]) -> Option<String> {
+    let adopted = |path: &str| step.after.contains(&adopts(&step.target.to_string(), path));
+    let nothing = put::digest("");
+    makes.iter().find_map(|path| match seen.found.get(*path) {
+        None => None,
+        Some(Found::File { sum, mark, .. }) => {
+            let ours = *sum == nothing || seen.wrote(path, sum) || (*mark == Mark::Kubestead && !seen.written.contains_key(*path));
+            (!ours && !adopted(path)).then(|| format!("{}: {path} would be replaced, which is not ours", step.id))
+        }
+        Some(Found::Other) => Some(format!("{}: {path} is no regular file", step.id)),
     })
 }
 
@@ -243,6 +274,30 @@ mod tests {
             let (claim, part) = planned(&files);
             assert!(claim.changed.len() == 1 && claim.after.is_empty() && part.steps.is_empty());
         }
+    }
+
+    #[test]
+    fn what_a_machine_makes_itself_takes_no_place_of_somebody_elses() {
+        let step = |after: Option<StepId>| Step::new(Target::Host("kube1".into()), "x", "make", (), "").after(after);
+        for (files, asks) in [
+            (Files::default(), false),
+            (seen("", Mark::None, false), false),
+            (seen("", Mark::None, true), false),
+            (seen("[ours]\n", Mark::None, true), false),
+            (seen("old\n", Mark::Kubestead, false), false),
+            (seen("[ours]\n", Mark::None, false), true),
+            (seen("theirs\n", Mark::None, true), true),
+        ] {
+            let mut claims = Claims::new("kube1", &files, [PATH]).unwrap_or_else(|held| panic!("{held:?}"));
+            let adoption = claims.claim_made(PATH);
+            assert_eq!((adoption.is_some(), fault_made(&files, &step(None), &[PATH]).is_some()), (asks, asks), "{files:?}");
+            assert_eq!(fault_made(&files, &step(adoption), &[PATH]), None);
+            let part = claims.into_part("keys", |adoption| adoption);
+            assert!(part.steps.len() == usize::from(asks) && part.steps.iter().all(Step::needs_consent), "{part:?}");
+        }
+        let mut link = Files::default();
+        link.found.insert(PATH.into(), Found::Other);
+        assert!(fault_made(&link, &step(Some(adopts("kube1", PATH))), &[PATH]).is_some(), "nothing adopts a link");
     }
 
     #[test]

@@ -71,8 +71,8 @@ pub const PENDING: &str = "/etc/kubestead/reload-pending";
 /// Programs that were installed and verified: lines of `sha256 size mtime path`. They are too large to be read at every look.
 pub const INSTALLED: &str = "/var/lib/kubestead/installed";
 
-/// The procedure of a file, with the functions around the manifest ahead of its guard: `sum_of`, `recorded`, `record`, `announce`, `keep_copy`,
-/// `marked`, `only_ours`.
+/// The procedure of a file, with the functions around the manifest ahead of its guard: `sum_of`, `recorded`, `record`, `strike`, `announce`,
+/// `keep_copy`, `marked`, `only_ours`.
 pub fn with_manifest(text: &str) -> Procedure {
     let mut procedure = Procedure::script(text).var("manifest", MANIFEST);
     procedure.guard = format!("{}\n{}", include_str!("scripts/manifest.sh"), procedure.guard);
@@ -196,7 +196,7 @@ pub enum Found {
 pub enum Mark {
     /// Nothing is known.
     None,
-    /// kubestead, before it kept a manifest: by the file's name or first lines.
+    /// kubestead, before it kept a manifest: by the file's first lines. A copy stays, as it may have been edited since.
     Kubestead,
     /// A package of the distribution, and nobody changed it.
     Package,
@@ -289,19 +289,31 @@ impl Files {
 
     /// How a file stands to what it shall hold.
     pub fn standing(&self, file: &Owned) -> Standing {
-        let (sum, mark) = match self.found.get(&file.path) {
+        match self.found.get(&file.path) {
+            Some(Found::File { sum, .. }) if *sum == digest(&file.text) => {
+                if self.wrote(&file.path, sum) {
+                    Standing::Done
+                } else {
+                    Standing::Unrecorded
+                }
+            }
+            _ => self.whose(&file.path),
+        }
+    }
+
+    /// Whose that is what lies at a path and is not what it shall hold: as [`Files::standing`], for a file that is made on the machine, so that
+    /// nobody knows ahead what it shall hold.
+    pub fn whose(&self, path: &str) -> Standing {
+        let (sum, mark) = match self.found.get(path) {
             None => return Standing::Missing,
             Some(Found::Other) => return Standing::Other,
             Some(Found::File { sum, mark, .. }) => (sum, mark),
         };
-        let (wanted, recorded) = (*sum == digest(&file.text), self.wrote(&file.path, sum));
-        match (wanted, recorded, self.written.contains_key(&file.path), mark) {
-            (true, true, ..) => Standing::Done,
-            (true, false, ..) => Standing::Unrecorded,
-            (false, true, ..) | (false, false, false, Mark::Kubestead) => Standing::Ours,
-            (false, false, true, _) => Standing::Changed,
-            (false, false, false, Mark::Package) => Standing::Shipped,
-            (false, false, false, Mark::None) => Standing::Foreign,
+        match (self.wrote(path, sum), self.written.contains_key(path), mark) {
+            (true, ..) | (false, false, Mark::Kubestead) => Standing::Ours,
+            (false, true, _) => Standing::Changed,
+            (false, false, Mark::Package) => Standing::Shipped,
+            (false, false, Mark::None) => Standing::Foreign,
         }
     }
 }
@@ -465,6 +477,28 @@ mod tests {
         // The record is refused for what has changed since.
         std::fs::write(&same.path, "y\n").unwrap();
         assert_eq!(root.run(&record(&pairs), b"").0, Some(90));
+    }
+
+    #[test]
+    fn a_name_makes_nothing_ours_and_what_an_earlier_version_wrote_without_a_word_asks_once() {
+        let root = Root::new();
+        for name in ["etc/kubestead/servers", "etc/sysctl.d/zz-kubestead.conf", "etc/systemd/system/kubestead-key-data.socket"] {
+            let file = root.owned(name, "ours\n");
+            let wanted = std::slice::from_ref(&file);
+            std::fs::create_dir_all(std::path::Path::new(&file.path).parent().unwrap()).unwrap();
+            std::fs::write(&file.path, "theirs\n").unwrap();
+            assert_eq!(root.look(wanted).standing(&file), Standing::Foreign, "{name}");
+            let (status, said) = root.put(wanted);
+            assert!(status == Some(90) && said.contains("was not written by kubestead") && root.read(name) == "theirs\n", "{said}");
+            assert_eq!(root.run(&adopt(&file.path, &digest("theirs\n")), b"").0, Some(0));
+            assert_eq!((root.put(wanted).0, root.read(name).as_str()), (Some(0), "ours\n"));
+            assert_eq!(root.read(&format!("{name}.before-kubestead")), "theirs\n");
+            // One that holds what it shall asks nobody, whoever wrote it.
+            std::fs::write(root.path("files"), "").unwrap();
+            assert_eq!(root.look(wanted).standing(&file), Standing::Unrecorded);
+            assert_eq!(root.put(wanted).0, Some(0));
+            assert_eq!(root.look(wanted).standing(&file), Standing::Done);
+        }
     }
 
     #[test]

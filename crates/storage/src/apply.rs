@@ -90,6 +90,8 @@ pub fn procedure(action: &Action) -> Procedure {
 const BLANK: &str = include_str!("scripts/blank.sh");
 const FORGET: &str = include_str!("scripts/forget.sh");
 pub(crate) const MAPPING: &str = include_str!("scripts/mapping.sh");
+/// Ahead of whatever edits crypttab and fstab.
+pub(crate) const REGULAR_TABS: &str = include_str!("scripts/regular-tabs.sh");
 
 /// A script with functions ahead of its guard.
 fn with(functions: &[&str], script: &str) -> Procedure {
@@ -105,6 +107,7 @@ pub(crate) fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
 
 /// The lists of `forget.sh`.
 fn forgetting(procedure: Procedure, lost: &[&Volume]) -> Procedure {
+    let procedure = if lost.is_empty() { procedure } else { procedure.after(REGULAR_TABS) };
     procedure
         .list("mappers", lost.iter().map(|v| v.mapper()))
         .list("paths", lost.iter().map(|v| &v.path))
@@ -186,6 +189,7 @@ fn mkfs(volume: &Volume) -> Procedure {
 /// What opens and mounts volumes at boot: units, and their lines in crypttab and fstab.
 fn boot(files: &[Owned], volumes: &[Volume]) -> Procedure {
     written(files, include_str!("scripts/tabs.sh"))
+        .after(REGULAR_TABS)
         .list("names", volumes.iter().map(|v| v.name.as_str()))
         .list("mappers", volumes.iter().map(Volume::mapper))
         .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))

@@ -95,8 +95,12 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             Some(logical) if !logical.new => None,
             other => Some(format!("{} is not one that grows: {other:?}", volume.device())),
         },
-        Action::Wipe { volume } => match facts.volumes.get(&volume.name).map(|v| &v.header) {
-            Some(Fact::Known(Header::Ours(_))) => None,
+        Action::Wipe { volume } => match facts.volumes.get(&volume.name) {
+            Some(VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Ours(_)), named: None, holders, .. })
+                if logical.ours && holders.is_empty() =>
+            {
+                None
+            }
             other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
         },
         Action::Boot { volumes, .. } => volumes.iter().find_map(|volume| {

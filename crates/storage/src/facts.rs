@@ -154,6 +154,8 @@ pub enum Folder {
     Free,
     /// It holds files and nothing is mounted there.
     Filled,
+    /// It cannot be there: it, or what it would be in, is no folder.
+    Barred,
 }
 
 /// An opened volume.
@@ -192,6 +194,9 @@ pub struct VolumeFacts {
     pub strays: Vec<Name>,
     /// What it holds; absent when there is no LV.
     pub header: Fact<Header>,
+    /// The volume that the token in its header names, when that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
     /// What else has the LV open: names of the device-mapper, other than the volume's own.
     pub holders: Vec<String>,
     /// What is inside, when it is open.

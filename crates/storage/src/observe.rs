@@ -220,6 +220,15 @@ mod tests {
         let broken = machine(&disk);
         broken.put("etc/kubestead/share.d/data", "cut");
         assert!(data(&look(&broken)).header.gap().unwrap().to_string().contains("is not whole"), "what the guard would refuse is seen");
+        std::fs::remove_file(broken.path("etc/kubestead/share.d/data")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", broken.path("etc/kubestead/share.d/data")).unwrap();
+        assert!(data(&look(&broken)).header.gap().unwrap().to_string().contains("is not whole"), "and so is a link to nothing");
+        let barred = machine(&disk);
+        barred.put("data", "a file");
+        assert_eq!(data(&look(&barred)).folder, Folder::Barred);
+        let mut below = spec(&barred);
+        below.volumes[0].path = barred.path("data/below/it").to_str().unwrap().to_owned();
+        assert_eq!(data(&look_at(&barred, &below)).folder, Folder::Barred);
         let without = machine(&disk);
         std::fs::remove_file(without.path("dev/mapper/control")).unwrap();
         assert!(data(&look(&without)).logical.gap().is_some(), "no device-mapper is a gap");

@@ -63,7 +63,10 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
 fn claims<'a>(spec: &'a HostStorage, facts: &'a StorageFacts) -> Result<Claims<'a>, Vec<Held>> {
     let unseen = |reason: String| vec![Held::new(format!("{}/files", spec.node), reason, "mend this, then plan again")];
     match &facts.files {
-        Fact::Known(files) => Claims::new(spec.node.as_str(), files, unit::own_files(spec).iter().map(|f| &f.path)),
+        Fact::Known(files) => {
+            let own = unit::own_files(spec);
+            Claims::new(spec.node.as_str(), files, own.iter().map(|f| f.path.as_str()).chain(unit::TABS))
+        }
         Fact::Unknown(gap) => Err(unseen(gap.to_string())),
         Fact::Absent => Err(unseen("what is where its files belong was not looked at".to_owned())),
     }

@@ -105,6 +105,8 @@ pub(crate) struct LuksMetadata {
 pub(crate) struct Token {
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    /// In a token of ours: the name of its volume.
+    pub(crate) volume: Option<serde_json::Value>,
 }
 
 pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Gap> {

@@ -14,6 +14,9 @@ pub const FETCH_TEXT: &str = include_str!("scripts/fetch.sh");
 /// The key servers, a line each: user, address, port.
 pub const SERVERS: &str = "/etc/kubestead/servers";
 
+/// The files that have lines of ours among those of others. They are replaced whole, so that a link would become a file.
+pub const TABS: [&str; 2] = ["/etc/crypttab", "/etc/fstab"];
+
 fn owned(path: impl Into<String>, text: impl Into<String>, mode: u32) -> Owned {
     Owned { path: path.into(), text: text.into(), mode }
 }

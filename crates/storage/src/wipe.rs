@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::procedure::Procedure;
+use kubestead_core::put::{Found, with_manifest};
 
 use crate::action::Action;
-use crate::apply::{MAPPING, of_volume};
+use crate::apply::{MAPPING, REGULAR_TABS, of_volume};
 use crate::facts::{Group, Header, StorageFacts};
 use crate::key::COPY;
 use crate::marks::{TOKEN, VOLUME};
@@ -38,6 +39,22 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
         }
         (_, Fact::Known(Header::Blank) | Fact::Absent) => held(format!("{} holds no header of ours", volume.device())),
     }
+    if found.logical.known().is_some_and(|logical| !logical.ours) {
+        let tag = format!("if it did: lvchange --addtag {VOLUME} {}/{}", volume.group, volume.name);
+        held(format!("{} has no tag that says that kubestead made it; {tag}", volume.device()));
+    }
+    if let Some(other) = &found.named {
+        held(format!("the token in the header of {} names another volume: {other:?}", volume.device()));
+    }
+    if !found.holders.is_empty() {
+        held(format!("{} is in use by {}", volume.device(), found.holders.join(", ")));
+    }
+    if let Some(place) = &found.elsewhere {
+        held(format!("it is mounted elsewhere too: {place}"));
+    }
+    for tab in unit::TABS.iter().filter(|tab| facts.files.known().is_some_and(|files| files.found.get(**tab) == Some(&Found::Other))) {
+        held(format!("{tab} is not a regular file, and has a line of it"));
+    }
     if !facts.groups.get(&volume.group).and_then(Fact::known).is_some_and(Group::ours) {
         held(format!("{} is not just on the devices that the file names", volume.group));
     }
@@ -56,7 +73,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
 
 /// The commands of it.
 pub(crate) fn procedure(volume: &Volume) -> Procedure {
-    of_volume(Procedure::script(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING), volume)
+    of_volume(with_manifest(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING).after(REGULAR_TABS), volume)
         .var("path", &volume.path)
         .var("token", TOKEN)
         .var("volume", VOLUME)

@@ -13,7 +13,7 @@ use kubestead_core::probe::Answers;
 use kubestead_core::put::{Files, Found, Owned};
 use kubestead_core::size::Bytes;
 use kubestead_storage::model::model;
-use kubestead_storage::observe::{Device, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
+use kubestead_storage::observe::{Device, Folder, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 use kubestead_storage::unit;
@@ -242,6 +242,7 @@ fn cut(change: impl FnOnce(&mut VolumeFacts, Logical)) -> Part<Action> {
     let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: false };
     let volume = facts.volumes.get_mut(&name("volkube")).unwrap();
     (volume.logical, volume.header) = (Fact::Known(logical.clone()), Fact::Known(Header::Blank));
+    volume.share = true; // it is made before the header
     change(volume, logical);
     plan(&spec(), &facts)
 }
@@ -455,7 +456,16 @@ fn real_answers_are_read() {
     };
     let facts = read(&spec(), &answers(text(metadata, metadata)));
     let found = &facts.volumes[&name("volkube")];
-    assert_eq!(found.header, Fact::Known(Header::Ours(vec![0, 7])));
+    assert_eq!((&found.header, found.named.as_deref()), (&Fact::Known(Header::Ours(vec![0, 7])), Some("")), "its token names none");
+    // A token of another program may have any field of that name.
+    for (volume, named) in [("volkube", None), ("other", Some("other"))] {
+        let token = format!(r#""type":"kubestead","volume":"{volume}""#);
+        let text_of =
+            metadata.replace(r#""type":"kubestead""#, &token).replace(r#""tokens":{"#, r#""tokens":{"1":{"type":"theirs","volume":7},"#);
+        let seen = read(&spec(), &answers(text(&text_of, &text_of)));
+        let seen = &seen.volumes[&name("volkube")];
+        assert!(matches!(seen.header, Fact::Known(Header::Ours(_))) && seen.named.as_deref() == named, "{seen:?}");
+    }
     assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, ours: false, new: true, formatting: false, mkfs: false }));
     let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096, inodes: None, strange: None };
     assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
@@ -514,6 +524,80 @@ fn what_is_not_proven_ours_is_never_wiped() {
         group.others.push("/dev/sdz".into());
     });
     assert!(part.steps.is_empty() && held(&part).contains("vg01"));
+}
+
+#[test]
+fn what_the_guard_of_a_wipe_refuses_is_held_before() {
+    type Change<'a> = &'a dyn Fn(&mut VolumeFacts);
+    let untagged: Change<'_> = &|v| {
+        let Fact::Known(logical) = &mut v.logical else { panic!("no LV") };
+        logical.ours = false;
+    };
+    for (change, word) in [
+        (untagged, "has no tag that says that kubestead made it; if it did: lvchange --addtag kubestead:volume vg01/volkube"),
+        (&|v| v.named = Some("old".into()), "names another volume: \"old\""),
+        (&|v| v.holders = vec!["theirs".into()], "is in use by theirs"),
+        (&|v| v.elsewhere = Some("/mnt".into()), "it is mounted elsewhere too: /mnt"),
+    ] {
+        let (part, _) = wiped(|f| change(f.volumes.get_mut(&name("volkube")).unwrap()));
+        assert!(part.steps.is_empty() && held(&part).contains(word), "{word}: {}", held(&part));
+    }
+    let (part, _) = wiped(|f| {
+        let Fact::Known(files) = &mut f.files else { panic!("no files") };
+        files.found.insert("/etc/fstab".into(), Found::Other);
+    });
+    assert!(part.steps.is_empty() && held(&part).contains("/etc/fstab is not a regular file"), "{}", held(&part));
+}
+
+#[test]
+fn what_the_guards_of_a_new_volume_refuse_is_held_before() {
+    let open = || Some(Opened { size: 1 << 30, filesystem: String::new(), used: 0, inodes: None, strange: None });
+    let ours = || Fact::Known(Header::Ours(vec![0, 7]));
+    let own = |id: &&str| id.starts_with("kube1/volkube/") && !id.ends_with("/share");
+    let cases: [(Part<Action>, &str); 5] = [
+        (cut(|v, _| v.opened = open()), "is open, and /dev/vg01/volkube has no whole header of ours"),
+        (
+            cut(|v, l| {
+                (v.opened, v.header, v.logical) =
+                    (open(), Fact::Known(Header::Tokenless("LUKS2".into())), Fact::Known(Logical { formatting: true, ..l }));
+            }),
+            "is open, and /dev/vg01/volkube has no whole header of ours",
+        ),
+        (cut(|v, _| (v.header, v.share) = (ours(), false)), "is gone, and /dev/vg01/volkube has a header that was made with it"),
+        (cut(|v, _| (v.header, v.share, v.elsewhere) = (ours(), true, Some("/mnt".into()))), "is tagged as new and is mounted at /mnt"),
+        (
+            cut(|v, _| (v.header, v.share, v.mounted) = (ours(), true, Some("/dev/mapper/luks-volkube".into()))),
+            "is tagged as new and is mounted at /var/lib/kubestead/volumes",
+        ),
+    ];
+    for (part, word) in cases {
+        assert!(held(&part).contains(word) && !ids(&part).iter().any(own), "{word}: {} {:?}", held(&part), ids(&part));
+    }
+    // What a run of ours leaves that is cut off goes on.
+    for going in [
+        cut(|v, _| (v.header, v.share) = (ours(), true)),
+        cut(|v, _| (v.header, v.share, v.opened) = (ours(), true, open())),
+        cut(|v, l| (v.header, v.logical) = (ours(), Fact::Known(Logical { formatting: true, ..l }))),
+        cut(|v, l| (v.opened, v.logical) = (open(), Fact::Known(Logical { size: 1 << 30, ..l }))),
+    ] {
+        assert!(going.held.is_empty() && ids(&going).contains(&"kube1/volkube/mkfs"), "{} {:?}", held(&going), ids(&going));
+    }
+}
+
+#[test]
+fn a_file_where_a_mount_point_belongs_and_a_link_in_the_place_of_fstab_are_held() {
+    let mut seen = facts();
+    seen.volumes.get_mut(&name("volkube")).unwrap().folder = Folder::Barred;
+    let part = plan(&spec(), &seen);
+    assert!(held(&part).contains("kube1/volkube: /var/lib/kubestead/volumes cannot be made"), "{}", held(&part));
+    assert!(!ids(&part).iter().any(|id| id.starts_with("kube1/volkube/")), "{:?}", ids(&part));
+    for tab in unit::TABS {
+        let mut seen = facts();
+        let Fact::Known(files) = &mut seen.files else { panic!("no files") };
+        files.found.insert(tab.into(), Found::Other);
+        let part = plan(&spec(), &seen);
+        assert!(part.steps.is_empty() && held(&part).contains(&format!("{tab} is a link")), "{}", held(&part));
+    }
 }
 
 /// All that a first run made, then the data disk swapped for a blank one of the same name.

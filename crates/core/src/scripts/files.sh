@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Tells what files hold, and the manifest, a line each with tabs between: `p` when files were written and perhaps not loaded; `w SUM PATH` was
-# written by kubestead; `f SUM MARK PATH` is there, MARK being `kubestead` (by its name or its first lines), `package` (as its package ships it) or
+# written by kubestead; `f SUM MARK PATH` is there, MARK being `kubestead` (by its first lines), `package` (as its package ships it) or
 # `-`; `o PATH` is something else than a regular file; `h PATH HEADING` is a heading of a file that the manifest does not know: what it configures,
 # without values. Of `places` it tells only what is no regular file. Needs the lists `paths` and `places`, `manifest`, and `pending`: the mark of a
 # writing that was not taken to its end.
@@ -53,7 +53,7 @@ for path in "${paths[@]}"; do
     [ -n "$sum" ] || continue
     mark=-
     if [[ "${known[$path]-} " != *" $sum "* ]]; then
-        if [[ $path == *kubestead* ]] || grep -q 'Written by kubestead' < <(head -c 512 "$path"); then
+        if grep -q 'Written by kubestead' < <(head -c 512 "$path"); then
             mark=kubestead
         elif shipped "$path"; then
             mark=package

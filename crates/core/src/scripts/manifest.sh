@@ -22,13 +22,9 @@ sum_of() {
 recorded() {
     [[ "${known[$2]-} " == *" $1 "* ]]
 }
-# [SUM PATH]...: writes that down, and keeps the lines of other paths.
-record() {
-    local -A own=()
-    local i path line new
-    for ((i = 2; i <= $#; i += 2)); do
-        own[${!i}]=1
-    done
+# [SUM PATH]...: adds that. Of the paths in `own` it keeps the lines that tell what lies there, of others all.
+rewrite() {
+    local path line new
     (umask 022; mkdir -p "${manifest%/*}")
     new=$(umask 077; mktemp "${manifest%/*}/.kubestead.XXXXXX")
     {
@@ -44,21 +40,41 @@ record() {
                 printf '%s\n' "$line"
             done < "$manifest"
         fi
-        printf '%s  %s\n' "$@"
+        [ "$#" = 0 ] || printf '%s  %s\n' "$@"
     } | sort -k 2 | uniq > "$new"
     chmod 0644 "$new"
     sync "$new"
     mv -fT "$new" "$manifest"
     sync "${manifest%/*}"
 }
-# [SUM PATH]...: the same before these take their places: what lies there of an earlier version, which kept no manifest, is written down too, so
-# that a cut before its end does not make it somebody else's.
-announce() {
-    local i path pairs=("$@")
+# [SUM PATH]...: writes that down, and keeps the lines of other paths.
+record() {
+    local -A own=()
+    local i
     for ((i = 2; i <= $#; i += 2)); do
-        path=${!i}
+        own[${!i}]=1
+    done
+    rewrite "$@"
+}
+# PATH...: strikes out what does not lie there any more.
+strike() {
+    local -A own=()
+    local path
+    for path; do
+        own[$path]=1
+    done
+    [ ! -f "$manifest" ] || rewrite
+}
+# [SUM PATH]...: the same before these take their places; what lies there of an earlier version, which kept no manifest, is written down too, so
+# that a cut before its end does not make it somebody else's. A copy of it stays: it may have been edited since, nothing tells.
+announce() {
+    local i path sum before pairs=("$@") new=("$@")
+    for ((i = 2; i <= $#; i += 2)); do
+        path=${!i} sum=${new[i - 2]}
         if [ -f "$path" ] && [ -z "${known[$path]-}" ]; then
-            pairs+=("$(sum_of "$path")" "$path")
+            before=$(sum_of "$path")
+            [ "$before" = "$sum" ] || keep_copy "$path"
+            pairs+=("$before" "$path")
         fi
     done
     record "${pairs[@]}"
@@ -79,11 +95,9 @@ keep_copy() {
     mv -nT "$part" "$copy"
     sync "${copy%/*}"
 }
-# PATH: whether an earlier version of kubestead wrote it, which kept no manifest.
+# PATH: whether it says of itself that kubestead wrote it, as what an earlier version wrote that kept no manifest. A name says nothing: anybody
+# may put a file where ours belongs, also into a folder of ours.
 marked() {
-    case $1 in
-    *kubestead*) return 0 ;;
-    esac
     grep -q 'Written by kubestead' < <(head -c 512 "$1")
 }
 # PATH SUM: why it must not be replaced by what has that sum; nothing if it may.

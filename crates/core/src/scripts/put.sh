@@ -78,15 +78,10 @@ while read -r size; do
 done < <([ "${#parts[@]}" = 0 ] || stat -c %s "${parts[@]}")
 if [ "${#parts[@]}" != 0 ]; then
     sync "${parts[@]}"
-    # One of an earlier version may have been edited since: nothing tells.
     stale=
-    for i in "${!paths[@]}"; do
-        p=${paths[i]}
+    for p in "${paths[@]}"; do
         if [ -z "$installed" ] && [ -e "$p" ] && [ -z "${known[$p]-}" ]; then
             stale=yes
-            if [[ $p != *kubestead* ]] && ! cmp -s "$p" "${parts[i]}"; then
-                keep_copy "$p"
-            fi
         fi
     done
     note announce

@@ -44,7 +44,11 @@ pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>
     for node in &cluster.nodes {
         let mut all = machine::sections();
         let spec = node_spec(cluster, bundle, keyring, node);
-        all.push(put::section(paths.remove(&node.name).unwrap_or_default(), spec.iter().flat_map(node::places)));
+        let files = paths.remove(&node.name).unwrap_or_default().into_iter().chain(keyserver::made_paths().map(str::to_owned));
+        let programs = spec.iter().flat_map(node::places);
+        let keys = cluster_spec(cluster).into_iter().flat_map(|spec| spec.places(&node.name));
+        let places = programs.chain(keys.copied().chain(kubestead_storage::unit::TABS).map(str::to_owned));
+        all.push(put::section(files, places));
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
         all.extend(keyserver::node_sections());
         all.extend(spec.iter().flat_map(node::sections));

@@ -124,7 +124,7 @@ async fn read_shares(
 }
 
 pub(super) fn key_pair() -> Procedure {
-    Procedure::script(include_str!("scripts/keypair.sh")).var("identity", IDENTITY)
+    put::with_manifest(include_str!("scripts/keypair.sh")).var("identity", IDENTITY)
 }
 
 /// What shares that are put on a server have in common, ahead of where they come from.
@@ -313,6 +313,84 @@ mod tests {
         assert_eq!((server.bytes("k/kube1/data").len(), server.bytes("k/kube1/keep")), (64, keep));
     }
 
+    /// What the look at the shares tells.
+    fn look(server: &Server) -> String {
+        let sections: Vec<_> =
+            super::super::observe::server_sections(&spec()).into_iter().filter(|section| section.name == "keyserver/shares").collect();
+        let (_, stdout, _) = server.look(&kubestead_core::probe::command(&sections, "n1"));
+        kubestead_core::probe::parse(&stdout, "n1").unwrap().text("keyserver/shares").unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_link_or_another_thing_in_the_place_of_shares_is_seen_and_nothing_is_written_or_deleted_through_it() {
+        use std::os::unix::fs::symlink;
+        let sums = BTreeMap::from([(name("data"), digest([7; 64]))]);
+        let text = format!("share kube1/data {} {}\n", digest([7; 64]), "BwcH".repeat(21) + "Bw==");
+        let marked = |server: &Server| server.write("keys", &format!("{}\n", line::revoked(&site().cluster, &name("kube1"))));
+        let run = |server: &Server| {
+            let archive = super::super::archive::Archive::parse(
+                format!("kubestead key server, format 1\nserver s\ncluster home\n{text}end 1\n").as_bytes(),
+            );
+            let restore = archive.unwrap().restore(&spec(), &[], &std::collections::BTreeSet::new());
+            [
+                shares(&site(), &name("kube1"), &[name("data")], &BTreeMap::new()),
+                copy(&site(), &name("kube1"), &sums, &BTreeMap::new(), Secret::new(vec![7; 64])),
+                restore,
+                wipe(&site(), &name("kube1"), &name("data")),
+            ]
+            .map(|procedure| server.run(&procedure))
+        };
+        for (place, told) in [("k", "/"), ("k/kube1", "kube1"), ("k/kube1/data", "kube1/data")] {
+            for link in [true, false] {
+                let server = Server::new();
+                marked(&server);
+                std::fs::remove_dir(server.path().join("k")).unwrap();
+                std::fs::create_dir_all(server.path().join(place).parent().unwrap()).unwrap();
+                std::fs::create_dir_all(server.path().join("theirs/kube1")).unwrap();
+                let theirs = match (place, link) {
+                    ("k" | "k/kube1", true) => "theirs/kube1/data",
+                    _ => "theirs/file",
+                };
+                server.write(theirs, &"x".repeat(64));
+                match (place, link) {
+                    ("k", true) => symlink(server.path().join("theirs"), server.path().join(place)).unwrap(),
+                    ("k/kube1", true) => symlink(server.path().join("theirs/kube1"), server.path().join(place)).unwrap(),
+                    (_, true) => symlink(server.path().join(theirs), server.path().join(place)).unwrap(),
+                    ("k/kube1/data", false) => std::fs::create_dir(server.path().join(place)).unwrap(),
+                    (_, false) => server.write(place, "a file"),
+                }
+                assert_eq!(look(&server), format!("other - {told}\n"), "{place} {link}");
+                for (status, said) in run(&server) {
+                    // What is below a file is not there: a share that is gone is wiped already.
+                    assert!(status == 90 || (status == 91 && !link), "{place} {link}: {status} {said}");
+                }
+                assert_eq!((server.read(theirs), server.names("theirs")), ("x".repeat(64), if theirs == "theirs/file" { 2 } else { 1 }));
+                assert_eq!(server.names("theirs/kube1"), usize::from(theirs != "theirs/file"), "nothing is made where it leads");
+            }
+        }
+        // What a cut left is replaced, and what a link of that name leads to is not written to.
+        let server = Server::new();
+        server.write("theirs", "theirs");
+        std::fs::create_dir(server.path().join("k/kube1")).unwrap();
+        symlink(server.path().join("theirs"), server.path().join("k/kube1/data.part")).unwrap();
+        let made = server.run(&shares(&site(), &name("kube1"), &[name("data")], &BTreeMap::new()));
+        assert_eq!((made, server.read("theirs"), server.bytes("k/kube1/data").len()), ((0, String::new()), "theirs".to_owned(), 64));
+    }
+
+    #[test]
+    fn a_copy_that_somebody_keeps_of_the_file_of_keys_stays() {
+        let server = Server::new();
+        server.write("keys.backup", "theirs\n");
+        server.write("keys", "");
+        assert_eq!(server.run(&admit(&[], false)), (0, String::new()));
+        assert_eq!(server.run(&revoke(&site(), &name("kube1"), &[])), (0, String::new()));
+        assert_eq!(server.read("keys.backup"), "theirs\n");
+        // A link would become a file.
+        std::fs::rename(server.path().join("keys"), server.path().join("real")).unwrap();
+        std::os::unix::fs::symlink(server.path().join("real"), server.path().join("keys")).unwrap();
+        assert!(server.run(&admit(&[], true)).1.contains("is a link"));
+    }
+
     #[test]
     fn copies_are_compared_and_never_take_the_place_of_another_share() {
         let server = Server::new();
@@ -340,15 +418,106 @@ mod tests {
         let (private, public) = (server.read("node/id_ed25519"), server.read("node/id_ed25519.pub"));
         assert!(PublicKey::of(&public).is_ok() && server.mode("node/id_ed25519") == 0o600);
         assert_eq!(make().0, 91);
-        for torn in ["", "ssh-ed25519 AAAA", OTHER] {
-            server.write("node/id_ed25519.pub", torn);
-            assert_eq!(make(), (0, String::new()));
-            assert_eq!((server.read("node/id_ed25519"), server.read("node/id_ed25519.pub")), (private.clone(), public.clone()));
-        }
-        server.write("node/id_ed25519", &private[..40]);
-        assert_eq!(make(), (0, String::new()), "a torn private key is made anew, and its public one with it");
+        assert_eq!(server.read("etc/files").lines().count(), 2, "both are written down: {}", server.read("etc/files"));
+        server.write("node/id_ed25519.pub", "");
+        assert_eq!(make(), (0, String::new()));
+        assert_eq!((server.read("node/id_ed25519"), server.read("node/id_ed25519.pub")), (private.clone(), public.clone()));
+        server.write("node/id_ed25519", "");
+        assert_eq!(make(), (0, String::new()), "an empty private key is made anew, and its public one, which is ours, with it");
         assert!(server.read("node/id_ed25519") != private && server.read("node/id_ed25519.pub") != public);
-        assert_eq!((make().0, server.names("node")), (91, 2));
+        assert_eq!((make().0, server.names("node"), server.read("etc/files").lines().count()), (91, 2, 2));
+        assert_eq!(server.bash(&format!("sha256sum --status -c {}/etc/files", server.path().display()), b"").0, 0);
+    }
+
+    #[test]
+    fn a_run_that_is_cut_off_at_any_line_leaves_a_key_pair_that_the_next_one_finishes() {
+        let whole = key_pair();
+        // A cut inside of a compound command is one of its lines alone.
+        let cuts = whole.act.match_indices('\n').map(|(at, _)| at).collect::<Vec<_>>();
+        let (mut tried, mut kept) = (0, 0);
+        for before in ["nothing", "another"] {
+            for at in &cuts {
+                let mut cut = key_pair();
+                cut.act = format!("{}\nexit 7\n", &whole.act[..*at]);
+                let server = Server::new();
+                if before == "another" {
+                    // What lay there is ours, and is not a key any more.
+                    assert_eq!(server.run(&whole).0, 0);
+                    server.write("node/id_ed25519", "torn\n");
+                    let path = server.path().join("node/id_ed25519").display().to_string();
+                    assert_eq!(server.run(&put::adopt(&path, &digest("torn\n"))).0, 0);
+                } else {
+                    server.write("node/id_ed25519", "");
+                    server.write("node/id_ed25519.pub", "");
+                }
+                if server.run(&cut).0 != 7 {
+                    continue; // the text is none at this place
+                }
+                tried += 1;
+                let private = server.read("node/id_ed25519");
+                assert_eq!(
+                    server.run(&whole),
+                    (if server.exists("node/id_ed25519.pub") && done(&server, &private) { 91 } else { 0 }, String::new())
+                );
+                if private.starts_with("-----BEGIN") {
+                    kept += 1;
+                    assert_eq!(server.read("node/id_ed25519"), private, "a key that was made stays");
+                }
+                assert_eq!((server.run(&whole).0, server.read("etc/files").lines().count()), (91, 2), "{}", server.read("etc/files"));
+            }
+        }
+        assert!(tried > 20 && kept > 4, "{tried} {kept}");
+    }
+
+    /// Whether the public file holds the key of this private one.
+    fn done(server: &Server, private: &str) -> bool {
+        let (status, told, _) = server.bash("ssh-keygen -y -P '' -f /dev/stdin 2> /dev/null", private.as_bytes());
+        let of = |text: &[u8]| PublicKey::of(&String::from_utf8_lossy(text)).ok();
+        status == 0 && of(&told).is_some() && of(&told) == of(&server.bytes("node/id_ed25519.pub"))
+    }
+
+    #[test]
+    fn what_may_be_somebodys_key_is_not_replaced_until_it_was_adopted() {
+        let keygen = |server: &Server, words: &str| {
+            let (status, ..) = server.bash(&format!("ssh-keygen -q {words} -f {}/node/id_ed25519", server.path().display()), b"");
+            assert_eq!(status, 0);
+        };
+        for (kind, words) in [("with a passphrase", "-t ed25519 -N secret"), ("of another kind", "-t ecdsa -N ''"), ("torn", "")] {
+            let server = Server::new();
+            if words.is_empty() {
+                assert_eq!(server.run(&key_pair()).0, 0);
+                server.write("node/id_ed25519", &server.read("node/id_ed25519")[..40]);
+            } else {
+                keygen(&server, words);
+            }
+            let names = ["node/id_ed25519", "node/id_ed25519.pub"];
+            let before = names.map(|name| server.read(name));
+            let (status, said) = server.run(&key_pair());
+            assert!(status == 90 && said.contains("kubestead"), "{kind}: {said}");
+            assert_eq!(names.map(|name| server.read(name)), before, "{kind}");
+            for (name, text) in names.iter().zip(&before) {
+                let path = server.path().join(name).display().to_string();
+                assert!([0, 91].contains(&server.run(&put::adopt(&path, &digest(text))).0));
+            }
+            assert_eq!(server.run(&key_pair()), (0, String::new()), "{kind}");
+            assert_eq!(server.read("node/id_ed25519.before-kubestead"), before[0]);
+            assert_eq!(server.mode("node/id_ed25519.before-kubestead") & 0o077, 0, "a copy of a private key is as closed");
+            assert_eq!(server.run(&key_pair()).0, 91);
+        }
+        // One that can be used stays, whoever made it, and is closed to others.
+        let server = Server::new();
+        keygen(&server, "-t ed25519 -N ''");
+        let private = server.read("node/id_ed25519");
+        server.bash(&format!("chmod 644 {}/node/id_ed25519", server.path().display()), b"");
+        assert_eq!(server.run(&key_pair()), (0, String::new()));
+        assert_eq!((server.read("node/id_ed25519"), server.mode("node/id_ed25519"), server.names("node")), (private, 0o600, 2));
+        // Another public key beside it may be all that is left of a pair.
+        server.write("node/id_ed25519.pub", OTHER);
+        assert!(server.run(&key_pair()).1.contains("id_ed25519.pub was not written by kubestead"));
+        // A link is nobody's file.
+        server.remove("node/id_ed25519");
+        std::os::unix::fs::symlink("/etc/passwd", server.path().join("node/id_ed25519")).unwrap();
+        assert!(server.run(&key_pair()).1.contains("is not a regular file"));
     }
 
     #[tokio::test]

@@ -10,8 +10,9 @@ use kubestead_core::put::Files;
 
 use super::line::{self, Entry};
 use super::login;
-use super::observe::{NodeFacts, ServerFacts};
+use super::observe::{ALL, NodeFacts, ServerFacts};
 use super::plan::Action;
+use super::spec::{IDENTITY, PUBLIC};
 
 /// What of these steps, each with its action, must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`]
 /// have none.
@@ -45,8 +46,14 @@ fn replaces<A>(known: &Known<'_>, step: &Step<A>, action: &Action) -> Option<Str
     let (files, writes): (Option<&Files>, _) = (server.or(node), action.writes());
     match (files, action) {
         (Some(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
+        (Some(files), Action::KeyPair) => {
+            let facts = known.nodes.get(name.as_str())?;
+            let makes: &[&str] = if facts.key.is_some() { &[PUBLIC] } else { &[IDENTITY, PUBLIC] };
+            // What fits stays.
+            if facts.key.is_some() && !facts.torn { None } else { claim::fault_made(files, step, makes) }
+        }
         (Some(files), _) => claim::fault(files, step, &writes),
-        (None, Action::Adoption(_)) => Some(format!("{}: {name} was not seen", step.id)),
+        (None, Action::Adoption(_) | Action::KeyPair) => Some(format!("{}: {name} was not seen", step.id)),
         (None, _) => (!writes.is_empty()).then(|| format!("{}: what is where its files belong was not seen", step.id)),
     }
 }
@@ -81,7 +88,9 @@ fn one<A>(known: &Known<'_>, step: &Step<A>, action: &Action, revoked: &BTreeSet
         return Some(format!("{name} was not seen"));
     };
     match action {
-        Action::Setup { site, .. } => login::not_ours(site, &facts.account).map(|(reason, _)| reason),
+        Action::Setup { site, .. } => login::not_ours(site, &facts.account)
+            .map(|(reason, _)| reason)
+            .or_else(|| facts.others.contains(ALL).then(|| format!("{} is no folder", site.directory))),
         Action::Enrol { node, key, .. } => {
             let doubt = known.lines.get(node).into_iter().flatten().any(|entry| match entry {
                 Entry::Enrolled(line) => key.as_ref() != Some(&line.key),
@@ -92,6 +101,9 @@ fn one<A>(known: &Known<'_>, step: &Step<A>, action: &Action, revoked: &BTreeSet
         }
         Action::Shares { node, volumes, damaged, .. } => volumes.iter().find_map(|volume| {
             let path = format!("{node}/{volume}");
+            if let Some(why) = other(facts, node, &path) {
+                return Some(why);
+            }
             let holder = known.servers.iter().find(|(_, facts)| facts.shares.contains_key(&path));
             holder.map(|(server, _)| format!("{server} has a share of {path}")).or_else(|| replaced(facts, &path, damaged.get(volume)))
         }),
@@ -100,15 +112,24 @@ fn one<A>(known: &Known<'_>, step: &Step<A>, action: &Action, revoked: &BTreeSet
             if facts.shares.contains_key(&path) {
                 Some(format!("{name} has a share of {path}"))
             } else {
-                replaced(facts, &path, damaged.get(volume))
+                other(facts, node, &path).or_else(|| replaced(facts, &path, damaged.get(volume)))
             }
         }),
-        Action::Wipe { site, node, .. } => {
+        Action::Wipe { site, node, volume } => {
+            if let Some(why) = other(facts, node, &format!("{node}/{volume}")) {
+                return Some(why);
+            }
             let out = facts.lines.contains(&line::revoked(&site.cluster, node)) || revoked.contains(&(&step.target, node));
             (!out || !step.needs_consent()).then(|| format!("{node} is not shut out, or nobody is asked"))
         }
         Action::Adoption(_) | Action::KeyPair | Action::Client { .. } | Action::Revoke { .. } => None,
     }
+}
+
+/// Why nothing is written or deleted at a share's place: a link leads elsewhere.
+fn other(facts: &ServerFacts, node: &Name, path: &str) -> Option<String> {
+    let found = facts.others.iter().find(|other| [ALL, node.as_str(), path].contains(&other.as_str()))?;
+    Some(format!("{found}, in the place of {path}, is no regular file or folder"))
 }
 
 fn replaced(facts: &ServerFacts, path: &str, damaged: Option<&u64>) -> Option<String> {
@@ -151,6 +172,10 @@ mod tests {
         let empty = |f: &mut ServerFacts| (f.shares, f.damaged) = (BTreeMap::new(), BTreeMap::from([("kube1/data".to_owned(), 0)]));
         assert!(faults(make(BTreeMap::new()), empty, "masterlock", false)[0].contains("is not what is replaced"));
         assert!(faults(make(BTreeMap::from([(name("data"), 0)])), empty, "masterlock", false).is_empty());
+        for path in [ALL, "kube1", "kube1/data"] {
+            let other = |f: &mut ServerFacts| (f.shares, f.others) = (BTreeMap::new(), BTreeSet::from([path.to_owned()]));
+            assert!(faults(make(BTreeMap::new()), other, "masterlock", false)[0].contains("is no regular file or folder"), "{path}");
+        }
         let copy = Action::Copy {
             site: site.clone(),
             from: name("spare"),
@@ -170,6 +195,8 @@ mod tests {
         assert!(faults(wipe(), |_| (), "masterlock", true)[0].contains("is not shut out"));
         let mark = |f: &mut ServerFacts| f.lines = vec![line::revoked(&name("home"), &name("kube1"))];
         assert!(faults(wipe(), mark, "masterlock", true).is_empty());
+        let other = |f: &mut ServerFacts| (mark(f), f.others = BTreeSet::from(["kube1".to_owned()])).0;
+        assert!(faults(wipe(), other, "masterlock", true)[0].contains("in the place of kube1/data"));
         assert!(faults(wipe(), mark, "masterlock", false)[0].contains("nobody is asked"));
     }
 }

@@ -1,6 +1,6 @@
 //! What a key server and its nodes have. Shares are seen by name, size and checksum, never by content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use kubestead_core::fact::{Fact, Gap};
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::account::PublicKey;
 use super::login::{AccountFacts, Password, Rules};
 use super::spec::{IDENTITY, KEYS, KeyServerSpec};
+
+/// The folder of all shares, in [`ServerFacts::others`].
+pub(super) const ALL: &str = "/";
 
 /// A key server as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,12 @@ pub struct ServerFacts {
     pub shares: BTreeMap<String, String>,
     /// What lies in the place of a share and is none, with its number of bytes.
     pub damaged: BTreeMap<String, u64>,
+    /// What is a link, or another thing than it shall be: a share (`NODE/VOLUME`), a node's folder (`NODE`), or the folder of all (`/`).
+    #[serde(default)]
+    pub others: BTreeSet<String>,
+    /// Whether sshd's configuration does not take in the files of `sshd_config.d`, where our rules are.
+    #[serde(default)]
+    pub unincluded: bool,
 }
 
 impl ServerFacts {
@@ -44,6 +53,8 @@ impl ServerFacts {
             lines: Vec::new(),
             shares: BTreeMap::new(),
             damaged: BTreeMap::new(),
+            others: BTreeSet::new(),
+            unincluded: false,
         }
     }
 }
@@ -56,6 +67,9 @@ pub struct NodeFacts {
     pub key: Option<PublicKey>,
     /// Whether the file of its public key does not hold that.
     pub torn: bool,
+    /// Whether others may read the private one: ssh(1) takes no such key.
+    #[serde(default)]
+    pub loose: bool,
     /// What is where our files belong; kept once a host, with its storage ([`compose::Seen::share_files`](crate::compose::Seen::share_files)).
     #[serde(skip)]
     pub files: Files,
@@ -75,6 +89,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
             .var("directory", site.directory.as_str()),
         Section::script("keyserver/sshd", include_str!("scripts/probe-sshd.sh"))
             .var("user", site.user.as_str())
+            .var("base", "/etc/ssh")
             .list("addresses", addresses),
         put::section(site.own_paths(), [KEYS]),
         Section::file("keyserver/lines", KEYS),
@@ -82,7 +97,7 @@ pub fn server_sections(spec: &KeyServerSpec) -> Vec<Section> {
     ]
 }
 
-/// A node's sections, beside [`put::section`] with [`own_paths`](super::own_paths).
+/// A node's sections, beside [`put::section`] with [`own_paths`](super::own_paths) and [`made_paths`](super::made_paths).
 pub fn node_sections() -> Vec<Section> {
     vec![Section::script("keynode/key", include_str!("scripts/probe-keypair.sh")).var("identity", IDENTITY)]
 }
@@ -91,11 +106,12 @@ pub fn node_sections() -> Vec<Section> {
 pub fn read_server(answers: &Answers) -> Result<ServerFacts, Gap> {
     let host_key = answers.text("keyserver/host-key")?.trim();
     let host_key = PublicKey::of(host_key).map_err(|_| Gap::new(format!("the key server has no ed25519 host key: {host_key:?}")))?;
-    let (mut shares, mut damaged) = (BTreeMap::new(), BTreeMap::new());
+    let (mut shares, mut damaged, mut others) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
     for line in answers.text("keyserver/shares")?.lines() {
         // What a writing that was cut off left, `NODE/VOLUME.part`, is no share and is in nobody's way.
         match line.splitn(3, ' ').collect::<Vec<_>>().as_slice() {
             [_, _, path] if path.contains('.') => {}
+            ["other", _, path] => drop(others.insert((*path).to_owned())),
             ["64", sum, path] => drop(shares.insert((*path).to_owned(), (*sum).to_owned())),
             [size, _, path] => {
                 let size = size.parse().map_err(|_| Gap::new(format!("the size of the share {path} is not understood: {size:?}")))?;
@@ -104,14 +120,18 @@ pub fn read_server(answers: &Answers) -> Result<ServerFacts, Gap> {
             _ => return Err(Gap::new(format!("what lies among the shares is not understood: {line:?}"))),
         }
     }
+    let sshd = answers.text("keyserver/sshd")?;
+    let (unincluded, sshd) = sshd.strip_prefix("unincluded\n").map_or((false, sshd), |rest| (true, rest));
     Ok(ServerFacts {
         host_key: host_key.to_string(),
         account: read_account(answers.text("keyserver/account")?)?,
-        sshd: read_sshd(answers.text("keyserver/sshd")?),
+        sshd: read_sshd(sshd),
         files: Files::of(answers)?,
         lines: answers.text("keyserver/lines")?.lines().map(str::to_owned).collect(),
         shares,
         damaged,
+        others,
+        unincluded,
     })
 }
 
@@ -165,9 +185,10 @@ fn read_sshd(text: &str) -> Fact<Vec<(IpAddr, Rules)>> {
 /// Reads a node's answers.
 pub fn read_node(answers: &Answers) -> Result<NodeFacts, Gap> {
     let text = answers.text("keynode/key")?;
+    let (loose, text) = text.strip_prefix("loose\n").map_or((false, text), |text| (true, text));
     let mut lines = text.lines().map(|line| PublicKey::of(line).ok());
     let (key, file) = (lines.next().flatten(), lines.next().flatten());
-    Ok(NodeFacts { torn: key != file, key, files: Files::of(answers)? })
+    Ok(NodeFacts { torn: key != file, loose: loose && key.is_some(), key, files: Files::of(answers)? })
 }
 
 #[cfg(test)]
@@ -195,6 +216,8 @@ mod tests {
         assert_eq!(facts.shares, BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]));
         assert_eq!(facts.damaged, BTreeMap::from([("kube1/keep".to_owned(), 0), ("kube2/data".to_owned(), 63)]));
         assert_eq!(facts.account, own_account());
+        let facts = server("other - /\nother - kube1\nother - kube1/data\nother - kube1/data.part\n", ACCOUNT, "").unwrap();
+        assert_eq!(facts.others, ["/", "kube1", "kube1/data"].map(str::to_owned).into());
         assert!(server("nonsense\n", ACCOUNT, "").is_err() && server("x - kube1/data\n", ACCOUNT, "").is_err());
         assert!(
             server("", "", "").is_err()
@@ -213,16 +236,20 @@ mod tests {
         assert!(sshd(said).gap().unwrap().0.contains("refuses its own configuration: /etc/ssh/sshd_config: line 3"));
         assert_eq!(sshd("failed Missing privilege separation directory: /run/sshd\n"), Fact::Absent);
         assert!(sshd("allowusers a\n").gap().is_some());
+        let facts = server("", ACCOUNT, "unincluded\nfrom 10.0.0.1\n").unwrap();
+        assert!(facts.unincluded && facts.sshd.known().is_some());
     }
 
     #[test]
     fn a_public_file_that_a_power_cut_left_empty_is_torn() {
         let read = |text: &str| read_node(&Answers::from_pairs([("keynode/key", 0, text), ("files", 0, "")])).unwrap();
-        let node = |key, torn| NodeFacts { key, torn, files: Files::default() };
+        let node = |key, torn| NodeFacts { key, torn, ..NodeFacts::default() };
         assert_eq!(read(&format!("{KEY} a@b\n{KEY} masterlock@kube1\n")), node(Some(key(KEY)), false));
         assert_eq!(read(&format!("{KEY}\n\n")), node(Some(key(KEY)), true));
         assert_eq!(read(&format!("{KEY}\n{OTHER}\n")), node(Some(key(KEY)), true));
         assert_eq!(read(&format!("\n{KEY}\n")), node(None, true), "a private key that is gone");
         assert_eq!(read("\n\n"), node(None, false));
+        assert_eq!(read(&format!("loose\n{KEY}\n{KEY}\n")), NodeFacts { loose: true, ..node(Some(key(KEY)), false) });
+        assert_eq!(read(&format!("loose\n\n{KEY}\n")), node(None, true), "what cannot be read at all is not called open");
     }
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::account::PublicKey;
 use super::line::{self, Entry, Line};
 use super::login;
-use super::observe::{NodeFacts, ServerFacts};
-use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Site, client_files, known_host, own_paths};
+use super::observe::{ALL, NodeFacts, ServerFacts};
+use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Site, known_host};
 
 /// What can be done for keys. Each carries what it needs and no more: a plan of many nodes has thousands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub enum Action {
         /// An address that a node comes from: sshd is asked what it takes for the account from there.
         from: IpAddr,
     },
-    /// Makes a node's key pair, on the node; a private key that is there stays.
+    /// Makes a node's key pair, on the node; a private key that can be read stays.
     KeyPair,
     /// Writes the node's ssh configuration for key servers.
     Client {
@@ -206,6 +206,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
         return part;
     }
     namesakes(&known, &lines, &mut part);
+    no_folders(&known, &mut part);
     super::shares::plan(&known, &wanted, nodes, &mut part);
     let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| Some(h.object.split_once('/')?.0.to_owned())).collect();
     for (spec, _) in &known {
@@ -220,7 +221,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     }
     let known_hosts: String = known.iter().map(|(spec, facts)| known_host(spec.address, spec.port, &facts.host_key)).collect();
     for (name, facts) in nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
-        one_node(name, facts, &known_hosts, &mut part);
+        super::node::plan(name, facts, &known_hosts, &mut part);
     }
     part
 }
@@ -235,10 +236,19 @@ fn hindrance(spec: &KeyServerSpec, facts: &ServerFacts) -> Option<Held> {
     if let Some(other) = claim::obstacles(spec.server.as_str(), &facts.files, paths).pop() {
         return held(other.reason, other.hint);
     }
+    if facts.others.contains(ALL) {
+        let directory = &spec.site.directory;
+        let hint = format!("put a folder there: the shares may be where the link leads (`ls -l {directory}/`)");
+        return held(format!("{directory}, where the shares belong, is a link, or another thing than a folder"), hint);
+    }
     match &facts.sshd {
         Fact::Unknown(gap) => {
             held(gap.to_string(), format!("mend it, and look with `sshd -t` on {}: no sshd starts there at the next boot", spec.server))
         }
+        Fact::Known(_) | Fact::Absent if facts.unincluded => held(
+            "/etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf, where the rules for the account are".to_owned(),
+            format!("add `Include /etc/ssh/sshd_config.d/*.conf` at the top of that file on {}", spec.server),
+        ),
         Fact::Known(rules) => {
             let reason = login::refused(spec, &facts.account, rules)?;
             held(reason, format!("change sshd's configuration on {}: no node gets its keys there until then", spec.server))
@@ -275,6 +285,17 @@ fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &Lines<'_>, part: 
         {
             let reason = format!("on {server} a node of the cluster {cluster} has the same name: their keys would lie in one folder");
             part.held.push(Held::new(format!("{node}/keys"), reason, "rename the node, or use another key server"));
+        }
+    }
+}
+
+/// What is no folder where a node's shares belong: they may lie where a link leads, so that none of its shares is known to be missing.
+fn no_folders(known: &[(&KeyServerSpec, &ServerFacts)], part: &mut Part<Action>) {
+    for (spec, facts) in known {
+        for node in spec.nodes.iter().filter(|node| facts.others.contains(node.name.as_str())) {
+            let folder = format!("{}/{}", spec.site.directory, node.name);
+            let reason = format!("on {} {folder}, where its shares belong, is a link, or another thing than a folder", spec.server);
+            part.held.push(Held::new(format!("{}/keys", node.name), reason, "put a folder there: the shares may be where the link leads"));
         }
     }
 }
@@ -316,35 +337,13 @@ fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &NodeFacts, lin
     Some(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step })
 }
 
-/// What keeps a node from asking key servers: nothing is let in for it, and no share is made.
-pub fn obstacles(name: &Name, facts: &NodeFacts) -> Vec<Held> {
-    claim::obstacles(name.as_str(), &facts.files, own_paths())
-}
-
-fn one_node(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<Action>) {
-    let mut claims = match Claims::new(name.as_str(), &facts.files, own_paths()) {
-        Ok(claims) => claims,
-        Err(held) => return part.held.extend(held),
-    };
-    let target = || Target::Host(name.to_string());
-    if facts.key.is_none() || facts.torn {
-        let why = if facts.key.is_some() { "write the public key of the node's own key pair" } else { "make the node's own key pair" };
-        part.push(Step::new(target(), "keypair", "make", Action::KeyPair, why));
-    }
-    let claim = claims.claim(&client_files(known_hosts));
-    part.extend(claims.into_part("keys", Action::Adoption));
-    if !claim.changed.is_empty() {
-        let action = Action::Client { files: claim.changed };
-        part.push(Step::new(target(), "keys", "client", action, "pin the key server's host key").after(claim.after));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use kubestead_core::put::{Files, Found};
 
     use super::super::fixture::{KEY, OTHER, blank, enrolled, key, members, name, second, server, spec, volumes};
     use super::super::login::{AccountFacts, Password, Rules};
+    use super::super::spec::{client_files, own_paths};
     use super::*;
 
     fn ids(part: &Part<Action>) -> BTreeSet<&str> {
@@ -373,7 +372,7 @@ mod tests {
         let mut files = Files::holding(&client_files(&known_host(spec.address, 22, KEY)));
         change(&mut facts.files);
         change(&mut files);
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, torn: false }))]);
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, ..NodeFacts::default() }))]);
         let seen = BTreeMap::from([(spec.server.clone(), Fact::Known(facts.clone()))]);
         let part = run(&[(spec, facts)], &nodes);
         assert_eq!(super::super::check(&seen, &nodes, part.steps.iter().map(|step| (step, &step.action))), Vec::<String>::new());
@@ -494,16 +493,6 @@ mod tests {
         assert!(step(&part, "masterlock/kube1/enrol").asks);
     }
 
-    #[test]
-    fn a_torn_public_key_is_written_again_and_asks_nobody() {
-        let spec = spec();
-        let torn = NodeFacts { key: Some(key(KEY)), torn: true, ..NodeFacts::default() };
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(torn))]);
-        let part = run(&[(spec.clone(), server(&spec, &[enrolled(&spec, KEY)]))], &nodes);
-        assert_eq!(ids(&part), BTreeSet::from(["kube1/keypair/make", "kube1/keys/client"]));
-        assert!(!step(&part, "kube1/keypair/make").needs_consent());
-    }
-
     /// A finished server with something changed: what is held, and no step there or on the node.
     fn held(change: impl Fn(&mut ServerFacts)) -> Held {
         let spec = spec();
@@ -527,6 +516,34 @@ mod tests {
             f.account = AccountFacts { others: BTreeSet::from(["keys".into()]), login: "root".into(), ..AccountFacts::default() };
         });
         assert!(moved.reason.contains("are of the account keys") && moved.hint.contains("write `user: keys`"), "{moved:?}");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_of_shares_is_held_and_no_share_is_made_through_it() {
+        let others = |path: &str| BTreeSet::from([path.to_owned()]);
+        let found = held(|f| f.others = others(ALL));
+        assert!(found.reason.starts_with("/k, where the shares belong, is a link") && found.hint.contains("ls -l /k/"), "{found:?}");
+        let spec = spec();
+        for (path, object, word) in
+            [("kube1", "kube1/keys", "/k/kube1, where its shares belong"), ("kube1/data", "kube1/data", "in the place of its share")]
+        {
+            let mut facts = server(&spec, &[]);
+            (facts.others, facts.shares) = (others(path), BTreeMap::new());
+            let part = run(&[(spec.clone(), facts.clone())], &nodes(None));
+            assert!(part.held.len() == 1 && part.held[0].object == object && part.held[0].reason.contains(word), "{:?}", part.held);
+            assert!(!ids(&part).iter().any(|id| id.starts_with("masterlock/kube1")), "{:?}", ids(&part));
+            // The other nodes go on, and so does this one once it is gone.
+            facts.others = others("kube9");
+            assert!(ids(&run(&[(spec.clone(), facts)], &nodes(None))).contains("masterlock/kube1/shares"));
+        }
+    }
+
+    #[test]
+    fn an_sshd_that_takes_in_no_drop_ins_is_held() {
+        let found = held(|f| f.unincluded = true);
+        assert!(found.reason.contains("does not include") && found.hint.contains("on masterlock"), "{found:?}");
+        let both = held(|f| (f.unincluded, f.sshd) = (true, Fact::Unknown(kubestead_core::fact::Gap::new("sshd: not found"))));
+        assert!(both.reason.contains("not found"), "what is worse is told: {both:?}");
     }
 
     #[test]

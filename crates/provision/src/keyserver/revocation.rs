@@ -7,7 +7,7 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId};
 
 use super::line::{self, Entry, Line};
-use super::observe::ServerFacts;
+use super::observe::{ALL, ServerFacts};
 use super::plan::{Action, Lines, Wanted, target};
 use super::spec::KeyServerSpec;
 
@@ -67,6 +67,14 @@ pub fn revocation(
         if !addresses.is_empty() || (members.contains(node) && !marked) {
             part.push(revoke(spec, node, addresses, format!("shut {node} out: it fetches no more keys, and its connections end")));
         }
+        // A revocation itself has nothing to do with the shares.
+        let place = [ALL.to_owned(), node.to_string()].into_iter().chain(wipe.iter().map(|v| format!("{node}/{v}")));
+        if let Some(other) = place.filter(|_| !wipe.is_empty()).find(|path| facts.others.contains(path)) {
+            let path = if other == ALL { spec.site.directory.to_string() } else { format!("{}/{other}", spec.site.directory) };
+            let reason = format!("{path} is a link, or another thing than it shall be: no share is deleted through it");
+            part.held.push(Held::new(spec.server.as_str(), reason, "look at it, and delete what is meant by hand"));
+            continue;
+        }
         for volume in wipe.iter().filter(|v| facts.shares.contains_key(&format!("{node}/{v}"))) {
             let action = Action::Wipe { site: spec.site.clone(), node: node.clone(), volume: volume.clone() };
             let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
@@ -103,5 +111,19 @@ mod tests {
         let part = run(&BTreeSet::new(), &["data", "other"]);
         assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke", "masterlock/kube1.data/wipe"]));
         assert!(part.steps.iter().any(|s| s.id.0 == "masterlock/kube1.data/wipe" && s.needs_consent()));
+    }
+
+    #[test]
+    fn no_share_is_deleted_through_a_link_and_the_node_is_shut_out_all_the_same() {
+        let spec = spec();
+        for path in [ALL, "kube1", "kube1/data"] {
+            let shares = BTreeMap::from([("kube1/data".to_owned(), "aa".to_owned())]);
+            let others = BTreeSet::from([path.to_owned()]);
+            let server = ServerFacts { lines: vec![enrolled(&spec, KEY)], shares, others, ..blank() };
+            let seen = BTreeMap::from([(name("masterlock"), Fact::Known(server))]);
+            let part = revocation(std::slice::from_ref(&spec), &BTreeSet::new(), &seen, &name("kube1"), &BTreeSet::from([name("data")]));
+            assert_eq!(ids(&part), BTreeSet::from(["masterlock/kube1/revoke"]), "{path}");
+            assert!(part.held[0].object == "masterlock" && part.held[0].reason.contains("no share is deleted through it"), "{part:?}");
+        }
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn setup(site: &Site, from: IpAddr) -> Procedure {
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::put;
+
     use super::super::fixture::{address, site};
     use super::super::twin::Server;
     use super::*;
@@ -118,7 +120,7 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
 
     #[test]
     fn what_was_changed_since_is_refused_until_it_was_adopted_and_a_copy_stays() {
-        use kubestead_core::put::{adopt, digest};
+        use kubestead_core::put::adopt;
         for file in [RULES, "lib/serve"] {
             let server = server(false).unwrap();
             assert_eq!(run(&server), (0, String::new()));
@@ -186,6 +188,10 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
             let server = server(false).unwrap();
             if let Some(text) = before {
                 server.write(RULES, text);
+                let (status, said) = run(&server);
+                assert!(status == 90 && said.contains("was not written by kubestead"), "its name makes it nobody's: {said}");
+                let path = server.path().join(RULES).display().to_string();
+                assert_eq!(server.run(&put::adopt(&path, &digest(text))), (0, String::new()));
             }
             server.write("dead", "");
             let (status, said) = run(&server);
@@ -195,6 +201,8 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
             server.remove("dead");
             assert_eq!(run(&server), (0, String::new()));
             assert!(!server.exists("etc/reload-pending") && server.read(RULES).contains("ForceCommand none"));
+            let copy = format!("{RULES}.before-kubestead");
+            assert_eq!(server.exists(&copy).then(|| server.read(&copy)), before.map(str::to_owned));
         }
     }
 
@@ -225,5 +233,11 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
         let mut lines: Vec<String> = ask("keyserver/shares").lines().map(str::to_owned).collect();
         lines.sort();
         assert_eq!(lines, ["0 - kube1/keep".to_owned(), format!("64 {sum} kube1/data")]);
+        assert!(!ask("keyserver/sshd").contains("unincluded"));
+        server.write("etc/sshd_config", "# Include sshd_config.d/*.conf\nPasswordAuthentication no\n");
+        assert!(ask("keyserver/sshd").starts_with("unincluded\nfrom "));
+        server.write("passwd", &passwd);
+        let (status, said) = run(&server);
+        assert!(status == 90 && said.contains("does not include"), "as the guard says: {said}");
     }
 }

@@ -56,6 +56,11 @@ impl Own {
         }
         let path = format!("{node}/{volume}");
         let name = |index: &usize| servers[*index].0.server.as_str();
+        if let Some((spec, _)) = servers.iter().find(|(_, facts)| facts.others.contains(&path)) {
+            let reason = format!("on {} a link, or another thing than a file, is in the place of its share", spec.server);
+            let hint = format!("look at {}/{path} there, and put a regular file in its place or nothing", spec.site.directory);
+            return self.held.push(Held::new(path, reason, hint));
+        }
         let holders: Vec<(usize, &String)> = servers.iter().enumerate().filter_map(|(n, (_, f))| Some((n, f.shares.get(&path)?))).collect();
         let damaged: BTreeMap<usize, u64> =
             servers.iter().enumerate().filter_map(|(n, (_, f))| Some((n, *f.damaged.get(&path)?))).collect();

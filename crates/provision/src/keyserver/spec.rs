@@ -154,6 +154,7 @@ pub(super) const CLIENT: &str = "Host *\n  StrictHostKeyChecking yes\n  UserKnow
 pub(super) const CLIENT_PATH: &str = "/etc/kubestead/ssh_config";
 pub(super) const KNOWN_HOSTS: &str = "/etc/kubestead/known_hosts";
 pub(super) const IDENTITY: &str = "/etc/kubestead/id_ed25519";
+pub(super) const PUBLIC: &str = "/etc/kubestead/id_ed25519.pub";
 
 /// The files that are ours on a node: its ssh configuration for key servers, and their host keys.
 pub(super) fn client_files(known_hosts: &str) -> [Owned; 2] {
@@ -164,6 +165,11 @@ pub(super) fn client_files(known_hosts: &str) -> [Owned; 2] {
 /// Their paths.
 pub fn own_paths() -> [&'static str; 2] {
     [CLIENT_PATH, KNOWN_HOSTS]
+}
+
+/// The node's own key pair, which the node makes itself: both files are looked at as [`own_paths`] are.
+pub fn made_paths() -> [&'static str; 2] {
+    [IDENTITY, PUBLIC]
 }
 
 /// An address as known_hosts(5) writes it.

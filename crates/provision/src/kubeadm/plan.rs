@@ -234,7 +234,7 @@ fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'
     }
     let is_first = *name == spec.first;
     if matches!(facts.state, State::Fresh | State::Begun)
-        && let Some(other) = claim::obstacles(name.as_str(), &facts.files, spec.own_paths(name)).pop()
+        && let Some(other) = claim::obstacles(name.as_str(), &facts.files, spec.own_paths(name).iter().chain(spec.places(name))).pop()
     {
         return held(other.reason, &other.hint);
     }
@@ -398,6 +398,10 @@ mod tests {
         assert!(part.steps.is_empty() && part.held[0].reason.contains("enc.yaml is there and was not written by kubestead"), "{part:?}");
         let own = KubeadmFacts { encryption: true, cluster: Some("home".into()), ..fresh.clone() };
         assert_eq!(ids(&run(&own, &fresh))[..2], ["cp1/kubeadm/prepare", "cp1/kubeadm/init"], "our own run that was cut off");
+        let mut link = own.clone();
+        link.files.found.insert(ENCRYPTION.into(), kubestead_core::put::Found::Other);
+        let part = run(&link, &fresh);
+        assert!(part.steps.is_empty() && part.held[0].reason.contains("enc.yaml is a link"), "{part:?}");
         let other = KubeadmFacts { cluster: Some("work".into()), ..fresh.clone() };
         assert!(run(&other, &fresh).held[0].reason.contains("was prepared for the cluster work"));
     }

@@ -54,6 +54,11 @@ impl ClusterSpec {
         if *node == self.first { &[RECORD, ADMISSION] } else { &[RECORD] }
     }
 
+    /// Where files belong that are never replaced: a look tells only what is no regular file there.
+    pub fn places(&self, node: &Name) -> &'static [&'static str] {
+        if *node == self.first { &[ENCRYPTION] } else { &[] }
+    }
+
     /// A node's name in Kubernetes.
     pub fn hostname(&self, node: &Name) -> HostName {
         self.hostnames.get(node).cloned().unwrap_or_else(|| node.into())

@@ -106,7 +106,7 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     if !spec.brings_containerd() {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
-    part.held.extend(swap::obstacles(name, &facts.swap));
+    part.held.extend(swap::obstacles(name, &facts.swap, &facts.files));
     let claims = Claims::new(name.as_str(), &facts.files, own_files(spec).into_iter().map(|f| f.path).chain(places(spec)));
     let programs: Vec<&BundleFile> =
         spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).collect();

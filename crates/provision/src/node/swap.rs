@@ -1,17 +1,20 @@
 //! Sources of swap: what is on, and what would be at the next boot.
 
+use kubestead_core::claim;
 use kubestead_core::fact::Gap;
 use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 use kubestead_core::probe::Section;
 use kubestead_core::procedure::Procedure;
-use kubestead_core::put;
+use kubestead_core::put::{self, Files};
 use serde::{Deserialize, Serialize};
 
 /// Defines the shell function `swap_sources`.
 const SOURCES: &str = include_str!("scripts/swap-sources.sh");
 /// What pulls in the swap of generators and of units: without it none of them starts at boot.
 const TARGET: &str = "swap.target";
+/// Its lines of swap become comments: it is replaced whole, so that a link would become a file.
+const FSTAB: &str = "/etc/fstab";
 
 /// A source of swap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,13 +88,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Swap>, Gap> {
 }
 
 /// What keeps swap from being turned off: units that somebody wrote are not masked.
-pub(super) fn obstacles(node: &Name, swap: &[Swap]) -> Vec<Held> {
+pub(super) fn obstacles(node: &Name, swap: &[Swap], files: &Files) -> Vec<Held> {
     let own = swap.iter().filter(|s| s.kind == SwapKind::Own);
-    own.map(|unit| {
+    let edited = swap.iter().any(|s| s.kind == SwapKind::Fstab).then_some(FSTAB);
+    let own = own.map(|unit| {
         let reason = format!("{} turns swap on at boot, which the kubelet refuses, and kubestead did not write {}", unit.name, unit.file);
         Held::new(format!("{node}/swap"), reason, format!("systemctl disable --now {}", unit.name))
-    })
-    .collect()
+    });
+    own.chain(claim::obstacles(node.as_str(), files, edited)).collect()
 }
 
 /// What is masked so that none of the sources comes back.
@@ -213,6 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn an_fstab_that_is_a_link_is_held_and_not_made_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        machine(root, "", "");
+        std::fs::write(root.join("real"), "/swap.img none swap sw 0 0\n").unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("etc/fstab")).unwrap();
+        let found = look(root);
+        let mut files = Files::default();
+        assert!(obstacles(&Name::new("kube1").unwrap(), &found, &files).is_empty());
+        files.found.insert("/etc/fstab".into(), kubestead_core::put::Found::Other);
+        let held = obstacles(&Name::new("kube1").unwrap(), &found, &files);
+        assert!(held.len() == 1 && held[0].reason.contains("/etc/fstab is a link"), "{held:?}");
+        assert!(obstacles(&Name::new("kube1").unwrap(), &[], &files).is_empty(), "nothing of it is edited");
+        let (status, said) = turn_off(root, &found);
+        assert!(status == Some(90) && said.contains("is a link") && root.join("etc/fstab").is_symlink(), "{said}");
+    }
+
+    #[test]
     fn a_unit_that_somebody_wrote_is_held_and_not_masked() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
@@ -223,7 +245,7 @@ mod tests {
         );
         let swap = look(root);
         assert_eq!(swap.last().map(|s| (s.kind, s.name.as_str())), Some((SwapKind::Own, "swapfile.swap")));
-        let held = obstacles(&Name::new("kube1").unwrap(), &swap);
+        let held = obstacles(&Name::new("kube1").unwrap(), &swap, &Files::default());
         assert!(held.len() == 1 && held[0].hint == "systemctl disable --now swapfile.swap", "{held:?}");
         assert!(masks(&swap).is_empty());
     }

@@ -151,6 +151,35 @@ fn a_node_that_cannot_be_told_its_key_servers_gets_no_share() {
 }
 
 #[test]
+fn a_key_pair_of_somebody_elses_asks_and_everything_that_needs_it_waits() {
+    let cluster = cluster();
+    for path in keyserver::made_paths() {
+        let mut seen = seen(&cluster);
+        change(&mut seen, &name("kube1"), &|files| files.foreign(path, "theirs\n"));
+        let plan = plan_of(&cluster, &seen);
+        let id = adopts("kube1", path);
+        assert!(plan.steps.iter().find(|s| s.id == id).is_some_and(Step::needs_consent), "{path}: {:?}", plan.held);
+        let mut careless = plan.clone();
+        careless.steps.iter_mut().for_each(|s| _ = s.after.remove(&id));
+        assert_eq!(compose::check(&seen, &careless).len(), 1, "{path}");
+        // Without the consent the node is not let in, and none of its volumes is made.
+        let mut out = BTreeSet::from([id]);
+        for step in &plan.steps {
+            if step.after.iter().any(|id| out.contains(id)) {
+                out.insert(step.id.clone());
+            }
+        }
+        let ids: BTreeSet<&str> = out.iter().map(|id| id.0.as_str()).collect();
+        assert!(ids.contains("kube1/keypair/make") && ids.contains("masterlock/kube1/enrol"), "{ids:?}");
+        assert!(ids.iter().any(|id| id.starts_with("kube1/") && id.ends_with("/format")), "{ids:?}");
+        assert!(!ids.iter().any(|id| id.starts_with("kube2/")), "{ids:?}");
+        change(&mut seen, &name("kube1"), &|files| _ = files.found.insert(path.into(), Found::Other));
+        let plan = plan_of(&cluster, &seen);
+        assert!(of(&plan, "kube1").is_empty() && plan.held.iter().any(|held| held.reason.starts_with(path)), "{:?}", plan.held);
+    }
+}
+
+#[test]
 fn a_key_file_whose_key_is_not_in_the_escrow_is_no_reason_to_make_another() {
     let cluster = cluster();
     let mut seen = seen(&cluster);

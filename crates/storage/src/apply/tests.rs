@@ -473,3 +473,67 @@ fn a_wipe_takes_our_own_volume_whole_and_no_mapping_of_our_name_on_another_devic
     assert_eq!((sandbox.read("etc/fstab"), sandbox.read("etc/crypttab")), (sandbox.place(OTHERS), "data UUID=1 none luks\n".to_owned()));
     assert!(!sandbox.path("etc/kubestead/share.d/data").exists());
 }
+
+#[test]
+fn what_somebody_changed_of_a_wiped_volumes_units_stays_as_a_copy_and_the_manifest_names_them_no_more() {
+    let sandbox = mapped("kubestead:volume", "253:1");
+    finished(&sandbox);
+    let calls = sandbox.path("calls");
+    let lvs = format!("if grep -q ^lvremove {}; then exit 5; fi; case $* in *lv_tags*) echo kubestead:volume ;; esac", calls.display());
+    sandbox.program("lvs", &lvs);
+    sandbox.program("findmnt", "exit 1");
+    let header = r#"{"keyslots":{},"tokens":{"0":{"type":"kubestead","volume":"data"}}}"#;
+    let (close, holder) = (sandbox.path("dev/mapper/luks-data"), sandbox.path("sys/class/block/dm-1/holders"));
+    sandbox.program(
+        "cryptsetup",
+        &format!("case $1 in luksDump) echo '{header}' ;; close) rm -f {} {}/* ;; esac", close.display(), holder.display()),
+    );
+    let files = unit::units(&volume());
+    let line = |file: &Owned| sandbox.place(&format!("{}  {}\n", kubestead_core::put::digest(&file.text), file.path));
+    let other = format!("{}  /x\n", "a".repeat(64));
+    sandbox.put("etc/kubestead/files", files.iter().map(line).collect::<String>() + &other);
+    for (index, file) in files.iter().enumerate() {
+        sandbox.put(&file.path, if index == 0 { "edited\n" } else { &file.text });
+    }
+    let (status, said) = sandbox.run(&procedure(&Action::Wipe { volume: volume() }));
+    assert_eq!(status, Some(0), "{said}");
+    for (index, file) in files.iter().enumerate() {
+        let copy = sandbox.path(&format!("{}.before-kubestead", file.path));
+        assert!(!sandbox.path(&file.path).exists() && copy.exists() == (index == 0), "{}", file.path);
+    }
+    assert_eq!(sandbox.read(&format!("{}.before-kubestead", files[0].path)), "edited\n");
+    assert_eq!(sandbox.read("etc/kubestead/files"), other);
+}
+
+#[test]
+fn a_link_in_the_place_of_crypttab_or_fstab_is_refused_by_every_step_that_edits_them() {
+    for tab in ["etc/crypttab", "etc/fstab"] {
+        let volume = volume();
+        for (name, procedure) in [
+            ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume))),
+            ("create", create(&volume, false, true)),
+            ("group", group_of(std::slice::from_ref(&volume))),
+            ("wipe", crate::wipe::procedure(&volume)),
+        ] {
+            let sandbox = mapped("kubestead:volume", "253:1");
+            finished(&sandbox);
+            std::fs::rename(sandbox.path(tab), sandbox.path("real")).unwrap();
+            std::os::unix::fs::symlink(sandbox.path("real"), sandbox.path(tab)).unwrap();
+            let (status, said) = sandbox.run(&procedure);
+            assert!(status == Some(90) && said.contains(&format!("{tab} is not a regular file")), "{name} {tab}: {status:?} {said}");
+            assert!(sandbox.path(tab).is_symlink() && sandbox.calls("lvremove").is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_file_where_a_mount_point_or_a_folder_above_it_belongs_is_refused() {
+    for file in ["data", "data/below"] {
+        let sandbox = mapped("kubestead:volume", "253:1");
+        sandbox.program("findmnt", "exit 1");
+        sandbox.put("data", "a file");
+        let path = sandbox.path(file).to_str().unwrap().to_owned();
+        let (status, said) = sandbox.run(&mount(&Volume { path, ..volume() }));
+        assert!(status == Some(90) && said.contains("/data is no folder"), "{file}: {status:?} {said}");
+    }
+}

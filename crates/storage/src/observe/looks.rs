@@ -14,7 +14,7 @@ pub(super) const MOST: u64 = 256 << 10;
 /// What was seen of one volume. Empty texts and lists where there was nothing to see.
 #[derive(Default)]
 pub(super) struct Look<'a> {
-    /// `filled` or `free`.
+    /// `filled`, `barred` or `free`.
     pub(super) folder: &'a str,
     /// Where the mount point's path leads.
     pub(super) real: &'a str,

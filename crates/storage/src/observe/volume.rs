@@ -18,6 +18,7 @@ pub(super) fn read(volume: &Volume, answers: &Answers, looks: &Result<Looks<'_>,
         logical,
         strays,
         header: Fact::Absent,
+        named: None,
         holders: Vec::new(),
         opened: None,
         share: false,
@@ -41,7 +42,11 @@ fn look(volume: &Volume, looks: &Result<Looks<'_>, Gap>, facts: &mut VolumeFacts
     let looks = looks.as_ref().map_err(Clone::clone)?;
     let look = looks.get(volume.name.as_str()).ok_or_else(|| Gap::new(format!("{} was not looked at", volume.name)))?;
     let look = look.as_ref().map_err(Clone::clone)?;
-    facts.folder = if look.folder == "free" { Folder::Free } else { Folder::Filled };
+    facts.folder = match look.folder {
+        "free" => Folder::Free,
+        "barred" => Folder::Barred,
+        _ => Folder::Filled,
+    };
     facts.resolved = (look.real != volume.path).then(|| look.real.to_owned());
     facts.share = look.share == "yes";
     if look.share == "broken" {
@@ -54,6 +59,9 @@ fn look(volume: &Volume, looks: &Result<Looks<'_>, Gap>, facts: &mut VolumeFacts
         Some(held) => {
             facts.holders.extend(held.holders.iter().filter(|user| **user != volume.mapper()).map(|user| (*user).to_owned()));
             facts.header = Fact::Known(header(volume, held)?);
+            if matches!(facts.header, Fact::Known(Header::Ours(_))) {
+                facts.named = named(held).filter(|named| *named != volume.name.as_str());
+            }
         }
         None if facts.logical != Fact::Absent => {
             return Err(Gap::new(format!("{} is not there although LVM has the volume: is it active?", volume.device())));
@@ -138,6 +146,14 @@ fn header(volume: &Volume, held: &Held<'_>) -> Result<Header, Gap> {
         (2, None, None) => Header::Damaged("neither copy of the LUKS2 header loads".to_owned()),
         (n, ..) => Header::Damaged(format!("{n} of the two copies of the LUKS2 header are there")),
     })
+}
+
+/// The volume that the token of ours in a whole header names.
+fn named(held: &Held<'_>) -> Option<String> {
+    let (one, _) = held.copies.split_at(held.copies.len() / 2);
+    let tokens = luks2::read(one, Which::First)?.tokens;
+    let own = tokens.into_values().find(|token| token.kind == TOKEN)?;
+    Some(own.volume.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

@@ -70,6 +70,9 @@ impl<'a> Planner<'a> {
     fn begun(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, wanted: Volume) {
         let name = volume.name.as_str();
         let created = if logical.size == wanted.size.0 {
+            if let Some((reason, hint)) = unfinished(volume, facts, logical) {
+                return self.held(name, reason, hint);
+            }
             self.id(name, "create")
         } else if self.groups.contains(&volume.group) {
             let why = format!("{}, instead of one of {} that holds nothing yet", making(volume, &wanted), Bytes(logical.size));
@@ -250,7 +253,30 @@ fn not_new(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
     };
     let inside = facts.opened.as_ref().filter(|opened| !opened.filesystem.is_empty() && !logical.mkfs);
     let holds = holds.or_else(|| inside.map(|opened| format!("{device} is tagged as new and holds {}", opened.filesystem)));
+    // The tag goes before the first mount.
+    let own = format!("/dev/mapper/{}", volume.mapper());
+    let place = facts.mounted.as_ref().filter(|source| **source == own).map(|_| &volume.path).or(facts.elsewhere.as_ref());
+    let holds = holds.or_else(|| place.map(|place| format!("{device} is tagged as new and is mounted at {place}")));
     holds.map(|holds| (holds, by_hand.to_owned()))
+}
+
+/// What the header of an LV that our tag calls new cannot be finished with: it is made again as a whole, and only while it is closed; and a whole
+/// one opens with the share that it was made with. The LV holds nothing yet.
+fn unfinished(volume: &Volume, facts: &VolumeFacts, logical: &Logical) -> Option<(String, String)> {
+    let (name, mapper, device) = (&volume.name, volume.mapper(), volume.device());
+    match &facts.header {
+        Fact::Known(Header::Blank | Header::Tokenless(_) | Header::Damaged(_)) if facts.opened.is_some() => {
+            let reason = format!("{mapper} is open, and {device} has no whole header of ours: kubestead did not open it");
+            Some((reason, format!("look at what it is; `cryptsetup close {mapper}` closes it, then plan again")))
+        }
+        Fact::Known(Header::Ours(_)) if !logical.formatting && !facts.share => {
+            let reason = format!(
+                "the node's share of its key, /etc/kubestead/share.d/{name}, is gone, and {device} has a header that was made with it"
+            );
+            Some((reason, format!("it holds nothing yet: `lvremove {}/{name}` (close {mapper} first), then plan again", volume.group)))
+        }
+        Fact::Known(_) | Fact::Absent | Fact::Unknown(_) => None,
+    }
 }
 
 /// What stands where it is mounted, or in the lines by which it is.
@@ -268,6 +294,10 @@ fn in_the_way(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> 
         }
         None if facts.folder == Folder::Filled => {
             return Some((format!("{} holds files and would be hidden by the mount", volume.path), "move them away".to_owned()));
+        }
+        None if facts.folder == Folder::Barred => {
+            let reason = format!("{} cannot be made: it, or what it would be in, is a file and no folder", volume.path);
+            return Some((reason, "move that file away, or choose another path".to_owned()));
         }
         Some(_) | None => {}
     }

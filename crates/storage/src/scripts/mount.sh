@@ -17,6 +17,9 @@ case $source in
 esac
 real=$(readlink -m "$path")
 [ "$real" = "$path" ] || refuse "$path is a link or goes through one: it is $real"
+top=$path
+until [ -e "$top" ] || [ -z "$top" ]; do top=${top%/*}; done
+[ -d "${top:-/}" ] || refuse "$top is no folder"
 own_mapping
 [ ! -d "$path" ] || [ -z "$(ls -A "$path")" ] || mounted || refuse "$path holds files"
 # act

@@ -8,7 +8,7 @@ shopt -s nullglob dotglob
 set -o pipefail
 # look NUMBER...: the volumes of these numbers.
 look() {
-  local number at=0 file bytes block sectors below slave holder user numbers magic size=0
+  local number at=0 file top bytes block sectors below slave holder user numbers magic size=0
   local all=() real=() shares=() files=() opened=() present=() sealed=()
   local -A of=()
   for number; do
@@ -26,10 +26,18 @@ look() {
   for number; do
     echo "volume ${names[number]}"
     files=("${paths[number]}"/*)
-    if [ "${#files[@]}" != 0 ]; then echo "folder filled"; else echo "folder free"; fi
+    top=${paths[number]}
+    until [ -e "$top" ] || [ -z "$top" ]; do top=${top%/*}; done
+    if [ -n "$top" ] && [ ! -d "$top" ]; then
+      echo "folder barred"
+    elif [ "${#files[@]}" != 0 ]; then
+      echo "folder filled"
+    else
+      echo "folder free"
+    fi
     echo "real ${real[at]}"
     file=/etc/kubestead/share.d/${names[number]}
-    if [ ! -e "$file" ]; then echo "share no"; elif [ "${of[$file]-}" = 64 ]; then echo "share yes"; else echo "share broken"; fi
+    if [ ! -e "$file" ] && [ ! -L "$file" ]; then echo "share no"; elif [ "${of[$file]-}" = 64 ]; then echo "share yes"; else echo "share broken"; fi
     if [ -b "/dev/mapper/${mappers[number]}" ]; then
       opened+=("/dev/mapper/${mappers[number]}")
       block=/sys/class/block/${real[at + 1]##*/}

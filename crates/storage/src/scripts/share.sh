@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Makes the machine's own share of a key, 64 random bytes in "share". One that is there is never replaced.
 # guard
-if [ -e "$share" ]; then
+if [ -e "$share" ] || [ -L "$share" ]; then
   if [ "$(stat -c %s "$share")" = 64 ]; then already; fi
   refuse "$share is there and is not 64 bytes"
 fi

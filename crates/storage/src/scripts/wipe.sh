@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Erases the keys of a volume and removes it. Every stage leaves the volume such that the next run finds it ours and goes on: the header's
-# token outlives its key slots, and the LV goes last. mapping.sh and header.sh stand ahead.
+# token outlives its key slots, and the LV goes last. mapping.sh, header.sh and manifest.sh stand ahead.
 # guard
 lvs "$group/$name" > /dev/null 2>&1 || already
 tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
@@ -28,6 +28,8 @@ own_mapping
 no_other_holder
 others=$(findmnt -rn -S "$opened" -o TARGET | grep -vxF "$path" || true)
 [ -z "$others" ] || refuse "it is mounted elsewhere too: $others"
+share=/etc/kubestead/share.d/$name
+[ ! -L "$share" ] || refuse "$share is a link"
 # act
 stop() {
   printf '%s\n' "$*" >&2
@@ -62,10 +64,14 @@ exec {lock}< "$real"
 flock -n "$lock" || stop "$device is locked by another program"
 drop /etc/crypttab '$1 == mapper && index($0, "/run/kubestead/")'
 drop /etc/fstab '$1 == "/dev/mapper/" mapper'
+# A unit that somebody changed is kept as a copy.
+for file in "${files[@]}"; do
+  if [ -f "$file" ] && [ ! -L "$file" ] && ! recorded "$(sum_of "$file")" "$file"; then keep_copy "$file"; fi
+done
 rm -f "${files[@]}"
+strike "${files[@]}"
 [ ! -d "/etc/systemd/system/$unlock.d" ] || rmdir --ignore-fail-on-non-empty "/etc/systemd/system/$unlock.d"
 systemctl daemon-reload
-share=/etc/kubestead/share.d/$name
 if [ -f "$share" ]; then
   shred -n 1 -u "$share"
   sync /etc/kubestead/share.d

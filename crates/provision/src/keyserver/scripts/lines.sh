@@ -2,6 +2,7 @@
 # The node's own lines in the file of keys, and the account's connections: what letting in and shutting out have in common.
 # guard
 [ -f "$keys" ] || refuse "it is no key server of ours: $keys is not there"
+[ ! -L "$keys" ] || refuse "$keys is a link, and would become a file"
 own_lines() {
     awk -v own="$own" -v old="$old" 'index($0, "restrict,from=") == 1 && ($NF == own || $NF == old)' "$keys"
 }
@@ -12,8 +13,9 @@ marked() {
 # (it holds the lock), so that no other writing of the file can come between.
 replace_lines() {
     local new
-    rm -f "$keys".??????
-    new=$(mktemp "$keys.XXXXXX")
+    # Under a name that nobody's copy of the file has, such as `kubestead_keys.backup`.
+    rm -f "${keys%/*}"/.kubestead.??????
+    new=$(mktemp "${keys%/*}/.kubestead.XXXXXX")
     awk -v own="$own" -v old="$old" -v mark="$mark" \
         '!((index($0, "restrict,from=") == 1 && ($NF == own || $NF == old)) || $0 == mark)' "$keys" > "$new"
     printf '%s\n' "$1" >> "$new"

@@ -2,6 +2,11 @@
 # Shares of one node: each is whole or not there, and none is ever replaced: to lose one is to lose the volume. What is not 64 bytes is
 # none, and goes where the plan says that no volume depends on it.
 # guard
+for folder in "${directory%/*}" "$directory"; do
+    if [ -L "$folder" ] || { [ -e "$folder" ] && [ ! -d "$folder" ]; }; then
+        refuse "$folder is not a folder"
+    fi
+done
 missing=()
 for volume in "${volumes[@]}"; do
     share=$directory/$volume
@@ -36,4 +41,6 @@ folder() {
     group=$(id -g "$user")
     install -d -m 0700 -o "$user" -g "$group" "$directory"
     sync "${directory%/*}"
+    # What is written next is a new file, and not what a link leads to.
+    rm -f "$directory"/*.part
 }

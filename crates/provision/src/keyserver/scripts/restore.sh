@@ -23,6 +23,14 @@ sum() {
 }
 for path in "${!sums[@]}"; do
     share=$directory/$path
+    for folder in "$directory" "${share%/*}"; do
+        if [ -L "$folder" ] || { [ -e "$folder" ] && [ ! -d "$folder" ]; }; then
+            refuse "$folder is not a folder"
+        fi
+    done
+    if [ -L "$share" ] || { [ -e "$share" ] && [ ! -f "$share" ]; }; then
+        refuse "$share is not a regular file"
+    fi
     if [ -e "$share" ] || [ -L "$share" ]; then
         [ "$(sum "$share")" = "${sums[$path]}" ] || refuse "$share is there and holds another share"
     else
@@ -50,6 +58,7 @@ for path in "${missing[@]}"; do
     folder=$directory/${path%/*}
     part=$directory/$path.part
     install -d -m 0700 -o "$user" -g "$group" "$folder"
+    rm -f "$part"
     printf %s "${values[$path]}" | base64 -d > "$part"
     [ "$(sum "$part")" = "${sums[$path]}" ] || refuse "$path did not arrive whole"
     chmod 0400 "$part"
@@ -60,8 +69,8 @@ for path in "${missing[@]}"; do
 done
 sync "$directory"
 if [ "${#new[@]}" != 0 ]; then
-    rm -f "$keys".??????
-    file=$(mktemp "$keys.XXXXXX")
+    rm -f "${keys%/*}"/.kubestead.??????
+    file=$(mktemp "${keys%/*}/.kubestead.XXXXXX")
     cat "$keys" > "$file"
     printf '%s\n' "${new[@]}" >> "$file"
     chmod 0644 "$file"

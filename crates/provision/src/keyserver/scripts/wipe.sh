@@ -6,6 +6,9 @@ if grep -qF -- "serve $node " "$keys"; then
     refuse "a line still lets $node in"
 fi
 share=$directory/$node/$volume
+for folder in "$directory" "$directory/$node"; do
+    [ ! -L "$folder" ] || refuse "$folder is a link"
+done
 if [ ! -e "$share" ] && [ ! -L "$share" ]; then
     already
 fi

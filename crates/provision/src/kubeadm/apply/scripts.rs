@@ -207,6 +207,19 @@ fn the_hash_of_the_authority_is_that_of_its_public_key() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_key_file_stays() {
+    for target in ["real", "nowhere"] {
+        let machine = Machine::new(&[]);
+        machine.put("real", "");
+        std::fs::create_dir_all(machine.path(ENCRYPTION).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(machine.path(target), machine.path(ENCRYPTION)).unwrap();
+        let (status, _, said) = machine.run(&key_file(&Secret::new(b"key".to_vec())).command(), "key");
+        assert!(status == 90 && said.contains("is not a regular file"), "{said}");
+        assert!(machine.path(ENCRYPTION).is_symlink() && machine.read("real").is_empty());
+    }
+}
+
+#[test]
 fn a_kubelet_that_does_not_start_is_told() {
     let start = Procedure::script(include_str!("../scripts/start-kubelet.sh")).command();
     let machine = Machine::new(&[("systemctl", "[ ! -e $T/dead ] || [ \"$1\" = start ]")]);

@@ -6,6 +6,9 @@ folder=${file%/*}
 sum() {
   sha256sum < "$1" | cut -d' ' -f1
 }
+if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+  refuse "$file is not a regular file"
+fi
 mkdir -p "$folder"
 chmod 0700 "$folder"
 umask 077

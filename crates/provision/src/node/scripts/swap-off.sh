@@ -5,6 +5,9 @@
 before=$(swap_sources)
 own=$(awk -F '\t' '$1 == "own" { print $2 }' <<< "$before")
 [ -z "$own" ] || refuse "somebody's own units turn swap on: $own"
+if grep -q '^fstab' <<< "$before" && [ -L /etc/fstab ]; then
+    refuse '/etc/fstab is a link, and would become a file'
+fi
 # act
 if grep -q '^fstab' <<< "$before"; then
     keep_copy /etc/fstab
