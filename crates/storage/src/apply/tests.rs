@@ -325,6 +325,26 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
 }
 
 #[test]
+fn systemd_reads_its_units_again_only_where_it_holds_an_older_state() {
+    let run = |files: &[&str], systemctl: &str| {
+        let sandbox = Sandbox::new();
+        sandbox.program("systemctl", systemctl);
+        let files: Vec<Owned> = files.iter().map(|path| Owned { path: (*path).to_owned(), text: "# ours\n".into(), mode: 0o644 }).collect();
+        let (status, said) = sandbox.run(&procedure(&Action::Files { files }));
+        assert_eq!(status, Some(0), "{said}");
+        assert!(!sandbox.path(kubestead_core::put::PENDING).exists());
+        sandbox.calls("systemctl")
+    };
+    let units = ["/etc/systemd/system/containerd.service.d/10-kubestead.conf", "/etc/systemd/system/kubestead-pods.service"];
+    let asked = "show -p NeedDaemonReload containerd.service kubestead-pods.service";
+    assert_eq!(run(&units, "echo NeedDaemonReload=no; echo; echo NeedDaemonReload=no"), [asked]);
+    for stale in ["case $1 in show) echo NeedDaemonReload=no; echo; echo NeedDaemonReload=yes ;; esac", "[ $1 != show ]"] {
+        assert_eq!(run(&units, stale), [asked, "daemon-reload"], "{stale}");
+    }
+    assert!(run(&["/etc/kubestead/servers"], "exit 1").is_empty(), "no unit among them");
+}
+
+#[test]
 fn an_lv_is_made_only_where_none_of_ours_has_its_name() {
     let run = |lvs: &str| {
         let sandbox = Sandbox::new();

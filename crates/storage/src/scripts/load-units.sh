@@ -1,3 +1,3 @@
 # shellcheck shell=bash
-# Has systemd read its units again.
-systemctl daemon-reload
+# After loading.sh.
+reload

@@ -8,3 +8,22 @@ begin_loading() {
 end_loading() {
   rm "$pending"
 }
+# Has systemd read its units again if it holds an older state of one among "paths". All generators run then, which takes a second on a small machine,
+# and a unit that is not loaded is read when it is needed.
+reload() {
+  local path told units=()
+  for path in "${paths[@]}"; do
+    case $path in
+      /etc/systemd/system/*)
+        path=${path#/etc/systemd/system/}
+        path=${path%%/*}
+        units+=("${path%.d}")
+        ;;
+    esac
+  done
+  [ "${#units[@]}" != 0 ] || return 0
+  told=$(systemctl show -p NeedDaemonReload "${units[@]}") || told=unknown
+  case $told in
+    *=yes* | unknown) systemctl daemon-reload ;;
+  esac
+}

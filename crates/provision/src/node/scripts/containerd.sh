@@ -16,7 +16,7 @@ if fits && [ ! -e "$pending" ] && current; then
 fi
 # act
 systemctl -q enable --no-reload containerd
-systemctl daemon-reload
+reload
 systemctl restart containerd
 # verify
 current || unverified 'the installed containerd does not run: see journalctl -u containerd'
