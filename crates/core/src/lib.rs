@@ -8,6 +8,7 @@
 
 pub mod claim;
 pub mod command;
+pub mod cores;
 pub mod diagnostic;
 pub mod event;
 pub mod fact;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kubestead_core::plan::{BadPlan, Checked, Plan};
 use kubestead_core::put;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::compose::{self, Action, Seen};
 use crate::file::Cluster;
@@ -106,8 +107,10 @@ impl Facts {
     /// Reads saved facts. Whoever wrote them: they may be anything, and become facts or an error.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let file = |source| Error::File { path: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        std::fs::File::open(path).and_then(|opened| opened.take(MOST + 1).read_to_end(&mut bytes)).map_err(file)?;
+        let opened = std::fs::File::open(path).map_err(file)?;
+        let size = opened.metadata().map_err(file)?.len().min(MOST);
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        opened.take(MOST + 1).read_to_end(&mut bytes).map_err(file)?;
         if bytes.len() as u64 > MOST {
             return Err(Error::Broken { path: path.to_owned(), why: format!("it is larger than {} MiB", MOST >> 20) });
         }
@@ -117,8 +120,9 @@ impl Facts {
     /// Facts from the bytes of a file that is called so in messages.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let broken = |why: String| Error::Broken { path: path.to_owned(), why };
-        let Saved { kubestead_facts, taken, file, digest, mut seen } =
-            serde_json::from_slice::<Saved<Seen>>(bytes).map_err(|error| match serde_json::from_slice(bytes) {
+        let text = std::str::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
+        let Saved { kubestead_facts, taken, file, digest, seen } =
+            serde_json::from_str::<Saved<Seen<&RawValue>>>(text).map_err(|error| match serde_json::from_str(text) {
                 Ok(Version { kubestead_facts: found }) if found != u64::from(FORMAT) => Error::Format { path: path.to_owned(), found },
                 Ok(_) | Err(_) => broken(error.to_string()),
             })?;
@@ -126,6 +130,7 @@ impl Facts {
             return Err(Error::Format { path: path.to_owned(), found: kubestead_facts.into() });
         }
         let taken = taken.parse().map_err(|_| broken(format!("{taken:?} is no time")))?;
+        let mut seen = seen.understood().map_err(broken)?;
         seen.share_files();
         Ok(Self { path: path.to_owned(), taken, file, digest, seen })
     }

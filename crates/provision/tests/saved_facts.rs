@@ -55,6 +55,7 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
         ("\"kubesteadFacts\":1", "\"kubesteadFacts\":1,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
+        ("\"free\":", "\"fre\":", "cp1: missing field `free`"),
     ] {
         let told = plan(&world, &good.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(told.contains(word) && told.contains("save them again"), "{told}");

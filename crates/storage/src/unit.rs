@@ -3,6 +3,8 @@
 //! `_netdev` hangs the unlocking off remote-cryptsetup.target; `nofail` in both files keeps logins possible while the key server is
 //! away; the device time-out of 0 and the retry loop in `fetch` let a node heal by itself, however long it takes.
 
+use std::fmt::Write as _;
+
 use kubestead_core::put::Owned;
 
 use crate::spec::{HostStorage, Volume};
@@ -23,9 +25,15 @@ fn owned(path: impl Into<String>, text: impl Into<String>, mode: u32) -> Owned {
 
 /// A name for a systemd unit (systemd.unit(5), "String escaping"): all but letters, digits, `:`, `_` and `.` become `\xNN`.
 fn escape(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || ":_.".contains(c) { c.to_string() } else { format!("\\x{:02x}", c as u32) })
-        .collect()
+    let mut text = String::with_capacity(2 * name.len());
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() || ":_.".contains(c) {
+            text.push(c);
+        } else {
+            let _ = write!(text, "\\x{:02x}", c as u32);
+        }
+    }
+    text
 }
 
 /// The systemd unit that opens a volume.

@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
+use kubestead_core::cores;
 use kubestead_core::plan::Plan;
 use kubestead_provision::facts::{self, Facts};
 use kubestead_provision::session::{Goal, Session};
@@ -26,9 +27,9 @@ pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Res
 
 /// From saved facts, which may be anybody's.
 pub(crate) fn recall(common: &Common, diff: bool, path: &Path) -> Result<Exit, Failure> {
-    let cluster = super::check::read(common)?;
+    let (cluster, facts) = cores::both(|| super::check::read(common), || Facts::load(path).map(ManuallyDrop::new));
     // The program ends then: to free the facts of a large cluster piece by piece takes longer than to plan with them.
-    let facts = ManuallyDrop::new(Facts::load(path).map_err(|e| fail(Exit::Usage, e.to_string()))?);
+    let (cluster, facts) = (cluster?, facts.map_err(|e| fail(Exit::Usage, e.to_string()))?);
     let recall = ManuallyDrop::new(facts.plan(&cluster).map_err(|e| fail(Exit::Usage, e.to_string()))?);
     if common.output == Format::Text {
         print::data(&format!(

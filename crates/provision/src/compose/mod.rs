@@ -9,11 +9,13 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::cores;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::bundle::Bundle;
 use crate::cluster::{self, ApiFacts};
@@ -87,9 +89,9 @@ pub struct NodeSeen {
 /// All that was seen. No secret ever enters it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct Seen<N = Fact<NodeSeen>> {
     /// The nodes.
-    pub nodes: BTreeMap<Name, Fact<NodeSeen>>,
+    pub nodes: BTreeMap<Name, N>,
     /// The nodes' side of the keys.
     pub keys: BTreeMap<Name, Fact<NodeFacts>>,
     /// The key servers.
@@ -108,6 +110,17 @@ pub struct Seen {
     pub secrets: Fact<SecretFacts>,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
+}
+
+impl Seen<&RawValue> {
+    /// The same with what is kept of each node understood: nearly all of the facts of a large cluster, on all cores.
+    pub fn understood(self) -> Result<Seen, String> {
+        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, unreachable } = self;
+        let nodes: Vec<(Name, &RawValue)> = nodes.into_iter().collect();
+        let known = cores::map(&nodes, |(name, kept)| serde_json::from_str(kept.get()).map_err(|error| format!("{name}: {error}")));
+        let nodes = nodes.into_iter().zip(known).map(|((name, _), known)| Ok((name, known?))).collect::<Result<_, String>>()?;
+        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, unreachable })
+    }
 }
 
 impl Seen {

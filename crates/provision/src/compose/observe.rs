@@ -20,15 +20,15 @@ use crate::node::{self};
 use crate::secret::{self, Wish};
 
 use super::plan::object_names;
-use super::spec::{bundle, cluster_spec, first, keyring, node_spec, servers, storage, wish};
+use super::spec::{NodeSpecs, bundle, cluster_spec, first, keyring, servers, storage, wish};
 use super::{NodeSeen, Seen};
 
 /// The paths of all files that are ours alone, of all domains, on every host.
 pub fn own_paths(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>) -> BTreeMap<Name, Vec<String>> {
-    let spec = cluster_spec(cluster);
+    let (spec, specs) = (cluster_spec(cluster), NodeSpecs::of(cluster, bundle, keyring));
     let node = |node: &Node| {
         let storage = kubestead_storage::unit::own_files(&storage(cluster, &node.name));
-        let setup = node_spec(cluster, bundle, keyring, node).iter().flat_map(node::own_files).collect::<Vec<_>>();
+        let setup = specs.iter().flat_map(|specs| node::own_files(&specs.of_node(node))).collect::<Vec<_>>();
         let mut paths: Vec<String> = storage.into_iter().chain(setup).map(|file| file.path).collect();
         paths.extend(spec.iter().flat_map(|spec| spec.own_paths(&node.name)).copied().chain(keyserver::own_paths()).map(str::to_owned));
         (node.name.clone(), paths)
@@ -40,13 +40,14 @@ pub fn own_paths(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String
 /// What every machine is asked, in one probe.
 pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &Wish) -> BTreeMap<Name, Vec<Section>> {
     let mut sections = BTreeMap::new();
-    let mut paths = own_paths(cluster, bundle, keyring);
+    let (mut paths, specs) = (own_paths(cluster, bundle, keyring), NodeSpecs::of(cluster, bundle, keyring));
+    let members = cluster_spec(cluster);
     for node in &cluster.nodes {
         let mut all = machine::sections();
-        let spec = node_spec(cluster, bundle, keyring, node);
+        let spec = specs.as_ref().map(|specs| specs.of_node(node));
         let files = paths.remove(&node.name).unwrap_or_default().into_iter().chain(keyserver::made_paths().map(str::to_owned));
         let programs = spec.iter().flat_map(node::places);
-        let keys = cluster_spec(cluster).into_iter().flat_map(|spec| spec.places(&node.name));
+        let keys = members.iter().flat_map(|members| members.places(&node.name));
         let places = programs.chain(keys.copied().chain(kubestead_storage::unit::TABS).map(str::to_owned));
         all.push(put::section(files, places));
         all.extend(kubestead_storage::observe::sections(&storage(cluster, &node.name)));
@@ -98,6 +99,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         Some((described.get(name)?.hostname.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?))
     };
     let machines = answers.iter().filter_map(alive).collect();
+    let software = NodeSpecs::of(cluster, &seen.bundle, &seen.keyring);
     for (name, probed) in answers {
         let asked = probed.as_ref().map_or((0, 0), |probed| probed.asked);
         let answers = probed.map(|probed| probed.answers);
@@ -113,7 +115,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Err(gap) => Fact::Unknown(gap),
             };
         }
-        let spec = described.get(&name).and_then(|n| node_spec(cluster, &seen.bundle, &seen.keyring, n));
+        let spec = described.get(&name).and_then(|n| Some(software.as_ref()?.of_node(n)));
         let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
             Ok(NodeSeen {
                 machine: machine::read(a, asked)?,

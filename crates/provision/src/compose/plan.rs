@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::claim::Adoption;
+use kubestead_core::cores;
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::{HostName, Name};
@@ -10,7 +11,7 @@ use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
 use kubestead_core::put;
 use kubestead_storage::observe::Header;
 use kubestead_storage::plan as storage_plan;
-use kubestead_storage::spec::Volume;
+use kubestead_storage::spec::{HostStorage, Volume};
 
 use crate::bundle::Bundle;
 use crate::cluster::{self, ApiFacts, ObjectsSpec};
@@ -22,25 +23,22 @@ use crate::machine::{self};
 use crate::node::{self};
 use crate::secret::{self};
 
-use super::spec::{cluster_spec, node_spec, servers, storage};
+use super::spec::{NodeSpecs, cluster_spec, servers, storage};
 use super::{Action, NodeSeen, Seen};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
-    // Of a large cluster the digest takes as long as half of the planning.
-    let (part, digest) = std::thread::scope(|scope| {
-        let digest = scope.spawn(|| put::digest_of(seen));
-        (parts(cluster, seen), digest.join())
-    });
-    Plan::new(cluster.digest.clone(), digest.ok().and_then(Result::ok).unwrap_or_default(), part)
+    // Of a large cluster the digest takes as long as the planning.
+    let (part, digest) = cores::both(|| parts(cluster, seen), || put::digest_of(seen));
+    Plan::new(cluster.digest.clone(), digest.unwrap_or_default(), part)
 }
 
 fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
     let mut part: Part<Action> = Part::default();
     // Without its key server a node can neither make nor open a volume.
     let spec = cluster_spec(cluster);
-    let mut stores = stores(cluster, seen, spec.as_ref());
-    let own_keys = key_part(cluster, seen, &stores);
+    let alone = cores::map(&cluster.nodes, |node| alone(cluster, seen, spec.as_ref(), &node.name));
+    let own_keys = key_part(cluster, seen, &alone);
     let mut doubts: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
     let mut stands = BTreeSet::new();
     for held in &own_keys.held {
@@ -51,18 +49,11 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
     }
     let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !stands.contains(server.as_str()));
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
-    for node in &cluster.nodes {
+    for (node, alone) in cluster.nodes.iter().zip(alone) {
         match seen.nodes.get(&node.name) {
             Some(Fact::Known(found)) => {
-                let mut own = Part::default();
-                match stores.remove(&node.name) {
-                    Some(Ok(store)) => {
-                        escrow(cluster, &node.name, found, seen, &making(&store), &mut own);
-                        own.extend(store.map(Action::Storage));
-                    }
-                    Some(Err(held)) => own.held = held,
-                    None => {}
-                }
+                let part_of = |held| Part { steps: Vec::new(), held };
+                let mut own = alone.map(|alone| alone.part.unwrap_or_else(part_of)).unwrap_or_default();
                 // A volume whose key is in doubt is neither made nor opened, and nothing is put on its mount point.
                 if let Some(doubts) = doubts.get(node.name.as_str()) {
                     own.steps.clear();
@@ -116,21 +107,35 @@ fn obstacles(name: &Name, found: &NodeSeen, spec: Option<&ClusterSpec>) -> Vec<H
     held
 }
 
-/// The storage of every node that was seen, or what stands against the machine as a whole.
-type Stores = BTreeMap<Name, Result<Part<storage_plan::Action>, Vec<Held>>>;
-
-fn stores(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>) -> Stores {
-    let known = cluster.nodes.iter().filter_map(|node| Some((&node.name, seen.nodes.get(&node.name)?.known()?)));
-    let one = |(name, found): (&Name, &NodeSeen)| {
-        let mut held = obstacles(name, found, spec);
-        held.extend(seen.keys.get(name).and_then(Fact::known).map(|keys| keyserver::obstacles(name, keys)).unwrap_or_default());
-        let store = if held.is_empty() { Ok(storage_plan::plan(&storage(cluster, name), &found.storage)) } else { Err(held) };
-        (name.clone(), store)
-    };
-    known.map(one).collect()
+/// What comes of a node that was seen by itself.
+struct Alone {
+    /// Its storage with its recovery keys, or what stands against the machine as a whole.
+    part: Result<Part<Action>, Vec<Held>>,
+    /// The volumes that have a header of ours: a new share would not open them.
+    made: BTreeSet<Name>,
+    /// The volumes that are encrypted anew: these get a share and a recovery key, and no others do.
+    making: BTreeSet<Name>,
 }
 
-/// The volumes that are encrypted anew: these get a share and a recovery key, and no others do.
+fn alone(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>, name: &Name) -> Option<Alone> {
+    let found = seen.nodes.get(name)?.known()?;
+    let wanted = storage(cluster, name);
+    let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_)))).map(|(name, _)| name);
+    // Of one that is gone the disk may only be unplugged.
+    let finished = wanted.volumes.iter().filter(|v| found.storage.finished(v).is_some()).map(|v| &v.name);
+    let made = ours.chain(finished).cloned().collect();
+    let mut held = obstacles(name, found, spec);
+    held.extend(seen.keys.get(name).and_then(Fact::known).map(|keys| keyserver::obstacles(name, keys)).unwrap_or_default());
+    if !held.is_empty() {
+        return Some(Alone { part: Err(held), made, making: BTreeSet::new() });
+    }
+    let store = storage_plan::plan(&wanted, &found.storage);
+    let making = making(&store);
+    let mut part = escrow(&wanted, found, seen, &making);
+    part.extend(store.map(Action::Storage));
+    Some(Alone { part: Ok(part), made, making })
+}
+
 fn making(store: &Part<storage_plan::Action>) -> BTreeSet<Name> {
     let format = |step: &Step<storage_plan::Action>| match &step.action {
         storage_plan::Action::Format { volume, .. } => Some(volume.name.clone()),
@@ -140,22 +145,19 @@ fn making(store: &Part<storage_plan::Action>) -> BTreeSet<Name> {
 }
 
 /// The key servers' part: nodes against which something stands are not let in.
-fn key_part(cluster: &Cluster, seen: &Seen, stores: &Stores) -> Part<keyserver::Action> {
-    let (mut ready, mut made, mut anew) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for (name, found) in seen.nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
-        if let Some(Ok(store)) = stores.get(name) {
+fn key_part(cluster: &Cluster, seen: &Seen, nodes: &[Option<Alone>]) -> Part<keyserver::Action> {
+    let (mut ready, mut made, mut making) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, alone) in cluster.nodes.iter().map(|node| &node.name).zip(nodes).filter_map(|(name, alone)| Some((name, alone.as_ref()?))) {
+        if alone.part.is_ok() {
             ready.insert(name.clone(), seen.keys.get(name).cloned().unwrap_or(Fact::Absent));
-            anew.extend(making(store).into_iter().map(|volume| (name.clone(), volume)));
         }
-        let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_))));
-        made.extend(ours.map(|(volume, _)| (name.clone(), volume.clone())));
-        // Of one that is gone the disk may only be unplugged.
-        let finished = storage(cluster, name).volumes.into_iter().filter(|v| found.storage.finished(v).is_some());
-        made.extend(finished.map(|volume| (name.clone(), volume.name)));
+        let of = |volumes: &BTreeSet<Name>| volumes.iter().map(|volume| (name.clone(), volume.clone())).collect::<Vec<_>>();
+        made.extend(of(&alone.made));
+        making.extend(of(&alone.making));
     }
     let members = cluster.nodes.iter().map(|n| n.name.clone()).collect();
     let servers = servers(cluster);
-    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made, making: &anew }, &seen.servers, &ready)
+    keyserver::plan(keyserver::Wanted { servers: &servers, members: &members, made: &made, making: &making }, &seen.servers, &ready)
 }
 
 /// The plan that ends the cluster and keeps its machines' volumes, software and keys, but for the volumes that are named, as node and
@@ -192,6 +194,7 @@ pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Pl
     }
     Plan::new(cluster.digest.clone(), String::new(), part)
 }
+
 /// Software, membership and objects, on machines whose volumes are there or are planned.
 fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
     let Some(spec) = cluster_spec(cluster) else { return };
@@ -228,14 +231,18 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     }
     let mut candidates = Vec::new();
     let (mut prepared, volumes) = (on_hosts(&part.steps), on_hosts(part.steps.iter().filter(|step| carries(step))));
-    for (node, found) in machines {
-        let (Some(setup), Some(member)) = (&found.setup, &found.kubeadm) else { continue };
-        let Some(own) = node_spec(cluster, &seen.bundle, &seen.keyring, node) else { continue };
-        let mut own = node::plan(&own, setup);
+    let specs = NodeSpecs::of(cluster, &seen.bundle, &seen.keyring);
+    let setups = cores::map(machines, |(node, found)| {
+        let (setup, member) = (found.setup.as_ref()?, found.kubeadm.as_ref()?);
+        let mut own = node::plan(&specs.as_ref()?.of_node(node), setup);
         let ready = own.held.is_empty();
         if member.state != kubeadm::State::Fresh {
             no_other_version(&spec, &node.name, api, setup, bundle, &mut own);
         }
+        Some((own, ready, member))
+    });
+    for ((node, _), setup) in machines.iter().zip(setups) {
+        let Some((mut own, ready, member)) = setup else { continue };
         // A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
         // volume waits for a consent.
         if let Some(volumes) = volumes.get(node.name.as_str()) {
@@ -446,8 +453,10 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
 }
 
 /// A recovery key for every volume that is about to be made, before it is: none for what something stands against.
-fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, making: &BTreeSet<Name>, part: &mut Part<Action>) {
-    for volume in &storage(cluster, node).volumes {
+fn escrow(wanted: &HostStorage, found: &NodeSeen, seen: &Seen, making: &BTreeSet<Name>) -> Part<Action> {
+    let mut part = Part::default();
+    let node = &wanted.node;
+    for volume in &wanted.volumes {
         let name = format!("recovery.{node}.{}", volume.name);
         if seen.escrow.contains(&name) {
             continue;
@@ -464,4 +473,5 @@ fn escrow(cluster: &Cluster, node: &Name, found: &NodeSeen, seen: &Seen, making:
             part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
         }
     }
+    part
 }

@@ -1,6 +1,7 @@
 //! What the cluster file asks of each domain.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubestead_core::fact::Fact;
@@ -8,7 +9,7 @@ use kubestead_core::name::Name;
 use kubestead_core::outcome::causes;
 use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
 
-use crate::bundle::{self, Bundle};
+use crate::bundle::{self, Bundle, BundleFile};
 use crate::file::{Cluster, Node, POOL_ROOT, Role, host_port};
 use crate::keyring;
 use crate::keyserver::{self, EnrolledNode, Folder, KeyServerSpec, Site};
@@ -81,30 +82,52 @@ pub(super) fn keyring(cluster: &Cluster) -> Fact<String> {
     }
 }
 
-/// A node as it shall be; nothing when the file asks for no Kubernetes, or its software cannot be read.
-pub(super) fn node_spec(cluster: &Cluster, bundle: &Fact<Bundle>, key: &Fact<String>, node: &Node) -> Option<NodeSpec> {
-    let wanted = cluster.kubernetes.as_ref()?;
-    if bundle.gap().is_some() || key.gap().is_some() {
-        return None;
+/// What all nodes shall be, but for their names.
+pub(super) struct NodeSpecs {
+    bundle: PathBuf,
+    packages: Option<node::Packages>,
+    pause_image: Option<String>,
+    /// The files of a control plane, and those of a worker.
+    files: [Arc<[BundleFile]>; 2],
+}
+
+impl NodeSpecs {
+    /// Nothing when the file asks for no Kubernetes, or its software cannot be read.
+    pub(super) fn of(cluster: &Cluster, bundle: &Fact<Bundle>, key: &Fact<String>) -> Option<Self> {
+        let wanted = cluster.kubernetes.as_ref()?;
+        if bundle.gap().is_some() || key.gap().is_some() {
+            return None;
+        }
+        let (bundle, key) = (bundle.known(), key.known());
+        let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
+            version: wanted.version.clone(),
+            repository: packages.repository.clone(),
+            key: key.clone(),
+        });
+        let files = |control_plane| {
+            let mut files = bundle.map(|b| b.files_for(control_plane)).unwrap_or_default();
+            if packages.is_some() {
+                files.retain(|f| !node::packaged(f));
+            }
+            files.into()
+        };
+        let files = [files(true), files(false)];
+        let pause_image = bundle.and_then(Bundle::pause_image).map(str::to_owned);
+        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, pause_image, files })
     }
-    let (bundle, key) = (bundle.known(), key.known());
-    let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
-        version: wanted.version.clone(),
-        repository: packages.repository.clone(),
-        key: key.clone(),
-    });
-    let mut files = bundle.map(|b| b.files_for(node.is_control_plane())).unwrap_or_default();
-    if packages.is_some() {
-        files.retain(|f| !node::packaged(f));
+
+    /// A node as it shall be.
+    pub(super) fn of_node(&self, node: &Node) -> NodeSpec {
+        let [control_plane, worker] = &self.files;
+        NodeSpec {
+            name: node.name.clone(),
+            hostname: node.hostname.clone(),
+            bundle: self.bundle.clone(),
+            files: Arc::clone(if node.is_control_plane() { control_plane } else { worker }),
+            packages: self.packages.clone(),
+            pause_image: self.pause_image.clone(),
+        }
     }
-    Some(NodeSpec {
-        name: node.name.clone(),
-        hostname: node.hostname.clone(),
-        bundle: wanted.bundle.clone().unwrap_or_default(),
-        files,
-        packages,
-        pause_image: bundle.and_then(Bundle::pause_image).map(str::to_owned),
-    })
 }
 
 /// The cluster for kubeadm; nothing when the file asks for no Kubernetes.

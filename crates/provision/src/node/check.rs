@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn programs_of_somebody_else_and_of_another_version_are_found() {
-        let files = || spec().files.into_iter().filter(|f| f.target().is_some()).collect();
+        let files = || spec().files.iter().filter(|f| f.target().is_some()).cloned().collect();
         let install = || of(Action::Install { bundle: "/b".into(), files: files() });
         let strange: BTreeMap<String, String> = [("/usr/local/bin/kubelet".to_owned(), "ff".to_owned())].into();
         let facts = NodeFacts { strange, ..NodeFacts::default() };

@@ -1,5 +1,6 @@
 //! From spec and facts to steps.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use kubestead_core::claim::{Adoption, Claims};
@@ -8,9 +9,9 @@ use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::apt;
+use super::apt::{self, Packages};
 use super::observe::NodeFacts;
-use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_files, places};
+use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, places};
 use super::{swap, version};
 use crate::bundle::{BundleFile, Kind};
 
@@ -121,7 +122,10 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
     part.held.extend(swap::obstacles(name, &facts.swap, &facts.files));
-    let claims = Claims::new(name.as_str(), &facts.files, own_files(spec).into_iter().map(|f| f.path).chain(places(spec)));
+    let (kernel, containerd, kubelet) = (kernel_files(), containerd_files(spec), kubelet_files(spec));
+    let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
+    let own = [&kernel, &source, &containerd, &kubelet].into_iter().flatten().map(|f| Cow::from(&f.path));
+    let claims = Claims::new(name.as_str(), &facts.files, own.chain(places(spec).into_iter().map(Cow::from)));
     let programs: Vec<&BundleFile> =
         spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).collect();
     part.held.extend(other_version(spec, facts, &programs));
@@ -144,10 +148,16 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         let claim = claims.claim(files);
         (!claim.changed.is_empty() || claims.pending(), claim.after)
     };
-    let files = kernel_files();
-    let (changed, after) = claim(&files);
+    let (changed, after) = claim(&kernel);
     if changed || !facts.kernel {
-        step("kernel", "settings", Action::Kernel { files }, "modules and settings that pods' networks need".into(), Risk::Safe, after);
+        step(
+            "kernel",
+            "settings",
+            Action::Kernel { files: kernel },
+            "modules and settings that pods' networks need".into(),
+            Risk::Safe,
+            after,
+        );
     }
     if !facts.swap.is_empty() {
         let sources: Vec<String> = facts.swap.iter().map(ToString::to_string).collect();
@@ -165,11 +175,10 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         step("software", "install", Action::Install { bundle: spec.bundle.clone(), files }, why, risk, strangers);
     }
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
-        let files = packages.files();
-        let (changed, after) = claim(&files);
+        let (changed, after) = claim(&source);
         if changed {
             let why = format!("the apt repository {}", packages.address());
-            step("packages", "source", Action::Source { files }, why, Risk::Safe, after);
+            step("packages", "source", Action::Source { files: source }, why, Risk::Safe, after);
         }
         if !found.done(packages) {
             let action = Action::Packages { version: packages.version.clone(), address: packages.address() };
@@ -177,12 +186,11 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
             step("packages", "install", action, why, Risk::Safe, vec![id("packages", "source")]);
         }
     }
-    let files = containerd_files(spec);
-    let (changed, adopted) = claim(&files);
+    let (changed, adopted) = claim(&containerd);
     if changed || !facts.containerd || renewed {
         let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
         let after = adopted.into_iter().chain([id("software", "install")]).collect();
-        step("containerd", "run", Action::Containerd { files }, "configure containerd and start it".into(), risk, after);
+        step("containerd", "run", Action::Containerd { files: containerd }, "configure containerd and start it".into(), risk, after);
     }
     let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
     let images: Vec<BundleFile> = spec.files.iter().filter(absent).cloned().collect();
@@ -191,11 +199,10 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         let action = Action::Images { bundle: spec.bundle.clone(), files: images };
         step("images", "import", action, why, Risk::Safe, vec![id("containerd", "run")]);
     }
-    let files = kubelet_files(spec);
-    let (changed, adopted) = claim(&files);
+    let (changed, adopted) = claim(&kubelet);
     if changed || !facts.kubelet_enabled {
         let after = adopted.into_iter().chain([id("software", "install"), id("packages", "install")]).collect();
-        step("kubelet", "unit", Action::Kubelet { files }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
+        step("kubelet", "unit", Action::Kubelet { files: kubelet }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
     }
     let mut all = claims.into_part("files", Action::Adoption);
     all.extend(part);
@@ -268,12 +275,19 @@ pub(super) mod fixture {
             file(Kind::Image, "pause", Some("r/pause:1")),
         ];
         let name = Name::new("kube1").unwrap();
-        NodeSpec { hostname: (&name).into(), name, bundle: "/b".into(), files, packages: None, pause_image: Some("r/pause:1".into()) }
+        NodeSpec {
+            hostname: (&name).into(),
+            name,
+            bundle: "/b".into(),
+            files: files.into(),
+            packages: None,
+            pause_image: Some("r/pause:1".into()),
+        }
     }
 
     pub(in super::super) fn packaged() -> NodeSpec {
         let packages = Packages { version: "1.37.1".into(), repository: "https://example.com/k8s".into(), key: "KEY\n".into() };
-        NodeSpec { files: vec![], packages: Some(packages), pause_image: None, ..spec() }
+        NodeSpec { files: [].into(), packages: Some(packages), pause_image: None, ..spec() }
     }
 }
 
@@ -284,6 +298,7 @@ mod tests {
     use kubestead_core::put::{Files, Found, Mark, digest};
 
     use super::super::apt::{AptFacts, Package};
+    use super::super::spec::own_files;
     use super::super::{Swap, SwapKind, Version};
     use super::fixture::{packaged, spec};
     use super::*;

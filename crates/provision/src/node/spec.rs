@@ -1,17 +1,16 @@
 //! What a node shall be: its part of the bundle, its packages, and the files that we write.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
-use serde::{Deserialize, Serialize};
 
 use super::apt::Packages;
 use crate::bundle::{BundleFile, Kind};
 
 /// A node as it shall be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSpec {
     /// Its name.
     pub name: Name,
@@ -20,7 +19,7 @@ pub struct NodeSpec {
     /// The bundle's folder on the operator's computer.
     pub bundle: PathBuf,
     /// The files of the bundle that this node needs; none without a bundle.
-    pub files: Vec<BundleFile>,
+    pub files: Arc<[BundleFile]>,
     /// Kubernetes' programs as packages, when they do not come from the bundle.
     pub packages: Option<Packages>,
     /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
@@ -206,7 +205,7 @@ mod tests {
             name: Name::new("kube1").unwrap(),
             hostname: HostName::new("kube1").unwrap(),
             bundle: "/b".into(),
-            files: vec![],
+            files: [].into(),
             packages: None,
             pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
@@ -214,7 +213,7 @@ mod tests {
 
     fn with_containerd() -> NodeSpec {
         let text = r#"{"path":"bin/containerd","kind":"binary","name":"containerd","version":"2","sha256":"ab","size":1,"roles":[]}"#;
-        NodeSpec { files: vec![serde_json::from_str(text).unwrap()], ..spec() }
+        NodeSpec { files: [serde_json::from_str(text).unwrap()].into(), ..spec() }
     }
 
     #[test]

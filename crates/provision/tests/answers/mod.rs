@@ -87,7 +87,7 @@ impl World {
             files.retain(|f| !node::packaged(f) && f.name != "containerd");
         }
         let hostname = self.cluster.nodes.iter().find(|n| n.name == *name).unwrap().hostname.clone();
-        NodeSpec { name: name.clone(), hostname, bundle: "/x/bundle".into(), files, packages, pause_image: None }
+        NodeSpec { name: name.clone(), hostname, bundle: "/x/bundle".into(), files: files.into(), packages, pause_image: None }
     }
 
     /// What the machines are asked.
