@@ -77,21 +77,13 @@ pub struct Step<A> {
     /// Whether it runs only with the user's consent to this very step although it destroys nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
-    /// How many bytes it sends to its target from the operator's computer, if they are many: who runs the plan may let some wait for others.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub sends: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde asks
-fn is_zero(bytes: &u64) -> bool {
-    *bytes == 0
 }
 
 impl<A> Step<A> {
     /// A safe step that waits for nothing.
     pub fn new(target: Target, object: &str, deed: &str, action: A, why: impl Into<String>) -> Self {
         let id = StepId::new(&target.to_string(), object, deed);
-        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false, sends: 0 }
+        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false }
     }
 
     /// The same step, waiting for others.
@@ -115,13 +107,6 @@ impl<A> Step<A> {
         self
     }
 
-    /// The same step, which sends so many bytes.
-    #[must_use]
-    pub fn sending(mut self, bytes: u64) -> Self {
-        self.sends = bytes;
-        self
-    }
-
     /// Whether it runs only with the user's consent to this very step.
     pub fn needs_consent(&self) -> bool {
         self.asks || self.risk == Risk::Destroys
@@ -137,7 +122,6 @@ impl<A> Step<A> {
             why: self.why,
             risk: self.risk,
             asks: self.asks,
-            sends: self.sends,
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! After a failure the later steps of that host are skipped, and so is what waits for them elsewhere; the other hosts go on. Steps at
 //! the Kubernetes API are about objects that do not depend on each other unless they say so: there only what waits is skipped.
-//! Of steps that send much, those on the machine that most others wait for go first: the others' share of the line would be waited for by all.
 //! A step that destroys, or asks, runs only when its id is among the consents. To resume is to observe and plan again: nothing is read back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +51,7 @@ pub async fn apply<A: Sync>(
     reporter.on(&Event::Stage { name: "apply".into(), total: plan.steps.len() });
     let mut run = Run::new(plan, terms, stop, reporter);
     let mut running = FuturesUnordered::new();
-    let mut begin: Vec<usize> = run.first.into_iter().chain(0..run.lanes.len()).collect();
+    let mut begin: Vec<usize> = (0..run.lanes.len()).collect();
     loop {
         for lane in begin.drain(..) {
             if let Some(step) = run.next(lane) {
@@ -81,7 +80,7 @@ async fn timed<'a, A>(
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<usize>,
-    running: Option<usize>,
+    busy: bool,
 }
 
 struct Run<'a, A> {
@@ -95,9 +94,6 @@ struct Run<'a, A> {
     open: Vec<usize>,
     followers: Vec<Vec<usize>>,
     ended: Vec<Option<Outcome>>,
-    /// The lane whose steps go first where much is sent, and the lanes that wait for it.
-    first: Option<usize>,
-    yielding: Vec<usize>,
 }
 
 impl<'a, A> Run<'a, A> {
@@ -115,8 +111,6 @@ impl<'a, A> Run<'a, A> {
             open: vec![0; count],
             followers: vec![Vec::new(); count],
             ended: vec![None; count],
-            first: None,
-            yielding: Vec::new(),
         };
         for (i, step) in plan.steps.iter().enumerate() {
             let lane = *number.entry(&step.target).or_insert_with(|| {
@@ -131,42 +125,12 @@ impl<'a, A> Run<'a, A> {
                 run.followers[*before].push(i);
             }
         }
-        run.first = run.most_waited_for();
         run
-    }
-
-    /// The lane that sends much and that more lanes wait for than for any other such lane.
-    fn most_waited_for(&self) -> Option<usize> {
-        if self.plan.steps.iter().all(|step| step.sends == 0) {
-            return None;
-        }
-        let mut waiting: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for (step, lane) in self.lane_of.iter().enumerate() {
-            let others = self.followers[step].iter().map(|follower| self.lane_of[*follower]).filter(|other| other != lane);
-            waiting.entry(*lane).or_default().extend(others);
-        }
-        let sends = |lane: &Lane| lane.waiting.iter().any(|step| self.plan.steps[*step].sends > 0);
-        let mut counts: Vec<(usize, usize)> =
-            waiting.iter().filter(|(lane, _)| sends(&self.lanes[**lane])).map(|(lane, others)| (others.len(), *lane)).collect();
-        counts.sort_unstable();
-        match counts[..] {
-            [.., (second, _), (most, lane)] if most > second => Some(lane),
-            _ => None,
-        }
-    }
-
-    /// Whether a lane lets the first one go ahead, which is at work and has not sent all. It goes on by itself, so that nobody waits for ever.
-    fn yields(&self, lane: usize) -> bool {
-        let sends = |step: &usize| self.plan.steps[*step].sends > 0 && self.ended[*step].is_none();
-        self.first.is_some_and(|first| {
-            let ahead = &self.lanes[first];
-            first != lane && ahead.running.is_some() && ahead.running.iter().chain(&ahead.waiting).any(sends)
-        })
     }
 
     /// The step of a lane that starts now, if one does.
     fn next(&mut self, lane: usize) -> Option<usize> {
-        while self.lanes[lane].running.is_none() {
+        while !self.lanes[lane].busy {
             let step = *self.lanes[lane].waiting.front()?;
             if self.ended[step].is_none() {
                 if self.stop.is_cancelled() {
@@ -175,11 +139,8 @@ impl<'a, A> Run<'a, A> {
                     return None;
                 } else if let Some(why) = self.no_consent(step) {
                     self.settle(step, Outcome::Skipped(why), 0);
-                } else if self.plan.steps[step].sends > 0 && self.yields(lane) {
-                    self.yielding.push(lane);
-                    return None;
                 } else {
-                    self.lanes[lane].running = Some(step);
+                    self.lanes[lane].busy = true;
                     self.lanes[lane].waiting.pop_front();
                     return Some(step);
                 }
@@ -198,14 +159,10 @@ impl<'a, A> Run<'a, A> {
     /// A running step ended; returns the lanes in which another may start.
     fn end(&mut self, step: usize, result: Result<Done, String>, millis: u128) -> Vec<usize> {
         let lane = self.lane_of[step];
-        self.lanes[lane].running = None;
+        self.lanes[lane].busy = false;
         let followers = self.settle(step, result.map_or_else(Outcome::Failed, Outcome::from), millis);
         let mut lanes: Vec<usize> = if self.stop.is_cancelled() { (0..self.lanes.len()).collect() } else { followers };
         lanes.push(lane);
-        if self.first == Some(lane) {
-            // After its own next step.
-            lanes.append(&mut self.yielding);
-        }
         lanes
     }
 
@@ -326,46 +283,6 @@ mod tests {
         (plan.steps[0].risk, plan.steps[0].asks) = (Risk::Disrupts, true);
         assert!(run(&plan, "", &Terms::default()).await.1.is_empty());
         assert_eq!(run(&plan, "", &terms).await.1, ["a/x/1"]);
-    }
-
-    #[tokio::test]
-    async fn the_machine_that_most_wait_for_is_sent_to_first_and_nobody_waits_for_ever() {
-        let run = async |steps: &[(&str, &str, &[&str])], fails: &'static str| {
-            let mut plan = plan(steps);
-            plan.steps.iter_mut().filter(|step| step.id.0.contains("send")).for_each(|step| step.sends = 1);
-            let (report, ran) = run(&plan, fails, &Terms::default()).await;
-            assert_eq!(report.len(), steps.len());
-            ran
-        };
-        let joins: &[(&str, &str, &[&str])] = &[
-            ("a", "send", &[]),
-            ("a", "join", &["cp/x/init"]),
-            ("b", "other", &[]),
-            ("b", "send", &[]),
-            ("b", "join", &["cp/x/init"]),
-            ("cp", "disk", &[]),
-            ("cp", "send1", &[]),
-            ("cp", "send2", &[]),
-            ("cp", "init", &[]),
-        ];
-        let ran = run(joins, "").await;
-        let at = |id: &str| ran.iter().position(|step| step == id).unwrap();
-        assert!(at("cp/x/send2") < at("a/x/send") && at("cp/x/send2") < at("b/x/send"), "{ran:?}");
-        assert!(at("b/x/other") < at("cp/x/send2"), "what sends nothing does not wait: {ran:?}");
-        let ran = run(joins, "cp/x/disk").await;
-        assert!(ran.contains(&"a/x/send".to_owned()) && ran.contains(&"b/x/send".to_owned()), "{ran:?}");
-        // The one that others wait for waits itself.
-        let waits: &[(&str, &str, &[&str])] = &[
-            ("a", "send", &[]),
-            ("a", "join", &["cp/x/send"]),
-            ("b", "join", &["cp/x/send"]),
-            ("cp", "disk", &[]),
-            ("cp", "send", &["a/x/send"]),
-        ];
-        assert_eq!(run(waits, "").await.len(), 5);
-        let equal: &[(&str, &str, &[&str])] = &[("a", "send", &[]), ("a", "more", &[]), ("b", "send", &[]), ("b", "more", &[])];
-        let ran = run(equal, "").await;
-        assert!(ran[..2].iter().all(|step| step.ends_with("send")), "side by side: {ran:?}");
     }
 
     #[tokio::test]

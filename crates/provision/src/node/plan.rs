@@ -70,20 +70,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// How many bytes of the bundle it sends to the node.
-    fn sends(&self) -> u64 {
-        match self {
-            Self::Install { files, .. } | Self::Images { files, .. } => files.iter().map(|file| file.size).sum(),
-            Self::Kernel { .. }
-            | Self::Adoption(_)
-            | Self::SwapOff { .. }
-            | Self::Source { .. }
-            | Self::Packages { .. }
-            | Self::Containerd { .. }
-            | Self::Kubelet { .. } => 0,
-        }
-    }
-
     /// The files of ours that it writes whole. Programs are of the bundle.
     pub fn writes(&self) -> &[Owned] {
         match self {
@@ -139,8 +125,7 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     };
     let id = |object: &str, deed: &str| StepId::new(name.as_str(), object, deed);
     let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk, after: Vec<StepId>| {
-        let sends = action.sends();
-        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk).after(after).sending(sends));
+        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk).after(after));
     };
     let strangers: Vec<StepId> = programs.iter().filter_map(|f| stranger(f, facts, &mut claims)).collect();
     // Whether files are to be written, and what comes before.
