@@ -63,7 +63,8 @@ for i in "${!paths[@]}"; do
     set -o noclobber
     exec {part}> "$t"
     set +o noclobber
-    head -c "${sizes[i]}" >&"$part"
+    # In large pieces: head takes a quarter longer over a program.
+    dd bs=1M iflag=fullblock,count_bytes count="${sizes[i]}" status=none >&"$part"
     exec {part}>&-
     case ${modes[i]} in
     600 | 644) ;;

@@ -12,7 +12,7 @@ mkdir -p "${spool%/*}"
 trap 'rm -f "$spool"' EXIT
 umask 077
 for i in "${!images[@]}"; do
-    head -c "${sizes[i]}" > "$spool"
+    dd bs=1M iflag=fullblock,count_bytes count="${sizes[i]}" of="$spool" status=none
     [ "$(stat -c %s "$spool")" = "${sizes[i]}" ] || {
         echo "${archives[i]} was cut off" >&2
         exit 1
