@@ -175,7 +175,7 @@ fn join_procedure(ca: &str) -> Procedure {
 }
 
 fn reset(spec: &ClusterSpec) -> Procedure {
-    Procedure::script(include_str!("scripts/reset.sh"))
+    put::with_manifest(include_str!("scripts/reset.sh"))
         .var("name", spec.name.as_str())
         .var("record", RECORD)
         .var("begun", BEGUN)

@@ -90,6 +90,8 @@ fn a_reset_takes_its_own_node_out_and_stops_before_what_stays_mounted() {
     machine.put(ENCRYPTION, "key");
     machine.put("mounts", "/\n/var/lib/kubelet/pods/a\n/var/lib/kubelet/pods/a/b\n/var/lib/kubelet\n/data\n");
     machine.put("busy", "");
+    let line = |path: &str| format!("{}  {}\n", "a".repeat(64), machine.path(path).display());
+    machine.put(put::MANIFEST, &[RECORD, "/etc/kubernetes/adm/adm.yaml", "/etc/kubestead/servers"].map(line).concat());
     let (status, _, said) = run();
     assert!(status == 90 && said.contains("still mounted") && said.contains("/var/lib/kubelet/pods/a/b"), "{said}");
     assert!(!machine.read("calls").contains("kubeadm") && machine.read(RECORD) == "home\n" && machine.read(ENCRYPTION) == "key");
@@ -106,6 +108,7 @@ fn a_reset_takes_its_own_node_out_and_stops_before_what_stays_mounted() {
         assert!(calls.contains(call), "{call}: {calls}");
     }
     assert!(!machine.path(ENCRYPTION).exists() && !machine.path(RECORD).exists());
+    assert_eq!(machine.read(put::MANIFEST), line("/etc/kubestead/servers"), "the manifest tells of nothing that was deleted");
     assert_eq!(run().0, 91, "a second one does nothing");
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Takes a node out of its cluster "name". Everything that is mounted below the folders that kubeadm empties is unmounted first, without force: what
-# does not unmount stops the reset before anything is deleted. The node's volumes, software and keys stay.
+# does not unmount stops the reset before anything is deleted. The node's volumes, software and keys stay. After manifest.sh.
 # guard
 if [ ! -e "$record" ]; then
   if [ ! -e /etc/kubernetes/kubelet.conf ]; then
@@ -39,5 +39,6 @@ rm -f "$encryption" /etc/kubernetes/enc/unloaded /etc/kubernetes/adm/adm.yaml
 rm -f "$begun"
 rm "$record"
 sync "${record%/*}"
+strike "$record" /etc/kubernetes/adm/adm.yaml
 # verify
 [ ! -e /etc/kubernetes/kubelet.conf ] || unverified 'its credentials are still there'
