@@ -29,6 +29,9 @@ pub struct StorageFacts {
     pub files: Fact<Files>,
     /// Folders below the root of persistent volumes, when it is mounted.
     pub directories: Vec<String>,
+    /// What else is there, such as a file or a link where a folder shall be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub barred: Vec<String>,
 }
 
 impl StorageFacts {

@@ -90,6 +90,7 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
     let looks = answers.text("storage/volumes").and_then(looks::read);
     let taken: Vec<&str> = answers.text("storage/dev").unwrap_or_default().lines().collect();
     let absent = groups.iter().filter(|(_, fact)| **fact == Fact::Absent).map(|(name, _)| name);
+    let below_root: Vec<&str> = answers.text("storage/directories").unwrap_or_default().lines().collect();
     StorageFacts {
         devices,
         sizes,
@@ -98,7 +99,8 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
         volumes: spec.volumes.iter().map(|v| (v.name.clone(), volume::read(v, answers, &looks, &lvm))).collect(),
         witnesses: BTreeMap::new(),
         files: Fact::from_result(Files::of(answers)),
-        directories: answers.text("storage/directories").map(|t| t.lines().map(str::to_owned).collect()).unwrap_or_default(),
+        directories: below_root.iter().filter(|line| !line.starts_with("! ")).map(|line| (*line).to_owned()).collect(),
+        barred: below_root.iter().filter_map(|line| line.strip_prefix("! ")).map(str::to_owned).collect(),
     }
 }
 
@@ -298,6 +300,20 @@ mod tests {
         let (told, _, seen) = of(&["one", "two"]);
         let inside = |name: &str| seen[&Name::new(name).unwrap()].opened.as_ref().unwrap().filesystem.clone();
         assert_eq!((told, inside("one"), inside("two")), (vec!["luks".to_owned(); 2], String::new(), "xfs".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_folder_in_the_root_of_persistent_volumes_is_told_apart() {
+        let sandbox = machine(&vec![0; 1 << 20]);
+        sandbox.program("findmnt", "true");
+        sandbox.put("pool/notes.txt", "");
+        std::fs::create_dir(sandbox.path("pool/one")).unwrap();
+        std::os::unix::fs::symlink(sandbox.path("pool/one"), sandbox.path("pool/two")).unwrap();
+        let path = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
+        let root = crate::spec::PoolRoot { path: path("pool"), directories: Vec::new() };
+        let mut facts = look_at(&sandbox, &HostStorage { pool_root: Some(root), ..spec(&sandbox) });
+        facts.barred.sort();
+        assert_eq!((facts.directories, facts.barred), (vec![path("pool/one")], vec![path("pool/notes.txt"), path("pool/two")]));
     }
 
     fn which(program: &str) -> String {

@@ -14,7 +14,7 @@ use kubestead_core::put::Owned;
 pub use crate::action::Action;
 use crate::facts::{StorageFacts, VolumeFacts};
 pub use crate::marks::physical_uuid;
-use crate::spec::{EXTENT, HostStorage, Volume};
+use crate::spec::{EXTENT, HostStorage, PoolRoot, Volume};
 use crate::unit;
 
 /// The steps of one host, and what is held.
@@ -196,10 +196,15 @@ impl Planner<'_> {
         } else if !mounts.contains(&mount) {
             return;
         }
+        for path in root.directories.iter().filter(|path| self.facts.barred.contains(path)) {
+            self.held("pools", format!("{path} is there and is no folder"), "move it away: no folder can be made in its place");
+        }
         let there: BTreeSet<&String> = self.facts.directories.iter().collect();
-        if root.directories.iter().any(|d| !there.contains(d)) {
-            let why = format!("{} folders for persistent volumes", root.directories.len());
-            self.step("pools", "directories", Action::Directories { root: root.clone() }, why, mounts);
+        let wanted: Vec<String> = root.directories.iter().filter(|path| !self.facts.barred.contains(path)).cloned().collect();
+        if wanted.iter().any(|path| !there.contains(path)) {
+            let why = format!("{} folders for persistent volumes", wanted.len());
+            let root = PoolRoot { directories: wanted, ..root.clone() };
+            self.step("pools", "directories", Action::Directories { root }, why, mounts);
         }
     }
 }

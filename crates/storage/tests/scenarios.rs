@@ -923,6 +923,21 @@ fn a_device_without_a_signature_is_blank_only_when_its_edges_are_zero() {
 }
 
 #[test]
+fn what_is_no_folder_where_a_persistent_volume_belongs_is_held_and_the_others_are_made() {
+    let (own, other) = ("/var/lib/kubestead/volumes/pool-s-0001", "/var/lib/kubestead/volumes/pool-s-0002");
+    let mut spec = spec();
+    spec.pool_root.as_mut().unwrap().directories.push(other.into());
+    let mut facts = facts();
+    facts.barred = vec![own.into(), "/var/lib/kubestead/volumes/notes.txt".into()];
+    let part = plan(&spec, &facts);
+    assert_eq!(held(&part), format!("kube1/pools: {own} is there and is no folder\n"));
+    let step = part.steps.iter().find(|step| step.id.0 == "kube1/pools/directories").unwrap();
+    assert!(matches!(&step.action, Action::Directories { root } if root.directories == [other]), "{step:?}");
+    let after = part.steps.iter().fold(facts, |facts, step| model(&step.action, facts));
+    assert!(plan(&spec, &after).steps.is_empty());
+}
+
+#[test]
 fn a_group_whose_name_stands_below_dev_already_is_held() {
     let mut facts = facts();
     facts.occupied.insert(name("vg01"));
