@@ -168,6 +168,7 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts, mut files: Files) ->
         witnesses: BTreeMap::new(),
         files: Fact::Known(files),
         directories: spec.pool_root.iter().flat_map(|root| root.directories.clone()).collect(),
+        barred: Vec::new(),
     }
 }
 
