@@ -15,6 +15,10 @@ use crate::args::{Cli, Command, Volume};
 use crate::exit::{Exit, Failure};
 use crate::print::Shown;
 
+/// What is seen of many machines is many small texts, and the C library's allocator takes a sixth of the time to plan with them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
