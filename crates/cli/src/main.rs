@@ -15,7 +15,7 @@ use crate::args::{Cli, Command, Volume};
 use crate::exit::{Exit, Failure};
 use crate::print::Shown;
 
-/// What is seen of many machines is many small texts, and the C library's allocator takes a sixth of the time to plan with them.
+/// What is seen of many machines is many small texts, on which the C library's allocator spends much of the time of a plan.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -8,7 +8,7 @@ begin_loading() {
 end_loading() {
   rm "$pending"
 }
-# Has systemd read its units again if it holds an older state of one among "paths". All generators run then, which takes a second on a small machine,
+# Has systemd read its units again if it holds an older state of one among "paths". All generators run then, which takes long on a small machine,
 # and a unit that is not loaded is read when it is needed.
 reload() {
   local path told units=()
