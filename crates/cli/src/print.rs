@@ -122,7 +122,11 @@ where
 
 /// A question, on whose line the answer is typed.
 pub(crate) fn ask(question: &str) {
-    let _ = write!(std::io::stderr(), "{} ", one(question));
+    let _ = std::io::stderr().write_all(asked(question).as_bytes());
+}
+
+fn asked(question: &str) -> String {
+    format!("{} ", one(question))
 }
 
 /// A value as JSON.
@@ -242,6 +246,12 @@ mod tests {
             }
             assert_eq!(Shown::from(text).to_string().lines().count(), 1, "{report}");
         }
+    }
+
+    #[test]
+    fn a_question_is_one_line_and_shows_what_would_be_hidden() {
+        let text = asked("open \u{1b}[2Jvault\n\u{202e}gpj.x? [Y/n]");
+        assert!(!text.chars().any(is_hidden) && text.ends_with("? [Y/n] ") && text.contains("vault"), "{text}");
     }
 
     #[test]

@@ -495,6 +495,29 @@ fn a_wipe_takes_our_own_volume_whole_and_no_mapping_of_our_name_on_another_devic
 }
 
 #[test]
+fn a_wipe_erases_nothing_without_our_tag_and_our_token_for_just_this_volume() {
+    let ours = r#"{"keyslots":{"0":{}},"tokens":{"0":{"type":"kubestead","volume":"data"}}}"#;
+    for (tags, header, words) in [
+        ("other", ours, "has no tag that says that kubestead made it"),
+        ("kubestead:volumes", ours, "has no tag that says that kubestead made it"),
+        ("kubestead:volume", r#"{"keyslots":{"0":{}},"tokens":{}}"#, "no token of ours"),
+        ("kubestead:volume", r#"{"tokens":{"0":{"type":"kubestead","volume":"data2"}}}"#, "names another volume"),
+        ("kubestead:volume", r#"{"tokens":{"0":{"type":"systemd-tpm2","volume":"data"}}}"#, "no token of ours"),
+    ] {
+        let sandbox = mapped(tags, "253:1");
+        finished(&sandbox);
+        sandbox.program("findmnt", "exit 1");
+        sandbox.program("cryptsetup", &format!("case $1 in luksDump) echo '{header}' ;; esac"));
+        let before = sandbox.read("etc/crypttab");
+        let (status, said) = sandbox.run(&procedure(&Action::Wipe { volume: volume() }));
+        assert!(status == Some(90) && said.contains(words), "{header}: {status:?} {said}");
+        let calls = sandbox.calls("cryptsetup");
+        assert!(calls.iter().all(|call| call.starts_with("luksDump")) && sandbox.calls("lvremove").is_empty(), "{calls:?}");
+        assert_eq!(sandbox.read("etc/crypttab"), before);
+    }
+}
+
+#[test]
 fn what_somebody_changed_of_a_wiped_volumes_units_stays_as_a_copy_and_the_manifest_names_them_no_more() {
     let sandbox = mapped("kubestead:volume", "253:1");
     finished(&sandbox);
