@@ -773,7 +773,7 @@ fn vaults_of_ansible_become_documents_with_the_same_values() {
     let repo = Repo::new();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vault");
     let copy = |name: &str| std::fs::copy(golden.join(name), repo.path(name)).unwrap();
-    for name in ["vault.yml", "vault-id.yml", "inline.yml", "tls.key"] {
+    for name in ["vault.yml", "vault-id.yml", "inline.yml", "tls.key", "anchors.yml"] {
         copy(name);
     }
     repo.write("../password", PASSWORD);
@@ -795,6 +795,10 @@ fn vaults_of_ansible_become_documents_with_the_same_values() {
         !text.contains("c2VjcmV0") && !text.contains("bm90") && !text.contains("HOME"),
         "all values are encrypted, whatever the rule selects"
     );
+    // Its line is one of the text inside, and no line of the file.
+    let ran = repo.with("ANSIBLE_VAULT_PASSWORD_FILE", &password, &["import", "anchors.yml"]);
+    assert!(ran.code == 2 && ran.err.contains("anchors.yml: line 3 of what it holds, once decrypted"), "{}", ran.err);
+    assert!(!ran.err.contains("canary") && !repo.path("secrets/anchors.yaml").exists(), "{}", ran.err);
     // A program as password file, which is told the id; inline values; a file that is no YAML.
     let client = repo.script(
         "pass-client",
