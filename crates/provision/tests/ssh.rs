@@ -1,91 +1,23 @@
 //! The backend against a real sshd on loopback, each with a configuration of its own.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
+mod sshd;
+
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Program, Stdio};
+use std::path::Path;
+use std::process::{Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kubestead_core::command::{Command, Stdin};
+use kubestead_core::command::{Command, Source, Stdin};
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::secret::Secret;
+use kubestead_core::twin::Silent;
+use kubestead_provision::file;
+use kubestead_provision::session::{Goal, Session};
 use kubestead_provision::ssh::{Gates, Login, SshHost};
-
-const SSHD: &str = "/usr/sbin/sshd";
-
-/// A running sshd; it ends with the value.
-struct Sshd {
-    dir: tempfile::TempDir,
-    child: Child,
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn keygen(path: &Path) {
-    let status = Program::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status().unwrap();
-    assert!(status.success());
-}
-
-impl Sshd {
-    /// `None` without an sshd on this computer; the gate has one.
-    fn start(lines: &str) -> Option<Self> {
-        if !Path::new(SSHD).exists() {
-            assert!(std::env::var_os("CI").is_none(), "{SSHD} is missing");
-            eprintln!("skipped: {SSHD} is missing");
-            return None;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        keygen(&at("host"));
-        keygen(&at("user"));
-        std::fs::copy(at("user.pub"), at("authorized")).unwrap();
-        let _ = std::fs::create_dir("/run/sshd");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let d = dir.path().display();
-        let config = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {d}/host\nAuthorizedKeysFile {d}/authorized\nStrictModes no\nUsePAM no\n\
-             PermitRootLogin prohibit-password\nPidFile {d}/pid\n{lines}\n"
-        );
-        std::fs::write(at("sshd_config"), config).unwrap();
-        let key = std::fs::read_to_string(at("host.pub")).unwrap();
-        std::fs::write(at("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-        let client = format!("Host *\n  Port {port}\n  IdentityFile {d}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {d}/known\n");
-        std::fs::write(at("config"), client).unwrap();
-        let log = std::fs::File::create(at("log")).unwrap();
-        let child = Program::new(SSHD).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).stdin(Stdio::null()).spawn().unwrap();
-        let begin = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "sshd does not listen: {}", std::fs::read_to_string(at("log")).unwrap());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(Self { dir, child })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn login(&self, name: &str) -> Login {
-        Login { name: name.to_owned(), destination: "127.0.0.1".into(), user: None, port: None, config: Some(self.path("config")) }
-    }
-
-    async fn connect(&self) -> SshHost {
-        SshHost::connect(&self.login("kube1"), &Arc::new(Gates::default())).await.unwrap()
-    }
-}
-
-/// A command that says whether it ran, for logins that are not root and have no sudo.
-async fn works(host: &SshHost) -> bool {
-    let works = host.run(&Command::read(["true"])).await.is_ok_and(|o| o.success());
-    assert!(works || std::env::var_os("CI").is_none(), "the login is not root");
-    works
-}
+use rustix::process::{Signal, kill_process};
+use sshd::{Sshd, works};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_scripts_secrets_and_every_status_arrive() {
@@ -222,4 +154,190 @@ fn a_lock_is_free_again_when_the_beats_stop() {
     assert_ne!(child.wait().unwrap().code(), Some(124), "it waits for ever");
     drop(pipe);
     assert!(Program::new("flock").args(["-n", lock.to_str().unwrap(), "true"]).status().unwrap().success());
+}
+
+/// Every write until one is refused; what the last one before it wrote, and the refusal.
+async fn until_refused(host: &SshHost, marks: &Path) -> (usize, HostError) {
+    let begin = Instant::now();
+    for n in 0.. {
+        if let Err(error) =
+            host.run(&Command::write_script("touch \"$mark\"").var("mark", marks.join(n.to_string()).to_str().unwrap())).await
+        {
+            return (n, error);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(120), "it goes on writing without its lock");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    unreachable!()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_whose_lock_was_lost_writes_no_more() {
+    // Killed, the lock is free at once; stopped, it is silent as a machine is behind a network that is gone.
+    let lost = async |signal| {
+        let Some(sshd) = Sshd::with_lock_of_its_own() else { return };
+        let host = sshd.connect().await;
+        if !works(&host).await {
+            return;
+        }
+        let marks = tempfile::tempdir().unwrap();
+        let lease = host.lease().await.unwrap().expect("nobody has it");
+        assert!(host.run(&Command::write(["true"])).await.unwrap().success());
+        let holder = sshd.lock_holder();
+        kill_process(holder, signal).unwrap();
+        let (refused, error) = until_refused(&host, marks.path()).await;
+        let why = error.to_string();
+        assert!(matches!(error, HostError::Lost { .. }) && why.contains("its lock was lost") && why.contains("run again"), "{why}");
+        assert!(refused == 0 || marks.path().join((refused - 1).to_string()).exists(), "those before it were done");
+        assert!(!marks.path().join(refused.to_string()).exists(), "the refused one has done nothing");
+        assert!(host.run(&Command::write(["true"])).await.is_err(), "and it stays so");
+        assert!(host.run(&Command::read(["true"])).await.unwrap().success(), "looking goes on");
+        drop(lease);
+        let _ = kill_process(holder, Signal::KILL);
+        let again = host.lease().await.unwrap().expect("it is free");
+        assert!(host.run(&Command::write(["true"])).await.unwrap().success(), "a lock that was taken anew is a right to write");
+        drop(again);
+    };
+    futures::join!(lost(Signal::KILL), lost(Signal::STOP));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sudo_that_refuses_is_named_with_what_to_do() {
+    let Some(sshd) = Sshd::with_forced("PATH=${0%/*}:$PATH\nexport PATH\nexec bash -c \"$SSH_ORIGINAL_COMMAND\"") else { return };
+    let host = sshd.connect().await;
+    if !works(&host).await {
+        return;
+    }
+    sshd.program("id", "echo 1000");
+    for said in [
+        "sudo: a password is required",
+        "sudo: sorry, you must have a tty to run sudo",
+        "ops is not in the sudoers file.  This incident will be reported.",
+        "Sorry, user ops is not allowed to execute '/usr/bin/timeout -k 9 60 bash --norc -s' as root on kube1.",
+    ] {
+        sshd.program("sudo", &format!("echo \"{said}\" >&2\nexit 1"));
+        let of_command = host.run(&Command::read(["true"])).await.unwrap_err();
+        let of_lease = host.lease().await.err().expect("no lock without sudo");
+        for error in [of_command, of_lease] {
+            assert_eq!(error, HostError::Sudo { host: "kube1".into(), said: said.into() });
+            let told = error.to_string();
+            assert!(told.starts_with("kube1: sudo refused: ") && told.contains("NOPASSWD") && told.contains("root"), "{told}");
+            assert!(!error.is_retryable(), "trying again does not help");
+        }
+    }
+    // One that lets us in: what a script of ours says with such words is that script's.
+    sshd.program("sudo", "[ \"$1 $2\" = '-n --' ] || exit 9\nshift 2\nexec \"$@\"");
+    for script in ["echo out; echo 'sudo: no' >&2; exit 1", "printf '\\036guard\\n' >&2; echo 'sudo: no' >&2; exit 1"] {
+        assert_eq!(host.run(&Command::read_script(script)).await.unwrap().status, 1, "{script}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_login_shell_takes_a_command_and_start_files_run_at_most_once() {
+    let home = tempfile::tempdir().unwrap();
+    let runs = home.path().join("runs");
+    std::fs::write(home.path().join(".bashrc"), format!("echo run >> {}\n", runs.display())).unwrap();
+    let home = format!("SetEnv HOME={}", home.path().display());
+    // Root's own shell, then others in its place: sshd takes a shell from the list of accounts alone, and what that one ran does not count.
+    for shell in [None, Some("sh"), Some("dash"), Some("bash"), Some("fish"), Some("tcsh")] {
+        let sshd = match shell {
+            None => Sshd::start(&home),
+            Some(shell) if Program::new(shell).args(["-c", "true"]).stdin(Stdio::null()).status().is_ok() => {
+                Sshd::with_forced_and(&format!("rm -f {}; exec {shell} -c \"$SSH_ORIGINAL_COMMAND\"", runs.display()), &home)
+            }
+            Some(shell) => {
+                eprintln!("skipped: {shell} is not installed");
+                continue;
+            }
+        };
+        let Some(sshd) = sshd else { return };
+        let host = sshd.connect().await;
+        if !works(&host).await {
+            return;
+        }
+        let _ = std::fs::remove_file(&runs);
+        let input = Stdin::Secret(Secret::new(b"it's $HOME!\n".to_vec()));
+        let out = host.run(&Command::write_script("cat; exit 7").stdin(input)).await.unwrap();
+        assert_eq!((out.status, out.text().as_str()), (7, "it's $HOME!\n"), "{shell:?}: {}", out.tail());
+        let times = std::fs::read_to_string(&runs).unwrap_or_default().lines().count();
+        assert!(times <= 1, "{shell:?}: .bashrc ran {times} times for one command");
+        assert!(shell != Some("bash") || times == 1, "a bash that sshd started reads .bashrc, or this test shows nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_files_are_sent_at_once_than_the_operators_line_is_given() {
+    const AT_ONCE: usize = 16;
+    // Six a host: two of its eight channels stay free for what is no file.
+    const HOSTS: usize = 5;
+    let Some(sshd) = Sshd::start("") else { return };
+    let gates = Arc::new(Gates::default());
+    let mut hosts = Vec::new();
+    for n in 0..HOSTS {
+        hosts.push(SshHost::connect(&sshd.login(&format!("kube{n}")), &gates).await.unwrap());
+    }
+    if !works(&hosts[0]).await {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (running, seen, go) = (dir.path().join("running"), dir.path().join("seen"), dir.path().join("go"));
+    std::fs::create_dir(&running).unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "file").unwrap();
+    let source = Source { path: file, size: 4, sha256: kubestead_core::put::digest(b"file") };
+    // Each shows itself before it counts, so of too many the last one counts too many.
+    let script = "mkdir \"$dir/running/$BASHPID\"; set -- \"$dir\"/running/*; echo $# >> \"$dir/seen\"; \
+                  until [ -e \"$dir/go\" ]; do sleep 0.1; done; cat; rmdir \"$dir/running/$BASHPID\"";
+    let send = Command::write_script(script).var("dir", dir.path().to_str().unwrap()).stdin(Stdin::Files(vec![source]));
+    let count = || std::fs::read_dir(&running).unwrap().count();
+    let all = futures::future::join_all(hosts.iter().cycle().take(HOSTS * 6).map(|host| host.run(&send)));
+    let release = async {
+        let begin = Instant::now();
+        while count() < AT_ONCE {
+            assert!(begin.elapsed() < Duration::from_secs(120), "only {} are sent at once", count());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // What waits would have begun by the time that others have come and gone.
+        for host in hosts.iter().cycle().take(HOSTS * 4) {
+            assert!(host.run(&Command::read(["true"])).await.unwrap().success(), "what sends no file does not wait");
+        }
+        std::fs::write(&go, "").unwrap();
+    };
+    let (sent, ()) = futures::join!(all, release);
+    for out in sent {
+        assert_eq!(out.unwrap().text(), "file");
+    }
+    let most = std::fs::read_to_string(seen).unwrap().lines().map(|n| n.parse::<usize>().unwrap()).max();
+    assert_eq!(most, Some(AT_ONCE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn machines_that_do_not_give_their_lock_are_held_and_the_others_work() {
+    let bad = "echo 'This account is currently not available.'; exit 1";
+    let (Some(a), Some(b)) = (Sshd::with_lock_of_its_own(), Sshd::with_lock_of_its_own()) else { return };
+    let (Some(c), Some(d)) = (Sshd::with_forced(bad), Sshd::with_forced(bad)) else { return };
+    if !works(&a.connect().await).await {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // The first one's lock is taken alone, before the others': both ways must go on.
+    let all = [(1, &c), (2, &a), (3, &d), (4, &b)];
+    let block = |(n, sshd): (u8, &Sshd)| {
+        std::fs::read_to_string(sshd.path("config")).unwrap().replace("Host *\n", &format!("Host 127.0.1.{n}\n  HostName 127.0.0.1\n"))
+    };
+    std::fs::write(dir.path().join("config"), all.map(block).concat()).unwrap();
+    let nodes: String = all.map(|(n, _)| format!("  - {{name: kube{n}, address: 127.0.1.{n}, roles: [control-plane]}}\n")).concat();
+    let text = format!("apiVersion: kubestead/v1\nkind: Cluster\nname: c\nssh: {{config: config}}\nnodes:\n{nodes}");
+    let cluster = file::load("cluster.yaml", &text, dir.path()).unwrap();
+    let session = Session::new(cluster);
+    let leases = session.lease().await.unwrap();
+    assert_eq!(leases.len(), 2, "the others are ours");
+    for sshd in [&a, &b] {
+        assert!(sshd.connect().await.lease().await.unwrap().is_none(), "and nobody else's");
+    }
+    let plan = session.plan(&Goal::Up, &Silent).await.unwrap();
+    let held: Vec<&str> = plan.held.iter().filter(|h| h.reason.contains("its lock was not given")).map(|h| h.object.as_str()).collect();
+    assert_eq!(held, ["kube1", "kube3"], "{:?}", plan.held);
+    assert!(plan.held.iter().all(|h| !["kube2", "kube4"].contains(&h.object.as_str())), "{:?}", plan.held);
+    drop(leases);
 }
