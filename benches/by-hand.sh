@@ -42,7 +42,7 @@ volume() {
   lvcreate -q -y -Wy -n "$1" -L "$2" vg01; d=/dev/vg01/$1 k=/run/key.$1
   head -c 128 /dev/urandom > "$k"
   cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$k" "$d"
-  head -c 32 /dev/urandom | base64 | cryptsetup luksAddKey -q --key-file "$k" --key-slot 7 --pbkdf argon2id --pbkdf-memory 65536 --pbkdf-parallel 1 --pbkdf-force-iterations 4 "$d" -
+  head -c 32 /dev/urandom | base64 | cryptsetup luksAddKey -q --key-file "$k" --key-slot 7 --pbkdf argon2id --pbkdf-memory 16384 --pbkdf-parallel 1 --pbkdf-force-iterations 4 "$d" -
   cryptsetup open --key-file "$k" "$d" "luks-$1"
   case $3 in ext4) mkfs.ext4 -q -F -m 0 "/dev/mapper/luks-$1";; xfs) mkfs.xfs -q -f "/dev/mapper/luks-$1";; esac
   mkdir -p "$4"; mount "/dev/mapper/luks-$1" "$4"; rm -rf "$4/lost+found"

@@ -196,6 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn keys_at_set_up_share_a_connection_that_no_other_key_pair_made() {
+        let sandbox = node("printf %s \"$key\"");
+        let asked = |key_pair: &str, arguments: &[&str]| {
+            sandbox.put("etc/kubestead/id_ed25519", key_pair);
+            assert_eq!(fetch(&sandbox, arguments).0, Some(0));
+            let call = sandbox.calls("ssh").pop().unwrap();
+            call.split(' ').find_map(|word| word.strip_prefix("ControlPath=")).map(str::to_owned)
+        };
+        let first = asked("one", &["data"]);
+        assert!(first.as_deref().is_some_and(|path| path.contains("run/kubestead/") && path.ends_with("-%C")), "{first:?}");
+        assert_eq!(asked("another", &["--wait", "data"]), None);
+        assert_ne!(asked("another", &["data"]), first);
+    }
+
+    #[test]
     fn a_dropped_login_is_tried_again_for_a_minute_and_a_refusal_is_not() {
         let dropped = "echo 'Connection reset by peer' >&2; exit 255";
         let once = format!(

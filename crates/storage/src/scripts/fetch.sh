@@ -24,6 +24,13 @@ if [ "$(stat -c %s "$local_share" 2> /dev/null || echo 0)" != 64 ]; then
   exit 66
 fi
 mkdir -p /run/kubestead
+# At set-up the keys of several volumes are asked for one after the other: they share a connection, which ends 20 seconds after its last use. It is
+# known by what it was made with, so that a new key pair or server is proved by a connection of its own. At boot each unit stands alone.
+shared=()
+if [ -z "$wait" ]; then
+  made_with=$({ stat -c '%i %Y %s' /etc/kubestead/{ssh_config,known_hosts,id_ed25519} 2> /dev/null || true; } | cksum)
+  shared=(-o ControlMaster=auto -o "ControlPath=/run/kubestead/${made_with%% *}-%C" -o ControlPersist=20)
+fi
 share=$(mktemp /run/kubestead/share.XXXXXX)
 error=$(mktemp /run/kubestead/error.XXXXXX)
 trap 'rm -f "$share" "$error"' EXIT
@@ -32,7 +39,7 @@ trap 'rm -f "$share" "$error"' EXIT
 get() {
   (
     ulimit -f 64
-    exec timeout -k 5 30 ssh -F /etc/kubestead/ssh_config -o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 \
+    exec timeout -k 5 30 ssh -F /etc/kubestead/ssh_config "${shared[@]}" -o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 \
       -p "$2" "$1" get "$volume"
   ) < /dev/null 2> "$error" | head -c 65 > "$share"
 }
