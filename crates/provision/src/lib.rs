@@ -3,7 +3,6 @@
 pub mod access;
 pub mod api;
 pub mod bundle;
-pub mod cluster;
 pub mod compose;
 pub mod credentials;
 pub mod custody;
@@ -18,6 +17,7 @@ pub mod kubeadm;
 pub mod kubeconfig;
 pub mod machine;
 pub mod node;
+pub mod objects;
 pub mod releases;
 pub mod secret;
 pub mod session;

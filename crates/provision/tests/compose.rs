@@ -13,7 +13,6 @@ use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{Plan, StepId};
 use kubestead_core::probe::Answers;
 use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
-use kubestead_provision::cluster::{self, ApiFacts, Networking, NodeState, Record};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, World};
 use kubestead_provision::file::{self, Cluster};
@@ -21,6 +20,7 @@ use kubestead_provision::keyserver::{self, ServerFacts};
 use kubestead_provision::kubeadm::{self, KubeadmFacts, State};
 use kubestead_provision::machine::Machine;
 use kubestead_provision::node;
+use kubestead_provision::objects::{self, ApiFacts, Networking, NodeState, Record};
 use kubestead_provision::secret::Wish;
 
 const FILE: &str = include_str!("../../../examples/three-nodes/cluster.yaml");
@@ -315,10 +315,10 @@ fn a_host_name_is_a_nodes_name_in_kubernetes_alone() {
     let Action::Kubeadm(kubeadm::Action::Join { spec, node, .. }) = &step("kube1/kubeadm/join").action else { panic!("it joins") };
     assert_eq!((node.as_str(), spec.hostname(node).as_str()), ("kube1", "kube1.example.com"));
     assert_eq!(spec.hostname(&name("kube2")).as_str(), "kube2");
-    let Action::Cluster(cluster::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
+    let Action::Cluster(objects::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
     assert_eq!(nodes.iter().map(HostName::as_str).collect::<Vec<_>>(), ["cp1", "kube1.example.com", "kube2"]);
     let manifests = |id: &str| match &step(id).action {
-        Action::Cluster(cluster::Action::Apply { manifests }) => manifests.clone(),
+        Action::Cluster(objects::Action::Apply { manifests }) => manifests.clone(),
         other => panic!("{other:?}"),
     };
     assert!(manifests("cluster/labels/apply").iter().any(|m| m["metadata"]["name"] == "kube1.example.com"));
@@ -495,7 +495,7 @@ fn a_secret_waits_for_the_yes_to_its_namespace() {
         there(seen);
         let foreign = serde_json::json!({"metadata": {"name": "apps", "uid": "u"}});
         let Fact::Known(api) = &mut seen.api else { panic!("it answers") };
-        api.objects.push(kubestead_provision::cluster::Live::read("v1", "Namespace", foreign).unwrap());
+        api.objects.push(kubestead_provision::objects::Live::read("v1", "Namespace", foreign).unwrap());
         seen.wish.secrets.push(kubestead_provision::secret::SecretSpec {
             file: "db.yaml".into(),
             namespace: "apps".into(),
@@ -519,7 +519,7 @@ fn a_secret_waits_for_the_yes_to_its_namespace() {
 #[test]
 fn what_must_not_run_is_seen_in_every_plan() {
     use kubestead_core::plan::{Part, Step, Target};
-    use kubestead_provision::cluster::{Action as Object, Live};
+    use kubestead_provision::objects::{Action as Object, Live};
     let cluster = cluster();
     let mut facts = seen(&cluster);
     there(&mut facts);

@@ -10,9 +10,9 @@ use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, Outcome, causes};
 use kubestead_core::plan::{Checked, Part, Plan, Step, StepId};
 use kubestead_core::twin::{MemoryKube, Silent};
-use kubestead_provision::cluster::{self, Action, ApiFacts, COPIES, Live, NodeState, ObjectsSpec};
 use kubestead_provision::engine::{self, Report, Runner, Terms};
 use kubestead_provision::file::Namespace;
+use kubestead_provision::objects::{self, Action, ApiFacts, COPIES, Live, NodeState, ObjectsSpec};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ struct World {
 
 impl Runner<Action> for World {
     fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
-        Box::pin(async move { cluster::apply(&step.action, &self.kube).await.map_err(|e| causes(&e)) })
+        Box::pin(async move { objects::apply(&step.action, &self.kube).await.map_err(|e| causes(&e)) })
     }
 }
 
@@ -52,7 +52,7 @@ impl World {
     }
 
     async fn all(&self) -> Vec<Value> {
-        let kinds: BTreeSet<(String, String)> = cluster::names(&World::new().spec).into_iter().map(|n| (n.api_version, n.kind)).collect();
+        let kinds: BTreeSet<(String, String)> = objects::names(&World::new().spec).into_iter().map(|n| (n.api_version, n.kind)).collect();
         let mut found = Vec::new();
         for (api_version, kind) in kinds {
             found.extend(
@@ -65,13 +65,13 @@ impl World {
 
     /// As the probe sees it: what is ours, and what has a name that the file asks for.
     async fn plan(&self) -> Part<Action> {
-        let names: BTreeSet<ObjectRef> = cluster::names(&self.spec).into_iter().collect();
+        let names: BTreeSet<ObjectRef> = objects::names(&self.spec).into_iter().collect();
         let read = |object: Value| {
             let reference = ObjectRef::of(&object);
             Live::read(&reference.api_version, &reference.kind, object).unwrap()
         };
         let objects = self.all().await.into_iter().map(read).filter(|live| live.ours || names.contains(&live.object)).collect();
-        cluster::plan(&self.spec, &Fact::Known(ApiFacts { answers: true, objects, ..ApiFacts::default() }))
+        objects::plan(&self.spec, &Fact::Known(ApiFacts { answers: true, objects, ..ApiFacts::default() }))
     }
 
     async fn run(&self, consent: &[StepId]) -> Report {
@@ -277,7 +277,7 @@ async fn an_adoption_is_taken_up_again_wherever_it_was_cut() {
     let consent = asking(&planned);
     assert!(engine::succeeded(&world.run(&consent).await));
     assert_eq!(world.copies().await, [json!("first")], "a copy is never replaced");
-    assert_eq!(cluster::apply(&planned.steps[0].action, &world.kube).await.unwrap(), Done::Already);
+    assert_eq!(objects::apply(&planned.steps[0].action, &world.kube).await.unwrap(), Done::Already);
     assert!(world.plan().await.steps.is_empty());
 }
 
@@ -293,5 +293,5 @@ fn labels_are_compared_by_who_set_them() {
         ..NodeState::default()
     };
     facts.nodes.insert("cp1".into(), node);
-    assert!(ids(&cluster::plan(&spec, &Fact::Known(facts))).contains(&"cluster/labels.cp1/overwrite"));
+    assert!(ids(&objects::plan(&spec, &Fact::Known(facts))).contains(&"cluster/labels.cp1/overwrite"));
 }

@@ -11,8 +11,8 @@ use kubestead_core::outcome::Done;
 use kubestead_core::plan::{Part, Step};
 use kubestead_core::probe;
 use kubestead_provision::api::KubeApi;
-use kubestead_provision::cluster::{self, Action, ApiFacts, COPIES, ObjectsSpec};
 use kubestead_provision::file::Namespace;
+use kubestead_provision::objects::{self, Action, ApiFacts, COPIES, ObjectsSpec};
 use serde_json::{Value, json};
 
 struct World {
@@ -57,25 +57,25 @@ impl World {
 
     /// As the probe sees it.
     fn facts(&self) -> ApiFacts {
-        let names = cluster::names(&self.spec);
-        let mut section = cluster::section(&[], &names);
+        let names = objects::names(&self.spec);
+        let mut section = objects::section(&[], &names);
         section.script = section.script.replace("/etc/kubernetes/admin.conf", &self.kubeconfig);
         let command = probe::command(&[section], "n1");
         let output = Command::new("bash").args(["-c", &*command.script()]).output().unwrap();
         let answers = probe::parse(&output.stdout, "n1").unwrap();
-        cluster::read(&answers, &BTreeMap::new(), 0, &names).unwrap().expect("there is a cluster")
+        objects::read(&answers, &BTreeMap::new(), 0, &names).unwrap().expect("there is a cluster")
     }
 
     /// The plan without waiting for workloads that no controller rolls out here.
     fn plan(&self) -> Part<Action> {
-        let mut part = cluster::plan(&self.spec, &Fact::Known(self.facts()));
+        let mut part = objects::plan(&self.spec, &Fact::Known(self.facts()));
         part.steps.retain(|step| !matches!(step.action, Action::Wait { .. }));
         part
     }
 
     async fn run(&self, steps: &[Step<Action>]) {
         for step in steps {
-            assert_eq!(cluster::apply(&step.action, &self.kube).await.unwrap_or_else(|e| panic!("{}: {e}", step.id)), Done::Changed);
+            assert_eq!(objects::apply(&step.action, &self.kube).await.unwrap_or_else(|e| panic!("{}: {e}", step.id)), Done::Changed);
         }
     }
 }
@@ -105,7 +105,7 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
         panic!("it is a step")
     };
     let unasked = Action::Apply { manifests: vec![manifest.clone()] };
-    assert!(matches!(cluster::apply(&unasked, &world.kube).await, Err(error) if error.to_string().contains("kubestead did not make it")));
+    assert!(matches!(objects::apply(&unasked, &world.kube).await, Err(error) if error.to_string().contains("kubestead did not make it")));
     world.run(&planned.steps).await;
     let again = world.plan();
     assert!(again.steps.is_empty() && again.held.is_empty(), "{:?} {:?}", ids(&again), again.held);
@@ -126,7 +126,7 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
     assert_eq!(ids(&planned), ["cluster/namespace.team/overwrite"], "{planned:?}");
     assert!(planned.steps[0].why.contains("kubectl-label"), "{}", planned.steps[0].why);
     let Action::Take { manifest, .. } = &planned.steps[0].action else { panic!("it is a step") };
-    let error = cluster::apply(&Action::Apply { manifests: vec![manifest.clone()] }, &world.kube).await.unwrap_err();
+    let error = objects::apply(&Action::Apply { manifests: vec![manifest.clone()] }, &world.kube).await.unwrap_err();
     assert!(error.to_string().contains("kubectl-label"), "{error}");
     world.run(&planned.steps).await;
     assert!(world.plan().steps.is_empty());
@@ -158,7 +158,7 @@ async fn other_peoples_objects_are_seen_asked_for_and_kept() {
         "one was adopted, its class was not"
     );
     fewer.kubectl(&["label", "persistentvolume", "kube1-a", "new=1"], "");
-    assert!(cluster::apply(&planned.steps[0].action, &fewer.kube).await.is_err());
+    assert!(objects::apply(&planned.steps[0].action, &fewer.kube).await.is_err());
     fewer.run(&fewer.plan().steps).await;
     assert!(fewer.plan().steps.is_empty());
 }

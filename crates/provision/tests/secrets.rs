@@ -16,7 +16,7 @@ use kubestead_core::plan::{Part, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::MemoryKube;
-use kubestead_provision::cluster::{self, LAST_APPLIED};
+use kubestead_provision::objects::{self, LAST_APPLIED};
 use kubestead_provision::secret::{self, Action, Keys, SecretFacts, State, Wish};
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value as SopsValue};
@@ -85,7 +85,7 @@ impl World {
         let rows: Vec<Value> = labelled.map(object).collect();
         bodies.push(json!({"kind": "Table", "rows": if rows.is_empty() { Value::Null } else { rows.into() }}).to_string());
         // The lists of the cluster's other objects come first.
-        let others = std::iter::repeat_n("{}".to_owned(), cluster::LISTS);
+        let others = std::iter::repeat_n("{}".to_owned(), objects::LISTS);
         others.chain(bodies).map(|body| format!("{body}\n@@status 200\n")).collect()
     }
 
@@ -383,7 +383,7 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
 
 #[test]
 fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
-    let section = cluster::section(&secret::paths(&Wish::default()), &[]);
+    let section = objects::section(&secret::paths(&Wish::default()), &[]);
     let (_, function) = section.script.split_once("without_values()").unwrap();
     let (function, rest) = function.split_once("as_admin -m").unwrap();
     assert!(rest.contains("\"${urls[@]}\" | without_values\n"), "all that it answers goes through it");

@@ -11,7 +11,7 @@ use kubestead_core::plan::{Part, Risk};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
 use kubestead_provision::api::KubeApi;
-use kubestead_provision::cluster::{self, LAST_APPLIED};
+use kubestead_provision::objects::{self, LAST_APPLIED};
 use kubestead_provision::secret::{self, Action, Keys};
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value};
@@ -54,7 +54,7 @@ impl World {
     /// The plan, and what the probe answered.
     fn look(&self) -> (Part<Action>, String) {
         let wish = secret::read_folder(&self.dir.path().join("secrets"), "secrets");
-        let mut section = cluster::section(&secret::paths(&wish), &[]);
+        let mut section = objects::section(&secret::paths(&wish), &[]);
         section.script = section.script.replace("/etc/kubernetes/admin.conf", &self.kubeconfig);
         let command = probe::command(&[section], "n1");
         let output = Command::new("bash").args(["-c", &*command.script()]).output().unwrap();

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
-use kubestead_provision::cluster::NodeState;
 use kubestead_provision::compose::{self, NodeSeen, Seen};
 use kubestead_provision::encryption;
 use kubestead_provision::file::{Cluster, Node};
 use kubestead_provision::kubeadm;
+use kubestead_provision::objects::NodeState;
 use kubestead_provision::secret::{self, State};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};

@@ -10,7 +10,6 @@ use kubestead_core::plan::Step;
 use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
 
 use crate::api::KubeApi;
-use crate::cluster::{self};
 use crate::encryption::{self};
 use crate::engine::Runner;
 use crate::file::Cluster;
@@ -18,6 +17,7 @@ use crate::fleet::Fleet;
 use crate::keyserver::{self};
 use crate::kubeadm::{self};
 use crate::node::{self};
+use crate::objects::{self};
 use crate::secret::{self};
 
 use super::{Action, first};
@@ -75,7 +75,7 @@ impl Runner<Action> for Hands<'_> {
                     encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))
                 }
                 Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
-                Action::Cluster(action) => cluster::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Cluster(action) => objects::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
                 Action::Secret(action) => secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await,
             }
         })

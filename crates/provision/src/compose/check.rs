@@ -6,7 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
-use crate::{cluster, keyserver, kubeadm, node};
+use crate::{keyserver, kubeadm, node, objects};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
@@ -42,6 +42,6 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     }
     let at_the_api =
         plan.steps.iter().filter_map(|step| if let Action::Cluster(action) = &step.action { Some((step, action)) } else { None });
-    found.extend(cluster::faults(seen.api.known(), at_the_api));
+    found.extend(objects::faults(seen.api.known(), at_the_api));
     found
 }

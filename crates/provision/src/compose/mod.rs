@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::bundle::Bundle;
-use crate::cluster::{self, ApiFacts};
 use crate::encryption::{self, EncryptionFacts};
 use crate::keyserver::{self, NodeFacts, ServerFacts};
 use crate::kubeadm::{self, KubeadmFacts};
 use crate::machine::Machine;
 use crate::node::{self};
+use crate::objects::{self, ApiFacts};
 use crate::secret::{self, SecretFacts, Wish};
 
 pub use apply::Hands;
@@ -52,7 +52,7 @@ pub enum Action {
     /// For encryption at rest.
     Encryption(encryption::Action),
     /// Through the API.
-    Cluster(cluster::Action),
+    Cluster(objects::Action),
     /// For Kubernetes Secrets.
     Secret(secret::Action),
 }

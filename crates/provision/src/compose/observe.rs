@@ -9,7 +9,6 @@ use kubestead_core::probe::Section;
 use kubestead_core::put;
 
 use crate::bundle::Bundle;
-use crate::cluster::{self};
 use crate::encryption::{self};
 use crate::file::{Cluster, Node};
 use crate::fleet::{Fleet, Probed};
@@ -17,6 +16,7 @@ use crate::keyserver::{self, KeyServerSpec};
 use crate::kubeadm::{self};
 use crate::machine::{self};
 use crate::node::{self};
+use crate::objects::{self};
 use crate::secret::{self, Wish};
 
 use super::plan::object_names;
@@ -55,13 +55,13 @@ pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>
         all.extend(spec.iter().flat_map(node::sections));
         if cluster.kubernetes.is_some() {
             all.extend(kubeadm::sections());
-            all.push(cluster::alive_section());
+            all.push(objects::alive_section());
         }
         if let (Some(wanted), true) = (&cluster.kubernetes, node.is_control_plane()) {
             all.extend(encryption::sections(&wanted.encryption, Some(&node.name) == first(cluster)));
         }
         if Some(&node.name) == first(cluster) {
-            all.push(cluster::section(&secret::paths(wish), &object_names(cluster)));
+            all.push(objects::section(&secret::paths(wish), &object_names(cluster)));
         }
         sections.insert(node.name.clone(), all);
     }
@@ -96,7 +96,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
     // The API calls machines by their host names.
     let described: BTreeMap<&Name, &Node> = cluster.nodes.iter().map(|n| (&n.name, n)).collect();
     let alive = |(name, probed): (&Name, &Result<Probed, Gap>)| {
-        Some((described.get(name)?.hostname.to_string(), cluster::read_alive(&probed.as_ref().ok()?.answers).ok()?))
+        Some((described.get(name)?.hostname.to_string(), objects::read_alive(&probed.as_ref().ok()?.answers).ok()?))
     };
     let machines = answers.iter().filter_map(alive).collect();
     let software = NodeSpecs::of(cluster, &seen.bundle, &seen.keyring);
@@ -109,7 +109,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),
             };
-            seen.api = match cluster::read(answers, &machines, secret_paths.len(), &names) {
+            seen.api = match objects::read(answers, &machines, secret_paths.len(), &names) {
                 Ok(Some(facts)) => Fact::Known(facts),
                 Ok(None) => Fact::Absent,
                 Err(gap) => Fact::Unknown(gap),

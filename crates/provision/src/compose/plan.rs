@@ -14,13 +14,13 @@ use kubestead_storage::plan as storage_plan;
 use kubestead_storage::spec::{HostStorage, Volume};
 
 use crate::bundle::Bundle;
-use crate::cluster::{self, ApiFacts, ObjectsSpec};
 use crate::encryption::{self, Entry, escrow_name};
 use crate::file::{Cluster, Kubernetes, Node, POOL_ROOT, Role};
 use crate::keyserver::{self};
 use crate::kubeadm::{self, Candidate, ClusterSpec};
 use crate::machine::{self};
 use crate::node::{self};
+use crate::objects::{self, ApiFacts, ObjectsSpec};
 use crate::secret::{self};
 
 use super::spec::{NodeSpecs, cluster_spec, servers, storage};
@@ -283,7 +283,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     if inside(&spec.first) {
         let api = if fresh { &Fact::Absent } else { &seen.api };
         let objects = objects(cluster, &spec, bundle, &inside);
-        part.extend(cluster::plan(&objects, api).map(Action::Cluster));
+        part.extend(objects::plan(&objects, api).map(Action::Cluster));
         let answers = seen.api.known().is_some_and(|api| api.answers);
         // While the API server does not answer, or is not understood, that is said already.
         if fresh || answers {
@@ -327,7 +327,7 @@ fn no_other_version(
 ) {
     use node::Action as Node;
     let software = |action: &Node| !matches!(action, Node::Kernel { .. } | Node::SwapOff { .. } | Node::Adoption(_));
-    let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| cluster::plain_version(&f.version));
+    let wanted = bundle.and_then(|b| b.files.iter().find(|f| f.name == "containerd")).and_then(|f| objects::plain_version(&f.version));
     let runs = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.runtime.clone());
     let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
     let runtime = runtime.map(|(wanted, runs)| {
@@ -392,7 +392,7 @@ fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, answers: bool, pa
         encryption_key_step(spec, seen, part);
     }
     // What is asked of an API server that restarts may fail: the mounts wait for it. Not for workloads, which may never be ready.
-    let waiting = |action: &Action| matches!(action, Action::Cluster(cluster::Action::Wait { .. } | cluster::Action::Reach));
+    let waiting = |action: &Action| matches!(action, Action::Cluster(objects::Action::Wait { .. } | objects::Action::Reach));
     let asked: Vec<StepId> =
         part.steps.iter().filter(|s| s.target == Target::Cluster && !waiting(&s.action)).map(|s| s.id.clone()).collect();
     for step in rotation.steps {
@@ -416,7 +416,7 @@ fn at_home(cluster: &Cluster, spec: &ClusterSpec, action: encryption::Action) ->
 
 /// The names of the objects that the file asks for, whatever is there: whoever made one, it is looked at.
 pub fn object_names(cluster: &Cluster) -> Vec<ObjectRef> {
-    cluster_spec(cluster).map(|spec| cluster::names(&objects(cluster, &spec, None, &|_| true))).unwrap_or_default()
+    cluster_spec(cluster).map(|spec| objects::names(&objects(cluster, &spec, None, &|_| true))).unwrap_or_default()
 }
 
 /// What shall be in the cluster.
@@ -443,7 +443,7 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     ObjectsSpec {
         pods: spec.pods.clone(),
         interfaces: cluster.network.interfaces.clone(),
-        images: (image("/flannel:", cluster::IMAGES.0), image("/flannel-cni-plugin:", cluster::IMAGES.1)),
+        images: (image("/flannel:", objects::IMAGES.0), image("/flannel-cni-plugin:", objects::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
         joined: members().map(|n| kubeadm::joined(spec, &n.name)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),

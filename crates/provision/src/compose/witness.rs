@@ -8,9 +8,9 @@ use kubestead_core::name::Name;
 use kubestead_storage::facts::StorageFacts;
 use serde_json::Value;
 
-use crate::cluster::ApiFacts;
 use crate::file::{Cluster, POOL_ROOT};
 use crate::kubeadm::State;
+use crate::objects::ApiFacts;
 
 /// By node: the volume that carries bound persistent volumes, and which these are.
 pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, String)> {
@@ -53,8 +53,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::Live;
     use crate::file;
+    use crate::objects::Live;
 
     #[test]
     fn bound_persistent_volumes_of_a_node_are_told_of_the_volume_that_carries_them() {
@@ -79,7 +79,7 @@ mod tests {
         let spec = crate::compose::storage(&cluster, &name("kube1"));
         let lvm = ("storage/lvm", 0, "{\"report\": []}");
         let blank = kubestead_storage::observe::read(&spec, &kubestead_core::probe::Answers::from_pairs([lvm]));
-        let state = crate::cluster::NodeState { ready: true, ..crate::cluster::NodeState::default() };
+        let state = crate::objects::NodeState { ready: true, ..crate::objects::NodeState::default() };
         let api = ApiFacts { answers: true, nodes: BTreeMap::from([("kube1".to_owned(), state)]), ..ApiFacts::default() };
         assert!(blank_member(&api, &name("kube1"), State::Fresh, &blank));
         assert!(!blank_member(&api, &name("kube2"), State::Fresh, &blank), "a first run has no member yet");

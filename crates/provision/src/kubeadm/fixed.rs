@@ -9,7 +9,7 @@ use kubestead_core::plan::Held;
 
 use super::observe::KubeadmFacts;
 use super::spec::ClusterSpec;
-use crate::cluster::{ApiFacts, plain_version};
+use crate::objects::{ApiFacts, plain_version};
 
 /// A field of the cluster file that kubeadm puts into certificates, etcd and every node at the beginning.
 struct Field {
@@ -62,7 +62,7 @@ const FIELDS: [Field; 7] = [
     },
 ];
 
-fn record(api: &ApiFacts, field: fn(&crate::cluster::Record) -> Option<&String>) -> Vec<(String, String)> {
+fn record(api: &ApiFacts, field: fn(&crate::objects::Record) -> Option<&String>) -> Vec<(String, String)> {
     let value = api.record.as_ref().and_then(field).filter(|value| !value.is_empty());
     value.map(|value| (RECORD.to_owned(), value.clone())).into_iter().collect()
 }
@@ -159,7 +159,7 @@ pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, program:
 mod tests {
     use super::super::observe::State;
     use super::*;
-    use crate::cluster::{Live, Networking, NodeState, Record};
+    use crate::objects::{Live, Networking, NodeState, Record};
 
     type Change = fn(&mut ClusterSpec);
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::certificate::{self, Certificate};
 use super::spec::{BEGUN, ENCRYPTION, RECORD};
-use crate::cluster::plain_version;
+use crate::objects::plain_version;
 
 /// Prints what an earlier cluster left.
 pub(super) const LEFTOVERS: &str = include_str!("scripts/leftovers.sh");

@@ -20,7 +20,7 @@ use super::observe::{Live, live};
 use super::plan::{Action, On, State, judge};
 use super::spec::{DIGEST, MOST_BYTES, SecretSpec, object, owner};
 use crate::api::FIELD_MANAGER;
-use crate::cluster::{LAST_APPLIED, MANAGED_BY};
+use crate::objects::{LAST_APPLIED, MANAGED_BY};
 
 /// The values of a Secret, by key.
 type Values = BTreeMap<String, Secret>;

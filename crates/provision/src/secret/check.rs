@@ -8,7 +8,7 @@ use kubestead_secrets::sops::{Entry, Kind, Outline, Step};
 
 use super::spec::{DIGEST, MOST_BYTES, OPAQUE, SecretSpec};
 use crate::api::FIELD_MANAGER;
-use crate::cluster::MANAGED_BY;
+use crate::objects::MANAGED_BY;
 
 /// The types that Kubernetes knows, and the keys that each must have: one of the listed sets.
 const TYPES: [(&str, &[&[&str]]); 6] = [

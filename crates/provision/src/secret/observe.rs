@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::spec::{DIGEST, Wish, owner};
 use crate::api::FIELD_MANAGER;
-use crate::cluster::{self, LAST_APPLIED};
+use crate::objects::{self, LAST_APPLIED};
 
 /// The cluster's Secrets, as far as they matter here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +46,11 @@ pub struct Live {
     pub deleting: bool,
 }
 
-/// What is asked of the API server, after [`cluster::section`]'s own lists: the namespaces, the Secrets of those that files name without any
+/// What is asked of the API server, after [`objects::section`]'s own lists: the namespaces, the Secrets of those that files name without any
 /// object, and ours with their metadata.
 pub fn paths(wish: &Wish) -> Vec<String> {
     let lists = namespaces(wish).into_iter().map(|n| format!("/api/v1/namespaces/{n}/secrets?includeObject=None"));
-    let ours = format!("/api/v1/secrets?{}&includeObject=Metadata", cluster::selector());
+    let ours = format!("/api/v1/secrets?{}&includeObject=Metadata", objects::selector());
     std::iter::once("/api/v1/namespaces?includeObject=None".to_owned()).chain(lists).chain([ours]).collect()
 }
 
@@ -66,7 +66,7 @@ pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> 
     }
     let namespaces = namespaces(wish);
     let mut bodies = Vec::new();
-    for (body, status) in cluster::bodies(text).into_iter().skip(cluster::LISTS).take(namespaces.len() + 2) {
+    for (body, status) in objects::of_secrets(text, namespaces.len() + 2) {
         match status {
             "200" => bodies.push(parse(body)?),
             "000" | "500" | "503" => return Err(Gap::new("the API server does not answer")),
@@ -127,7 +127,7 @@ pub(super) fn live(object: &Value) -> Option<Live> {
         map.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:")).map(str::to_owned).collect()
     };
     let own = fields.iter().find(|entry| ours(entry))?;
-    if meta["labels"][cluster::MANAGED_BY] != FIELD_MANAGER {
+    if meta["labels"][objects::MANAGED_BY] != FIELD_MANAGER {
         return None;
     }
     let own: BTreeSet<String> = keys(own).into_iter().collect();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observe::{Live, SecretFacts};
 use super::spec::{SecretSpec, Wish, owner};
-use crate::cluster::{self, LAST_APPLIED};
+use crate::objects::{self, LAST_APPLIED};
 
 /// What can be done with a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,5 +241,5 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
     let step = Step::new(Target::Cluster, &object, deed, action, why).risk(risk);
     // Nothing is put into a namespace that is somebody else's before the yes to it.
     let home = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: secret.namespace.clone() };
-    part.push(step.after(after.clone()).after([StepId::new("cluster", "namespace", "apply"), cluster::adopted(&home)]));
+    part.push(step.after(after.clone()).after([StepId::new("cluster", "namespace", "apply"), objects::adopted(&home)]));
 }

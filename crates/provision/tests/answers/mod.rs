@@ -13,7 +13,7 @@ use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::node::{self, NodeSpec, Packages};
 use kubestead_provision::secret::{self, SecretSpec, Wish};
-use kubestead_provision::{cluster, encryption, keyserver, kubeadm, machine};
+use kubestead_provision::{encryption, keyserver, kubeadm, machine, objects};
 
 /// The nonce of the files.
 pub(crate) const NONCE: &str = "n1";
@@ -118,12 +118,12 @@ impl World {
             seen.servers.insert(spec.server.clone(), Fact::from_result(of(&spec.server).and_then(|a| keyserver::read_server(&a))));
         }
         let all: Vec<(&Name, Result<Answers, Gap>)> = self.cluster.nodes.iter().map(|n| (&n.name, of(&n.name))).collect();
-        let alive = all.iter().filter_map(|(name, a)| Some((name.to_string(), cluster::read_alive(a.as_ref().ok()?).ok()?))).collect();
+        let alive = all.iter().filter_map(|(name, a)| Some((name.to_string(), objects::read_alive(a.as_ref().ok()?).ok()?))).collect();
         for (name, answers) in all {
             let control_plane = Some(name) == compose::first(&self.cluster);
             if let (true, Ok(answers)) = (control_plane, &answers) {
                 seen.secrets = fact(secret::read(answers, &seen.wish));
-                seen.api = fact(cluster::read(answers, &alive, secret::paths(&seen.wish).len(), &compose::object_names(&self.cluster)));
+                seen.api = fact(objects::read(answers, &alive, secret::paths(&seen.wish).len(), &compose::object_names(&self.cluster)));
             }
             let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
                 // The packages' answers are read too, though this cluster has its software from a bundle.

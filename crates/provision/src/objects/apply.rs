@@ -7,8 +7,8 @@ use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
 use kubestead_core::outcome::Done;
 use serde_json::{Value, json};
 
-use super::object::{COPIES, Exactly, Live, own, says};
-use super::plan::Action;
+use super::action::Action;
+use super::object::{COPIES, Exactly, Live, own, says, whole};
 use super::wait::wait;
 
 /// An action that failed.
@@ -89,8 +89,7 @@ fn told(error: KubeError) -> Error {
 /// Applies what is not there, or is ours; what others set is refused by the server.
 async fn put<K: Guarded>(manifest: &Value, kube: &K) -> Result<(), Error> {
     let object = ObjectRef::of(manifest);
-    // A node is its kubelet's; ours are labels of it.
-    if object.kind != "Node"
+    if whole(&object)
         && let Some(now) = kube.metadata(&object).await?
         && !now["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(own))
     {

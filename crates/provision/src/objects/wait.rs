@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::apply::Error;
 use super::health::{shortfall, shortfalls};
 use super::observe::node;
+use super::topics::WORKLOADS;
 
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);
@@ -119,14 +120,16 @@ async fn unready(nodes: &[HostName], gone: &BTreeSet<String>, kube: &dyn Kube) -
         return Ok(look);
     }
     let mut workloads = Vec::new();
-    for (workload, namespace) in [("DaemonSet", "kube-system"), ("DaemonSet", "kube-flannel"), ("Deployment", "kube-system")] {
+    for (workload, namespace) in WORKLOADS.map(|namespace| ("DaemonSet", namespace)).into_iter().chain([("Deployment", "kube-system")]) {
         workloads.extend(look.list(kind("apps/v1", workload, namespace), kube).await?);
     }
     look.unready.extend(workloads.iter().filter_map(|w| shortfall(w, None)));
     // Pods are many: they are asked for at last.
     if look.unready.is_empty() {
-        let mut pods = look.list(kind("v1", "Pod", "kube-system"), kube).await?;
-        pods.extend(look.list(kind("v1", "Pod", "kube-flannel"), kube).await?);
+        let mut pods = Vec::new();
+        for namespace in WORKLOADS {
+            pods.extend(look.list(kind("v1", "Pod", namespace), kube).await?);
+        }
         look.unready = shortfalls(&workloads, &pods, gone);
     }
     Ok(look)

@@ -1,14 +1,34 @@
 //! The users' namespace: full rights inside, a look at the cluster outside, limits for pods that name none.
 
+use kubestead_core::plan::Held;
 use serde_json::{Value, json};
 
+use super::super::fixed::is_system_namespace;
+use super::super::spec::ObjectsSpec;
+use super::super::topic::Topic;
 use crate::file::Namespace;
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const GROUP: &str = "rbac.authorization.k8s.io";
 
+pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
+    let system = spec.namespace.as_ref().filter(|n| is_system_namespace(n.name.as_str()));
+    let refused = |namespace: &Namespace| {
+        let reason = format!("{} belongs to Kubernetes: users get no rights in it, and its rules are not ours to change", namespace.name);
+        Held::new("cluster/namespace", reason, "choose another namespace.name in the file")
+    };
+    Topic {
+        name: "namespace",
+        why: "the users' namespace, accounts and rights",
+        manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(manifests).unwrap_or_default(),
+        ready: false,
+        after: spec.after.clone(),
+        held: system.map(refused).into_iter().collect(),
+    }
+}
+
 /// The manifests, in the order in which they are applied.
-pub(super) fn manifests(namespace: &Namespace) -> Vec<Value> {
+fn manifests(namespace: &Namespace) -> Vec<Value> {
     let name = namespace.name.as_str();
     let role = format!("{name}-full-access");
     let viewer = format!("kubestead:{name}-viewer");

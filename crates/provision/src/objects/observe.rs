@@ -9,45 +9,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::health::{Alive, boot, gone, shortfalls};
+use super::lists::{self, KINDS, List, Named, Refused, Told, by_name};
 use super::object::{Live, own};
+use super::topics::WORKLOADS;
 use crate::api::{ADMIN, FIELD_MANAGER};
 
 /// Every object of ours carries it.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// The kinds of our objects, and where the API lists them.
-const KINDS: [(&str, &str, &str); 11] = [
-    ("v1", "Namespace", "/api/v1/namespaces"),
-    ("v1", "PersistentVolume", "/api/v1/persistentvolumes"),
-    ("v1", "ServiceAccount", "/api/v1/serviceaccounts"),
-    ("v1", "ConfigMap", "/api/v1/configmaps"),
-    ("v1", "LimitRange", "/api/v1/limitranges"),
-    ("rbac.authorization.k8s.io/v1", "Role", "/apis/rbac.authorization.k8s.io/v1/roles"),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
-    ("rbac.authorization.k8s.io/v1", "ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
-    ("storage.k8s.io/v1", "StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
-    ("apps/v1", "DaemonSet", "/apis/apps/v1/daemonsets"),
-];
-/// What is read besides: whether nodes and the cluster's own workloads are well, and which version answers.
-const OTHERS: [&str; 7] = [
-    "/readyz",
-    "/api/v1/nodes",
-    "/apis/apps/v1/namespaces/kube-system/daemonsets",
-    "/apis/apps/v1/namespaces/kube-system/deployments",
-    "/api/v1/namespaces/kube-system/pods",
-    "/api/v1/namespaces/kube-flannel/pods",
-    "/version",
-];
-/// How many lists the section asks for before those of Secrets. After those come the objects that are asked for by name.
-pub const LISTS: usize = OTHERS.len() + KINDS.len();
-/// kubeadm's record of the cluster.
-const RECORD: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
 /// The annotation in which `kubectl apply` keeps what it was given, values too.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
-const MARK: &str = "\n@@status ";
 /// How much the API server may answer: for the cluster's own objects and for users' namespaces, and for each object that the file asks for.
 const ANSWER: usize = 32 << 20;
 const OBJECT: usize = 8 << 10;
@@ -129,58 +102,17 @@ pub(crate) fn selector() -> String {
     format!("labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"))
 }
 
-/// A kind that is asked for by name: its version and its name.
-type Kind = (&'static str, &'static str);
-
-/// Where the API has an object of a kind that we apply; nothing for other kinds.
-fn path(object: &ObjectRef) -> Option<(String, Kind)> {
-    let (version, kind, list) = KINDS.iter().find(|(version, kind, _)| *version == object.api_version && *kind == object.kind)?;
-    let (group, plural) = list.rsplit_once('/')?;
-    let path = match object.namespace.as_str() {
-        "" => format!("{list}/{}", object.name),
-        namespace => format!("{group}/namespaces/{namespace}/{plural}/{}", object.name),
-    };
-    Some((path, (version, kind)))
-}
-
-/// What is asked for by name: the record, every object that the file asks for, whoever made it, and in place of volumes, which are many, those
-/// that do not carry our label.
-fn by_name(names: &[ObjectRef]) -> Vec<(String, Option<Kind>)> {
-    let volume: Kind = ("v1", "PersistentVolume");
-    let volumes = names.iter().any(|n| n.kind == volume.1);
-    let strangers = volumes.then(|| (format!("/api/v1/persistentvolumes?{}", selector().replace("%3D", "%21%3D")), Some(volume)));
-    let named = names.iter().filter(|n| n.kind != volume.1).filter_map(path).map(|(path, kind)| (path, Some(kind)));
-    std::iter::once((RECORD.to_owned(), None)).chain(named).chain(strangers).collect()
-}
-
 /// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the
 /// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads, `names` the objects that the file asks for. What
 /// `kubectl apply` left of values in an annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
 pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
-    let whole = |path: &str| format!("{path}{}includeObject=Object", if path.contains('?') { '&' } else { '?' });
-    let kinds = KINDS.iter().map(|(_, _, path)| whole(&format!("{path}?{}", selector())));
-    let lists = OTHERS.iter().map(|p| whole(p)).chain(kinds);
-    let named = by_name(names);
-    let urls = lists.chain(secrets.iter().cloned()).chain(named.iter().map(|(path, _)| whole(path)));
-    let urls = urls.map(|p| format!("https://kubernetes:6443{p}"));
+    let urls = lists::paths(secrets, names).into_iter().map(|path| format!("https://kubernetes:6443{path}"));
     Section::script("cluster/api", include_str!("scripts/api.sh"))
         .after(ADMIN)
         .var("annotation", LAST_APPLIED)
         .var("accept", TABLE)
         .list("urls", urls)
         .expects(ANSWER + OBJECT * names.len())
-}
-
-/// Each answer with its HTTP status, `000` for none.
-pub(crate) fn bodies(text: &str) -> Vec<(&str, &str)> {
-    let mut bodies = Vec::new();
-    let mut rest = text;
-    while let Some((body, after)) = rest.split_once(MARK) {
-        let (status, after) = after.split_once('\n').unwrap_or((after, ""));
-        bodies.push((body, status));
-        rest = after;
-    }
-    bodies
 }
 
 /// Reads the answer of the section that was made of the same names and of as many paths of Secrets; nothing when there is no cluster.
@@ -190,26 +122,15 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
     if text.is_empty() {
         return Ok(None);
     }
-    let all = self::bodies(text);
-    let mut bodies = Vec::new();
-    for (body, status) in all.iter().take(LISTS) {
-        match *status {
-            "200" => {}
-            "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
-            // Just started, it has not read yet who may what, and lets nobody in.
-            "403" if bodies.is_empty() => return Ok(Some(ApiFacts::silent())),
-            code => {
-                let path = OTHERS.iter().copied().chain(KINDS.iter().map(|k| k.2)).nth(bodies.len()).unwrap_or_default();
-                return Err(Gap::new(format!("the API server answers {code} to {path}")));
-            }
-        }
-        bodies.push(*body);
-    }
     let paths = by_name(names);
-    let tail = all.get(LISTS + secrets..).unwrap_or_default();
-    if bodies.len() != LISTS || tail.len() != paths.len() {
-        return Err(Gap::new("the answers of the API server were cut off"));
-    }
+    let told = match Told::read(text, secrets, paths.len()) {
+        Ok(told) => told,
+        // Just started, it has not read yet who may what, and lets nobody in.
+        Err(Refused::Status(_, "000" | "500" | "503") | Refused::Status(List::Ready, "403")) => return Ok(Some(ApiFacts::silent())),
+        Err(Refused::Status(list, code)) => return Err(Gap::new(format!("the API server answers {code} to {}", list.path()))),
+        Err(Refused::Cut) => return Err(cut()),
+    };
+    let Some(named) = &told.named else { return Err(cut()) };
     let mut objects = Vec::new();
     let mut known = BTreeSet::new();
     let mut add = |live: Live| {
@@ -218,11 +139,11 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
         }
     };
     let wanted: BTreeSet<&ObjectRef> = names.iter().collect();
-    let mut workloads = [items(bodies[2])?, items(bodies[3])?].concat();
-    for (body, (version, kind, _)) in bodies[OTHERS.len()..].iter().zip(KINDS) {
-        for item in items(body)? {
-            let workload = (kind == "DaemonSet").then(|| item.clone());
-            let live = Live::read(version, kind, item)?;
+    let mut workloads = [items(told.list(List::DaemonSets))?, items(told.list(List::Deployments))?].concat();
+    for kind in &KINDS {
+        for item in items(told.list(List::Ours(kind)))? {
+            let workload = (kind.kind == "DaemonSet").then(|| item.clone());
+            let live = Live::read(kind.version, kind.kind, item)?;
             if live.ours {
                 workloads.extend(workload);
             }
@@ -232,31 +153,40 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
         }
     }
     let mut record = None;
-    for ((body, status), (path, kind)) in tail.iter().zip(&paths) {
+    for ((body, status), (asked, path)) in named.iter().zip(&paths) {
         match *status {
             "200" => {}
             "404" => continue,
             "000" | "500" | "503" => return Ok(Some(ApiFacts::silent())),
             code => return Err(Gap::new(format!("the API server answers {code} to {path}"))),
         }
-        let Some((version, kind)) = kind else {
-            record = items(body)?.first().map(read_record).transpose()?;
-            continue;
-        };
-        for item in items(body)? {
-            let live = Live::read(version, kind, item)?;
-            if wanted.contains(&live.object) {
-                add(live);
+        match asked {
+            Named::Record => record = items(body)?.first().map(read_record).transpose()?,
+            Named::Objects(kind) => {
+                for item in items(body)? {
+                    let live = Live::read(kind.version, kind.kind, item)?;
+                    if wanted.contains(&live.object) {
+                        add(live);
+                    }
+                }
             }
         }
     }
-    let (nodes, pods) = (items(bodies[1])?, [items(bodies[4])?, items(bodies[5])?].concat());
+    let nodes = items(told.list(List::Nodes))?;
+    let mut pods = Vec::new();
+    for namespace in WORKLOADS {
+        pods.extend(items(told.list(List::Pods(namespace)))?);
+    }
     let gone = gone(&nodes, &pods, machines);
     let unready = shortfalls(&workloads, &pods, &gone);
-    let version: Value = serde_json::from_str(bodies[6]).map_err(not_understood)?;
+    let version: Value = serde_json::from_str(told.list(List::Version)).map_err(not_understood)?;
     let version = version["gitVersion"].as_str().and_then(plain_version);
     let nodes = nodes.iter().map(|n| (short(&n["metadata"]["name"]), node(n, &gone))).collect();
     Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone, version, record }))
+}
+
+fn cut() -> Gap {
+    Gap::new("the answers of the API server were cut off")
 }
 
 fn not_understood(why: impl std::fmt::Display) -> Gap {
@@ -371,9 +301,12 @@ mod tests {
     /// A cluster in which `tail` is answered to what is asked for by name, after the record.
     fn read_with(names: &[ObjectRef], volumes: &Value, tail: &[String]) -> Result<Option<ApiFacts>, Gap> {
         let empty = json!({"kind": "Table", "rows": null});
-        let mut bodies = vec![ok(&empty); LISTS];
-        bodies[6] = ok(&json!({"gitVersion": "v1.36.2"}));
-        bodies[OTHERS.len() + 1] = ok(volumes);
+        let answer = |list| match list {
+            List::Version => ok(&json!({"gitVersion": "v1.36.2"})),
+            List::Ours(kind) if kind.kind == "PersistentVolume" => ok(volumes),
+            _ => ok(&empty),
+        };
+        let bodies: Vec<String> = List::all().map(answer).collect();
         let secrets = vec![ok(&empty); 2];
         read(&answers(&[bodies, secrets, tail.to_vec()].concat().concat()), &BTreeMap::new(), 2, names)
     }
@@ -387,7 +320,7 @@ mod tests {
         assert!(!read("\n@@status 000\n").unwrap().unwrap().answers);
         assert!(!read("forbidden\n@@status 403\n").unwrap().unwrap().answers, "it has not read who may what");
         assert!(read("ok\n@@status 200\n\n@@status 403\n").unwrap_err().to_string().contains("403 to /api/v1/nodes"));
-        let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(LISTS);
+        let all = "{\"kind\":\"Table\",\"rows\":null}\n@@status 200\n".repeat(lists::LISTS);
         assert!(read(&all).is_err(), "what is asked for by name is missing");
         assert!(read(&format!("{all}{NONE}")).unwrap().unwrap().nodes.is_empty());
     }

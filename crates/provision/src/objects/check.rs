@@ -6,9 +6,9 @@ use kubestead_core::kube::ObjectRef;
 use kubestead_core::plan::Step;
 use serde_json::Value;
 
+use super::action::Action;
 use super::object::{Exactly, Live};
 use super::observe::ApiFacts;
-use super::plan::Action;
 
 /// Which steps must not run, each a sentence.
 pub fn faults<'a>(

@@ -1,80 +1,20 @@
-//! From the wanted objects and what the API has to steps.
+//! From what shall be in the cluster and what the API has: what is applied, what asks, what goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::HostName;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::fixed::{self, is_system_namespace};
-use super::object::{ADOPTED, COPIES, Exactly, Index, Live, differences, says};
-use super::observe::{ApiFacts, MANAGED_BY, NodeState};
-use super::{flannel, namespace};
-use crate::api::FIELD_MANAGER;
-use crate::file::Namespace;
-
-/// What can be done through the API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Applies manifests, in order. An object that somebody else made, or a field that somebody else set, is refused.
-    Apply {
-        /// The manifests.
-        manifests: Vec<Value>,
-    },
-    /// Applies a manifest over what somebody else made or set, after a copy of the object is kept.
-    Take {
-        /// The manifest.
-        manifest: Value,
-        /// The object as it was seen; another one, or one that says something else now, is refused.
-        on: Exactly,
-    },
-    /// Sets labels of a node that somebody else set to other values.
-    Label {
-        /// The manifest.
-        manifest: Value,
-        /// The values as they were seen; others are refused.
-        seen: BTreeMap<String, String>,
-    },
-    /// Deletes objects that the file does not ask for any more.
-    Delete {
-        /// Which, as they were seen; others are refused.
-        objects: Vec<Exactly>,
-    },
-    /// Waits until the API server answers.
-    Reach,
-    /// Waits until nodes and the cluster's own workloads are ready.
-    Wait {
-        /// The nodes.
-        nodes: Vec<HostName>,
-        /// What the API tells of and is no more: the ids of boots and containers.
-        gone: BTreeSet<String>,
-    },
-}
-
-/// What shall be in the cluster.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ObjectsSpec {
-    /// The range of pods' addresses.
-    pub pods: String,
-    /// The interfaces that flannel looks for, if not that of the default route.
-    pub interfaces: Vec<String>,
-    /// flannel's image, and that of its plugin.
-    pub images: (String, String),
-    /// StorageClasses and PersistentVolumes.
-    pub storage: Vec<Value>,
-    /// The users' namespace.
-    pub namespace: Option<Namespace>,
-    /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
-    pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
-    /// The steps after which the API answers.
-    pub after: BTreeSet<StepId>,
-    /// The steps after which all nodes are in.
-    pub joined: BTreeSet<StepId>,
-}
+use super::action::Action;
+use super::fixed::is_system_namespace;
+use super::judge::There;
+use super::object::{COPIES, id_of};
+use super::observe::ApiFacts;
+use super::spec::ObjectsSpec;
+use super::topic::applied;
+use super::topics;
 
 /// The steps, and what is held.
 pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
@@ -89,249 +29,61 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
             return part;
         }
     };
-    if let Some(namespace) = spec.namespace.as_ref().filter(|n| is_system_namespace(n.name.as_str())) {
-        let reason = format!("{} belongs to Kubernetes: users get no rights in it, and its rules are not ours to change", namespace.name);
-        part.held.push(Held::new("cluster/namespace", reason, "choose another namespace.name in the file"));
-    }
+    let topics = topics::all(spec);
+    part.held.extend(topics.iter().flat_map(|topic| topic.held.iter().cloned()));
     if !facts.answers {
         // After a boot it comes by itself.
         let why = "wait until the API server answers; what else is to do shows then";
         part.push(Step::new(Target::Cluster, "api", "reach", Action::Reach, why).after(spec.joined.clone()));
         return part;
     }
-    let index = Index::of(&facts.objects);
-    let mut wanted = BTreeSet::new();
-    let mut waits = BTreeSet::new();
-    for (topic, why, manifests) in topics(spec) {
-        wanted.extend(manifests.iter().map(ObjectRef::of));
-        let done = self::topic(topic, why, manifests, &index, spec, &mut part);
-        if topic == "network" {
-            waits = done;
+    let there = There::of(facts);
+    let (mut wanted, mut news) = (BTreeSet::new(), BTreeSet::new());
+    let (mut waits, mut stuck) = (spec.joined.clone(), false);
+    for topic in topics {
+        let before = wanted.len();
+        wanted.extend(topic.objects());
+        // What is new must be there before the old goes.
+        if wanted.len() > before {
+            news.insert(applied(topic.name));
+        }
+        let ready = topic.ready;
+        let planned = topic.plan(&there, &mut part);
+        if ready {
+            waits.extend(planned.after);
+            stuck |= planned.stuck;
         }
     }
-    labels(spec, facts, &mut part);
-    ready(spec, facts, &waits, &mut part);
-    leftovers(facts, &wanted, &mut part);
+    if !stuck {
+        ready(spec, facts, waits, &mut part);
+    }
+    leftovers(facts, &wanted, &news, &mut part);
     part
-}
-
-/// The objects that the file asks for, by topic and in the order in which they are applied.
-fn topics(spec: &ObjectsSpec) -> [(&'static str, &'static str, Vec<Value>); 3] {
-    let users = spec.namespace.as_ref().filter(|n| !is_system_namespace(n.name.as_str()));
-    let all = [
-        ("network", "flannel, the pods' network", flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1)),
-        ("storage", "storage classes and persistent volumes", spec.storage.clone()),
-        ("namespace", "the users' namespace, accounts and rights", users.map(namespace::manifests).unwrap_or_default()),
-    ];
-    all.map(|(topic, why, manifests)| (topic, why, manifests.into_iter().map(labelled).collect()))
 }
 
 /// The names of all objects that the file asks for: whoever made one of them, it is looked at.
 pub fn names(spec: &ObjectsSpec) -> Vec<ObjectRef> {
-    topics(spec).iter().flat_map(|(_, _, manifests)| manifests.iter().map(ObjectRef::of)).collect()
+    topics::all(spec).iter().flat_map(|topic| topic.objects().collect::<Vec<_>>()).collect()
 }
 
-fn labelled(mut manifest: Value) -> Value {
-    manifest["metadata"]["labels"][MANAGED_BY] = FIELD_MANAGER.into();
-    manifest
-}
-
-/// What an object is called in the id of a step or of what is held: a namespace has no dot in it.
-fn object_id(object: &ObjectRef) -> String {
-    let kind = object.kind.to_lowercase();
-    if object.namespace.is_empty() { format!("{kind}.{}", object.name) } else { format!("{kind}.{}.{}", object.namespace, object.name) }
-}
-
-/// The step that takes over an object which somebody else made.
-pub(crate) fn adopted(object: &ObjectRef) -> StepId {
-    StepId::new("cluster", &object_id(object), "adopt")
-}
-
-/// How an object is that the file asks for.
-enum State<'a> {
-    /// As the file says.
-    Same,
-    /// It is not there, or ours and not as the file says: it is applied.
-    Apply,
-    /// Ours, and somebody else set fields to something else: which, and who.
-    Overwrite(&'a Live, BTreeMap<String, String>),
-    /// Somebody else made it.
-    Adopt(&'a Live),
-    /// It cannot become what the file says.
-    Held(String, &'static str),
-}
-
-fn judge<'a>(manifest: &Value, live: Option<&'a Live>) -> State<'a> {
-    let Some(live) = live else { return State::Apply };
-    let same = says(&live.content, manifest);
-    if live.deleting {
-        return State::Held("it is being deleted".to_owned(), "wait until it is gone, or see which finalizer holds it; then run up again");
-    }
-    if let Some(field) = fixed::field(&live.content, manifest) {
-        let whose = if live.ours { "" } else { "kubestead did not make it, and " };
-        let reason = format!("{whose}its {} is not what the file asks for and can never change", &field[1..].replace('/', "."));
-        return State::Held(reason, "delete it by hand if nobody needs it, or choose another name in the file");
-    }
-    let stays = if same { Vec::new() } else { live.stays(manifest) };
-    if !stays.is_empty() {
-        let reason = format!("others added {}, which stays whatever is applied", some(&stays));
-        return State::Held(reason, "take it away by hand, or delete the whole object: it is made anew");
-    }
-    if !live.ours {
-        return State::Adopt(live);
-    }
-    let conflicts = live.conflicts(manifest);
-    match same {
-        true => State::Same,
-        false if conflicts.is_empty() => State::Apply,
-        false => State::Overwrite(live, conflicts),
-    }
-}
-
-/// A few of many, for a sentence.
-fn some(all: &[String]) -> String {
-    const MOST: usize = 5;
-    let more = all.len().saturating_sub(MOST);
-    let words = all[..all.len() - more].join(", ");
-    if more == 0 { words } else { format!("{words} and {more} more") }
-}
-
-/// One topic: what nobody else has a say in goes in one step, after what asks. Volumes do not wait for each other. The answer is the steps after
-/// which the topic is done; what is held can be no step's condition, so that then nothing that needs it is planned.
-fn topic(
-    topic: &str,
-    why: &str,
-    manifests: Vec<Value>,
-    index: &Index<'_>,
-    spec: &ObjectsSpec,
-    part: &mut Part<Action>,
-) -> BTreeSet<StepId> {
-    let (mut batch, mut asked, mut stuck) = (Vec::new(), BTreeSet::new(), Vec::new());
-    for mut manifest in manifests {
-        let object = ObjectRef::of(&manifest);
-        let live = index.get(&object);
-        // What our manager does not say any more, the server takes away: the copy would be lost of sight.
-        if let Some(copy) = live.filter(|live| live.ours).and_then(Live::adopted) {
-            manifest["metadata"]["annotations"][ADOPTED] = copy.into();
-        }
-        let id = object_id(&object);
-        let alone = object.kind == "PersistentVolume";
-        let (deed, on, why) = match judge(&manifest, live) {
-            State::Same => continue,
-            State::Apply => {
-                batch.push(manifest);
-                continue;
-            }
-            State::Held(reason, hint) => {
-                part.held.push(Held::new(format!("cluster/{id}"), reason, hint));
-                if !alone {
-                    stuck.push(object.to_string());
-                }
-                continue;
-            }
-            State::Adopt(live) => {
-                let on = live.exactly();
-                let changes = differences(&live.content, &manifest);
-                manifest["metadata"]["annotations"][ADOPTED] = on.copy().into();
-                let makers: Vec<String> = live.others.keys().cloned().collect();
-                let by = if makers.is_empty() { String::new() } else { format!(" (set by {})", some(&makers)) };
-                let why = format!(
-                    "take over {object}, which kubestead did not make{by}: {}; from then on it is kubestead's, and ConfigMap {COPIES}/{} holds it as it was",
-                    some(&changes),
-                    on.copy()
-                );
-                ("adopt", on, why)
-            }
-            State::Overwrite(live, conflicts) => {
-                let on = live.exactly();
-                let who: Vec<String> = conflicts.iter().map(|(path, manager)| format!("{path} (set by {manager})")).collect();
-                let why =
-                    format!("overwrite what others set in {object}: {}; ConfigMap {COPIES}/{} holds it as it was", some(&who), on.copy());
-                ("overwrite", on, why)
-            }
-        };
-        // What lies in a namespace waits until that is ours.
-        let home =
-            ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: object.namespace.clone() };
-        let step = Step::new(Target::Cluster, &id, deed, Action::Take { manifest, on }, why).asking();
-        let id = part.push(step.after(spec.after.clone()).after([adopted(&home)]));
-        if !alone {
-            asked.insert(id);
-        }
-    }
-    if batch.is_empty() {
-        return asked;
-    }
-    if !stuck.is_empty() {
-        let reason = format!("{} other objects wait for {}", batch.len(), some(&stuck));
-        part.held.push(Held::new(format!("cluster/{topic}"), reason, "mend that first"));
-        return asked;
-    }
-    let why = format!("{why}: {} objects", batch.len());
-    let step = Step::new(Target::Cluster, topic, "apply", Action::Apply { manifests: batch }, why);
-    let id = part.push(step.after(spec.after.clone()).after(asked.iter().cloned()));
-    asked.insert(id);
-    asked
-}
-
-fn labels(spec: &ObjectsSpec, facts: &ApiFacts, part: &mut Part<Action>) {
-    let mut manifests = Vec::new();
-    for (name, wanted) in &spec.nodes {
-        let live = facts.nodes.get(name.as_str());
-        let fits = live.is_some_and(|node| {
-            node.owned.iter().all(|key| wanted.contains_key(key)) && wanted.iter().all(|(k, v)| node.labels.get(k) == Some(v))
-        });
-        if fits {
-            continue;
-        }
-        let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name.as_str(), "labels": wanted}});
-        let seen = live.map(|node| of_others(node, wanted)).unwrap_or_default();
-        if seen.is_empty() {
-            manifests.push(manifest);
-            continue;
-        }
-        let who = |(key, value): (&String, &String)| {
-            let manager = live.and_then(|node| node.others.get(key)).map_or("somebody", String::as_str);
-            format!("{key} is {value:?} (set by {manager}), and the file says {:?}", wanted.get(key).map_or("", String::as_str))
-        };
-        let why = format!("overwrite labels of node {name} that others set: {}", some(&seen.iter().map(who).collect::<Vec<_>>()));
-        let step = Step::new(Target::Cluster, &format!("labels.{name}"), "overwrite", Action::Label { manifest, seen }, why);
-        part.push(step.asking().after(spec.joined.clone()));
-    }
-    if !manifests.is_empty() {
-        let step = Step::new(Target::Cluster, "labels", "apply", Action::Apply { manifests }, "labels of nodes");
-        part.push(step.after(spec.joined.clone()));
-    }
-}
-
-/// The labels that others set to other values than the file says.
-fn of_others(node: &NodeState, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let other = |(key, value): &(&String, &String)| node.others.contains_key(*key) && wanted.get(*key).is_some_and(|w| w != *value);
-    node.labels.iter().filter(other).map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-fn ready(spec: &ObjectsSpec, facts: &ApiFacts, network: &BTreeSet<StepId>, part: &mut Part<Action>) {
+fn ready(spec: &ObjectsSpec, facts: &ApiFacts, after: BTreeSet<StepId>, part: &mut Part<Action>) {
     let waiting: Vec<String> =
         spec.nodes.keys().filter(|n| !facts.nodes.get(n.as_str()).is_some_and(|s| s.ready)).map(HostName::to_string).collect();
     let what = [waiting, facts.unready.clone()].concat();
-    // Without a network no node gets ready, and why there is none is said.
-    let stuck = part.held.iter().any(|held| held.object == "cluster/network");
-    if !what.is_empty() && !stuck {
+    if !what.is_empty() {
         let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect(), gone: facts.gone.clone() };
-        let step = Step::new(Target::Cluster, "nodes", "ready", action, format!("wait until all is ready: {}", what.join(", ")));
-        part.push(step.after(spec.joined.clone()).after(network.iter().cloned()));
+        let why = format!("wait until all is ready: {}", what.join(", "));
+        part.push(Step::new(Target::Cluster, "nodes", "ready", action, why).after(after));
     }
 }
 
 /// Objects of ours that the file does not ask for. A volume that is bound keeps its claim's data reachable: it is held. What somebody else made
 /// and kubestead took over goes only with consent.
-fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Action>) {
-    // What is new must be there before the old goes.
-    let after = ["network", "storage", "namespace"].map(|topic| StepId::new("cluster", topic, "apply"));
+fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<StepId>, part: &mut Part<Action>) {
     let mut objects = Vec::new();
     for live in facts.objects.iter().filter(|live| live.ours && !live.deleting && !wanted.contains(&live.object)) {
         let object = &live.object;
-        let id = object_id(object);
+        let id = id_of(object);
         let held = |reason: &str, hint: &str| Held::new(format!("cluster/{id}"), reason, hint);
         let why = match (object.kind.as_str(), live.adopted()) {
             ("PersistentVolume", _) if live.bound() => {
@@ -339,7 +91,7 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
                 part.held.push(held("the file does not name this volume any more, and a claim is bound to it", hint));
                 continue;
             }
-            ("Namespace", _) if is_system_namespace(&object.name) && object.name != "kube-flannel" => {
+            ("Namespace", _) if is_system_namespace(&object.name) && !topics::NAMESPACES.contains(&object.name.as_str()) => {
                 part.held
                     .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
                 continue;
@@ -359,27 +111,34 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, part: &mut Part<Act
             }
         };
         let step = Step::new(Target::Cluster, &id, "delete", Action::Delete { objects: vec![live.exactly()] }, why);
-        part.push(step.risk(Risk::Destroys).after(after.clone()));
+        part.push(step.risk(Risk::Destroys).after(after.iter().cloned()));
     }
     if !objects.is_empty() {
         let names: Vec<String> = objects.iter().map(|on| on.object.to_string()).collect();
         let why = format!("delete what the file does not name any more: {}", names.join(", "));
         let step = Step::new(Target::Cluster, "leftovers", "delete", Action::Delete { objects }, why);
-        part.push(step.risk(Risk::Disrupts).after(after));
+        part.push(step.risk(Risk::Disrupts).after(after.iter().cloned()));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use kubestead_core::name::Name;
+pub(super) mod tests {
+    use std::collections::BTreeMap;
 
+    use kubestead_core::name::Name;
+    use serde_json::{Value, json};
+
+    use super::super::object::{ADOPTED, Live};
+    use super::super::observe::NodeState;
+    use super::super::topic::adopted;
     use super::*;
+    use crate::file::Namespace;
 
     fn name(text: &str) -> Name {
         Name::new(text).unwrap()
     }
 
-    fn spec() -> ObjectsSpec {
+    pub(crate) fn spec() -> ObjectsSpec {
         ObjectsSpec {
             pods: "10.244.0.0/16".into(),
             interfaces: vec![],

@@ -1,0 +1,30 @@
+//! What shall be in the cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::name::HostName;
+use kubestead_core::plan::StepId;
+use serde_json::Value;
+
+use crate::file::Namespace;
+
+/// What shall be in the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectsSpec {
+    /// The range of pods' addresses.
+    pub pods: String,
+    /// The interfaces that flannel looks for, if not that of the default route.
+    pub interfaces: Vec<String>,
+    /// flannel's image, and that of its plugin.
+    pub images: (String, String),
+    /// StorageClasses and PersistentVolumes.
+    pub storage: Vec<Value>,
+    /// The users' namespace.
+    pub namespace: Option<Namespace>,
+    /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
+    pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
+    /// The steps after which the API answers.
+    pub after: BTreeSet<StepId>,
+    /// The steps after which all nodes are in.
+    pub joined: BTreeSet<StepId>,
+}

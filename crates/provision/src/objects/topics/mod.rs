@@ -1,0 +1,57 @@
+//! What kubestead has in a cluster: one file a topic, and for each one line in the lists below.
+
+mod flannel;
+mod labels;
+mod namespace;
+mod network;
+mod storage;
+
+use kubestead_core::kube::ObjectRef;
+use serde_json::Value;
+
+use super::object::whole;
+use super::observe::MANAGED_BY;
+use super::spec::ObjectsSpec;
+use super::topic::Topic;
+use crate::api::FIELD_MANAGER;
+
+pub use flannel::IMAGES;
+
+/// The namespaces whose workloads are the cluster's own: nodes are ready when these are well too.
+pub(super) const WORKLOADS: [&str; 2] = ["kube-system", network::NAMESPACE];
+
+/// The namespaces that topics make although such names are reserved for Kubernetes.
+pub(super) const NAMESPACES: [&str; 1] = [network::NAMESPACE];
+
+/// All topics, in the order in which they are applied.
+pub(super) fn all(spec: &ObjectsSpec) -> Vec<Topic> {
+    let mut all = vec![network::topic(spec), storage::topic(spec), namespace::topic(spec), labels::topic(spec)];
+    all.iter_mut().flat_map(|topic| &mut topic.manifests).for_each(label);
+    all
+}
+
+/// Every object that is wholly ours says so.
+fn label(manifest: &mut Value) {
+    if whole(&ObjectRef::of(manifest)) {
+        manifest["metadata"]["labels"][MANAGED_BY] = FIELD_MANAGER.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A workload elsewhere would be applied and never waited for.
+    #[test]
+    fn every_workload_of_a_topic_is_where_readiness_is_looked_for() {
+        let spec = super::super::plan::tests::spec();
+        let workload = |manifest: &&Value| ["DaemonSet", "Deployment", "StatefulSet"].iter().any(|kind| manifest["kind"] == *kind);
+        let topics = all(&spec);
+        let found: Vec<&Value> = topics.iter().flat_map(|topic| &topic.manifests).filter(workload).collect();
+        assert!(!found.is_empty() && found.iter().all(|m| WORKLOADS.iter().any(|namespace| m["metadata"]["namespace"] == *namespace)));
+        let names: BTreeSet<&str> = topics.iter().map(|topic| topic.name).collect();
+        assert_eq!(names.len(), topics.len(), "a name is one topic's steps");
+    }
+}

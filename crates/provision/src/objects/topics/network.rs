@@ -1,0 +1,19 @@
+//! The pods' network: flannel.
+
+use super::super::spec::ObjectsSpec;
+use super::super::topic::Topic;
+use super::flannel;
+
+/// Where its workloads are.
+pub(super) const NAMESPACE: &str = "kube-flannel";
+
+pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
+    Topic {
+        name: "network",
+        why: "flannel, the pods' network",
+        manifests: flannel::manifests(&spec.pods, &spec.interfaces, &spec.images.0, &spec.images.1),
+        ready: true,
+        after: spec.after.clone(),
+        held: Vec::new(),
+    }
+}
