@@ -40,6 +40,7 @@ impl World {
         let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "kubernetes.io/no-provisioner"});
         let spec = ObjectsSpec {
             pods: "10.244.0.0/16".into(),
+            endpoint: "10.0.0.1:6443".into(),
             interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![class, volume("a"), volume("b")],

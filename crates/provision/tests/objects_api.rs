@@ -29,6 +29,7 @@ fn spec() -> ObjectsSpec {
     let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"},
         "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Retain"});
     ObjectsSpec {
+        endpoint: "10.0.0.1:6443".into(),
         interfaces: vec![],
         pods: "10.244.0.0/16".into(),
         images: ("f:1".into(), "p:1".into()),

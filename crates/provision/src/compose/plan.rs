@@ -442,6 +442,7 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
     let nodes: BTreeMap<HostName, _> = members().map(|n| (n.hostname.clone(), labels(n))).collect();
     ObjectsSpec {
         pods: spec.pods.clone(),
+        endpoint: spec.endpoint.clone(),
         interfaces: cluster.network.interfaces.clone(),
         images: (image("/flannel:", objects::IMAGES.0), image("/flannel-cni-plugin:", objects::IMAGES.1)),
         storage,

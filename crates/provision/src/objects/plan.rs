@@ -141,6 +141,7 @@ pub(super) mod tests {
     pub(crate) fn spec() -> ObjectsSpec {
         ObjectsSpec {
             pods: "10.244.0.0/16".into(),
+            endpoint: "10.0.0.1:6443".into(),
             interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![

@@ -13,6 +13,8 @@ use crate::file::Namespace;
 pub struct ObjectsSpec {
     /// The range of pods' addresses.
     pub pods: String,
+    /// The control plane's endpoint, `HOST:PORT`.
+    pub endpoint: String,
     /// The interfaces that flannel looks for, if not that of the default route.
     pub interfaces: Vec<String>,
     /// flannel's image, and that of its plugin.

@@ -28,8 +28,8 @@ mkdir -p /run/kubestead
 # known by what it was made with, so that a new key pair or server is proved by a connection of its own. At boot each unit stands alone.
 shared=()
 if [ -z "$wait" ]; then
-  made_with=$({ stat -c '%i %Y %s' /etc/kubestead/{ssh_config,known_hosts,id_ed25519} 2> /dev/null || true; } | cksum)
-  shared=(-o ControlMaster=auto -o "ControlPath=/run/kubestead/${made_with%% *}-%C" -o ControlPersist=20)
+  made_with=$({ stat -c '%i %Y %s' /etc/kubestead/{ssh_config,known_hosts,id_ed25519} 2> /dev/null || true; } | sha256sum)
+  shared=(-o ControlMaster=auto -o "ControlPath=/run/kubestead/${made_with:0:16}-%C" -o ControlPersist=20)
 fi
 share=$(mktemp /run/kubestead/share.XXXXXX)
 error=$(mktemp /run/kubestead/error.XXXXXX)

@@ -8,8 +8,9 @@ const NAME: &str = "flannel";
 pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1");
 
 /// The manifests, in the order in which they are applied. The images are those of the bundle; of the interfaces each node takes the first
-/// that it has, and the one of its default route where none is named.
-pub(super) fn manifests(pods: &str, interfaces: &[String], image: &str, plugin: &str) -> Vec<Value> {
+/// that it has, and the one of its default route where none is named. It reaches the API by the control plane's endpoint, as kubelets do: the address
+/// of the Service leads nowhere until kube-proxy is at work, and a daemon that ends by that waits for its next start.
+pub(super) fn manifests(pods: &str, endpoint: &str, interfaces: &[String], image: &str, plugin: &str) -> Vec<Value> {
     let cni = json!({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [
         {"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}},
         {"type": "portmap", "capabilities": {"portMappings": true}}]});
@@ -28,13 +29,16 @@ pub(super) fn manifests(pods: &str, interfaces: &[String], image: &str, plugin: 
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("kube-flannel-cfg"),
             "data": {"cni-conf.json": cni.to_string(), "net-conf.json": net.to_string()}}),
-        daemon_set(interfaces, image, plugin),
+        daemon_set(endpoint, interfaces, image, plugin),
     ]
 }
 
-fn daemon_set(interfaces: &[String], image: &str, plugin: &str) -> Value {
+fn daemon_set(endpoint: &str, interfaces: &[String], image: &str, plugin: &str) -> Value {
     let named = interfaces.iter().map(|name| format!("--iface={name}"));
     let args: Vec<String> = ["--ip-masq", "--kube-subnet-mgr"].map(str::to_owned).into_iter().chain(named).collect();
+    // An IPv6 address is in brackets before its port, and without them where it is alone.
+    let (api, port) = endpoint.rsplit_once(':').unwrap_or((endpoint, "6443"));
+    let api = api.trim_matches(['[', ']']);
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     let host = |name: &str, path: &str, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
@@ -54,6 +58,7 @@ fn daemon_set(interfaces: &[String], image: &str, plugin: &str) -> Value {
                 "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
                 "securityContext": {"privileged": false, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
                 "env": [field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"),
+                    {"name": "KUBERNETES_SERVICE_HOST", "value": api}, {"name": "KUBERNETES_SERVICE_PORT", "value": port},
                     {"name": "EVENT_QUEUE_DEPTH", "value": "5000"}, {"name": "CONT_WHEN_CACHE_NOT_READY", "value": "false"}],
                 "volumeMounts": [mount("run", "/run/flannel"), mount("flannel-cfg", "/etc/kube-flannel/"), mount("xtables-lock", "/run/xtables.lock")]}],
             "volumes": [host("run", "/run/flannel", "DirectoryOrCreate"), host("cni-plugin", "/opt/cni/bin", "DirectoryOrCreate"),
@@ -69,9 +74,24 @@ mod tests {
     fn the_daemon_looks_for_the_named_interfaces_in_their_order() {
         let args = |interfaces: &[&str]| {
             let names: Vec<String> = interfaces.iter().map(|name| (*name).to_owned()).collect();
-            manifests("10.244.0.0/16", &names, "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["args"].clone()
+            manifests("10.244.0.0/16", "10.0.0.1:6443", &names, "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["args"]
+                .clone()
         };
         assert_eq!(args(&[]), json!(["--ip-masq", "--kube-subnet-mgr"]));
         assert_eq!(args(&["eth1", "eno2"]), json!(["--ip-masq", "--kube-subnet-mgr", "--iface=eth1", "--iface=eno2"]));
+    }
+
+    #[test]
+    fn the_daemon_asks_the_control_plane_itself() {
+        for (endpoint, host, port) in [
+            ("10.0.0.1:6443", "10.0.0.1", "6443"),
+            ("[fd00::1]:8443", "fd00::1", "8443"),
+            ("api.home.example:443", "api.home.example", "443"),
+        ] {
+            let env =
+                manifests("10.244.0.0/16", endpoint, &[], "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+            let value = |name: &str| env.as_array().unwrap().iter().find(|e| e["name"] == name).unwrap()["value"].clone();
+            assert_eq!((value("KUBERNETES_SERVICE_HOST"), value("KUBERNETES_SERVICE_PORT")), (json!(host), json!(port)));
+        }
     }
 }
