@@ -87,7 +87,7 @@ mod tests {
         let mut part = Part::default();
         let action = serde_json::json!({hostile: hostile, "one": "line\x1b]0;x\x07"});
         part.push(Step::new(Target::Host("kube1".into()), "data", "make", action, hostile));
-        part.held.push(Held::new(hostile, hostile, hostile));
+        part.held.push(Held::on("kube1", hostile, hostile, hostile));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
         for diff in [false, true] {
             let text = super::plan(&plan, diff).to_string();
@@ -106,7 +106,7 @@ mod tests {
         part.push(
             Step::new(Target::Host("kube1".into()), "data", "wipe", serde_json::json!({"file": "a\nb"}), "wipe it").risk(Risk::Destroys),
         );
-        part.held.push(Held::new("kube2/data", "holds ext4", "look at it"));
+        part.held.push(Held::on("kube2", "data", "holds ext4", "look at it"));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
         let text = super::plan(&plan, true).to_string();
         for part in ["! kube1/data/wipe", "| b", "held kube2/data: holds ext4", "1 to do, 1 held; 1 would destroy"] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Held, Part, Step, StepId, Target};
+use crate::plan::{DeedOf, Held, Kind, Part, Step, StepId, Target};
 use crate::procedure::Procedure;
 use crate::put::{self, Files, Found, Mark, Owned, Standing};
 
@@ -46,9 +46,16 @@ impl Adoption {
     }
 }
 
+/// A file is adopted.
+pub const ADOPT: DeedOf = DeedOf::host("adopt");
+/// Files that are as they shall be are written down.
+pub const RECORD: DeedOf = DeedOf::host("record");
+/// All kinds of steps of claims.
+pub const KINDS: &[Kind] = &[ADOPT.kind(), RECORD.kind()];
+
 /// The step by which a file is adopted.
 pub fn adopts(host: &str, path: &str) -> StepId {
-    StepId::new(host, path.trim_start_matches('/'), "adopt")
+    ADOPT.on(host, path.trim_start_matches('/'))
 }
 
 /// What is in the place of a file of ours and is none: it is neither replaced nor adopted.
@@ -56,7 +63,7 @@ pub fn obstacles<P: AsRef<str>>(host: &str, seen: &Files, paths: impl IntoIterat
     let held = |path: P| {
         let path = path.as_ref();
         let reason = format!("{path} is a link, a folder, or another thing than a regular file");
-        Held::new(format!("{host}{path}"), reason, "move it away, or put a regular file there")
+        Held::on(host, path.trim_start_matches('/'), reason, "move it away, or put a regular file there")
     };
     paths.into_iter().filter(|path| seen.found.get(path.as_ref()) == Some(&Found::Other)).map(held).collect()
 }
@@ -173,15 +180,15 @@ impl<'a> Claims<'a> {
     /// what holds already what it shall.
     pub fn into_part<A>(self, domain: &str, action: impl Fn(Adoption) -> A) -> Part<A> {
         let mut part = Part::default();
-        let step = |object: &str, deed: &str, adoption: Adoption, why: String| {
-            Step::new(Target::Host(self.host.to_owned()), object, deed, action(adoption), why)
+        let step = |deed: DeedOf, object: &str, adoption: Adoption, why: String| {
+            deed.step(Target::Host(self.host.to_owned()), object, action(adoption), why)
         };
         if !self.known.is_empty() {
             let why = format!("write down {} files that are as they shall be", self.known.len());
-            part.push(step(domain, "record", Adoption::Record { files: self.known.into_iter().collect() }, why));
+            part.push(step(RECORD, domain, Adoption::Record { files: self.known.into_iter().collect() }, why));
         }
         for (path, Taken { sum, why, asks }) in self.taken {
-            let step = step(path.trim_start_matches('/'), "adopt", Adoption::Adopt { path: path.clone(), sum }, why);
+            let step = step(ADOPT, path.trim_start_matches('/'), Adoption::Adopt { path: path.clone(), sum }, why);
             part.push(if asks { step.asking() } else { step });
         }
         part

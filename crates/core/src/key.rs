@@ -2,13 +2,24 @@
 
 use async_trait::async_trait;
 
+use crate::plan::{DeedOf, Kind, StepId, Target};
 use crate::secret::Secret;
 
 /// Which secret is meant, as a dotted path in the operator's escrow, such as `recovery.kube1.volkube`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct KeyRef(pub String);
 
+/// A key is made and kept, encrypted, on the operator's own computer.
+pub const ESCROW: DeedOf = DeedOf::operator("escrow");
+/// All kinds of steps about the escrow.
+pub const KINDS: &[Kind] = &[ESCROW.kind()];
+
 impl KeyRef {
+    /// The step by which it is made, if it is not there.
+    pub fn escrowed(&self) -> StepId {
+        ESCROW.at(&Target::Operator, &self.0)
+    }
+
     /// The recovery key of a node's volume.
     pub fn recovery(node: &str, volume: &str) -> Self {
         Self(format!("recovery.{node}.{volume}"))

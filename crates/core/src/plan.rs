@@ -1,8 +1,13 @@
 //! What will be done: steps in a graph, and what is held back, with reasons.
 
+mod deed;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
+
+pub use deed::{Deed, DeedOf, Kind, Kinds};
 
 /// The version of the saved form.
 pub const FORMAT: u32 = 1;
@@ -68,7 +73,7 @@ pub struct Step<A> {
     pub target: Target,
     /// What, with all its parameters: applying reads nothing else.
     pub action: A,
-    /// Which steps must have succeeded before. Ids that the plan does not have count as done.
+    /// Which steps must have succeeded before. A domain's part may name steps that have nothing to do ([`Part::without_idle`]); a plan does not.
     pub after: BTreeSet<StepId>,
     /// What it does and why, for people. Nothing branches on it.
     pub why: String,
@@ -130,8 +135,10 @@ impl<A> Step<A> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// What is held, as a step id would say it.
+    /// What is held, for people, as a step id would say it.
     pub object: String,
+    /// Where it would be done; what else depends on it goes by this.
+    pub target: Target,
     /// Why, with what was found.
     pub reason: String,
     /// What to do about it.
@@ -141,9 +148,36 @@ pub struct Held {
 }
 
 impl Held {
-    /// Something held for another cause than an unreachable host.
-    pub fn new(object: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { object: object.into(), reason: reason.into(), hint: hint.into(), unreachable: false }
+    /// A machine as a whole.
+    pub fn host(host: impl Display, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Target::Host(host.to_string()), host.to_string(), reason, hint)
+    }
+
+    /// Something on a machine.
+    pub fn on(host: impl Display, what: impl Display, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Target::Host(host.to_string()), format!("{host}/{what}"), reason, hint)
+    }
+
+    /// Something in the cluster.
+    pub fn cluster(what: impl Display, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Target::Cluster, format!("{}/{what}", Target::Cluster), reason, hint)
+    }
+
+    /// A place in a file of the operator's.
+    pub fn file(place: impl Display, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Target::Operator, place.to_string(), reason, hint)
+    }
+
+    fn new(target: Target, object: String, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { object, target, reason: reason.into(), hint: hint.into(), unreachable: false }
+    }
+
+    /// The machine that it is about; `None` if it is about none.
+    pub fn on_host(&self) -> Option<&str> {
+        match &self.target {
+            Target::Host(host) => Some(host),
+            Target::Operator | Target::Cluster => None,
+        }
     }
 }
 
@@ -205,23 +239,34 @@ pub enum BadPlan {
     /// Two steps with one id.
     #[error("two steps are called {0}")]
     Twice(StepId),
+    /// A step waits for one that is not there and that could not be.
+    #[error("{step} waits for {after}, which is no step of any kind")]
+    Unknown {
+        /// Which waits.
+        step: StepId,
+        /// What it waits for.
+        after: StepId,
+    },
     /// Steps that wait for each other.
     #[error("these steps wait for each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Cycle(Vec<StepId>),
 }
 
 impl<A> Plan<A> {
-    /// Orders the steps (Kahn's algorithm; among free steps the order given) and drops edges to steps that are not there.
+    /// Orders the steps (Kahn's algorithm; among free steps the order given). The error is a step that waits for one that is not there
+    /// ([`Part::without_idle`] comes first), two of one id, or a circle.
     pub fn new(spec: String, seen: String, part: Part<A>) -> Result<Self, BadPlan> {
-        let Part { mut steps, mut held } = part;
+        let Part { steps, mut held } = part;
         let mut ids = BTreeSet::new();
         for step in &steps {
             if !ids.insert(step.id.clone()) {
                 return Err(BadPlan::Twice(step.id.clone()));
             }
         }
-        for step in &mut steps {
-            step.after.retain(|id| ids.contains(id));
+        for step in &steps {
+            if let Some(after) = step.after.iter().find(|id| !ids.contains(id)) {
+                return Err(BadPlan::Unknown { step: step.id.clone(), after: after.clone() });
+            }
         }
         held.sort();
         held.dedup();
@@ -306,10 +351,12 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_ordered_and_foreign_edges_dropped() {
-        let plan = Plan::new(String::new(), String::new(), part(&[("c", &["b", "gone"]), ("a", &[]), ("b", &["a"])])).unwrap();
+    fn steps_are_ordered_and_an_edge_to_no_step_is_refused() {
+        let plan = Plan::new(String::new(), String::new(), part(&[("c", &["b"]), ("a", &[]), ("b", &["a"])])).unwrap();
         let ids: Vec<&str> = plan.steps.iter().map(|s| s.id.0.as_str()).collect();
         assert_eq!(ids, ["cluster/a/do", "cluster/b/do", "cluster/c/do"]);
+        let unknown = Plan::new(String::new(), String::new(), part(&[("a", &["gone"])]));
+        assert!(matches!(unknown, Err(BadPlan::Unknown { after, .. }) if after.0 == "cluster/gone/do"));
     }
 
     #[test]

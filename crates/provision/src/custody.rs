@@ -11,7 +11,7 @@ use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
-use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
+use kubestead_core::plan::{BadPlan, Checked, Kinds, Plan, Step};
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
@@ -160,7 +160,8 @@ impl Custody {
         node: &Name,
         wipe: &BTreeSet<Name>,
     ) -> Result<Checked<Action>, Error> {
-        let part = keyserver::revocation(&self.servers, &self.members(), seen, node, wipe);
+        let part =
+            keyserver::revocation(&self.servers, &self.members(), seen, node, wipe).without_idle(&Kinds::of(&[keyserver::ids::KINDS]));
         let plan = Plan::new(self.cluster.digest.clone(), String::new(), part)?;
         let check = |plan: &Plan<Action>| keyserver::check(seen, &BTreeMap::new(), plan.steps.iter().map(|step| (step, &step.action)));
         Checked::new(plan, check).map_err(Error::Unsound)

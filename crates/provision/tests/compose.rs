@@ -105,6 +105,8 @@ fn plan_of(cluster: &Cluster, seen: &Seen) -> Plan<Action> {
     let plan = compose::plan(cluster, seen).unwrap();
     assert_eq!(compose::plan(cluster, seen).unwrap(), plan, "the same facts, the same plan");
     assert_eq!(compose::check(seen, &plan), Vec::<String>::new());
+    let kinds = compose::kinds();
+    assert!(plan.steps.iter().all(|step| kinds.name(&step.id)), "each step is of a kind that its domain tells: {:?}", plan.steps);
     plan
 }
 

@@ -17,13 +17,13 @@ use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::KeyRef;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, Outcome, causes};
-use kubestead_core::plan::{Checked, Part, Plan, Step};
+use kubestead_core::plan::{Checked, Kinds, Part, Plan, Step};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::{FixedKeys, Silent};
 use kubestead_provision::api::KubeApi;
 use kubestead_provision::encryption::{
-    Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Server, apply, escrow_name, plan, read, rewrite, sections,
+    self, Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Server, apply, escrow_name, plan, read, rewrite, sections,
 };
 use kubestead_provision::engine::{self, Runner, Terms};
 use kubestead_provision::kubeadm::{self, ClusterSpec};
@@ -116,6 +116,8 @@ impl Hands {
                 return cuts;
             }
             part.steps.retain(|s| stages(&s.action));
+            // Stages that are left out wait for nobody, and neither does who comes after them.
+            let part = part.without_idle(&Kinds::of(&[encryption::ids::KINDS, kubestead_core::key::KINDS]));
             let plan = Checked::new(Plan::new(String::new(), String::new(), part).unwrap(), |_| Vec::new()).unwrap();
             let report = engine::apply(&plan, self, &Terms::default(), &Silent, &CancellationToken::new()).await;
             for (step, outcome) in report.iter().filter(|(_, o)| matches!(o, Outcome::Failed(_))) {

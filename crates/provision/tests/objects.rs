@@ -8,7 +8,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::kube::{Guarded, Kube, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, Outcome, causes};
-use kubestead_core::plan::{Checked, Part, Plan, Step, StepId};
+use kubestead_core::plan::{Checked, Kinds, Part, Plan, Step, StepId};
 use kubestead_core::twin::{MemoryKube, Silent};
 use kubestead_provision::engine::{self, Report, Runner, Terms};
 use kubestead_provision::file::Namespace;
@@ -103,7 +103,9 @@ impl World {
 }
 
 fn checked(part: Part<Action>) -> Checked<Action> {
-    Checked::new(Plan::new(String::new(), String::new(), part).unwrap(), |_| Vec::new()).unwrap()
+    let own = Kinds::of(&[objects::ids::KINDS]);
+    assert!(part.steps.iter().all(|step| own.name(&step.id)), "{:?}", ids(&part));
+    Checked::new(Plan::new(String::new(), String::new(), part.without_idle(&own)).unwrap(), |_| Vec::new()).unwrap()
 }
 
 fn ids(part: &Part<Action>) -> Vec<&str> {

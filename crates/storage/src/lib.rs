@@ -9,6 +9,7 @@ pub mod check;
 pub mod error;
 pub mod facts;
 pub mod fixed;
+pub mod ids;
 pub mod key;
 mod luks2;
 #[cfg(feature = "luks-native")]

@@ -61,7 +61,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
 
 /// What was seen of the host's files; the error is what is held, as without them nothing can be opened at boot.
 fn claims<'a>(spec: &'a HostStorage, facts: &'a StorageFacts) -> Result<Claims<'a>, Vec<Held>> {
-    let unseen = |reason: String| vec![Held::new(format!("{}/files", spec.node), reason, "mend this, then plan again")];
+    let unseen = |reason: String| vec![Held::on(&spec.node, "files", reason, "mend this, then plan again")];
     match &facts.files {
         Fact::Known(files) => {
             let own = unit::own_files(spec);
@@ -100,8 +100,7 @@ impl Planner<'_> {
     }
 
     fn held(&mut self, object: &str, reason: impl Into<String>, hint: impl Into<String>) {
-        let object = format!("{}/{object}", self.spec.node);
-        self.part.held.push(Held::new(object, reason, hint));
+        self.part.held.push(Held::on(&self.spec.node, object, reason, hint));
     }
 
     fn step(&mut self, object: &str, deed: &str, action: Action, why: String, after: BTreeSet<StepId>) -> StepId {

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use kubestead_core::fact::Fact;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 use kubestead_core::procedure::Procedure;
 use kubestead_core::put::{Found, with_manifest};
 
 use crate::action::Action;
 use crate::apply::{MAPPING, REGULAR_TABS, of_volume};
 use crate::facts::{Group, Header, StorageFacts};
+use crate::ids;
 use crate::key::COPY;
 use crate::marks::{TOKEN, VOLUME};
 use crate::spec::{HostStorage, Volume};
@@ -21,7 +22,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
     let mut part = Part::default();
     let mut held = |reason: String| {
         let hint = "nothing is wiped that is not proven ours; look at it, and wipe it by hand";
-        part.held.push(Held::new(format!("{}/{}", spec.node, volume.name), reason, hint));
+        part.held.push(Held::on(&spec.node, &volume.name, reason, hint));
     };
     let Some(found) = facts.volumes.get(&volume.name) else {
         held("it was not looked at".to_owned());
@@ -64,9 +65,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
     if part.held.is_empty() {
         let why = format!("erase the keys of {} and remove it: what {} holds is lost", volume.device(), volume.path);
         let target = Target::Host(spec.node.to_string());
-        part.push(
-            Step::new(target, volume.name.as_str(), "wipe", Action::Wipe { volume: volume.clone() }, why).after(after).risk(Risk::Destroys),
-        );
+        part.push(ids::WIPE.step(target, &volume.name, Action::Wipe { volume: volume.clone() }, why).after(after).risk(Risk::Destroys));
     }
     part
 }

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kubestead_core::claim::Adoption;
+use kubestead_core::claim::{self, Adoption};
 use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::key;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Part, Plan, Risk};
+use kubestead_core::plan::{Kinds, Part, Plan, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::put::{Files, Found, Owned};
 use kubestead_core::size::Bytes;
+use kubestead_storage::ids;
 use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Folder, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
 use kubestead_storage::plan::Action;
@@ -49,6 +51,13 @@ fn spec() -> HostStorage {
         }),
         after_keys: BTreeSet::new(),
     }
+}
+
+/// The plan of steps on disks alone, each of a kind that is known by its name.
+fn ordered(part: Part<Action>) -> Plan<Action> {
+    let own = Kinds::of(&[ids::KINDS, claim::KINDS]);
+    assert!(part.steps.iter().all(|step| own.name(&step.id)), "{:?}", part.steps);
+    Plan::new(String::new(), String::new(), part.without_idle(&Kinds::of(&[ids::KINDS, claim::KINDS, key::KINDS]))).unwrap()
 }
 
 const EMPTY: &str = r#"{"report": []}"#;
@@ -114,7 +123,7 @@ fn held(part: &Part<Action>) -> String {
 fn a_blank_disk_becomes_mounted_volumes_and_then_nothing_is_to_do() {
     let first = plan(&spec(), &facts());
     assert!(first.held.is_empty(), "{}", held(&first));
-    let ordered = Plan::new(String::new(), String::new(), first).unwrap();
+    let ordered = ordered(first);
     let order: Vec<&str> = ordered.steps.iter().map(|s| s.id.0.as_str()).collect();
     let at = |id: &str| order.iter().position(|o| *o == id).unwrap_or_else(|| panic!("{id} is not in {order:?}"));
     assert!(at("kube1/vg01/group") < at("kube1/volkube/create"));
@@ -129,11 +138,11 @@ fn a_blank_disk_becomes_mounted_volumes_and_then_nothing_is_to_do() {
 
 #[test]
 fn from_every_cut_the_next_plan_finishes_and_formats_nothing_twice() {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     for cut in 0..steps.len() {
         let half = steps[..cut].iter().fold(facts(), |facts, step| model(&step.action, facts));
         let made: BTreeSet<&str> = steps[..cut].iter().map(|s| s.id.0.as_str()).filter(|id| id.ends_with("/mkfs")).collect();
-        let rest = Plan::new(String::new(), String::new(), plan(&spec(), &half)).unwrap();
+        let rest = ordered(plan(&spec(), &half));
         assert!(rest.held.is_empty(), "cut {cut}");
         for step in &rest.steps {
             let again = step.id.0.replace("/format", "/mkfs");
@@ -177,7 +186,7 @@ fn what_is_not_proven_blank_is_held_and_named() {
 
 /// A volume that is ours and mounted, as a base for damage.
 fn grown(change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     change(&mut after);
     plan(&spec(), &after)
@@ -323,7 +332,7 @@ fn a_gap_yields_no_step_for_what_it_is_about() {
 fn volumes_grow_and_never_shrink_and_need_room() {
     let mut larger = spec();
     larger.volumes[1].size = Bytes(3 << 30);
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     assert_eq!(ids(&plan(&larger, &after)), ["kube1/volkube/grow"]);
     after.groups.insert(name("vg01"), Fact::Known(Group::whole(4 << 20, 1 << 20, 1)));
@@ -345,7 +354,7 @@ fn somebody_elses_files_lines_and_mounts_are_left_alone() {
 
 /// A machine of which nothing is left to do, but for what is changed of its files.
 fn with_files(change: impl FnOnce(&mut Files)) -> StorageFacts {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let mut made = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     let Fact::Known(files) = &mut made.files else { panic!("they are seen") };
     change(files);
@@ -483,7 +492,7 @@ fn real_answers_are_read() {
 
 /// The plan that wipes `volkube`, with facts that were changed.
 fn wiped(change: impl FnOnce(&mut StorageFacts)) -> (Part<Action>, StorageFacts) {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     change(&mut after);
     let spec = spec();
@@ -602,7 +611,7 @@ fn a_file_where_a_mount_point_belongs_and_a_link_in_the_place_of_fstab_are_held(
 
 /// All that a first run made, then the data disk swapped for a blank one of the same name.
 fn swapped(change: impl FnOnce(&mut StorageFacts)) -> StorageFacts {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let before = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     let mut after = facts();
     after.files = before.files.clone();
@@ -633,7 +642,7 @@ fn a_disk_that_was_swapped_is_held_and_made_anew_only_with_consent() {
     assert_eq!(waits_for(&part, "kube1/vg01/group").len(), part.steps.len(), "nothing runs without it: {:?}", ids(&part));
     // With consent all is made, with the shares and the recovery keys that there are, and then nothing is to do.
     assert!(!ids(&part).iter().any(|id| id.ends_with("/share")), "{:?}", ids(&part));
-    let steps = Plan::new(String::new(), String::new(), part).unwrap().steps;
+    let steps = ordered(part).steps;
     let after = steps.iter().fold(swapped(|_| {}), |facts, step| model(&step.action, facts));
     let second = plan(&spec(), &after);
     assert!(second.steps.is_empty() && second.held.is_empty(), "{:?} {}", ids(&second), held(&second));
@@ -710,7 +719,7 @@ fn a_vanished_lv_asks_alone_and_nothing_of_the_other_volume_waits_for_it() {
     assert!(!waiting.contains("kube1/volkube/mount") && ids(&part).contains(&"kube1/volkube/mount"), "{waiting:?}");
     let after = part.steps.iter().fold(
         {
-            let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+            let steps = ordered(plan(&spec(), &facts())).steps;
             let mut all = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
             gone(&mut all);
             all
@@ -733,7 +742,7 @@ fn the_checker_lets_nothing_be_made_anew_without_asking() {
 
 /// The plan for another file on what a first run made, with what was seen changed.
 fn edited(edit: impl FnOnce(&mut Volume), change: impl FnOnce(&mut StorageFacts)) -> Part<Action> {
-    let steps = Plan::new(String::new(), String::new(), plan(&spec(), &facts())).unwrap().steps;
+    let steps = ordered(plan(&spec(), &facts())).steps;
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     change(&mut after);
     let mut spec = spec();
@@ -896,7 +905,7 @@ fn a_blank_device_that_the_file_adds_is_given_to_the_group_and_its_room_counts()
         Action::Extend { group: name("vg01"), members: vec!["/dev/disk/by-id/one".into()], devices: vec!["/dev/disk/by-id/new".into()] }
     );
     assert!(waits_for(&part, "kube1/vg01/extend").contains("kube1/volkube/create"));
-    let steps = Plan::new(String::new(), String::new(), part).unwrap().steps;
+    let steps = ordered(part).steps;
     let after = steps.iter().fold(facts, |facts, step| model(&step.action, facts));
     assert!(plan(&spec, &after).steps.is_empty());
     spec.volumes[1].size = Bytes(16 << 30);

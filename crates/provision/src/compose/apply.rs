@@ -20,7 +20,7 @@ use crate::node::{self};
 use crate::objects::{self};
 use crate::secret::{self};
 
-use super::{Action, first};
+use super::{Action, KeyKind, first};
 
 /// Carries actions out.
 pub struct Hands<'a> {
@@ -60,8 +60,11 @@ impl Runner<Action> for Hands<'_> {
                 self.hosts.get(&name).map(AsRef::as_ref).ok_or_else(|| format!("{name} is not connected"))
             };
             match &step.action {
-                Action::Escrow { name } => {
-                    let make = if name.starts_with("encryption.") { encryption_key } else { recovery_key };
+                Action::Escrow { name, kind } => {
+                    let make = match kind {
+                        KeyKind::Encryption => encryption_key,
+                        KeyKind::Recovery => recovery_key,
+                    };
                     match self.escrow.ensure(name, make).map_err(|e| causes(&e))? {
                         Kept::Made => Ok(Done::Changed),
                         Kept::Existed => Ok(Done::Already),

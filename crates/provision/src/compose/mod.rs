@@ -9,9 +9,12 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::claim;
 use kubestead_core::cores;
 use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::key;
 use kubestead_core::name::Name;
+use kubestead_core::plan::Kinds;
 use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,31 @@ pub use observe::{observe, own_paths, sections};
 pub use plan::{object_names, plan, reset};
 pub use spec::{cluster_spec, first, servers, storage, wish};
 
+/// The kinds of steps of all domains.
+pub fn kinds() -> Kinds {
+    Kinds::of(&[
+        claim::KINDS,
+        key::KINDS,
+        keyserver::ids::KINDS,
+        kubestead_storage::ids::KINDS,
+        node::ids::KINDS,
+        kubeadm::ids::KINDS,
+        encryption::ids::KINDS,
+        objects::ids::KINDS,
+        secret::ids::KINDS,
+    ])
+}
+
+/// What a key in the escrow is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyKind {
+    /// It opens a volume.
+    Recovery,
+    /// It encrypts values in etcd.
+    Encryption,
+}
+
 /// Everything that can be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +68,8 @@ pub enum Action {
     Escrow {
         /// Its name.
         name: String,
+        /// What it is for, which says how it is made.
+        kind: KeyKind,
     },
     /// For the key servers.
     Keys(keyserver::Action),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::claim::Adoption;
 use kubestead_core::cores;
 use kubestead_core::fact::Fact;
+use kubestead_core::key::{ESCROW, KeyRef};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::plan::{BadPlan, Held, Part, Plan, Step, StepId, Target};
@@ -24,13 +25,13 @@ use crate::objects::{self, ApiFacts, ObjectsSpec};
 use crate::secret::{self};
 
 use super::spec::{NodeSpecs, cluster_spec, servers, storage};
-use super::{Action, NodeSeen, Seen};
+use super::{Action, KeyKind, NodeSeen, Seen, kinds};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     // Of a large cluster the digest takes as long as the planning.
     let (part, digest) = cores::both(|| parts(cluster, seen), || put::digest_of(seen));
-    Plan::new(cluster.digest.clone(), digest.unwrap_or_default(), part)
+    Plan::new(cluster.digest.clone(), digest.unwrap_or_default(), part.without_idle(&kinds()))
 }
 
 fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
@@ -40,14 +41,12 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
     let alone = cores::map(&cluster.nodes, |node| alone(cluster, seen, spec.as_ref(), &node.name));
     let own_keys = key_part(cluster, seen, &alone);
     let mut doubts: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
-    let mut stands = BTreeSet::new();
     for held in &own_keys.held {
-        match held.object.split_once('/') {
-            Some((node, _)) => doubts.entry(node).or_default().push(held),
-            None => drop(stands.insert(held.object.as_str())),
+        if let Some(host) = held.on_host() {
+            doubts.entry(host).or_default().push(held);
         }
     }
-    let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !stands.contains(server.as_str()));
+    let keys = seen.servers.iter().all(|(server, fact)| fact.known().is_some() && !doubts.contains_key(server.as_str()));
     let mut machines: Vec<(&Node, &NodeSeen)> = Vec::new();
     for (node, alone) in cluster.nodes.iter().zip(alone) {
         match seen.nodes.get(&node.name) {
@@ -70,11 +69,11 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
                 part.extend(own);
             }
             Some(Fact::Unknown(gap)) => {
-                let mut held = Held::new(node.name.as_str(), gap.to_string(), "nothing is done to a machine that is not seen");
+                let mut held = Held::host(&node.name, gap.to_string(), "nothing is done to a machine that is not seen");
                 held.unreachable = seen.unreachable.contains(&node.name);
                 part.held.push(held);
             }
-            Some(Fact::Absent) | None => part.held.push(Held::new(node.name.as_str(), "it was not looked at", "observe again")),
+            Some(Fact::Absent) | None => part.held.push(Held::host(&node.name, "it was not looked at", "observe again")),
         }
     }
     part.extend(own_keys.map(Action::Keys));
@@ -172,7 +171,7 @@ pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Pl
             }
             Some(Err(gap)) => {
                 let reason = gap.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
-                let mut held = Held::new(node.name.as_str(), reason, "reset it when it can be reached");
+                let mut held = Held::host(&node.name, reason, "reset it when it can be reached");
                 held.unreachable = seen.unreachable.contains(&node.name);
                 part.held.push(held);
             }
@@ -184,15 +183,14 @@ pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Pl
     }
     for (node, volume) in wipe {
         let spec = storage(cluster, node);
-        let about = format!("{node}/");
-        let stays = part.held.iter().any(|h| h.object == node.as_str() || h.object.starts_with(&about));
+        let stays = part.held.iter().any(|h| h.on_host() == Some(node.as_str()));
         let found = seen.nodes.get(node).and_then(Fact::known);
         if let (false, Some(found), Some(volume)) = (stays, found, spec.volumes.iter().find(|v| v.name == *volume)) {
-            let after = BTreeSet::from([StepId::new(node.as_str(), "kubeadm", "reset")]);
+            let after = BTreeSet::from([kubeadm::ids::RESET.on(node)]);
             part.extend(kubestead_storage::wipe::plan(&spec, &found.storage, volume, after).map(Action::Storage));
         }
     }
-    Plan::new(cluster.digest.clone(), String::new(), part)
+    Plan::new(cluster.digest.clone(), String::new(), part.without_idle(&kinds()))
 }
 
 /// Software, membership and objects, on machines whose volumes are there or are planned.
@@ -211,23 +209,19 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         Fact::Absent => None,
         Fact::Known(bundle) => {
             let reason = format!("the bundle has Kubernetes {}, and the file asks for {}", bundle.kubernetes, wanted.version);
-            return part.held.push(Held::new("cluster/bundle", reason, "name another bundle, or that version"));
+            return part.held.push(Held::cluster("bundle", reason, "name another bundle, or that version"));
         }
         Fact::Unknown(gap) => {
-            return part.held.push(Held::new(
-                "cluster/bundle",
-                gap.to_string(),
-                "`kubestead lab build` makes a bundle and prints its folder",
-            ));
+            return part.held.push(Held::cluster("bundle", gap.to_string(), "`kubestead lab build` makes a bundle and prints its folder"));
         }
     };
     if let Fact::Unknown(gap) = &seen.keyring {
         let hint = "download Release.key of the repository, and name it in kubernetes.packages.key";
-        return part.held.push(Held::new("cluster/packages", gap.to_string(), hint));
+        return part.held.push(Held::cluster("packages", gap.to_string(), hint));
     }
     if cluster.control_planes().count() > 1 {
         let hint = "give the role to one node";
-        return part.held.push(Held::new("cluster/control-planes", "more than one control plane is not supported yet", hint));
+        return part.held.push(Held::cluster("control-planes", "more than one control plane is not supported yet", hint));
     }
     let mut candidates = Vec::new();
     let (mut prepared, volumes) = (on_hosts(&part.steps), on_hosts(part.steps.iter().filter(|step| carries(step))));
@@ -251,7 +245,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         // All share the operator's line, and wait for the first control plane to begin the cluster: it gets its images first.
         if node.name != spec.first {
             let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
-            images.for_each(|step| _ = step.after.insert(StepId::new(spec.first.as_str(), "images", "import")));
+            images.for_each(|step| _ = step.after.insert(node::ids::IMAGES.on(&spec.first)));
         }
         for (host, ids) in on_hosts(&own.steps) {
             prepared.entry(host).or_default().extend(ids);
@@ -276,7 +270,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     if fresh && !membership.steps.is_empty() {
         encryption_key_step(&spec, seen, part);
     }
-    let out: BTreeSet<String> = membership.held.iter().filter_map(|h| h.object.strip_suffix("/kubeadm")).map(str::to_owned).collect();
+    let out: BTreeSet<String> = membership.held.iter().filter_map(Held::on_host).map(str::to_owned).collect();
     part.extend(membership.map(Action::Kubeadm));
     let members: BTreeSet<&Name> = candidates.iter().map(|c| c.name).filter(|name| !out.contains(name.as_str())).collect();
     let inside = |name: &Name| members.contains(name);
@@ -332,7 +326,7 @@ fn no_other_version(
     let runtime = wanted.zip(runs).filter(|(wanted, runs)| wanted != runs && own.steps.iter().any(|s| software(&s.action)));
     let runtime = runtime.map(|(wanted, runs)| {
         let reason = format!("it runs containerd {runs}, and the bundle has {wanted}: nothing of another version is installed over it");
-        Held::new(format!("{name}/version"), reason, "name the bundle that the cluster was made with: upgrades are not there yet")
+        Held::on(name, "version", reason, "name the bundle that the cluster was made with: upgrades are not there yet")
     });
     let program = setup.versions.get("kubelet").and_then(|version| version.installed.as_deref());
     if let Some(held) = kubeadm::kubelet(spec, name, api, program).or(runtime) {
@@ -353,7 +347,7 @@ fn other_key(spec: &ClusterSpec, first: &Candidate<'_>, seen: &Seen) -> Option<H
     (begun && first.facts.encryption && !seen.escrow.contains(&key)).then(|| {
         let reason = format!("{} is there, and {key} is not in the escrow", encryption::FILE);
         let hint = format!("restore {key}.age from the repository's history; if nothing was encrypted with it, move that file away");
-        Held::new(format!("{}/encryption", first.name), reason, hint)
+        Held::on(first.name, "encryption", reason, hint)
     })
 }
 
@@ -363,9 +357,9 @@ fn encryption_key_step(spec: &ClusterSpec, seen: &Seen, part: &mut Part<Action>)
         && !seen.escrow.contains(&escrow_name(name))
     {
         let name = escrow_name(name);
-        let action = Action::Escrow { name: name.clone() };
+        let action = Action::Escrow { name: name.clone(), kind: KeyKind::Encryption };
         let why = "make the key that encrypts values in etcd and keep it encrypted";
-        part.push(Step::new(Target::Operator, &name, "escrow", action, why));
+        part.push(ESCROW.step(Target::Operator, name, action, why));
     }
 }
 
@@ -379,7 +373,7 @@ fn at_rest(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, answers: bool, pa
             Some(Fact::Known(facts)) => servers.push(encryption::Server { name: &node.name, facts }),
             Some(Fact::Unknown(gap)) => {
                 let hint = "mend the file, or restore it: nothing is done to it before it is understood";
-                return part.held.push(Held::new(format!("{}/encryption", node.name), gap.to_string(), hint));
+                return part.held.push(Held::on(&node.name, "encryption", gap.to_string(), hint));
             }
             Some(Fact::Absent) | None => return, // the node itself is held, with its reason
         }
@@ -447,9 +441,9 @@ fn objects(cluster: &Cluster, spec: &ClusterSpec, bundle: Option<&Bundle>, insid
         images: (image("/flannel:", objects::IMAGES.0), image("/flannel-cni-plugin:", objects::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
-        joined: members().map(|n| kubeadm::joined(spec, &n.name)).chain([StepId::new(spec.first.as_str(), "kubelet", "start")]).collect(),
+        joined: members().map(|n| kubeadm::joined(spec, &n.name)).chain([kubeadm::ids::START.on(&spec.first)]).collect(),
         nodes,
-        after: BTreeSet::from([kubeadm::joined(spec, &spec.first), StepId::new(spec.first.as_str(), "kubelet", "start")]),
+        after: BTreeSet::from([kubeadm::joined(spec, &spec.first), kubeadm::ids::START.on(&spec.first)]),
     }
 }
 
@@ -458,7 +452,7 @@ fn escrow(wanted: &HostStorage, found: &NodeSeen, seen: &Seen, making: &BTreeSet
     let mut part = Part::default();
     let node = &wanted.node;
     for volume in &wanted.volumes {
-        let name = format!("recovery.{node}.{}", volume.name);
+        let KeyRef(name) = KeyRef::recovery(node.as_str(), volume.name.as_str());
         if seen.escrow.contains(&name) {
             continue;
         }
@@ -468,10 +462,11 @@ fn escrow(wanted: &HostStorage, found: &NodeSeen, seen: &Seen, making: &BTreeSet
             let hint = format!(
                 "restore {name}.age from the repository's history; if it is lost, add another recovery key to slot 6 with cryptsetup luksAddKey"
             );
-            part.held.push(Held::new(format!("{node}/{}", volume.name), "its recovery key is not in the escrow", hint));
+            part.held.push(Held::on(node, &volume.name, "its recovery key is not in the escrow", hint));
         } else if making.contains(&volume.name) {
             let why = format!("make a recovery key for {node}/{} and keep it encrypted", volume.name);
-            part.push(Step::new(Target::Operator, &name, "escrow", Action::Escrow { name: name.clone() }, why));
+            let action = Action::Escrow { name: name.clone(), kind: KeyKind::Recovery };
+            part.push(ESCROW.step(Target::Operator, name, action, why));
         }
     }
     part

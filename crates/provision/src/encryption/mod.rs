@@ -7,6 +7,7 @@
 mod apply;
 mod error;
 mod file;
+pub mod ids;
 mod model;
 mod observe;
 mod plan;
@@ -19,7 +20,7 @@ pub use error::Error;
 pub use file::{Keys, expand, render};
 pub use model::{Server as ModelServer, World, model};
 pub use observe::{Enc, EncryptionFacts, read, sections};
-pub use plan::{Action, Expected, Server, escrow_name, plan, silent};
+pub use plan::{Action, Expected, Server, escrow_name, key_of, plan, silent};
 pub use report::lines;
 pub(crate) use script::{LISTENS, MOUNTED};
 pub(crate) use spec::MANIFEST;

@@ -12,16 +12,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::key::KeyRef;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use serde::{Deserialize, Serialize};
 
+use super::ids;
 use super::observe::{Enc, EncryptionFacts};
 use super::spec::{EncryptionSpec, Entry, Layout, RESOURCES};
 
+/// A key in the escrow.
+pub fn key_of(key: &str) -> KeyRef {
+    KeyRef(format!("encryption.{key}"))
+}
+
 /// The name in the escrow of a key.
 pub fn escrow_name(key: &str) -> String {
-    format!("encryption.{key}")
+    key_of(key).0
 }
 
 /// What a file must be before it is replaced.
@@ -113,7 +120,7 @@ pub fn plan(spec: &EncryptionSpec, servers: &[Server<'_>], escrow: &BTreeSet<Str
         let reason = format!("the plugin {name} would stand in two lists of the file, which no API server takes");
         let hint = "move all kinds to another provider, such as secretbox, in one edit; from there every way is open";
         part.steps.clear();
-        part.held.push(Held::new("cluster/encryption", reason, hint));
+        part.held.push(Held::cluster("encryption", reason, hint));
     }
     part
 }
@@ -170,7 +177,7 @@ impl Rotation<'_> {
         if self.changing.is_empty() {
             for (name, file) in self.files.iter().filter(|(_, f)| f.unloaded) {
                 let action = Action::Load { sha256: file.sha256.clone() };
-                part.push(Step::new(target(name), "encryption", "load", action, "wait until the API server has loaded its key file"));
+                part.push(ids::LOAD.step(target(name), action, "wait until the API server has loaded its key file"));
             }
             return;
         }
@@ -178,7 +185,7 @@ impl Rotation<'_> {
         let snapshot = self.fresh().then(|| {
             let action = Action::Snapshot { name: format!("before-{}", wanted.word()) };
             let why = "copy etcd before its values are written with another key, and check the copy";
-            part.push(Step::new(target(first), "encryption", "snapshot", action, why))
+            part.push(ids::SNAPSHOT.step(target(first), action, why))
         });
         let mut ready: BTreeSet<StepId> = snapshot.into_iter().collect();
         for mount in self.servers.iter().zip(self.files).filter_map(|(server, (_, file))| self.mount(server, file)) {
@@ -190,13 +197,13 @@ impl Rotation<'_> {
             let (layout, plain) = (self.added(file), file.layout.clone().plain());
             let step = if layout == plain {
                 let action = Action::Load { sha256: file.sha256.clone() };
-                Step::new(target(name), "encryption", "load", action, "see that the API server has loaded its key file")
+                ids::LOAD.step(target(name), action, "see that the API server has loaded its key file")
             } else {
                 let why = format!("let the API server read {} too", self.words(&layout, &plain));
-                Step::new(target(name), "encryption", "add", self.write(layout, Expected::Seen(file.sha256.clone())), why)
+                ids::ADD.step(target(name), self.write(layout, Expected::Seen(file.sha256.clone())), why)
             };
             let escrowed = match wanted {
-                Entry::Key { name, .. } => Some(StepId::new("operator", &escrow_name(name), "escrow")),
+                Entry::Key { name, .. } => Some(key_of(name).escrowed()),
                 Entry::Identity | Entry::Kms { .. } => None,
             };
             readable.insert(part.push(step.after(ready.clone()).after(escrowed)));
@@ -208,7 +215,7 @@ impl Rotation<'_> {
                 let expected =
                     if before == file.layout.clone().plain() { Expected::Seen(file.sha256.clone()) } else { Expected::Written(before) };
                 let why = format!("let the API server write with {wanted}");
-                let step = Step::new(target(name), "encryption", "promote", self.write(layout, expected), why);
+                let step = ids::PROMOTE.step(target(name), self.write(layout, expected), why);
                 first_written.insert(part.push(step.after(readable.clone())));
             }
         }
@@ -230,7 +237,7 @@ impl Rotation<'_> {
         let sockets = wanted.iter().filter_map(|e| e.socket()).map(str::to_owned).collect();
         let action = Action::Mount { node: (*name).clone(), before: facts.plugins.clone(), folders, sockets };
         let why = format!("restart the API server with {new} mounted, where its KMS plugin answers");
-        let step = Step::new(Target::Host(name.to_string()), "encryption", "mount", action, why).risk(Risk::Disrupts);
+        let step = ids::MOUNT.step(Target::Host(name.to_string()), action, why).risk(Risk::Disrupts);
         (!wanted.is_empty()).then_some(step)
     }
 
@@ -241,7 +248,7 @@ impl Rotation<'_> {
         let mut checked = written.clone();
         if !resources.is_empty() {
             let why = format!("write every object of {} anew", join(&resources));
-            let step = Step::new(Target::Cluster, "encryption", "rewrite", Action::Rewrite { resources }, why).after(written.clone());
+            let step = ids::REWRITE.step(Target::Cluster, Action::Rewrite { resources }, why).after(written.clone());
             checked.insert(part.push(step));
         }
         let prefixes: BTreeMap<String, String> = self.changing.iter().map(|k| (k.clone(), self.spec.target(k).prefix())).collect();
@@ -249,19 +256,18 @@ impl Rotation<'_> {
         for (name, _) in self.files {
             let action = Action::Check { prefixes: prefixes.clone() };
             let why = "count in etcd that no value is left that begins otherwise";
-            counted.insert(part.push(Step::new(target(name), "encryption", "check", action, why).after(checked.clone())));
+            counted.insert(part.push(ids::CHECK.step(target(name), action, why).after(checked.clone())));
         }
         let first = self.files[0].0;
         let action = Action::Snapshot { name: format!("with-{}", self.spec.entry.word()) };
-        let step = Step::new(target(first), "encryption", "keep", action, "copy etcd as it is now, and check the copy");
+        let step = ids::KEEP.step(target(first), action, "copy etcd as it is now, and check the copy");
         let kept = part.push(step.after(counted));
-        let step =
-            Step::new(target(first), "encryption", "compact", Action::Compact, "remove old revisions from etcd: they need the old key");
+        let step = ids::COMPACT.step(target(first), Action::Compact, "remove old revisions from etcd: they need the old key");
         let mut last = part.push(step.after([kept]));
         // One member at a time: while it defragments it does not answer.
         for (name, _) in self.files {
             let why = "give back what old revisions occupied on the disk";
-            let step = Step::new(target(name), "encryption", "defragment", Action::Defragment, why).risk(Risk::Disrupts);
+            let step = ids::DEFRAGMENT.step(target(name), Action::Defragment, why).risk(Risk::Disrupts);
             last = part.push(step.after([last]));
         }
         for (name, file) in self.files {
@@ -272,7 +278,7 @@ impl Rotation<'_> {
             let expected =
                 if before == file.layout.clone().plain() { Expected::Seen(file.sha256.clone()) } else { Expected::Written(before.clone()) };
             let why = format!("forget {} on this machine", self.words(&before, &layout));
-            part.push(Step::new(target(name), "encryption", "drop", self.write(layout, expected), why).after([last.clone()]));
+            part.push(ids::DROP.step(target(name), self.write(layout, expected), why).after([last.clone()]));
         }
     }
 
@@ -323,7 +329,7 @@ fn held(
     escrow: &BTreeSet<String>,
 ) -> Vec<Held> {
     let mut found = Vec::new();
-    let mut hold = |reason: String, hint: String| found.push(Held::new("cluster/encryption", reason, hint));
+    let mut hold = |reason: String, hint: String| found.push(Held::cluster("encryption", reason, hint));
     let mut known: BTreeMap<&String, (&Name, &String)> = BTreeMap::new();
     for (server, file) in files {
         for (entry, fingerprint) in &file.fingerprints {
@@ -369,7 +375,7 @@ fn held(
     for Server { name, .. } in servers.iter().filter(|s| !changing.is_empty() && !s.facts.tools) {
         let reason = "etcdctl and etcdutl are missing: values cannot be counted without them";
         let hint = "put them into /usr/local/bin in the version of etcd, or name a bundle in the file";
-        found.push(Held::new(format!("{name}/encryption"), reason, hint));
+        found.push(Held::on(name, "encryption", reason, hint));
     }
     found.extend(silent(servers));
     found.sort();
@@ -390,7 +396,7 @@ pub fn silent(servers: &[Server<'_>]) -> Vec<Held> {
             } else {
                 "install and start the plugin on every control plane; nothing is begun before it answers"
             };
-            found.push(Held::new(format!("{name}/encryption"), reason, hint));
+            found.push(Held::on(name, "encryption", reason, hint));
         }
     }
     found

@@ -10,6 +10,7 @@ mod check;
 pub mod doctor;
 #[cfg(test)]
 mod fixture;
+pub mod ids;
 mod line;
 mod login;
 mod node;

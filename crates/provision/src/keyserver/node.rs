@@ -2,8 +2,9 @@
 
 use kubestead_core::claim::{self, Claims};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Step, Target};
+use kubestead_core::plan::{Held, Part, Target};
 
+use super::ids;
 use super::observe::NodeFacts;
 use super::plan::Action;
 use super::spec::{IDENTITY, PUBLIC, client_files, made_paths, own_paths};
@@ -40,13 +41,13 @@ pub(super) fn plan(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut
             (false, _) => "make the node's own key pair",
         };
         let after: Vec<_> = makes.into_iter().filter_map(|path| claims.claim_made(path)).collect();
-        part.push(Step::new(target(), "keypair", "make", Action::KeyPair, why).after(after));
+        part.push(ids::KEYPAIR.step(target(), Action::KeyPair, why).after(after));
     }
     let claim = claims.claim(&client_files(known_hosts));
     part.extend(claims.into_part("keys", Action::Adoption));
     if !claim.changed.is_empty() {
         let action = Action::Client { files: claim.changed };
-        part.push(Step::new(target(), "keys", "client", action, "pin the key server's host key").after(claim.after));
+        part.push(ids::CLIENT.step(target(), action, "pin the key server's host key").after(claim.after));
     }
 }
 
@@ -55,7 +56,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use kubestead_core::fact::Fact;
-    use kubestead_core::plan::StepId;
+    use kubestead_core::plan::{Step, StepId};
     use kubestead_core::put::{Files, Found};
 
     use super::super::fixture::{KEY, enrolled, key, members, name, server, spec, volumes};

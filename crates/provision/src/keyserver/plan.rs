@@ -11,6 +11,7 @@ use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::account::PublicKey;
+use super::ids;
 use super::line::{self, Entry, Line};
 use super::login;
 use super::observe::{ALL, NodeFacts, ServerFacts};
@@ -141,18 +142,12 @@ pub(super) fn target(spec: &KeyServerSpec) -> Target {
     Target::Host(spec.server.to_string())
 }
 
-/// What a copy of shares from another server is called.
-pub(super) fn copied(node: &Name, from: &Name) -> String {
-    format!("{node}.{from}")
-}
-
 /// The steps after which a node can fetch its keys from all of these servers.
 pub fn ready(servers: &[Name], node: &Name) -> BTreeSet<StepId> {
-    let mut ids = BTreeSet::from([StepId::new(node.as_str(), "keys", "client")]);
+    let mut ids = BTreeSet::from([ids::CLIENT.on(node)]);
     for server in servers {
-        let of = |object: &str, deed| StepId::new(server.as_str(), object, deed);
-        ids.extend([of("keyserver", "setup"), of(node.as_str(), "enrol"), of(node.as_str(), "shares")]);
-        ids.extend(servers.iter().filter(|from| *from != server).map(|from| of(&copied(node, from), "copy")));
+        ids.extend([ids::SETUP.on(server), ids::ENROL.on(server, node), ids::SHARES.on(server, node)]);
+        ids.extend(servers.iter().filter(|from| *from != server).map(|from| ids::COPY.on(server, ids::copied(node, from))));
     }
     ids
 }
@@ -182,7 +177,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
             Some(Fact::Known(facts)) => known.push((spec, facts)),
             Some(Fact::Unknown(gap)) => {
                 let mut held =
-                    Held::new(spec.server.as_str(), gap.to_string(), "no volume can be made or changed while the key server is not seen");
+                    Held::host(&spec.server, gap.to_string(), "no volume can be made or changed while the key server is not seen");
                 held.unreachable = true;
                 part.held.push(held);
             }
@@ -208,7 +203,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     namesakes(&known, &lines, &mut part);
     no_folders(&known, &mut part);
     super::shares::plan(&known, &wanted, nodes, &mut part);
-    let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| Some(h.object.split_once('/')?.0.to_owned())).collect();
+    let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| h.on_host().map(str::to_owned)).collect();
     for (spec, _) in &known {
         // A node whose share is lost is not let in: what is put back later says by which key it is known.
         for node in spec.nodes.iter().filter(|n| !doubts.contains(n.name.as_str())) {
@@ -228,7 +223,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
 
 /// What keeps a server from being ours, or its nodes from logging in. Nothing is done there then.
 fn hindrance(spec: &KeyServerSpec, facts: &ServerFacts) -> Option<Held> {
-    let held = |reason: String, hint: String| Some(Held::new(spec.server.as_str(), reason, hint));
+    let held = |reason: String, hint: String| Some(Held::host(&spec.server, reason, hint));
     if let Some((reason, hint)) = login::not_ours(&spec.site, &facts.account) {
         return held(reason, hint);
     }
@@ -272,7 +267,7 @@ fn set_up(spec: &KeyServerSpec, facts: &ServerFacts, part: &mut Part<Action>) {
     part.extend(claims.into_part("keyserver", Action::Adoption));
     if wanted {
         let why = "account, folder and forced command for the nodes' keys, and sshd's rules for the account";
-        part.push(Step::new(target(spec), "keyserver", "setup", setup(spec), why).after(claim.after));
+        part.push(ids::SETUP.step(target(spec), setup(spec), why).after(claim.after));
     }
 }
 
@@ -284,7 +279,7 @@ fn namesakes(known: &[(&KeyServerSpec, &ServerFacts)], lines: &Lines<'_>, part: 
             && *cluster != spec.site.cluster
         {
             let reason = format!("on {server} a node of the cluster {cluster} has the same name: their keys would lie in one folder");
-            part.held.push(Held::new(format!("{node}/keys"), reason, "rename the node, or use another key server"));
+            part.held.push(Held::on(node, "keys", reason, "rename the node, or use another key server"));
         }
     }
 }
@@ -295,7 +290,7 @@ fn no_folders(known: &[(&KeyServerSpec, &ServerFacts)], part: &mut Part<Action>)
         for node in spec.nodes.iter().filter(|node| facts.others.contains(node.name.as_str())) {
             let folder = format!("{}/{}", spec.site.directory, node.name);
             let reason = format!("on {} {folder}, where its shares belong, is a link, or another thing than a folder", spec.server);
-            part.held.push(Held::new(format!("{}/keys", node.name), reason, "put a folder there: the shares may be where the link leads"));
+            part.held.push(Held::on(&node.name, "keys", reason, "put a folder there: the shares may be where the link leads"));
         }
     }
 }
@@ -332,8 +327,8 @@ fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &NodeFacts, lin
     };
     let action =
         Action::Enrol { site: spec.site.clone(), node: node.name.clone(), address: node.address, key: own.key.clone(), replaces, revoked };
-    let after = [StepId::new(spec.server.as_str(), "keyserver", "setup"), StepId::new(node.name.as_str(), "keypair", "make")];
-    let step = Step::new(target(spec), node.name.as_str(), "enrol", action, why).after(after);
+    let after = [ids::SETUP.on(&spec.server), ids::KEYPAIR.on(&node.name)];
+    let step = ids::ENROL.step(target(spec), &node.name, action, why).after(after);
     Some(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step })
 }
 
@@ -577,6 +572,7 @@ mod tests {
         let part = plan(wanted, &specs.iter().map(|s| (s.server.clone(), Fact::Known(blank()))).collect(), &nodes);
         // A key pair, the ssh configuration, and on each server an enrolment and one action for all shares; two servers are set up.
         assert_eq!(part.steps.len(), 6 * count + 2);
+        let part = part.without_idle(&kubestead_core::plan::Kinds::of(&[ids::KINDS]));
         serde_json::to_vec(&kubestead_core::plan::Plan::new(String::new(), String::new(), part).unwrap()).unwrap().len()
     }
 

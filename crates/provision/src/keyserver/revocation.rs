@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId};
+use kubestead_core::plan::{Held, Part, Risk, Step};
 
+use super::ids;
 use super::line::{self, Entry, Line};
 use super::observe::{ALL, ServerFacts};
 use super::plan::{Action, Lines, Wanted, target};
@@ -28,7 +29,7 @@ pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &Lines
 
 fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
     let action = Action::Revoke { site: spec.site.clone(), node: node.clone(), addresses };
-    Step::new(target(spec), node.as_str(), "revoke", action, why).risk(Risk::Disrupts)
+    ids::REVOKE.step(target(spec), node, action, why).risk(Risk::Disrupts)
 }
 
 /// The steps that shut one node out on every server that is seen, and delete those of its shares that are named. A node of the file
@@ -43,14 +44,14 @@ pub fn revocation(
     let mut part = Part::default();
     if let (true, Some(volume)) = (members.contains(node), wipe.first()) {
         let hint = format!("take {node} out of the file first, or leave out --wipe");
-        part.held.push(Held::new(format!("{node}/{volume}"), format!("{node} is in the file and needs its shares"), hint));
+        part.held.push(Held::on(node, volume, format!("{node} is in the file and needs its shares"), hint));
         return part;
     }
     for spec in servers {
         let facts = match seen.get(&spec.server) {
             Some(Fact::Known(facts)) => facts,
             Some(Fact::Unknown(gap)) => {
-                let mut held = Held::new(spec.server.as_str(), gap.to_string(), format!("{node} may still fetch keys there: run it again"));
+                let mut held = Held::host(&spec.server, gap.to_string(), format!("{node} may still fetch keys there: run it again"));
                 held.unreachable = true;
                 part.held.push(held);
                 continue;
@@ -72,14 +73,14 @@ pub fn revocation(
         if let Some(other) = place.filter(|_| !wipe.is_empty()).find(|path| facts.others.contains(path)) {
             let path = if other == ALL { spec.site.directory.to_string() } else { format!("{}/{other}", spec.site.directory) };
             let reason = format!("{path} is a link, or another thing than it shall be: no share is deleted through it");
-            part.held.push(Held::new(spec.server.as_str(), reason, "look at it, and delete what is meant by hand"));
+            part.held.push(Held::host(&spec.server, reason, "look at it, and delete what is meant by hand"));
             continue;
         }
         for volume in wipe.iter().filter(|v| facts.shares.contains_key(&format!("{node}/{v}"))) {
             let action = Action::Wipe { site: spec.site.clone(), node: node.clone(), volume: volume.clone() };
             let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
-            let after = [StepId::new(spec.server.as_str(), node.as_str(), "revoke")];
-            part.push(Step::new(target(spec), &format!("{node}.{volume}"), "wipe", action, why).after(after).risk(Risk::Destroys));
+            let after = [ids::REVOKE.on(&spec.server, node)];
+            part.push(ids::WIPE.step(target(spec), ids::share(node, volume), action, why).after(after).risk(Risk::Destroys));
         }
     }
     part

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Step, StepId};
+use kubestead_core::plan::{Held, Part};
 
+use super::ids;
 use super::observe::{NodeFacts, ServerFacts};
-use super::plan::{Action, Wanted, copied, target};
+use super::plan::{Action, Wanted, target};
 use super::spec::{EnrolledNode, KeyServerSpec};
 
 /// The servers with what was seen of them; never empty where one of their indexes is used.
@@ -16,7 +17,8 @@ type Servers<'a> = [(&'a KeyServerSpec, &'a ServerFacts)];
 /// The steps for the shares of all nodes that were seen. All servers must have been seen: a share that one of them has is never made anew.
 pub(super) fn plan(servers: &Servers<'_>, wanted: &Wanted<'_>, nodes: &BTreeMap<Name, Fact<NodeFacts>>, part: &mut Part<Action>) {
     let Some((first, _)) = servers.first() else { return };
-    let namesakes: BTreeSet<String> = part.held.iter().filter_map(|h| Some(h.object.strip_suffix("/keys")?.to_owned())).collect();
+    // What is held by now about a node is that its shares may be another's, or elsewhere.
+    let namesakes: BTreeSet<String> = part.held.iter().filter_map(|h| h.on_host().map(str::to_owned)).collect();
     for node in first.nodes.iter().filter(|n| nodes.get(&n.name).is_some_and(|f| f.known().is_some())) {
         if namesakes.contains(node.name.as_str()) {
             continue;
@@ -59,13 +61,13 @@ impl Own {
         if let Some((spec, _)) = servers.iter().find(|(_, facts)| facts.others.contains(&path)) {
             let reason = format!("on {} a link, or another thing than a file, is in the place of its share", spec.server);
             let hint = format!("look at {}/{path} there, and put a regular file in its place or nothing", spec.site.directory);
-            return self.held.push(Held::new(path, reason, hint));
+            return self.held.push(Held::on(node, volume, reason, hint));
         }
         let holders: Vec<(usize, &String)> = servers.iter().enumerate().filter_map(|(n, (_, f))| Some((n, f.shares.get(&path)?))).collect();
         let damaged: BTreeMap<usize, u64> =
             servers.iter().enumerate().filter_map(|(n, (_, f))| Some((n, *f.damaged.get(&path)?))).collect();
         let different: BTreeSet<&String> = holders.iter().map(|(_, sum)| *sum).collect();
-        let held = |reason: String, hint: String| Held::new(path.clone(), reason, hint);
+        let held = |reason: String, hint: String| Held::on(node, volume, reason, hint);
         match (holders.first(), different.len()) {
             (None, _) if made => {
                 let names: Vec<&str> = servers.iter().map(|(s, _)| s.server.as_str()).collect();
@@ -112,20 +114,19 @@ impl Own {
 
     fn steps(self, servers: &Servers<'_>, node: &EnrolledNode, part: &mut Part<Action>) {
         part.held.extend(self.held);
-        let setup = |index: usize| StepId::new(servers[index].0.server.as_str(), "keyserver", "setup");
-        let name = node.name.as_str();
-        let made = StepId::new(servers[0].0.server.as_str(), name, "shares");
+        let setup = |index: usize| ids::SETUP.on(&servers[index].0.server);
+        let made = ids::SHARES.on(&servers[0].0.server, &node.name);
         if !self.make.is_empty() {
             let why = format!("make the server's share of the key of {}", some(&self.make));
             let action =
                 Action::Shares { site: servers[0].0.site.clone(), node: node.name.clone(), volumes: self.make, damaged: self.damaged };
-            part.push(Step::new(target(servers[0].0), name, "shares", action, why).after([setup(0)]));
+            part.push(ids::SHARES.step(target(servers[0].0), &node.name, action, why).after([setup(0)]));
         }
         for ((to, from), Copies { shares, damaged }) in self.copies {
             let (spec, other) = (servers[to].0, &servers[from].0.server);
             let why = format!("the share that {other} has of the key of {}", some(&shares.keys().cloned().collect::<Vec<_>>()));
             let action = Action::Copy { site: spec.site.clone(), from: other.clone(), node: node.name.clone(), shares, damaged };
-            let step = Step::new(target(spec), &copied(&node.name, other), "copy", action, why);
+            let step = ids::COPY.step(target(spec), ids::copied(&node.name, other), action, why);
             part.push(step.after([setup(to), setup(from), made.clone()]));
         }
     }
@@ -141,6 +142,8 @@ fn some(volumes: &[Name]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::plan::{Step, StepId};
+
     use super::super::fixture::{KEY, key, members, name, second, server, spec, volumes};
     use super::super::plan::plan;
     use super::*;

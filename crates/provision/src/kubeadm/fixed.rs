@@ -119,7 +119,7 @@ pub fn fixed(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Held> {
             if !(field.fits)(&value, wanted) {
                 let reason =
                     format!("the cluster has {value} ({place}), and the file says {wanted}: it never changes while the cluster lives");
-                let held = Held::new(format!("cluster/{}", field.file), reason, field.instead);
+                let held = Held::cluster(field.file, reason, field.instead);
                 found.entry(field.file).or_insert(held);
             }
         }
@@ -140,7 +140,7 @@ pub fn version(spec: &ClusterSpec, api: Option<&ApiFacts>, first: Option<&Kubead
     let (place, runs) = seen.into_iter().find_map(|(place, version)| Some((place, version.filter(|v| *v != spec.version)?)))?;
     let reason = format!("the cluster runs {runs} ({place}), and the file says {}: upgrades are not there yet", spec.version);
     let hint = format!("put kubernetes.version back to {runs}; nothing of Kubernetes is installed or changed on any node before");
-    Some(Held::new("cluster/version", reason, hint))
+    Some(Held::cluster("version", reason, hint))
 }
 
 /// A member whose kubelet is of another version than the file's, by the API's word or by the program that is installed.
@@ -152,7 +152,7 @@ pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, program:
         format!("it {verb} kubelet {version}, and the file says {}: nothing of another version is installed over it", spec.version);
     let hint =
         format!("put kubelet, kubeadm and kubectl {} there by hand; kubestead does not move a node between versions yet", spec.version);
-    Some(Held::new(format!("{name}/version"), reason, hint))
+    Some(Held::on(name, "version", reason, hint))
 }
 
 #[cfg(test)]

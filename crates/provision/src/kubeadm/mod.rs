@@ -6,6 +6,7 @@ mod certificate;
 mod check;
 mod config;
 mod fixed;
+pub mod ids;
 mod observe;
 mod plan;
 mod spec;

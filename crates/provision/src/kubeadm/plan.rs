@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::claim::{self, Adoption, Claims};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::ids;
 use super::observe::{KubeadmFacts, State};
 use super::spec::{ClusterSpec, ENCRYPTION};
-use crate::encryption::{Entry, escrow_name};
+use crate::encryption::{Entry, key_of};
 
 /// What kubeadm does for us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ pub struct Candidate<'a> {
 
 /// The step after which a node belongs to the cluster.
 pub fn joined(spec: &ClusterSpec, node: &Name) -> StepId {
-    StepId::new(node.as_str(), "kubeadm", if *node == spec.first { "init" } else { "join" })
+    if *node == spec.first { ids::INIT.on(node) } else { ids::JOIN.on(node) }
 }
 
 /// The steps of all nodes. `prepared` are the steps that each node waits for.
@@ -106,7 +107,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Str
             None if node.facts.state != State::Worker => {
                 if !begins {
                     let reason = format!("{}, which it would join, is not ready", spec.first);
-                    part.held.push(Held::new(format!("{}/kubeadm", node.name), reason, "mend that node first"));
+                    part.held.push(Held::on(node.name, "kubeadm", reason, "mend that node first"));
                     continue;
                 }
                 let mut after = after;
@@ -115,7 +116,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Str
                 }
                 let action = Action::Join { spec: spec.of(node.name), node: node.name.clone(), address: node.address.to_owned() };
                 let why = format!("join {} with a token of its own", spec.name);
-                writer(node, "join", action, why, after, &mut part);
+                writer(node, ids::JOIN, action, why, after, &mut part);
             }
             None => start(node, after, &mut part),
         }
@@ -127,7 +128,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Str
 pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
     let mut part = Part::default();
     let (last, workers): (Vec<_>, Vec<_>) = nodes.iter().partition(|n| *n.name == spec.first);
-    let after: BTreeSet<StepId> = workers.iter().map(|n| StepId::new(n.name.as_str(), "kubeadm", "reset")).collect();
+    let after: BTreeSet<StepId> = workers.iter().map(|n| ids::RESET.on(n.name)).collect();
     for node in workers.into_iter().chain(last) {
         let name = node.name;
         match (node.facts.state, node.facts.cluster.as_deref()) {
@@ -136,11 +137,11 @@ pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
                 let after = if *name == spec.first { after.clone() } else { BTreeSet::new() };
                 let action = Action::Reset { spec: spec.of(name) };
                 let why = format!("take it out of cluster {}; its volumes, software and keys stay", spec.name);
-                part.push(Step::new(Target::Host(name.to_string()), "kubeadm", "reset", action, why).after(after).risk(Risk::Destroys));
+                part.push(ids::RESET.step(Target::Host(name.to_string()), action, why).after(after).risk(Risk::Destroys));
             }
             (_, other) => {
                 let whose = other.map_or("a cluster that kubestead did not make".to_owned(), |o| format!("the cluster {o}"));
-                part.held.push(Held::new(format!("{name}/kubeadm"), format!("it belongs to {whose}"), "nothing is done to it"));
+                part.held.push(Held::on(name, "kubeadm", format!("it belongs to {whose}"), "nothing is done to it"));
             }
         }
     }
@@ -153,21 +154,21 @@ fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, after: BTreeSet<StepI
         return start(node, after, part);
     }
     let escrowed = match &spec.encryption.entry {
-        Entry::Key { name, .. } => Some(StepId::new("operator", &escrow_name(name), "escrow")),
+        Entry::Key { name, .. } => Some(key_of(name).escrowed()),
         Entry::Identity | Entry::Kms { .. } => None,
     };
     let action = Action::Prepare { spec: spec.of(node.name) };
     let why = "encryption of Secrets at rest, and Pod Security by default".to_owned();
-    let Some(prepared) = writer(node, "prepare", action, why, after.into_iter().chain(escrowed).collect(), part) else { return };
+    let Some(prepared) = writer(node, ids::PREPARE, action, why, after.into_iter().chain(escrowed).collect(), part) else { return };
     let action = Action::Init { spec: spec.of(node.name), address: node.address.to_owned() };
     let why = format!("begin cluster {} with Kubernetes {}", spec.name, spec.version);
-    part.push(Step::new(target(), "kubeadm", "init", action, why).after([prepared]));
+    part.push(ids::INIT.step(target(), action, why).after([prepared]));
 }
 
 /// A step that writes files of ours, after the adoption of what is in their place; none when that is no file, which [`obstacle`] says.
 fn writer(
     node: &Candidate<'_>,
-    deed: &str,
+    deed: Deed,
     action: Action,
     why: String,
     after: BTreeSet<StepId>,
@@ -177,19 +178,19 @@ fn writer(
     let mut claims = Claims::new(node.name.as_str(), &node.facts.files, files.iter().map(|f| &f.path)).ok()?;
     let claim = claims.claim(&files);
     part.extend(claims.into_part("kubeadm", Action::Adoption));
-    Some(part.push(Step::new(Target::Host(node.name.to_string()), "kubeadm", deed, action, why).after(after).after(claim.after)))
+    Some(part.push(deed.step(Target::Host(node.name.to_string()), action, why).after(after).after(claim.after)))
 }
 
 fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
     if !node.facts.kubelet {
         let why = "start the kubelet, which is stopped";
-        part.push(Step::new(Target::Host(node.name.to_string()), "kubelet", "start", Action::StartKubelet, why).after(after));
+        part.push(ids::START.step(Target::Host(node.name.to_string()), Action::StartKubelet, why).after(after));
     }
 }
 
 /// Why nothing at all is done to a machine: it belongs to somebody else, or something runs there that Kubernetes cannot live beside.
 pub fn stranger(spec: &ClusterSpec, name: &Name, facts: &KubeadmFacts) -> Option<Held> {
-    let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
+    let held = |reason: String, hint: &str| Some(Held::on(name, "kubeadm", reason, hint));
     match (&facts.state, facts.cluster.as_deref()) {
         (State::Fresh, _) if !facts.ports.is_empty() => {
             let ports = facts.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -222,7 +223,7 @@ fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'
     if let Some(held) = stranger(spec, name, facts) {
         return Some(held);
     }
-    let held = |reason: String, hint: &str| Some(Held::new(format!("{name}/kubeadm"), reason, hint));
+    let held = |reason: String, hint: &str| Some(Held::on(name, "kubeadm", reason, hint));
     if facts.state == State::Fresh && !facts.leftovers.is_empty() {
         return held(
             format!(
@@ -264,6 +265,8 @@ fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::plan::Step;
+
     use super::*;
 
     fn name(text: &str) -> Name {

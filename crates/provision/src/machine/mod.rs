@@ -87,14 +87,15 @@ pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
             (id, "") => format!("{id} without a version (VERSION_ID of /etc/os-release) is not supported"),
             (id, version) => format!("{id} {version} is not supported"),
         };
-        found.push(Held::new(format!("{name}/system"), reason, format!("supported are {known}")));
+        found.push(Held::on(name, "system", reason, format!("supported are {known}")));
     }
     if !machine.missing.is_empty() {
         let needs = NEEDS.iter().filter(|need| machine.missing.iter().any(|m| m == need.program));
         let packages: BTreeSet<&str> = needs.map(|need| need.package(id, version)).collect();
         let packages: Vec<&str> = packages.into_iter().collect();
-        found.push(Held::new(
-            format!("{name}/programs"),
+        found.push(Held::on(
+            name,
+            "programs",
             format!("missing: {}", machine.missing.join(", ")),
             format!("apt-get install {}", packages.join(" ")),
         ));
@@ -102,11 +103,12 @@ pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
     if machine.clock.unsigned_abs() > CLOCK {
         let reason =
             format!("its clock is {} s {} ours", machine.clock.unsigned_abs(), if machine.clock > 0 { "ahead of" } else { "behind" });
-        found.push(Held::new(format!("{name}/clock"), reason, "set up time synchronisation: timedatectl set-ntp true"));
+        found.push(Held::on(name, "clock", reason, "set up time synchronisation: timedatectl set-ntp true"));
     }
     if machine.free < 100 << 20 {
-        found.push(Held::new(
-            format!("{name}/disk"),
+        found.push(Held::on(
+            name,
+            "disk",
             format!("{} bytes are free on its root file system", machine.free),
             "make at least 100 MiB free",
         ));

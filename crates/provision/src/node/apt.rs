@@ -136,16 +136,16 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
     for (name, package) in facts.packages.iter().filter(|(_, p)| !wanted.is(&p.version)) {
         let reason = format!("the package {name} is there in version {}, and the file asks for {}", package.version, wanted.version);
         let hint = "ask for that version in kubernetes.version, or take the package away: kubestead does not change a version yet";
-        held.push(Held::new(format!("{node}/{name}"), reason, hint));
+        held.push(Held::on(node, name, reason, hint));
     }
     if !facts.hiding.is_empty() {
         let files = facts.hiding.join(" ");
         let reason = format!("from a bundle, and used instead of the packages' own: {files}");
-        held.push(Held::new(format!("{node}/packages"), reason, format!("rm {files}; systemctl daemon-reload")));
+        held.push(Held::on(node, "packages", reason, format!("rm {files}; systemctl daemon-reload")));
     }
     for file in &facts.rivals {
         let reason = format!("{file} names the repository {} too, and apt refuses a second keyring for it", wanted.address());
-        held.push(Held::new(format!("{node}/packages"), reason, format!("remove it from {file}")));
+        held.push(Held::on(node, "packages", reason, format!("remove it from {file}")));
     }
     held
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod apt;
 pub mod check;
+pub mod ids;
 mod observe;
 mod plan;
 mod spec;
@@ -16,7 +17,7 @@ mod version;
 pub use apply::apply;
 pub use apt::{AptFacts, Package, Packages, packaged};
 pub use observe::{NodeFacts, read, sections};
-pub use plan::{Action, plan, ready};
+pub use plan::{Action, plan};
 pub use spec::{NodeSpec, own_files, places};
 pub use swap::{Swap, SwapKind};
 pub use version::Version;

@@ -134,6 +134,9 @@ fn read_sums(text: &str) -> Sums {
 mod tests {
     use proptest::prelude::*;
 
+    use kubestead_core::plan::{Kinds, Plan};
+
+    use super::super::ids;
     use super::super::plan::fixture::{packaged, spec};
     use super::*;
 
@@ -227,7 +230,9 @@ mod tests {
                     for step in &part.steps {
                         prop_assert_eq!(super::super::check::step(&facts, step, &step.action), None);
                     }
-                    prop_assert!(kubestead_core::plan::Plan::new(String::new(), String::new(), part).is_ok());
+                    let own = Kinds::of(&[ids::KINDS, kubestead_core::claim::KINDS]);
+                    prop_assert!(part.steps.iter().all(|step| own.name(&step.id)));
+                    prop_assert!(Plan::new(String::new(), String::new(), part.without_idle(&own)).is_ok());
                 }
             }
         }

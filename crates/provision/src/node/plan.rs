@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use kubestead_core::claim::{Adoption, Claims};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::apt::{self, Packages};
+use super::ids;
 use super::observe::NodeFacts;
 use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, places};
 use super::{swap, version};
@@ -79,11 +80,6 @@ impl Action {
     }
 }
 
-/// The last step of a node's set-up, after which kubeadm may run.
-pub fn ready(node: &Name) -> StepId {
-    StepId::new(node.as_str(), "kubelet", "unit")
-}
-
 /// The steps of one node, and what is held.
 pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let mut part = Part::default();
@@ -91,15 +87,16 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let hostname = &spec.hostname;
     if facts.hostname != hostname.as_str() {
         let reason = format!("its hostname is {}, and the file calls it {hostname}", facts.hostname);
-        part.held.push(Held::new(
-            format!("{name}/hostname"),
+        part.held.push(Held::on(
+            name,
+            "hostname",
             reason,
             format!("hostnamectl set-hostname {hostname}, or write `hostname: {}` in the file", facts.hostname),
         ));
     }
     if !facts.cgroup2 {
         let hint = "boot with systemd.unified_cgroup_hierarchy=1: the kubelet refuses version 1";
-        part.held.push(Held::new(format!("{name}/cgroup"), "/sys/fs/cgroup is not cgroup version 2", hint));
+        part.held.push(Held::on(name, "cgroup", "/sys/fs/cgroup is not cgroup version 2", hint));
     }
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         part.held.extend(apt::obstacles(name, packages, found));
@@ -123,9 +120,8 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
             return part;
         }
     };
-    let id = |object: &str, deed: &str| StepId::new(name.as_str(), object, deed);
-    let mut step = |object: &str, deed: &str, action: Action, why: String, risk: Risk, after: Vec<StepId>| {
-        part.push(Step::new(Target::Host(name.to_string()), object, deed, action, why).risk(risk).after(after));
+    let mut step = |deed: Deed, action: Action, why: String, risk: Risk, after: Vec<StepId>| {
+        part.push(deed.step(Target::Host(name.to_string()), action, why).risk(risk).after(after));
     };
     let strangers: Vec<StepId> = programs.iter().filter_map(|f| stranger(f, facts, &mut claims)).collect();
     // Whether files are to be written, and what comes before.
@@ -135,19 +131,12 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     };
     let (changed, after) = claim(&kernel);
     if changed || !facts.kernel {
-        step(
-            "kernel",
-            "settings",
-            Action::Kernel { files: kernel },
-            "modules and settings that pods' networks need".into(),
-            Risk::Safe,
-            after,
-        );
+        step(ids::KERNEL, Action::Kernel { files: kernel }, "modules and settings that pods' networks need".into(), Risk::Safe, after);
     }
     if !facts.swap.is_empty() {
         let sources: Vec<String> = facts.swap.iter().map(ToString::to_string).collect();
         let why = format!("no more swap, now and at the next boot: the kubelet refuses it: {}", sources.join("; "));
-        step("swap", "off", Action::SwapOff { mask: swap::masks(&facts.swap) }, why, Risk::Disrupts, vec![]);
+        step(ids::SWAP, Action::SwapOff { mask: swap::masks(&facts.swap) }, why, Risk::Disrupts, vec![]);
     }
     let mut renewed = facts.versions.get("containerd").is_some_and(|v| v.replaced);
     if !programs.is_empty() {
@@ -157,37 +146,37 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         renewed |= programs.iter().filter(comes).any(|f| f.name == "containerd");
         let risk = if facts.containerd && renewed { Risk::Disrupts } else { Risk::Safe };
         let files = programs.into_iter().cloned().collect();
-        step("software", "install", Action::Install { bundle: spec.bundle.clone(), files }, why, risk, strangers);
+        step(ids::SOFTWARE, Action::Install { bundle: spec.bundle.clone(), files }, why, risk, strangers);
     }
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         let (changed, after) = claim(&source);
         if changed {
             let why = format!("the apt repository {}", packages.address());
-            step("packages", "source", Action::Source { files: source }, why, Risk::Safe, after);
+            step(ids::SOURCE, Action::Source { files: source }, why, Risk::Safe, after);
         }
         if !found.done(packages) {
             let action = Action::Packages { version: packages.version.clone(), address: packages.address() };
             let why = format!("install and hold {} {}", apt::NAMES.join(", "), packages.version);
-            step("packages", "install", action, why, Risk::Safe, vec![id("packages", "source")]);
+            step(ids::PACKAGES, action, why, Risk::Safe, vec![ids::SOURCE.on(name)]);
         }
     }
     let (changed, adopted) = claim(&containerd);
     if changed || !facts.containerd || renewed {
         let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
-        let after = adopted.into_iter().chain([id("software", "install")]).collect();
-        step("containerd", "run", Action::Containerd { files: containerd }, "configure containerd and start it".into(), risk, after);
+        let after = adopted.into_iter().chain([ids::SOFTWARE.on(name)]).collect();
+        step(ids::CONTAINERD, Action::Containerd { files: containerd }, "configure containerd and start it".into(), risk, after);
     }
     let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
     let images: Vec<BundleFile> = spec.files.iter().filter(absent).cloned().collect();
     if !images.is_empty() {
         let why = format!("import {}", images.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
         let action = Action::Images { bundle: spec.bundle.clone(), files: images };
-        step("images", "import", action, why, Risk::Safe, vec![id("containerd", "run")]);
+        step(ids::IMAGES, action, why, Risk::Safe, vec![ids::CONTAINERD.on(name)]);
     }
     let (changed, adopted) = claim(&kubelet);
     if changed || !facts.kubelet_enabled {
-        let after = adopted.into_iter().chain([id("software", "install"), id("packages", "install")]).collect();
-        step("kubelet", "unit", Action::Kubelet { files: kubelet }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
+        let after = adopted.into_iter().chain([ids::SOFTWARE.on(name), ids::PACKAGES.on(name)]).collect();
+        step(ids::KUBELET, Action::Kubelet { files: kubelet }, "the kubelet's unit, started at boot".into(), Risk::Safe, after);
     }
     let mut all = claims.into_part("files", Action::Adoption);
     all.extend(part);
@@ -214,7 +203,7 @@ fn other_version(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile]) -
         };
         let reason = format!("{} is {here} on this member of a cluster, and the bundle brings {}", file.name, file.version);
         let hint = "name the bundle of the version that the cluster runs: kubestead does not change a version yet";
-        found.push(Held::new(format!("{}/{}", spec.name, file.name), reason, hint));
+        found.push(Held::on(&spec.name, &file.name, reason, hint));
     }
     found
 }
@@ -231,7 +220,7 @@ fn runtime(name: &Name, version: Option<&str>) -> Option<Held> {
         (None, _) => "containerd is missing, and the file names no bundle that brings it".to_owned(),
     };
     let hint = "install the package containerd.io of Docker's repository, or name a bundle in kubernetes.bundle";
-    Some(Held::new(format!("{name}/containerd"), reason, hint))
+    Some(Held::on(name, "containerd", reason, hint))
 }
 
 /// Specs for tests.
@@ -281,6 +270,8 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use kubestead_core::put::{Files, Found, Mark, digest};
+
+    use kubestead_core::plan::Step;
 
     use super::super::apt::{AptFacts, Package};
     use super::super::spec::own_files;
@@ -335,7 +326,7 @@ mod tests {
         let part = plan(&spec, &blank());
         let all = ["kernel/settings", "swap/off", "software/install", "containerd/run", "images/import", "kubelet/unit"];
         assert_eq!(ids(&part), all.map(|s| format!("kube1/{s}")));
-        assert_eq!(part.steps.last().map(|s| s.id.clone()), Some(ready(&spec.name)));
+        assert_eq!(part.steps.last().map(|s| s.id.clone()), Some(ids::KUBELET.on(&spec.name)));
         assert!(plan(&spec, &done(&spec)).steps.is_empty());
         let mut pending = done(&spec);
         pending.files.pending = true;

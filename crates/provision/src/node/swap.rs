@@ -93,7 +93,7 @@ pub(super) fn obstacles(node: &Name, swap: &[Swap], files: &Files) -> Vec<Held> 
     let edited = swap.iter().any(|s| s.kind == SwapKind::Fstab).then_some(FSTAB);
     let own = own.map(|unit| {
         let reason = format!("{} turns swap on at boot, which the kubelet refuses, and kubestead did not write {}", unit.name, unit.file);
-        Held::new(format!("{node}/swap"), reason, format!("systemctl disable --now {}", unit.name))
+        Held::on(node, "swap", reason, format!("systemctl disable --now {}", unit.name))
     });
     own.chain(claim::obstacles(node.as_str(), files, edited)).collect()
 }

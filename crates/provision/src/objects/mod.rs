@@ -5,6 +5,7 @@ mod apply;
 mod check;
 mod fixed;
 mod health;
+pub mod ids;
 mod judge;
 mod lists;
 mod object;
@@ -27,5 +28,4 @@ pub use observe::{ApiFacts, LAST_APPLIED, Networking, NodeState, Record, read, s
 pub(crate) use observe::{MANAGED_BY, plain_version, selector};
 pub use plan::{names, plan};
 pub use spec::ObjectsSpec;
-pub(crate) use topic::adopted;
 pub use topics::IMAGES;

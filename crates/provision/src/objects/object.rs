@@ -126,12 +126,6 @@ pub(super) fn whole(object: &ObjectRef) -> bool {
     object.kind != "Node"
 }
 
-/// What an object is called in the id of a step or of what is held: a namespace has no dot in it.
-pub(super) fn id_of(object: &ObjectRef) -> String {
-    let kind = object.kind.to_lowercase();
-    if object.namespace.is_empty() { format!("{kind}.{}", object.name) } else { format!("{kind}.{}.{}", object.namespace, object.name) }
-}
-
 /// Whether an entry of `managedFields` is that of kubestead's server-side apply.
 pub(super) fn own(entry: &Value) -> bool {
     entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::HostName;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
 use super::action::Action;
 use super::fixed::is_system_namespace;
+use super::ids;
 use super::judge::There;
-use super::object::{COPIES, id_of};
+use super::object::COPIES;
 use super::observe::ApiFacts;
 use super::spec::ObjectsSpec;
-use super::topic::applied;
 use super::topics;
 
 /// The steps, and what is held.
@@ -25,7 +25,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         Fact::Absent => &none,
         Fact::Unknown(gap) => {
             let hint = "nothing is done through an API that is not understood; look with kubectl on the control plane";
-            part.held.push(Held::new("cluster/api", gap.to_string(), hint));
+            part.held.push(Held::cluster("api", gap.to_string(), hint));
             return part;
         }
     };
@@ -34,7 +34,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
     if !facts.answers {
         // After a boot it comes by itself.
         let why = "wait until the API server answers; what else is to do shows then";
-        part.push(Step::new(Target::Cluster, "api", "reach", Action::Reach, why).after(spec.joined.clone()));
+        part.push(ids::REACH.step(Target::Cluster, Action::Reach, why).after(spec.joined.clone()));
         return part;
     }
     let there = There::of(facts);
@@ -45,7 +45,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         wanted.extend(topic.objects());
         // What is new must be there before the old goes.
         if wanted.len() > before {
-            news.insert(applied(topic.name));
+            news.insert(ids::applied(topic.name));
         }
         let ready = topic.ready;
         let planned = topic.plan(&there, &mut part);
@@ -73,7 +73,7 @@ fn ready(spec: &ObjectsSpec, facts: &ApiFacts, after: BTreeSet<StepId>, part: &m
     if !what.is_empty() {
         let action = Action::Wait { nodes: spec.nodes.keys().cloned().collect(), gone: facts.gone.clone() };
         let why = format!("wait until all is ready: {}", what.join(", "));
-        part.push(Step::new(Target::Cluster, "nodes", "ready", action, why).after(after));
+        part.push(ids::READY.step(Target::Cluster, action, why).after(after));
     }
 }
 
@@ -83,8 +83,8 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<St
     let mut objects = Vec::new();
     for live in facts.objects.iter().filter(|live| live.ours && !live.deleting && !wanted.contains(&live.object)) {
         let object = &live.object;
-        let id = id_of(object);
-        let held = |reason: &str, hint: &str| Held::new(format!("cluster/{id}"), reason, hint);
+        let id = ids::of(object);
+        let held = |reason: &str, hint: &str| Held::cluster(&id, reason, hint);
         let why = match (object.kind.as_str(), live.adopted()) {
             ("PersistentVolume", _) if live.bound() => {
                 let hint = "delete its claim first, or keep the pool in the file";
@@ -110,13 +110,13 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<St
                 continue;
             }
         };
-        let step = Step::new(Target::Cluster, &id, "delete", Action::Delete { objects: vec![live.exactly()] }, why);
+        let step = ids::DELETE.step(Target::Cluster, &id, Action::Delete { objects: vec![live.exactly()] }, why);
         part.push(step.risk(Risk::Destroys).after(after.iter().cloned()));
     }
     if !objects.is_empty() {
         let names: Vec<String> = objects.iter().map(|on| on.object.to_string()).collect();
         let why = format!("delete what the file does not name any more: {}", names.join(", "));
-        let step = Step::new(Target::Cluster, "leftovers", "delete", Action::Delete { objects }, why);
+        let step = ids::LEFTOVERS.step(Target::Cluster, Action::Delete { objects }, why);
         part.push(step.risk(Risk::Disrupts).after(after.iter().cloned()));
     }
 }
@@ -128,9 +128,11 @@ pub(super) mod tests {
     use kubestead_core::name::Name;
     use serde_json::{Value, json};
 
+    use kubestead_core::plan::Step;
+
+    use super::super::ids::adopted;
     use super::super::object::{ADOPTED, Live};
     use super::super::observe::NodeState;
-    use super::super::topic::adopted;
     use super::*;
     use crate::file::Namespace;
 

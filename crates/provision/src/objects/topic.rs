@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use kubestead_core::kube::ObjectRef;
-use kubestead_core::plan::{Held, Part, Step, StepId, Target};
+use kubestead_core::plan::{Held, Part, StepId, Target};
 use serde_json::Value;
 
 use super::action::Action;
+use super::ids;
 use super::judge::{State, There, some};
-use super::object::{ADOPTED, COPIES, Live, differences, id_of, whole};
+use super::object::{ADOPTED, COPIES, Live, differences, whole};
 
 /// What one subject supplies: manifests that are applied in one step, `cluster/NAME/apply`, but for those that ask.
 pub(super) struct Topic {
@@ -34,16 +35,6 @@ pub(super) struct Planned {
     pub stuck: bool,
 }
 
-/// The step that takes over an object which somebody else made.
-pub(crate) fn adopted(object: &ObjectRef) -> StepId {
-    StepId::new("cluster", &id_of(object), "adopt")
-}
-
-/// The step that applies a topic.
-pub(super) fn applied(topic: &str) -> StepId {
-    StepId::new("cluster", topic, "apply")
-}
-
 impl Topic {
     /// The objects that are wholly ours.
     pub(super) fn objects(&self) -> impl Iterator<Item = ObjectRef> {
@@ -62,7 +53,7 @@ impl Topic {
             if let Some(copy) = live.filter(|live| live.ours).and_then(Live::adopted) {
                 manifest["metadata"]["annotations"][ADOPTED] = copy.into();
             }
-            let id = if whole(&object) { id_of(&object) } else { format!("{}.{}", self.name, object.name) };
+            let id = if whole(&object) { ids::of(&object) } else { format!("{}.{}", self.name, object.name) };
             let alone = object.kind == "PersistentVolume" || !whole(&object);
             let (deed, action, why) = match there.judge(&object, &manifest) {
                 State::Same => continue,
@@ -72,7 +63,7 @@ impl Topic {
                     continue;
                 }
                 State::Held(reason, hint) => {
-                    part.held.push(Held::new(format!("cluster/{id}"), reason, hint));
+                    part.held.push(Held::cluster(id, reason, hint));
                     if !alone {
                         stuck.push(object.to_string());
                     }
@@ -89,7 +80,7 @@ impl Topic {
                         some(&changes),
                         on.copy()
                     );
-                    ("adopt", Action::Take { manifest, on }, why)
+                    (ids::ADOPT, Action::Take { manifest, on }, why)
                 }
                 State::Overwrite(live, conflicts) => {
                     let on = live.exactly();
@@ -99,15 +90,15 @@ impl Topic {
                         some(&who),
                         on.copy()
                     );
-                    ("overwrite", Action::Take { manifest, on }, why)
+                    (ids::OVERWRITE, Action::Take { manifest, on }, why)
                 }
                 State::Relabel(seen, who) => {
                     let why = format!("overwrite labels of node {} that others set: {}", object.name, some(&who));
-                    ("overwrite", Action::Label { manifest, seen }, why)
+                    (ids::OVERWRITE, Action::Label { manifest, seen }, why)
                 }
             };
-            let step = Step::new(Target::Cluster, &id, deed, action, why).asking();
-            let id = part.push(step.after(self.after.clone()).after(home(&object).as_ref().map(adopted)));
+            let step = deed.step(Target::Cluster, id, action, why).asking();
+            let id = part.push(step.after(self.after.clone()).after(home(&object)));
             if !alone {
                 asked.insert(id);
             }
@@ -117,19 +108,18 @@ impl Topic {
         }
         if !stuck.is_empty() {
             let reason = format!("{} other objects wait for {}", batch.len(), some(&stuck));
-            part.held.push(Held::new(format!("cluster/{}", self.name), reason, "mend that first"));
+            part.held.push(Held::cluster(self.name, reason, "mend that first"));
             return Planned { after: asked, stuck: true };
         }
         let why = if counted { format!("{}: {} objects", self.why, batch.len()) } else { self.why.to_owned() };
-        let step = Step::new(Target::Cluster, self.name, "apply", Action::Apply { manifests: batch }, why);
+        let step = ids::APPLY.step(Target::Cluster, self.name, Action::Apply { manifests: batch }, why);
         let id = part.push(step.after(self.after).after(asked.iter().cloned()));
         asked.insert(id);
         Planned { after: asked, stuck: false }
     }
 }
 
-/// The namespace that an object lies in: what lies in one waits until that is ours.
-fn home(object: &ObjectRef) -> Option<ObjectRef> {
-    let name = object.namespace.clone();
-    (!name.is_empty()).then(|| ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name })
+/// What lies in a namespace waits until that is ours.
+fn home(object: &ObjectRef) -> Option<StepId> {
+    (!object.namespace.is_empty()).then(|| ids::adopted(&ids::namespace(&object.namespace)))
 }

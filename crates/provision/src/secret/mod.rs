@@ -6,6 +6,7 @@ mod check;
 mod error;
 mod folder;
 mod identity;
+pub mod ids;
 mod observe;
 mod plan;
 mod spec;

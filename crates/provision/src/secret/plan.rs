@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::Severity;
 use kubestead_core::fact::Fact;
-use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
+use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 use serde::{Deserialize, Serialize};
 
+use super::ids;
 use super::observe::{Live, SecretFacts};
 use super::spec::{SecretSpec, Wish, owner};
 use crate::objects::{self, LAST_APPLIED};
@@ -90,7 +90,7 @@ pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: 
     let mut part = Part::default();
     for finding in wish.findings.iter().filter(|f| f.severity == Severity::Error) {
         let object = format!("{}:{}", finding.place.file, finding.place.line);
-        part.held.push(Held::new(object, finding.message.clone(), finding.hint.clone().unwrap_or_default()));
+        part.held.push(Held::file(object, finding.message.clone(), finding.hint.clone().unwrap_or_default()));
     }
     let fresh = SecretFacts { namespaces: BTreeMap::new(), types: BTreeMap::new(), ours: BTreeMap::new() };
     let facts = match facts {
@@ -98,7 +98,7 @@ pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: 
         Fact::Absent => &fresh,
         Fact::Unknown(gap) => {
             let hint = "look with kubectl on the control plane; no Secret is touched before they can be seen";
-            part.held.push(Held::new("cluster/secrets", gap.to_string(), hint));
+            part.held.push(Held::cluster("secrets", gap.to_string(), hint));
             return part;
         }
     };
@@ -111,10 +111,10 @@ pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: 
             let Some((namespace, name)) = name.split_once('/') else { continue };
             let why = format!("delete Secret {}, which is in no file any more, with {}", owner(namespace, name), words(&live.keys));
             let action = Action::Delete { namespace: namespace.into(), name: name.into(), uid: live.uid.clone() };
-            part.push(Step::new(Target::Cluster, &object, "delete", action, why).risk(Risk::Destroys).after(after.clone()));
+            part.push(ids::DELETE.step(Target::Cluster, &object, action, why).risk(Risk::Destroys).after(after.clone()));
         } else {
             let hint = "mend the folder first: a file that cannot be read may ask for it";
-            part.held.push(Held::new(format!("cluster/{object}"), "no file that can be read asks for this Secret", hint));
+            part.held.push(Held::cluster(&object, "no file that can be read asks for this Secret", hint));
         }
     }
     part
@@ -213,33 +213,35 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
         State::InSync | State::Orphan => return,
         State::Waits(reason) => {
             let hint = "make the namespace, or name another one in the file";
-            return part.held.push(Held::new(format!("cluster/{object}"), reason, hint));
+            return part.held.push(Held::cluster(&object, reason, hint));
         }
         State::Foreign(kind) if kind != secret.kind => {
             let reason = format!("a Secret that kubestead did not make is there, of type {kind}, and {file} says {}", secret.kind);
-            return part.held.push(Held::new(format!("cluster/{object}"), reason, "rename one of them, or delete it by hand"));
+            return part.held.push(Held::cluster(&object, reason, "rename one of them, or delete it by hand"));
         }
-        State::Missing => ("apply", Risk::Safe, On::Nothing, format!("make Secret {name} from {file}, with {}", words(&secret.keys))),
-        State::Stale(why) => {
-            ("apply", Risk::Safe, On::Ours { uid: uid() }, format!("apply Secret {name} from {file}, with {}: {why}", words(&secret.keys)))
-        }
+        State::Missing => (ids::APPLY, Risk::Safe, On::Nothing, format!("make Secret {name} from {file}, with {}", words(&secret.keys))),
+        State::Stale(why) => (
+            ids::APPLY,
+            Risk::Safe,
+            On::Ours { uid: uid() },
+            format!("apply Secret {name} from {file}, with {}: {why}", words(&secret.keys)),
+        ),
         State::Changed(keys) => {
             let who: Vec<String> = keys.iter().map(|(key, who)| format!("{key} was {who}")).collect();
             let why = format!("overwrite what was changed in Secret {name} in the cluster, from {file}: {}", who.join(", "));
-            ("overwrite", Risk::Destroys, On::Changed { uid: uid(), keys: keys.into_keys().collect() }, why)
+            (ids::OVERWRITE, Risk::Destroys, On::Changed { uid: uid(), keys: keys.into_keys().collect() }, why)
         }
         State::Foreign(_) => {
             let why =
                 format!("take over Secret {name}, which kubestead did not make, and overwrite {} in it from {file}", words(&secret.keys));
-            ("adopt", Risk::Destroys, On::Foreign, why)
+            (ids::ADOPT, Risk::Destroys, On::Foreign, why)
         }
         State::Fixed(why) => {
-            ("replace", Risk::Destroys, On::Fixed { uid: uid() }, format!("delete Secret {name} and make it anew from {file}: {why}"))
+            (ids::REPLACE, Risk::Destroys, On::Fixed { uid: uid() }, format!("delete Secret {name} and make it anew from {file}: {why}"))
         }
     };
     let action = Action::Apply { secret: secret.clone(), on };
-    let step = Step::new(Target::Cluster, &object, deed, action, why).risk(risk);
+    let step = deed.step(Target::Cluster, &object, action, why).risk(risk);
     // Nothing is put into a namespace that is somebody else's before the yes to it.
-    let home = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: secret.namespace.clone() };
-    part.push(step.after(after.clone()).after([StepId::new("cluster", "namespace", "apply"), objects::adopted(&home)]));
+    part.push(step.after(after.clone()).after(objects::ids::before_namespace(&secret.namespace)));
 }

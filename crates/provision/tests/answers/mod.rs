@@ -157,6 +157,8 @@ impl World {
             // Where nobody knows what the API has, nothing is asked of it.
             assert!(step.target != Target::Cluster || seen.api.gap().is_none(), "{}: the API was not seen", step.id);
         }
+        let kinds = compose::kinds();
+        assert!(plan.steps.iter().all(|step| kinds.name(&step.id)), "each step is of a kind that its domain tells");
         let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.id).collect();
         assert_eq!(ids.len(), plan.steps.len(), "an id names one step");
         for (name, fact) in &seen.nodes {

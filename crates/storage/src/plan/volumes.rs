@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kubestead_core::fact::Fact;
+use kubestead_core::key::KeyRef;
 use kubestead_core::plan::StepId;
 use kubestead_core::size::Bytes;
 
@@ -103,7 +104,7 @@ impl<'a> Planner<'a> {
             created,
             self.id(name, "share"),
             self.id("keys", "fetch"),
-            StepId::new("operator", &format!("recovery.{}.{name}", self.spec.node), "escrow"),
+            KeyRef::recovery(self.spec.node.as_str(), name).escrowed(),
         ]);
         after
     }

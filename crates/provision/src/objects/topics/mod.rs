@@ -16,6 +16,7 @@ use super::topic::Topic;
 use crate::api::FIELD_MANAGER;
 
 pub use flannel::IMAGES;
+pub(super) use namespace::NAME as NAMESPACE;
 
 /// The namespaces whose workloads are the cluster's own: nodes are ready when these are well too.
 pub(super) const WORKLOADS: [&str; 2] = ["kube-system", network::NAMESPACE];
