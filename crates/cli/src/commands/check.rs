@@ -22,11 +22,11 @@ pub(crate) fn load(common: &Common) -> Result<Cluster, Failure> {
 }
 
 /// Whether the ssh configuration may be used without asking. The lab's own configurations are: kubestead wrote them.
-fn vet(common: &Common, cluster: &Cluster) -> Result<(), Untrusted> {
+pub(crate) fn vet(common: &Common, cluster: &Cluster) -> Result<(), Untrusted> {
     file::vet(cluster, &folder(common), &[kubestead_lab::cache::lab_directory("")])
 }
 
-fn folder(common: &Common) -> PathBuf {
+pub(crate) fn folder(common: &Common) -> PathBuf {
     let path = std::path::absolute(&common.file).unwrap_or_else(|_| common.file.clone());
     path.parent().unwrap_or_else(|| Path::new("/")).to_owned()
 }
