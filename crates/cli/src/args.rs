@@ -52,6 +52,26 @@ pub(crate) enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
+    /// Show the fingerprints of machines' host keys, and keep those that you compared in your known_hosts.
+    ///
+    /// A key that ssh takes already needs nothing, nor does a machine with a certificate of an authority that you trust. A key that changed is never
+    /// accepted here.
+    #[command(
+        after_help = "Example: kubestead trust 192.0.2.11 192.0.2.21\nIn a script, with a fingerprint that came another way: kubestead trust 192.0.2.11 --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+    )]
+    Trust {
+        #[command(flatten)]
+        common: Common,
+        /// Accept the key with this fingerprint, and no other. Nothing is asked then. May be given several times.
+        #[arg(long = "fingerprint", value_name = "SHA256:…")]
+        fingerprints: Vec<kubestead_provision::trust::Fingerprint>,
+        /// The ssh configuration for addresses that the cluster file does not have.
+        #[arg(long, value_name = "FILE")]
+        ssh_config: Option<PathBuf>,
+        /// Which machines: addresses or names, ADDRESS:PORT where sshd has another port. All of the cluster file when left out.
+        #[arg(value_name = "ADDRESS")]
+        addresses: Vec<String>,
+    },
     /// Check the cluster file and its folder of secrets: every mistake at once, no key is needed, nothing is touched.
     #[command(after_help = "Example: kubestead check -f cluster.yaml")]
     Check(Common),

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod excerpt;
 mod exit;
 mod print;
 mod progress;
@@ -59,6 +60,9 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Secret(command) => commands::secret::run(command),
         Command::Init { name, dir } => commands::init::run(&name, &dir),
+        Command::Trust { common, fingerprints, ssh_config, addresses } => {
+            commands::trust::run(&common, &fingerprints, ssh_config.as_deref(), &addresses).await
+        }
         Command::Check(common) => commands::check::run(&common),
         Command::Plan { common, diff, facts: Some(facts), .. } => commands::plan::recall(&common, diff, &facts),
         Command::Plan { common, diff, save_facts, .. } => commands::plan::run(&common, diff, save_facts.as_deref()).await,

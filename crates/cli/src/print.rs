@@ -10,6 +10,7 @@ use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::visible::{is_hidden, visible};
 use zeroize::Zeroizing;
 
+use crate::excerpt::Source;
 use crate::exit::Failure;
 
 /// The longest line that is shown, in characters.
@@ -78,15 +79,17 @@ impl From<&Failure> for Shown {
     }
 }
 
-impl From<&Diagnostic> for Shown {
-    fn from(diagnostic: &Diagnostic) -> Self {
+impl Shown {
+    /// A finding, with the line that it is about where `source` has it.
+    pub(crate) fn finding(diagnostic: &Diagnostic, source: Option<&Source<'_>>) -> Self {
         let mut shown = Self::from(&Diagnostic { hint: None, ..diagnostic.clone() }.to_string());
+        for line in source.and_then(|source| source.excerpt(&diagnostic.place)).into_iter().flatten() {
+            shown.line(line);
+        }
         shown.hint(diagnostic.hint.as_deref());
         shown
     }
-}
 
-impl Shown {
     fn hint(&mut self, hint: Option<&str>) {
         if let Some(hint) = hint {
             self.line(format!("  hint: {hint}"));

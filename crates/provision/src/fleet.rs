@@ -44,8 +44,8 @@ pub struct Probed {
     pub asked: (i64, i64),
 }
 
-/// A machine of the file: node or key server.
-fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
+/// How to log in to each machine of the file, nodes first, then key servers.
+pub fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
     let login = |name: &Name, address: &str, user: Option<&String>, port| {
         let config: Option<PathBuf> = cluster.ssh.config.clone();
         let user = user.or(cluster.ssh.user.as_ref()).cloned();
@@ -64,9 +64,13 @@ impl Fleet {
 
     /// The machines whose names are wanted.
     pub fn some(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool) -> Self {
-        let some = logins(cluster).into_iter().filter(|(name, _)| wanted(name));
-        let members: BTreeMap<_, _> =
-            some.map(|(name, login)| (name, Member { login, host: OnceCell::new(), refused: OnceLock::new() })).collect();
+        Self::of(logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect())
+    }
+
+    /// Machines that no file names.
+    pub fn of(logins: Vec<(Name, Login)>) -> Self {
+        let member = |login| Member { login, host: OnceCell::new(), refused: OnceLock::new() };
+        let members: BTreeMap<_, _> = logins.into_iter().map(|(name, login)| (name, member(login))).collect();
         Self { unable: descriptors(members.len()).err(), members, gates: Arc::default() }
     }
 

@@ -23,3 +23,4 @@ pub mod secret;
 pub mod session;
 pub mod ssh;
 mod stream;
+pub mod trust;

@@ -8,13 +8,17 @@ use kubestead_provision::file::{self, Cluster, Untrusted};
 use kubestead_provision::secret::Wish;
 
 use crate::args::{Common, Format};
+use crate::excerpt::Source;
 use crate::exit::{Exit, Failure, fail};
-use crate::print;
+use crate::print::{self, Shown};
 
 /// Reads and validates the cluster file for a verb that looks at machines: ssh runs what a configuration says, so one that came with the
 /// file must be harmless, or trusted. All mistakes are told at once.
 pub(crate) fn load(common: &Common) -> Result<Cluster, Failure> {
-    let cluster = read(common)?;
+    vetted(common, read(common)?)
+}
+
+fn vetted(common: &Common, cluster: Cluster) -> Result<Cluster, Failure> {
     if !common.trust_ssh_config {
         vet(common, &cluster).map_err(|why| fail(Exit::Usage, why.to_string()))?;
     }
@@ -22,38 +26,54 @@ pub(crate) fn load(common: &Common) -> Result<Cluster, Failure> {
 }
 
 /// Whether the ssh configuration may be used without asking. The lab's own configurations are: kubestead wrote them.
-fn vet(common: &Common, cluster: &Cluster) -> Result<(), Untrusted> {
+pub(crate) fn vet(common: &Common, cluster: &Cluster) -> Result<(), Untrusted> {
     file::vet(cluster, &folder(common), &[kubestead_lab::cache::lab_directory("")])
 }
 
-fn folder(common: &Common) -> PathBuf {
+pub(crate) fn folder(common: &Common) -> PathBuf {
     let path = std::path::absolute(&common.file).unwrap_or_else(|_| common.file.clone());
     path.parent().unwrap_or_else(|| Path::new("/")).to_owned()
 }
 
 /// Reads and validates the cluster file for a verb that looks at nothing else.
 pub(crate) fn read(common: &Common) -> Result<Cluster, Failure> {
+    Ok(with_text(common)?.0)
+}
+
+/// The cluster, and the text that it was read from.
+fn with_text(common: &Common) -> Result<(Cluster, String), Failure> {
     let path = &common.file;
     let text = file::bounded(path).map_err(|e| {
         let failure = fail(Exit::Usage, format!("cannot read {}: {e}", path.display()));
         if e.kind() == std::io::ErrorKind::NotFound { failure.hint("`kubestead init` writes one to begin with") } else { failure }
     })?;
-    file::load(&path.display().to_string(), &text, &folder(common)).map_err(|found| refuse(common, &found))
+    match file::load(&path.display().to_string(), &text, &folder(common)) {
+        Ok(cluster) => Ok((cluster, text)),
+        Err(found) => Err(refuse(common, &found, Some(&text))),
+    }
 }
 
 /// The same, and the folder of secrets: what is asked of a cluster is both together. What is worth knowing of the file is told.
 pub(crate) fn load_all(common: &Common) -> Result<(Cluster, Wish), Failure> {
-    let cluster = load(common)?;
-    for warning in &cluster.warnings {
-        print::note(&warning.to_string());
-    }
+    let (cluster, text) = with_text(common)?;
+    let cluster = vetted(common, cluster)?;
+    tell(common, &cluster.warnings, Some(&text));
     with_secrets(common, cluster)
+}
+
+/// Findings as text; with the cluster file's text, those that are about it show their lines. No line of a file of secrets is ever shown.
+fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
+    let name = common.file.display().to_string();
+    let source = text.map(|text| Source::new(&name, text));
+    for diagnostic in found {
+        print::note(&Shown::finding(diagnostic, source.as_ref()));
+    }
 }
 
 fn with_secrets(common: &Common, cluster: Cluster) -> Result<(Cluster, Wish), Failure> {
     let wish = compose::wish(&cluster, &shown(common, &cluster));
     if wish.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(refuse(common, &wish.findings));
+        return Err(refuse(common, &wish.findings, None));
     }
     Ok((cluster, wish))
 }
@@ -69,24 +89,21 @@ fn shown(common: &Common, cluster: &Cluster) -> String {
     }
 }
 
-fn refuse(common: &Common, found: &[Diagnostic]) -> Failure {
+fn refuse(common: &Common, found: &[Diagnostic], text: Option<&str>) -> Failure {
     if common.output == Format::Json {
         let _ = print::json(&found);
     } else {
-        for diagnostic in found {
-            print::note(diagnostic);
-        }
+        tell(common, found, text);
     }
     let many = if found.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", found.len()) };
     fail(Exit::Usage, format!("{}: {many}; nothing was touched", common.file.display()))
 }
 
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let (cluster, wish) = with_secrets(common, read(common)?)?;
+    let (cluster, text) = with_text(common)?;
+    let (cluster, wish) = with_secrets(common, cluster)?;
     if common.output == Format::Text {
-        for warning in &cluster.warnings {
-            print::note(&warning.to_string());
-        }
+        tell(common, &cluster.warnings, Some(&text));
         if let (false, Err(why)) = (common.trust_ssh_config, vet(common, &cluster)) {
             print::note(&format!("warning: {why}"));
         }

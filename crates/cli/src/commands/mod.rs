@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod address;
 pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod init;
@@ -13,4 +14,5 @@ pub(crate) mod reset;
 pub(crate) mod secret;
 mod session;
 pub(crate) mod status;
+pub(crate) mod trust;
 pub(crate) mod up;

@@ -22,7 +22,7 @@ pub struct Login {
 
 impl Login {
     /// The same login, as a command to type.
-    fn by_hand(&self) -> String {
+    pub(crate) fn by_hand(&self) -> String {
         let mut words = vec!["ssh".to_owned()];
         words.extend(self.config.iter().flat_map(|config| ["-F".to_owned(), quote(&config.display().to_string())]));
         words.extend(self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
@@ -32,7 +32,7 @@ impl Login {
     }
 
     /// The arguments that choose the host, its destination last and never taken for an option.
-    pub(super) fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let mut words = Vec::new();
         words.extend(self.config.iter().flat_map(|config| ["-F".to_owned(), config.display().to_string()]));
         words.extend(self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
