@@ -9,7 +9,7 @@ mkdir -p "$dir"
 export KUBESTEAD_AGE_KEY_FILE=$dir/age.txt
 [ -f "$dir/cluster.yaml" ] ||
   sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$dir/cluster.yaml"
-"$kubestead" init "$dir"
+"$kubestead" init --dir "$dir"
 "$kubestead" up -f "$dir/cluster.yaml"
 kubectl() { "$kubestead" lab ssh cp1 -- kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 echo; kubectl get nodes

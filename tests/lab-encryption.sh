@@ -17,7 +17,7 @@ cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
 JSON
 expect "lab up" "$kubestead" lab up
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-"$kubestead" init "$work" >/dev/null 2>&1
+"$kubestead" init --dir "$work" >/dev/null 2>&1
 cat > "$KUBESTEAD_FILE" <<YAML
 apiVersion: kubestead/v1
 kind: Cluster

@@ -16,7 +16,7 @@ cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
 JSON
 expect "lab up" "$kubestead" lab up
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-"$kubestead" init "$work" > /dev/null 2>&1
+"$kubestead" init --dir "$work" > /dev/null 2>&1
 for machine in kube1:12 kube2:13 masterlock:12 spare:13; do
   expect "${machine%:*} is Debian ${machine#*:}" on "${machine%:*}" ". /etc/os-release && [ \$ID-\$VERSION_ID = debian-${machine#*:} ]"
 done

@@ -197,7 +197,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 JSON
   expect "lab up" "$kubestead" lab up
   ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-  "$kubestead" init "$work" >/dev/null 2>&1
+  "$kubestead" init --dir "$work" >/dev/null 2>&1
   file "kube1 kube2" masterlock
   expect "up" "$kubestead" up
   for n in kube1 kube2; do on "$n" "echo canary | tee /data/file > /keep/file; sync"; done

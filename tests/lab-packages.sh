@@ -24,7 +24,7 @@ cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
 JSON
 expect "lab up" "$kubestead" lab up
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-"$kubestead" init "$work" >/dev/null 2>&1
+"$kubestead" init --dir "$work" >/dev/null 2>&1
 sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#^  bundle: bundle#  bundle: $bundle#" "$top/examples/packages/cluster.yaml" > "$KUBESTEAD_FILE"
 expect "a keyring that is not there is named" says "kubernetes.asc" status 4 plan
 repository=http://packages.lab/core:/stable:/v1.37/deb

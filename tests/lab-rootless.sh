@@ -86,7 +86,7 @@ expect "a program's clock is the kernel's" same_time
 expect "when it was set, too" on kube1 "date -s '+1 hour' > /dev/null"
 expect "it is still" same_time
 expect "and set back" on kube1 "date -s '-1 hour' > /dev/null"
-expect "init" as "$work/kubestead" init "$work"
+expect "init" as "$work/kubestead" init --dir "$work"
 expect "up makes an encrypted volume" as "$work/kubestead" up
 file=/var/lib/kubestead/volumes/file
 kept() { on kube1 "findmnt -no SOURCE -M ${file%/*} | grep -q /dev/mapper/luks- && grep -q canary $file"; }

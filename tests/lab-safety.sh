@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lab-lib.sh" "safety"
 
 echo "== a file that locks the operator out is refused"
-"$kubestead" init "$work" > /dev/null 2>&1
+"$kubestead" init --dir "$work" > /dev/null 2>&1
 cluster_file() {
   sed "s#^ssh: .*#ssh: {config: $work/ssh}#; /^kubernetes:/d; /^namespace:/d; $1" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"
 }

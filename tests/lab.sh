@@ -24,7 +24,7 @@ sample='while sleep 1; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"; d
 setsid bash -c "$sample" > "$work/cmdlines" & sampler=$!
 clean_up() { kill -- "-$sampler" 2>/dev/null || true; "$kubestead" lab down --wipe > /dev/null 2>&1 || true; }
 ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-"$kubestead" init "$work" >/dev/null 2>&1
+"$kubestead" init --dir "$work" >/dev/null 2>&1
 cluster_file() { sed "s#^ssh: .*#ssh: {config: $work/ssh}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"; }
 cluster_file
 for machine in cp1 kube1; do on "$machine" "setsid bash -c '$sample' > /run/cmdlines 2>/dev/null < /dev/null &"; done
@@ -255,7 +255,7 @@ on kube2 "dd if=/run/header of=/dev/vg01/volkube bs=1M conv=notrunc status=none;
 expect "with its header back it opens again" "$kubestead" up
 "$kubestead" lab down --wipe
 "$kubestead" lab up > /dev/null 2>&1
-rm -rf "$work/secrets"; "$kubestead" init "$work" > /dev/null 2>&1
+rm -rf "$work/secrets"; "$kubestead" init --dir "$work" > /dev/null 2>&1
 # As a run leaves it that is cut off between pvcreate and vgcreate; and on cp1 the same by somebody else.
 on kube2 "pvcreate -q -y --uuid $(physical_uuid vg01 /dev/disk/by-id/ubd-kube2-data) --norestorefile /dev/disk/by-id/ubd-kube2-data"
 on cp1 "pvcreate -q -y /dev/disk/by-id/ubd-cp1-data"

@@ -42,16 +42,14 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a cluster file to begin with, and the key for its secrets.
-    #[command(after_help = "Example: kubestead init --name home && $EDITOR cluster.yaml")]
-    Init {
-        /// The cluster's name.
-        #[arg(long, default_value = "home")]
-        name: String,
-        /// The folder to write into.
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-    },
+    /// Look at machines and write a cluster file that fits them, and the key for its secrets. Changes nothing on them.
+    ///
+    /// The first machine is the control plane, the others are workers. Volumes are sized to the disks that are proven blank; all others are left alone,
+    /// and told. Without addresses it writes an example to fill in. A file that is there is never written over.
+    #[command(
+        after_help = "Example: kubestead init 192.0.2.11 192.0.2.21 192.0.2.22 --key-server 192.0.2.5 --user root\nTheir host keys must be known: kubestead trust 192.0.2.11 192.0.2.21 192.0.2.22 192.0.2.5\nAn example to fill in: kubestead init && $EDITOR cluster.yaml && kubestead check"
+    )]
+    Init(Box<crate::commands::init::Args>),
     /// Show the fingerprints of machines' host keys, and keep those that you compared in your known_hosts.
     ///
     /// A key that ssh takes already needs nothing, nor does a machine with a certificate of an authority that you trust. A key that changed is never

@@ -59,7 +59,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Secret(command) => commands::secret::run(command),
-        Command::Init { name, dir } => commands::init::run(&name, &dir),
+        Command::Init(args) => commands::init::run(&args).await,
         Command::Trust { common, fingerprints, ssh_config, addresses } => {
             commands::trust::run(&common, &fingerprints, ssh_config.as_deref(), &addresses).await
         }

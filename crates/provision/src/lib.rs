@@ -23,4 +23,5 @@ pub mod secret;
 pub mod session;
 pub mod ssh;
 mod stream;
+pub mod survey;
 pub mod trust;

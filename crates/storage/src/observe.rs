@@ -20,6 +20,9 @@ use crate::report::{Lvm, Wipefs, json, number};
 use crate::spec::{HostStorage, Volume};
 use crate::superblock::LENGTH;
 
+/// Looks at the whole device that the variable `device` names; [`whole`] reads what it prints.
+pub const DEVICE: &str = include_str!("scripts/probe-device.sh");
+
 /// The sections of the probe, beside [`kubestead_core::put::section`] with [`crate::unit::own_files`].
 pub fn sections(spec: &HostStorage) -> Vec<Section> {
     if spec.volumes.is_empty() && spec.groups.is_empty() {
@@ -31,7 +34,7 @@ pub fn sections(spec: &HostStorage) -> Vec<Section> {
         Section::script("storage/dev", include_str!("scripts/probe-names.sh")).list("names", spec.groups.keys().map(Name::as_str)),
     ];
     for device in spec.groups.values().flatten() {
-        found.push(Section::script(format!("storage/device:{device}"), include_str!("scripts/probe-device.sh")).var("device", device));
+        found.push(Section::script(format!("storage/device:{device}"), DEVICE).var("device", device));
     }
     if !spec.volumes.is_empty() {
         found.push(volumes(&spec.volumes));
@@ -108,6 +111,11 @@ pub fn read(spec: &HostStorage, answers: &Answers) -> StorageFacts {
 fn own(spec: &HostStorage, device: &str) -> String {
     let group = spec.groups.iter().find(|(_, devices)| devices.iter().any(|d| d == device));
     group.map(|(group, _)| crate::marks::physical_uuid(group, device)).unwrap_or_default()
+}
+
+/// What [`DEVICE`] printed of a device: its bytes and what it holds. A physical volume is one, whosever it is.
+pub fn whole(device: &str, text: &str) -> Result<(u64, Device), Gap> {
+    read_device(device, text, "", &Ok(Lvm { report: Vec::new() })).map(|(_, size, found)| (size, found))
 }
 
 fn read_device(device: &str, text: &str, own: &str, lvm: &Told) -> Result<(Place, u64, Device), Gap> {

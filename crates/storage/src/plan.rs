@@ -214,7 +214,7 @@ fn below(path: &str, other: &str) -> bool {
 }
 
 /// How many bytes of a device a volume group can give away: whole extents after the first MiB, which LVM keeps for itself.
-pub(crate) fn capacity(size: u64, extent: u64) -> u64 {
+pub fn capacity(size: u64, extent: u64) -> u64 {
     size.saturating_sub(1 << 20) / extent.max(1) * extent.max(1)
 }
 

@@ -1,12 +1,61 @@
 //! `kubestead init`.
 
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::name::Name;
-use kubestead_secrets::Escrow;
+use kubestead_provision::file;
+use kubestead_provision::ssh::Login;
+use kubestead_provision::survey::{self, Note, Proposal, Seen, Software, Wanted};
+use kubestead_secrets::{Escrow, new_file};
 
+use super::address::{self, Typed};
+use crate::excerpt::Source;
 use crate::exit::{Exit, Failure, fail};
-use crate::print;
+use crate::print::{self, Shown};
+use crate::progress::Progress;
+
+/// What may be typed.
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch
+pub(crate) struct Args {
+    /// The machines, in the order of the file: addresses or names, ADDRESS:PORT where sshd has another port.
+    #[arg(value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// The cluster's name.
+    #[arg(long, default_value = "home")]
+    name: String,
+    /// The folder to write into.
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// A machine beside them for half of each volume's key.
+    #[arg(long, value_name = "ADDRESS")]
+    key_server: Option<String>,
+    /// How many of the machines are control planes, the first ones: an odd number.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    control_planes: usize,
+    /// Log in as; the ssh configuration decides when left out.
+    #[arg(long)]
+    user: Option<String>,
+    /// Another ssh configuration than ~/.ssh/config. The file names it.
+    #[arg(long, value_name = "FILE")]
+    ssh_config: Option<PathBuf>,
+    /// A bundle with all the software (docs/bundle.md); the official apt repository when left out.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// No Kubernetes: machines and volumes alone.
+    #[arg(long, conflicts_with = "bundle")]
+    no_kubernetes: bool,
+    /// No encrypted volumes.
+    #[arg(long, conflicts_with = "key_server")]
+    no_volumes: bool,
+    /// Ask nothing: take what is not said as it is by default.
+    #[arg(long)]
+    yes: bool,
+}
 
 /// The operator's age identity: `KUBESTEAD_AGE_KEY_FILE`, else where sops looks for it.
 pub(crate) fn identity() -> PathBuf {
@@ -19,45 +68,182 @@ pub(crate) fn identity() -> PathBuf {
     )
 }
 
-pub(crate) fn run(name: &str, dir: &Path) -> Result<Exit, Failure> {
-    let name = Name::new(name).map_err(|e| fail(Exit::Usage, e.to_string()))?;
-    std::fs::create_dir_all(dir)?;
-    let file = dir.join("cluster.yaml");
-    if file.exists() {
-        print::note(&format!("{} is there and stays as it is", file.display()));
-    } else {
-        std::fs::write(&file, template(&name))?;
-        print::data(&format!("wrote {}", file.display()));
+pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
+    let name = Name::new(&args.name).map_err(|e| fail(Exit::Usage, e.to_string()))?;
+    let path = args.dir.join("cluster.yaml");
+    let there = std::fs::symlink_metadata(&path).is_ok();
+    if args.addresses.is_empty() {
+        if args.key_server.is_some() {
+            return Err(fail(Exit::Usage, "--key-server is for machines that are looked at: name their addresses too"));
+        }
+        if there {
+            print::note(&format!("{} is there and stays as it is", path.display()));
+        } else {
+            write(&path, &survey::example(&name))?;
+        }
+        keys(&args.dir)?;
+        print::note(&format!("next: fill in what says CHANGE-ME in {0}, then kubestead check -f {0}", path.display()));
+        return Ok(Exit::Done);
     }
-    let (escrow, identity) = (dir.join("secrets/escrow"), identity());
-    if escrow.join("recipients").exists() {
-        print::note(&format!("{} is there and stays as it is", escrow.display()));
-    } else {
-        Escrow::init(&escrow, &identity)?;
-        print::data(&format!("wrote {}: recovery keys are encrypted to {}", escrow.join("recipients").display(), identity.display()));
-        print::note(&format!("keep a copy of {} off this computer: it opens the recovery keys", identity.display()));
+    if there {
+        let failure = fail(Exit::Usage, format!("{} is there, and stays as it is: no machine was looked at", path.display()));
+        return Err(failure.hint("name another folder (--dir), or move the file away"));
     }
-    print::note(&format!("next: edit {0}, then kubestead plan -f {0}", file.display()));
+    let proposal = propose(args, &name).await?;
+    let found = checked(&path, &args.dir, &proposal)?;
+    write(&path, &proposal.text)?;
+    keys(&args.dir)?;
+    for note in &proposal.notes {
+        print::note(&format!("note: {note}"));
+    }
+    tell(&path, &proposal.text, &found);
+    print::note(&format!("next: read {0}, then kubestead check -f {0}, and kubestead plan -f {0}", path.display()));
     Ok(Exit::Done)
 }
 
-fn template(name: &Name) -> String {
-    format!(
-        "apiVersion: kubestead/v1\nkind: Cluster\nname: {name}\nssh: {{user: root}}\nnodes:\n  - {{name: cp1, address: 192.0.2.11, roles: [control-plane]}}\n  \
-         - {{name: kube1, address: 192.0.2.21}}\ndisks:\n  vg01:\n    devices:\n      kube1: [/dev/disk/by-id/CHANGE-ME]\nvolumes:\n  \
-         volkube: {{on: [kube1], group: vg01, size: 100GiB, path: /var/lib/kubestead/volumes}}\nkeys:\n  servers: [{{host: masterlock, address: 192.0.2.5}}]\n  recovery: age\n\
-         pools:\n  pool-s: {{count: 30, size: 500Mi}}\n"
-    )
+/// Looks at the machines, and makes a file of what they say.
+async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
+    let machines = args.addresses.len();
+    if args.control_planes.is_multiple_of(2) || args.control_planes > machines {
+        let message = format!("--control-planes {}: write an odd number, at most that of the machines, {machines}", args.control_planes);
+        return Err(fail(Exit::Usage, message)
+            .hint("etcd needs more than half of them: two bear no more losses than one, and four no more than three"));
+    }
+    let asks = !args.yes && std::io::stdin().is_terminal();
+    let server = match &args.key_server {
+        Some(server) => Some(server.clone()),
+        None if args.no_volumes => None,
+        None if asks => ask("address of the key server, a machine that is none of these (Enter for none):"),
+        None => None,
+    };
+    if server.is_none() && !args.no_volumes {
+        let failure = fail(Exit::Usage, "volumes are encrypted, and half of each key lies on another machine: no key server is named");
+        return Err(failure.hint("give --key-server ADDRESS (a small machine does), or --no-volumes for a cluster on plain disks"));
+    }
+    let config = args.ssh_config.as_ref().map(std::path::absolute).transpose()?;
+    let mut logins = Vec::new();
+    let mut places = Vec::new();
+    for text in args.addresses.iter().chain(&server) {
+        let (typed, ip) = place(text, !args.no_kubernetes)?;
+        logins.push(Login {
+            name: text.clone(),
+            destination: ip.to_string(),
+            user: args.user.clone(),
+            port: typed.port,
+            config: config.clone(),
+        });
+        places.push((text.clone(), ip.to_string(), typed.port));
+    }
+    let mut seen = look(&logins, places).await?;
+    let server = if server.is_some() { seen.pop() } else { None };
+    let wanted = Wanted {
+        name: name.clone(),
+        control_planes: args.control_planes,
+        software: match &args.bundle {
+            Some(bundle) => Software::Bundle(std::path::absolute(bundle)?),
+            None if args.no_kubernetes => Software::None,
+            None => Software::Packages("kubernetes.asc".into()),
+        },
+        volumes: !args.no_volumes,
+        user: args.user.clone(),
+        config,
+    };
+    survey::propose(&wanted, &seen, server.as_ref()).map_err(|notes| refuse(&notes))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An answer that is not empty.
+fn ask(question: &str) -> Option<String> {
+    print::ask(question);
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+}
 
-    #[test]
-    fn the_template_is_a_valid_file() {
-        let text = template(&Name::new("home").unwrap());
-        let found = kubestead_provision::file::load("cluster.yaml", &text, Path::new("/"));
-        assert!(found.is_ok(), "{found:?}");
+/// The address that a machine has in the file: it is looked at by that, as `plan` does.
+fn place(text: &str, kubernetes: bool) -> Result<(Typed, IpAddr), Failure> {
+    let typed = address::parse(text)?;
+    if let Ok(ip) = typed.host.parse() {
+        return Ok((typed, ip));
     }
+    let unknown = |why: String| fail(Exit::Usage, format!("{text}: {why}")).hint("write its address: the cluster file has addresses");
+    if typed.host.contains('@') {
+        return Err(unknown("a login is said by --user".to_owned()));
+    }
+    let all = (typed.host.as_str(), 22).to_socket_addrs().map_err(|e| unknown(format!("its address is not known: {e}")))?;
+    let ips: Vec<IpAddr> = all.map(|at| at.ip()).collect();
+    let ip = ips.iter().find(|ip| ip.is_ipv4()).or_else(|| ips.first().filter(|_| !kubernetes)).copied();
+    let ip = ip.ok_or_else(|| unknown("it has no IPv4 address, which Kubernetes needs here".to_owned()))?;
+    print::note(&format!("{text} is {ip}"));
+    Ok((typed, ip))
+}
+
+async fn look(logins: &[Login], places: Vec<(String, String, Option<u16>)>) -> Result<Vec<Seen>, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
+    let looked = survey::look(logins, &nonce, &Progress::new(None)).await;
+    let mut seen = Vec::new();
+    let mut unseen = 0;
+    for ((typed, address, port), found) in places.into_iter().zip(looked) {
+        match found {
+            Ok(found) => seen.push(Seen { typed, address, port, found }),
+            Err(gap) => {
+                unseen += 1;
+                print::note(&format!("{typed}: not seen: {gap}"));
+            }
+        }
+    }
+    if unseen > 0 {
+        let failure = fail(Exit::Unreachable, format!("{unseen} of {} machines were not seen; nothing is written", logins.len()));
+        return Err(failure.hint("an unknown host key: kubestead trust ADDRESS...; a refused login: --user, or your ssh configuration"));
+    }
+    Ok(seen)
+}
+
+/// What speaks against machines, as a failure.
+fn refuse(notes: &[Note]) -> Failure {
+    for note in notes {
+        print::note(&format!("{}{note}", if note.refuses { "" } else { "note: " }));
+    }
+    let count = notes.iter().filter(|note| note.refuses).count();
+    fail(Exit::Held, format!("no cluster is made of these machines as they are: {count} of the above; nothing is written"))
+}
+
+/// The warnings of the file, which has no mistakes: those would be told here, and nothing written.
+fn checked(path: &Path, dir: &Path, proposal: &Proposal) -> Result<Vec<Diagnostic>, Failure> {
+    match file::load(&path.display().to_string(), &proposal.text, &std::path::absolute(dir)?) {
+        Ok(cluster) => Ok(cluster.warnings),
+        Err(found) => {
+            tell(path, &proposal.text, &found);
+            Err(fail(Exit::Usage, "a cluster file of these machines would have the mistakes above; nothing is written")
+                .hint("name other addresses or a name by --name"))
+        }
+    }
+}
+
+fn tell(path: &Path, text: &str, found: &[Diagnostic]) {
+    let name = path.display().to_string();
+    let source = Source::new(&name, text);
+    for finding in found {
+        print::note(&Shown::finding(finding, Some(&source)));
+    }
+}
+
+/// Writes a new file; one that came there meanwhile stays.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    new_file(path, text.as_bytes()).map_err(|e| fail(Exit::Failed, format!("{}: {e}", path.display())))?;
+    print::data(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+/// The key of the recovery keys, and the folder for them.
+fn keys(dir: &Path) -> Result<(), Failure> {
+    let (escrow, identity) = (dir.join("secrets/escrow"), identity());
+    if escrow.join("recipients").exists() {
+        print::note(&format!("{} is there and stays as it is", escrow.display()));
+        return Ok(());
+    }
+    Escrow::init(&escrow, &identity)?;
+    print::data(&format!("wrote {}: recovery keys are encrypted to {}", escrow.join("recipients").display(), identity.display()));
+    print::note(&format!("keep a copy of {} off this computer: it opens the recovery keys", identity.display()));
+    Ok(())
 }

@@ -159,10 +159,8 @@ async fn one(common: &Common, login: &Login, host: &Host, fingerprints: &[Finger
     let (outcome, lines) = standing(host, &who);
     told.outcome = outcome;
     shown.line(&lines[0]);
-    if !matches!(host.standing, Standing::Known | Standing::Vouched) {
-        for key in &host.keys {
-            shown.line(format!("  {} {} ({})", key.bits(), key.fingerprint(), key.label()));
-        }
+    for key in &host.keys {
+        shown.line(format!("  {} {} ({})", key.bits(), key.fingerprint(), key.label()));
     }
     for line in &lines[1..] {
         shown.line(format!("  {line}"));
@@ -216,8 +214,9 @@ fn standing(host: &Host, who: &str) -> (Outcome, Vec<String>) {
             Outcome::Refused,
             vec![
                 format!("{who}: ITS KEY CHANGED: {spot} knows it by {was}, and it shows"),
-                format!("{never}: another machine may answer in its place. If you know why it changed, such as a new installation, then to forget the old"),
-                format!("key is your own decision: ssh-keygen -R '{}' -f {}", host.name(), kubestead_core::command::quote(&spot.file.display().to_string())),
+                format!("{never}: another machine may answer in its place"),
+                "if you know why it changed, such as a new installation, to forget the old key is your own decision:".to_owned(),
+                format!("  ssh-keygen -R '{}' -f {}", host.name(), kubestead_core::command::quote(&spot.file.display().to_string())),
             ],
         ),
         Standing::Revoked { spot, key } => (

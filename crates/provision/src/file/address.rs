@@ -16,7 +16,7 @@ pub struct Subnet {
 
 impl Subnet {
     /// The range of `bits` with this address in it.
-    pub(super) const fn around(address: Ipv4Addr, bits: u8) -> Self {
+    pub(crate) const fn around(address: Ipv4Addr, bits: u8) -> Self {
         Self { base: Ipv4Addr::from_bits(address.to_bits() & mask(bits)), bits }
     }
 

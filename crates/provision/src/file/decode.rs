@@ -77,9 +77,17 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// What stands in a file for something that only its writer knows.
+const OPEN: &str = "CHANGE-ME";
+
 /// A single value as text.
 pub(super) fn text(node: Node, what: &str, out: &mut Findings) -> Option<At<String>> {
     match node.kind {
+        Kind::Scalar { text, .. } if text.contains(OPEN) => {
+            let hint = "write yours in its place; `kubestead init ADDRESS...` finds out what it can by itself";
+            out.error(&node.place, format!("{what} is to be filled in: {OPEN} stands for it"), hint.to_owned());
+            None
+        }
         Kind::Scalar { text, .. } if text.contains(char::is_control) => {
             // Values go into files and commands of the machines, where a line's end or a NUL would begin something else.
             out.error(

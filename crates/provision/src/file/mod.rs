@@ -21,4 +21,5 @@ pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Role, Ssh, Volume};
 pub use load::load;
 pub use read::bounded;
+pub(crate) use sections::NEWEST as KUBERNETES;
 pub use ssh_config::{Untrusted, vet};

@@ -15,6 +15,9 @@ use crate::file::tree::Node as Yaml;
 /// The minors of Kubernetes that kubestead knows how to install.
 const MINORS: [u64; 3] = [35, 36, 37];
 
+/// The newest version that kubestead knows.
+pub(crate) const NEWEST: &str = "1.37.1";
+
 /// The official repository.
 const REPOSITORY: &str = "https://pkgs.k8s.io/core:/stable:";
 

@@ -25,6 +25,7 @@ use kubestead_storage::pv::{NamedVolume, Pool};
 pub(super) use disks::DeviceDecl;
 pub(super) use endpoint::Endpoint;
 pub(super) use keys::ServerDecl;
+pub(crate) use kubernetes::NEWEST;
 pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;

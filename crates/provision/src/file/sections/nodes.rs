@@ -41,8 +41,10 @@ fn nodes(node: Yaml, out: &mut Findings) -> Vec<NodeDecl> {
         out.error(&first.place, format!("{} nodes: {MOST} are the most", items.len()), "make several clusters".to_owned());
         items.truncate(MOST);
     }
+    let written = items.len();
     let found: Vec<NodeDecl> = items.into_iter().filter_map(|item| one(item, out)).collect();
-    if !found.iter().any(|n| n.node.is_control_plane()) {
+    // One that was lost to a mistake may be it.
+    if found.len() == written && !found.iter().any(|n| n.node.is_control_plane()) {
         out.error(&place, "no node has the role control-plane", Some("give one node `roles: [control-plane]`".to_owned()));
     }
     found
