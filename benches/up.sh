@@ -11,7 +11,7 @@ bundle=$("$kubestead" lab build 2> /dev/null)
 fresh() { "$kubestead" lab down --wipe > /dev/null 2>&1 || true; config=$("$kubestead" lab up 2> /dev/null); }
 fresh
 sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"
-"$kubestead" init "$work" > /dev/null 2>&1
+"$kubestead" init --dir "$work" > /dev/null 2>&1
 "$kubestead" plan --output json > "$work/plan.json" || [ $? = 3 ]
 begin=$(date +%s)
 bash "$top/benches/by-hand.sh" "$config" "$bundle" "$work/plan.json" > "$work/by-hand.log" 2>&1 || { tail -n 20 "$work/by-hand.log"; exit 1; }
