@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kubestead_core::command::{Command, Source, Stdin};
+use kubestead_core::event::Event;
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::secret::Secret;
-use kubestead_core::twin::Silent;
+use kubestead_core::twin::{Collect, Silent};
 use kubestead_provision::file;
 use kubestead_provision::session::{Goal, Session};
 use kubestead_provision::ssh::{Gates, Login, SshHost};
@@ -340,4 +341,35 @@ async fn machines_that_do_not_give_their_lock_are_held_and_the_others_work() {
     assert_eq!(held, ["kube1", "kube3"], "{:?}", plan.held);
     assert!(plan.held.iter().all(|h| !["kube2", "kube4"].contains(&h.object.as_str())), "{:?}", plan.held);
     drop(leases);
+}
+
+/// A machine that is connected is looked at right then: by the time that silent ones are given up, its connection may be gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_is_looked_at_while_others_are_still_waited_for() {
+    let Some(sshd) = Sshd::start("") else { return };
+    if !works(&sshd.connect().await).await {
+        return;
+    }
+    // It takes connections, and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let config = std::fs::read_to_string(sshd.path("config")).unwrap();
+    let answers = config.replace("Host *\n", "Host 127.0.1.20\n  HostName 127.0.0.1\n");
+    let mute: String = (1..=12).map(|n| format!("Host 127.0.1.{n}\n  HostName 127.0.0.1\n  Port {port}\n")).collect();
+    std::fs::write(dir.path().join("config"), mute + &answers).unwrap();
+    let node = |n: u8| format!("  - {{name: kube{n}, address: 127.0.1.{n}, roles: [control-plane]}}\n");
+    let nodes: String = (1..=12).chain([20]).map(node).collect();
+    let text = format!("apiVersion: kubestead/v1\nkind: Cluster\nname: c\nssh: {{config: config}}\nnodes:\n{nodes}");
+    let cluster = file::load("cluster.yaml", &text, dir.path()).unwrap();
+    let seen = Collect::default();
+    Session::new(cluster).observe(&seen).await.unwrap();
+    let order: Vec<(String, bool)> = seen
+        .events()
+        .into_iter()
+        .filter_map(|event| if let Event::Seen { host, gap } = event { Some((host, gap.is_none())) } else { None })
+        .collect();
+    assert_eq!(order.len(), 13, "{order:?}");
+    assert_eq!(order[0], ("kube20".to_owned(), true), "{order:?}");
+    assert!(order[1..].iter().all(|(_, answered)| !answered), "{order:?}");
 }
