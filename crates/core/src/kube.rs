@@ -49,6 +49,9 @@ pub struct Listed {
     pub version: String,
 }
 
+/// Who owns the fields that kubestead sets.
+pub const FIELD_MANAGER: &str = "kubestead";
+
 /// The API of one cluster, as far as one looks. What changes it is [`Guarded`].
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -76,6 +79,14 @@ pub trait Guarded: Send + Sync {
     async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError>;
     /// Deletes the object that has this uid and resource version, and no other.
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError>;
+}
+
+/// Writing objects anew as they are, so that the server encrypts them as new ones are.
+#[async_trait]
+pub trait Rewrite: Send + Sync {
+    /// Has the server write every object of a kind anew; no object's content travels. Objects deleted meanwhile are skipped, and those that are made
+    /// meanwhile are written as they shall be by themselves. Returns how many there were.
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError>;
 }
 
 /// Why the API did not do it.

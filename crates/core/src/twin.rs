@@ -12,7 +12,7 @@ use crate::event::{Event, Reporter};
 use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
-use crate::kube::{Guarded, Kube, KubeError, Listed, ObjectRef};
+use crate::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
 use crate::secret::Secret;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,7 +114,7 @@ fn metadata_of(object: &Value) -> Value {
 
 /// Whether an entry of `managedFields` is that of kubestead's server-side apply.
 fn own(entry: &Value) -> bool {
-    entry["manager"] == "kubestead" && entry["operation"] == "Apply"
+    entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply"
 }
 
 /// Says in `object` all that `manifest` says; what else it says stays.
@@ -184,7 +184,7 @@ impl Guarded for MemoryKube {
             }
         }
         overlay(&mut new, manifest);
-        others.push(json!({"manager": "kubestead", "operation": "Apply", "fieldsV1": fields}));
+        others.push(json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}));
         new["metadata"]["managedFields"] = others.into();
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         if new["metadata"]["uid"].is_null() {
@@ -219,6 +219,14 @@ impl Guarded for MemoryKube {
                 Ok(())
             }
         }
+    }
+}
+
+#[async_trait]
+impl Rewrite for MemoryKube {
+    /// Nothing is stored in it that could be written otherwise.
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
+        Ok(lock(&self.0).objects.keys().filter(|object| listed(object, kind)).count() as u64)
     }
 }
 
