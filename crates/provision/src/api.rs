@@ -12,7 +12,6 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::client::{ClientBuilder, DynBody};
 use kube::core::{ApiResource, GroupVersionKind, Request};
 use kubestead_core::command::Command;
-use kubestead_core::host::Host;
 use kubestead_core::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::admin::ADMIN_CONF;
 use crate::credentials::Credentials;
-use crate::ssh::SshHost;
+use crate::transport::Remote;
 
 /// Where an API server answers on its own machine, whatever its `admin.conf` says.
 const PORT: u16 = 6443;
@@ -42,7 +41,7 @@ pub struct KubeApi {
 
 impl KubeApi {
     /// Connects through a control plane with the admin credentials that it holds.
-    pub async fn through(host: &SshHost) -> Result<Self, KubeError> {
+    pub async fn through(host: &dyn Remote) -> Result<Self, KubeError> {
         let connect = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{}: {e}", host.name()));
         let output = host.run(&Command::read(["cat", ADMIN_CONF])).await.map_err(|e| connect(&e))?;
         if !output.success() {

@@ -25,4 +25,6 @@ pub mod session;
 pub mod ssh;
 mod stream;
 pub mod survey;
+pub mod transport;
 pub mod trust;
+pub mod twin;

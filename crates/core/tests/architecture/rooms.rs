@@ -49,7 +49,8 @@ const VALUES: [&str; 2] = ["file", "releases"];
 const OTHERS: [&str; 6] = ["machine", "ssh", "trust", "survey", "compose", "objects"];
 
 /// What drives machines, or puts domains together, and is known to no domain.
-const ABOVE: [&str; 10] = ["access", "api", "compose", "custody", "engine", "facts", "fleet", "session", "ssh", "stream"];
+const ABOVE: [&str; 12] =
+    ["access", "api", "compose", "custody", "engine", "facts", "fleet", "session", "ssh", "stream", "transport", "twin"];
 
 /// The folder of a domain, and what it is called within its crate.
 fn home(domain: &str) -> (PathBuf, Option<&str>) {
