@@ -13,7 +13,7 @@ mod sources;
 use serde_json::Value;
 
 /// A crate, and the crates of the workspace that it may depend on.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("kubestead-core", &[]),
     ("kubestead-storage", &["kubestead-core"]),
     ("kubestead-secrets", &["kubestead-core"]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("kubestead-provision", &["kubestead-core", "kubestead-storage", "kubestead-secrets"]),
     ("kubestead-py", &["kubestead-core", "kubestead-secrets", "kubestead-provision"]),
     ("kubestead-cli", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision", "kubestead-lab"]),
+    ("kubestead-embed", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision"]),
 ];
 /// Domains and core know no runtime, no ssh and no client.
 const PURE: [&str; 3] = ["kubestead-core", "kubestead-storage", "kubestead-secrets"];
