@@ -73,7 +73,7 @@ deny=$(tool cargo-deny 0.20.2)
 "$deny" --log-level error check bans licenses sources
 step "dependencies that nothing uses"
 machete=$(tool cargo-machete 0.9.2)
-"$machete" --skip-target-dir crates
+"$machete" --skip-target-dir crates examples
 
 step "waiting for the lab's parts"
 shown=0

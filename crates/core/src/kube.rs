@@ -1,5 +1,7 @@
 //! The Kubernetes API, as far as kubestead needs it: plain manifests.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -49,6 +51,9 @@ pub struct Listed {
     pub version: String,
 }
 
+/// Who owns the fields that kubestead sets.
+pub const FIELD_MANAGER: &str = "kubestead";
+
 /// The API of one cluster, as far as one looks. What changes it is [`Guarded`].
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -76,6 +81,64 @@ pub trait Guarded: Send + Sync {
     async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError>;
     /// Deletes the object that has this uid and resource version, and no other.
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError>;
+}
+
+/// Writing objects anew as they are, so that the server encrypts them as new ones are.
+#[async_trait]
+pub trait Rewrite: Send + Sync {
+    /// Has the server write every object of a kind anew; no object's content travels. Objects deleted meanwhile are skipped, and those that are made
+    /// meanwhile are written as they shall be by themselves. Returns how many there were.
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError>;
+}
+
+/// All that can be asked of the API of a cluster.
+pub trait Api: Kube + Guarded + Rewrite {}
+
+impl<T: Kube + Guarded + Rewrite + ?Sized> Api for T {}
+
+#[async_trait]
+impl<T: Kube + ?Sized> Kube for Arc<T> {
+    async fn ready(&self) -> Result<(), KubeError> {
+        self.as_ref().ready().await
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        self.as_ref().get(object).await
+    }
+
+    async fn list(&self, kind: &ObjectRef) -> Result<Listed, KubeError> {
+        self.as_ref().list(kind).await
+    }
+
+    async fn changed(&self, kind: &ObjectRef, version: &str) -> Result<(), KubeError> {
+        self.as_ref().changed(kind, version).await
+    }
+}
+
+#[async_trait]
+impl<T: Guarded + ?Sized> Guarded for Arc<T> {
+    async fn metadata(&self, object: &ObjectRef) -> Result<Option<Value>, KubeError> {
+        self.as_ref().metadata(object).await
+    }
+
+    async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError> {
+        self.as_ref().apply_guarded(manifest, force).await
+    }
+
+    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
+        self.as_ref().drop_annotation(object, key).await
+    }
+
+    async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {
+        self.as_ref().delete_exactly(object, uid, version).await
+    }
+}
+
+#[async_trait]
+impl<T: Rewrite + ?Sized> Rewrite for Arc<T> {
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
+        self.as_ref().rewrite(kind).await
+    }
 }
 
 /// Why the API did not do it.

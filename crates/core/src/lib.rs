@@ -23,6 +23,7 @@ pub mod plan;
 pub mod probe;
 pub mod procedure;
 pub mod put;
+pub mod reload;
 pub mod secret;
 pub mod size;
 pub mod twin;

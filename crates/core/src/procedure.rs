@@ -46,6 +46,24 @@ pub enum ProcedureError {
     Host(#[from] HostError),
 }
 
+/// A procedure that did not do its work, with what it was.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Failed {
+    /// What was tried, on which object.
+    pub what: String,
+    /// Why it failed.
+    pub source: ProcedureError,
+}
+
+impl Failed {
+    /// What an error becomes that came while this was tried, for `map_err`.
+    pub fn at<E: From<Self>>(what: impl Into<String>) -> impl FnOnce(ProcedureError) -> E {
+        let what = what.into();
+        move |source| Self { what, source }.into()
+    }
+}
+
 const REFUSED: i32 = 90;
 const ALREADY: i32 = 91;
 const UNVERIFIED: i32 = 92;

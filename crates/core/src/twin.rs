@@ -12,7 +12,8 @@ use crate::event::{Event, Reporter};
 use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
-use crate::kube::{Guarded, Kube, KubeError, Listed, ObjectRef};
+use crate::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
+use crate::probe;
 use crate::secret::Secret;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,6 +50,39 @@ impl Host for ScriptedHost {
         lock(&self.answers)
             .pop_front()
             .unwrap_or_else(|| Err(HostError::Lost { host: self.name.clone(), detail: "the script has ended".into() }))
+    }
+}
+
+/// A host that answers every probe with the same sections, whichever it is asked for, does all else at once, and records what it was asked.
+pub struct ProbedHost {
+    name: String,
+    sections: Vec<(String, String)>,
+    asked: Mutex<Vec<Command>>,
+}
+
+impl ProbedHost {
+    /// A host with what its sections answer, by their names.
+    pub fn new<N: Into<String>, T: Into<String>>(name: &str, sections: impl IntoIterator<Item = (N, T)>) -> Self {
+        let sections = sections.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
+        Self { name: name.to_owned(), sections, asked: Mutex::default() }
+    }
+
+    /// The commands that it was asked, in order.
+    pub fn asked(&self) -> Vec<Command> {
+        lock(&self.asked).clone()
+    }
+}
+
+#[async_trait]
+impl Host for ProbedHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn run(&self, command: &Command) -> Result<Output, HostError> {
+        lock(&self.asked).push(command.clone());
+        let stdout = probe::nonce_of(&command.script()).map(|nonce| probe::answer_of(&self.sections, nonce)).unwrap_or_default();
+        Ok(Output { stdout, ..Output::default() })
     }
 }
 
@@ -114,7 +148,7 @@ fn metadata_of(object: &Value) -> Value {
 
 /// Whether an entry of `managedFields` is that of kubestead's server-side apply.
 fn own(entry: &Value) -> bool {
-    entry["manager"] == "kubestead" && entry["operation"] == "Apply"
+    entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply"
 }
 
 /// Says in `object` all that `manifest` says; what else it says stays.
@@ -184,7 +218,7 @@ impl Guarded for MemoryKube {
             }
         }
         overlay(&mut new, manifest);
-        others.push(json!({"manager": "kubestead", "operation": "Apply", "fieldsV1": fields}));
+        others.push(json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}));
         new["metadata"]["managedFields"] = others.into();
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         if new["metadata"]["uid"].is_null() {
@@ -219,6 +253,14 @@ impl Guarded for MemoryKube {
                 Ok(())
             }
         }
+    }
+}
+
+#[async_trait]
+impl Rewrite for MemoryKube {
+    /// Nothing is stored in it that could be written otherwise.
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
+        Ok(lock(&self.0).objects.keys().filter(|object| listed(object, kind)).count() as u64)
     }
 }
 

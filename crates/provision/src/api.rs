@@ -12,26 +12,18 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::client::{ClientBuilder, DynBody};
 use kube::core::{ApiResource, GroupVersionKind, Request};
 use kubestead_core::command::Command;
-use kubestead_core::host::Host;
-use kubestead_core::kube::{Guarded, Kube, KubeError, Listed, ObjectRef};
+use kubestead_core::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::util::MapResponseLayer;
 use zeroize::Zeroizing;
 
+use crate::admin::ADMIN_CONF;
 use crate::credentials::Credentials;
-use crate::ssh::SshHost;
+use crate::transport::Remote;
 
-/// Where kubeadm keeps the administrator's credentials on a control plane.
-const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 /// Where an API server answers on its own machine, whatever its `admin.conf` says.
 const PORT: u16 = 6443;
-
-/// Who owns the fields that kubestead sets.
-pub const FIELD_MANAGER: &str = "kubestead";
-
-/// A shell function, `as_admin`.
-pub(crate) const ADMIN: &str = include_str!("scripts/as-admin.sh");
 
 /// The most that is read of one answer, and of all pages of a list, in MiB. An object has at most 3, as etcd and the API server take no larger
 /// one; a page of nodes, the largest that there is, has below 5.
@@ -49,7 +41,7 @@ pub struct KubeApi {
 
 impl KubeApi {
     /// Connects through a control plane with the admin credentials that it holds.
-    pub async fn through(host: &SshHost) -> Result<Self, KubeError> {
+    pub async fn through(host: &dyn Remote) -> Result<Self, KubeError> {
         let connect = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{}: {e}", host.name()));
         let output = host.run(&Command::read(["cat", ADMIN_CONF])).await.map_err(|e| connect(&e))?;
         if !output.success() {
@@ -171,11 +163,10 @@ impl KubeApi {
     }
 }
 
-impl KubeApi {
-    /// Has the server write every object of a kind anew, so that it is encrypted as new ones are: an empty patch of each, which changes
-    /// nothing, is written when what is stored is not as it would be stored now. Only names travel, in pages; no object's content does.
-    /// Objects that go meanwhile are gone; those that come are written as they shall be by themselves. Answers how many there were.
-    pub async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
+/// An empty patch of each object, which changes nothing, is written when what is stored is not as it would be stored now. Only names travel, in pages.
+#[async_trait]
+impl Rewrite for KubeApi {
+    async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
         for _ in 0..TRIES {
             if let Some(count) = self.rewrite_pages(kind).await? {
                 return Ok(count);
@@ -183,7 +174,9 @@ impl KubeApi {
         }
         Err(expired(kind))
     }
+}
 
+impl KubeApi {
     /// Nothing when the list became too old between two pages.
     async fn rewrite_pages(&self, kind: &ObjectRef) -> Result<Option<u64>, KubeError> {
         let (mut count, mut params) = (0, ListParams::default().limit(PAGE));

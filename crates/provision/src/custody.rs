@@ -25,7 +25,8 @@ use crate::fleet::Fleet;
 use crate::keyserver::archive::{self, Archive, BadArchive};
 use crate::keyserver::doctor::{self, Check, Subject};
 use crate::keyserver::{self, Action, KeyServerSpec, ServerFacts};
-use crate::ssh::Lease;
+use crate::ssh::Ssh;
+use crate::transport::{Lease, Transport};
 
 /// What keeps one of these verbs from its work.
 #[derive(Debug, thiserror::Error)]
@@ -127,14 +128,24 @@ fn nonce() -> String {
 impl Custody {
     /// Connects. A machine that does not answer is told by what is asked of it.
     pub async fn connect(cluster: Cluster, machines: &Machines) -> Result<Self, Error> {
+        Self::connect_over(cluster, machines, Arc::new(Ssh::default())).await
+    }
+
+    /// [`Self::connect`], where machines are reached another way than over SSH.
+    pub async fn connect_over(cluster: Cluster, machines: &Machines, transport: Arc<dyn Transport>) -> Result<Self, Error> {
         let servers = compose::servers(&cluster);
         let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
-        let fleet = match machines {
-            Machines::All => Fleet::connect_some(&cluster, &|_| true).await,
-            Machines::Servers => Fleet::connect_some(&cluster, &|name| names.contains(&name.as_str())).await,
-            Machines::One(one) if names.contains(&one.as_str()) => Fleet::connect_some(&cluster, &|name| name == one).await,
-            Machines::One(one) => return Err(Error::NoServer(one.clone(), names.join(", "))),
+        let wanted = |name: &Name| match machines {
+            Machines::All => true,
+            Machines::Servers => names.contains(&name.as_str()),
+            Machines::One(one) => name == one,
         };
+        match machines {
+            Machines::One(one) if !names.contains(&one.as_str()) => return Err(Error::NoServer(one.clone(), names.join(", "))),
+            Machines::One(_) | Machines::Servers | Machines::All => {}
+        }
+        let fleet = Fleet::over(&cluster, &wanted, transport);
+        fleet.connect().await;
         Ok(Self { cluster, servers, fleet })
     }
 

@@ -9,20 +9,19 @@ use futures::stream::{self, StreamExt};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::fact::Gap;
 use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
+use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::name::Name;
 use kubestead_core::probe::{self, Answers, Section};
 use tokio::sync::OnceCell;
 
 use crate::file::Cluster;
-use crate::ssh::{Gates, Lease, Login, SshHost};
-
-/// Descriptors that a machine needs at once, and those of this program itself.
-const DESCRIPTORS: (u64, u64) = (16, 128);
+use crate::ssh::Ssh;
+use crate::transport::{Lease, Login, Remote, Transport};
 
 /// A machine, connected when it is asked for first.
 struct Member {
     login: Login,
-    host: OnceCell<Result<Arc<SshHost>, HostError>>,
+    host: OnceCell<Result<Arc<dyn Remote>, HostError>>,
     /// Why nothing more is done with it although it is connected.
     refused: OnceLock<HostError>,
 }
@@ -30,7 +29,7 @@ struct Member {
 /// All machines, connected or not.
 pub struct Fleet {
     members: BTreeMap<Name, Member>,
-    gates: Arc<Gates>,
+    transport: Arc<dyn Transport>,
     /// Why no machine can be connected.
     unable: Option<String>,
 }
@@ -62,42 +61,56 @@ impl Fleet {
         Self::some(cluster, &|_| true)
     }
 
-    /// The machines whose names are wanted.
-    pub fn some(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool) -> Self {
-        Self::of(logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect())
-    }
-
     /// Machines that no file names.
     pub fn of(logins: Vec<(Name, Login)>) -> Self {
-        let member = |login| Member { login, host: OnceCell::new(), refused: OnceLock::new() };
-        let members: BTreeMap<_, _> = logins.into_iter().map(|(name, login)| (name, member(login))).collect();
-        Self { unable: descriptors(members.len()).err(), members, gates: Arc::default() }
+        Self::reached(logins, Arc::new(Ssh::default()))
     }
 
-    /// Connects to the machines whose names are wanted, side by side. A machine that cannot be reached is remembered with its reason.
+    fn reached(logins: Vec<(Name, Login)>, transport: Arc<dyn Transport>) -> Self {
+        let member = |login| Member { login, host: OnceCell::new(), refused: OnceLock::new() };
+        let members: BTreeMap<_, _> = logins.into_iter().map(|(name, login)| (name, member(login))).collect();
+        Self { unable: transport.room(members.len()).err(), members, transport }
+    }
+
+    /// The machines whose names are wanted, reached another way than over SSH.
+    pub fn over(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool, transport: Arc<dyn Transport>) -> Self {
+        Self::reached(logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect(), transport)
+    }
+
+    /// The machines whose names are wanted.
+    pub fn some(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool) -> Self {
+        Self::over(cluster, wanted, Arc::new(Ssh::default()))
+    }
+
+    /// Connects to the machines whose names are wanted, side by side.
     pub async fn connect_some(cluster: &Cluster, wanted: &(dyn Fn(&Name) -> bool + Sync)) -> Self {
         let fleet = Self::some(cluster, wanted);
-        stream::iter(fleet.members.values())
-            .for_each_concurrent(None, |member| async {
-                let _ = fleet.host(member).await;
-            })
-            .await;
+        fleet.connect().await;
         fleet
     }
 
+    /// Connects to all machines, side by side. A machine that cannot be reached is remembered with its reason.
+    pub async fn connect(&self) {
+        stream::iter(self.members.values())
+            .for_each_concurrent(None, |member| async {
+                let _ = self.host(member).await;
+            })
+            .await;
+    }
+
     /// Connects to one machine alone.
-    pub async fn connect_one(cluster: &Cluster, name: &Name) -> Result<SshHost, HostError> {
+    pub async fn connect_one(cluster: &Cluster, name: &Name) -> Result<Arc<dyn Remote>, HostError> {
         match logins(cluster).into_iter().find(|(n, _)| n == name) {
-            Some((_, login)) => SshHost::connect(&login, &Arc::default()).await,
+            Some((_, login)) => Ssh::default().connect(&login).await,
             None => Err(HostError::Connect { host: name.to_string(), detail: "the cluster file does not name it".into() }),
         }
     }
 
-    async fn host<'a>(&'a self, member: &'a Member) -> Result<&'a Arc<SshHost>, &'a HostError> {
+    async fn host<'a>(&'a self, member: &'a Member) -> Result<&'a Arc<dyn Remote>, &'a HostError> {
         let connect = || async {
             match &self.unable {
                 Some(why) => Err(HostError::Connect { host: member.login.name.clone(), detail: why.clone() }),
-                None => SshHost::connect(&member.login, &self.gates).await.map(Arc::new),
+                None => self.transport.connect(&member.login).await,
             }
         };
         let host = member.host.get_or_init(connect).await.as_ref();
@@ -113,10 +126,11 @@ impl Fleet {
         self.members.iter().filter_map(one).collect()
     }
 
-    /// One machine's connection, for what needs more than commands.
-    pub fn ssh(&self, name: &Name) -> Option<&SshHost> {
+    /// The API of the cluster whose control plane this machine is; `None` if the machine is not connected.
+    pub async fn kube(&self, name: &Name) -> Option<Result<Arc<dyn Api>, KubeError>> {
         let member = self.members.get(name).filter(|member| member.refused.get().is_none())?;
-        member.host.get()?.as_ref().ok().map(AsRef::as_ref)
+        let host = member.host.get()?.as_ref().ok()?;
+        Some(self.transport.kube(host.as_ref()).await)
     }
 
     /// The machines that were asked and cannot be used, each with its reason.
@@ -131,11 +145,7 @@ impl Fleet {
         let mut leases = Vec::new();
         let mut all: Vec<&Name> = self.members.keys().collect();
         // All connect side by side; then the first machine's lock alone, so that of two writers who begin at once one gets all of them.
-        stream::iter(self.members.values())
-            .for_each_concurrent(None, |member| async {
-                let _ = self.host(member).await;
-            })
-            .await;
+        self.connect().await;
         while leases.is_empty() && !all.is_empty() {
             leases.extend(self.lease_one(all.remove(0)).await?);
         }
@@ -191,23 +201,6 @@ impl Fleet {
             (name, probed)
         };
         sections.into_iter().map(one).collect::<futures::stream::FuturesUnordered<_>>().collect().await
-    }
-}
-
-/// Makes room for that many machines among the open files of this program.
-fn descriptors(machines: usize) -> Result<(), String> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let needed = DESCRIPTORS.0.saturating_mul(machines as u64) + DESCRIPTORS.1;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|soft| soft < needed) {
-        let wanted = limit.maximum.map_or(needed, |hard| hard.max(limit.current.unwrap_or(0)));
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
-    }
-    match getrlimit(Resource::Nofile).current {
-        Some(soft) if soft < needed => {
-            Err(format!("this program may open {soft} files, and {machines} machines need {needed}: raise the limit (ulimit -n {needed})"))
-        }
-        _ => Ok(()),
     }
 }
 

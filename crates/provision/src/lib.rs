@@ -1,6 +1,7 @@
 //! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
 
 pub mod access;
+mod admin;
 pub mod api;
 pub mod bundle;
 pub mod compose;
@@ -24,4 +25,6 @@ pub mod session;
 pub mod ssh;
 mod stream;
 pub mod survey;
+pub mod transport;
 pub mod trust;
+pub mod twin;

@@ -1,5 +1,6 @@
 //! A cluster file with the connections to its machines: look, plan, settle. The command and the Python module both drive this.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubestead_core::event::{Event, Planned, Reporter};
@@ -13,7 +14,7 @@ use crate::compose::{self, Action, Hands, Seen};
 use crate::engine::{self, Report, Terms};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
-use crate::ssh::Lease;
+use crate::transport::{Lease, Transport};
 
 /// Rounds without progress, the steps being the same each time, after which it does not help to go on.
 const STILL: usize = 3;
@@ -88,6 +89,12 @@ impl Session {
     /// A session; machines are connected when they are asked for. An unreachable one is no error here: the plan holds it and says why.
     pub fn new(cluster: Cluster) -> Self {
         let fleet = Fleet::new(&cluster);
+        Self { cluster, fleet }
+    }
+
+    /// A session whose machines are reached another way than over SSH.
+    pub fn over(cluster: Cluster, transport: Arc<dyn Transport>) -> Self {
+        let fleet = Fleet::over(&cluster, &|_| true, transport);
         Self { cluster, fleet }
     }
 

@@ -236,8 +236,8 @@ fn a_plan_that_does_not_fit_the_key_servers_as_seen_is_told_before_it_runs() {
 /// Just after its boot a machine looks as if it had never been a node: all that says so is on its volumes.
 #[test]
 fn a_volume_that_was_made_before_is_mounted_and_nothing_is_concluded_from_its_absence() {
+    use kubestead_storage::action::Action as Storage;
     use kubestead_storage::model::model;
-    use kubestead_storage::plan::Action as Storage;
     let plan = planned(|cluster, seen| {
         let first = name("cp1");
         let Fact::Known(found) = seen.nodes.get_mut(&first).unwrap() else { panic!("it is seen") };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
+use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef, Rewrite};
 use kubestead_provision::api::KubeApi;
 use serde_json::json;
 

@@ -6,12 +6,13 @@ use kubestead_core::host::Host;
 use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
-use kubestead_core::procedure::{Procedure, ProcedureError};
-use kubestead_core::put::{Owned, PENDING, put_texts};
+use kubestead_core::procedure::{Failed, Procedure};
+use kubestead_core::put::{Owned, with_manifest};
+use kubestead_core::reload::written;
 
 use crate::action::Action;
 use crate::error::Error;
-use crate::key;
+use crate::key::{self, COPY};
 use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid};
 use crate::spec::{EXTENT, Filesystem, Volume};
 use crate::unit::{self, FETCH};
@@ -19,7 +20,6 @@ use crate::unit::{self, FETCH};
 /// Carries an action out on its host.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let what = describe(action, host.name());
-    let failed = |source| Error::Procedure { what: what.clone(), source };
     let mut procedure = procedure(action);
     if let Action::Format { node, volume, .. } = action {
         let reference = KeyRef::recovery(node.as_str(), volume.name.as_str());
@@ -27,23 +27,11 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
         let recovery = recovery.map_err(|source| Error::Key { what: what.clone(), source })?;
         procedure = procedure.stdin(Stdin::Secret(recovery));
     }
-    procedure.run(host).await.map_err(failed)
+    procedure.run(host).await.map_err(Failed::at(what))
 }
 
 /// How long, in seconds, a device may be busy with its own boot: a filesystem that was not unmounted is checked first.
 const BOOTS: u32 = 300;
-
-/// Writes files and has them loaded; a cut between the two is seen by the next observation.
-pub async fn write_files(files: &[Owned], load: &str, host: &dyn Host) -> Result<Done, ProcedureError> {
-    written(files, load).run(host).await
-}
-
-/// Such a command, for a caller that adds to it; `load` is the text of a file. A mark stands from before the first file until all are loaded.
-pub fn written(files: &[Owned], load: &str) -> Procedure {
-    let mut procedure = put_texts(files).var("pending", PENDING).after(include_str!("scripts/loading.sh"));
-    procedure.act = ["begin_loading", &procedure.act, load, "end_loading"].join("\n");
-    procedure
-}
 
 fn describe(action: &Action, host: &str) -> String {
     let (deed, object) = match action {
@@ -76,7 +64,7 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Mkfs { volume } => mkfs(volume),
         Action::Mount { volume } => mount(volume),
         Action::Grow { volume } => grow(volume),
-        Action::Wipe { volume } => crate::wipe::procedure(volume),
+        Action::Wipe { volume } => wipe(volume),
         Action::Directories { root } => {
             Procedure::script(include_str!("scripts/directories.sh")).var("root", &root.path).list("directories", &root.directories)
         }
@@ -89,9 +77,9 @@ pub fn procedure(action: &Action) -> Procedure {
 /// Functions that stand ahead of the scripts which say so.
 const BLANK: &str = include_str!("scripts/blank.sh");
 const FORGET: &str = include_str!("scripts/forget.sh");
-pub(crate) const MAPPING: &str = include_str!("scripts/mapping.sh");
+const MAPPING: &str = include_str!("scripts/mapping.sh");
 /// Ahead of whatever edits crypttab and fstab.
-pub(crate) const REGULAR_TABS: &str = include_str!("scripts/regular-tabs.sh");
+const REGULAR_TABS: &str = include_str!("scripts/regular-tabs.sh");
 
 /// A script with functions ahead of its guard.
 fn with(functions: &[&str], script: &str) -> Procedure {
@@ -99,7 +87,7 @@ fn with(functions: &[&str], script: &str) -> Procedure {
 }
 
 /// The names by which most scripts know a volume.
-pub(crate) fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
+fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
     let names = [("group", volume.group.as_str()), ("name", volume.name.as_str())];
     let procedure = names.into_iter().fold(procedure, |procedure, (name, value)| procedure.var(name, value));
     procedure.var("device", volume.device()).var("mapper", volume.mapper())
@@ -216,6 +204,15 @@ fn grow(volume: &Volume) -> Procedure {
         .var("bytes", volume.size.0.to_string())
         .var("fetch", FETCH)
         .list("grow", grow)
+}
+
+fn wipe(volume: &Volume) -> Procedure {
+    of_volume(with_manifest(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING).after(REGULAR_TABS), volume)
+        .var("path", &volume.path)
+        .var("token", TOKEN)
+        .var("volume", VOLUME)
+        .var("unlock", unit::cryptsetup_unit(volume))
+        .list("files", unit::units(volume).iter().map(|f| &f.path))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use libcryptsetup_rs::consts::flags::CryptActivate;
 use libcryptsetup_rs::consts::vals::{EncryptionFormat, KeyslotInfo};
 use libcryptsetup_rs::{CryptDevice, CryptInit, LibcryptErr};
 
-use crate::observe::TOKEN;
+use crate::marks::TOKEN;
 
 /// The size of a LUKS2 header with its key slots, as cryptsetup-luksFormat(8) makes it by default, in bytes.
 const HEADER: u64 = 16 << 20;

@@ -2,8 +2,9 @@
 
 use kubestead_core::fact::Fact;
 
-use crate::observe::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
-use crate::plan::{Action, capacity, extent, round_up};
+use crate::action::Action;
+use crate::extents::{capacity, extent, round_up};
+use crate::facts::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
 use crate::spec::{EXTENT, Volume};
 use crate::unit;
 

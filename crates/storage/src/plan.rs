@@ -2,6 +2,7 @@
 
 mod groups;
 mod volumes;
+mod wipe;
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,11 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 use kubestead_core::put::Owned;
 
+pub use wipe::wipe;
+
 pub use crate::action::Action;
 use crate::facts::{StorageFacts, VolumeFacts};
-pub use crate::marks::physical_uuid;
-use crate::spec::{EXTENT, HostStorage, PoolRoot, Volume};
+use crate::spec::{HostStorage, PoolRoot, Volume};
 use crate::unit;
 
 /// The steps of one host, and what is held.
@@ -211,20 +213,4 @@ impl Planner<'_> {
 /// Whether a path is below another.
 fn below(path: &str, other: &str) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// How many bytes of a device a volume group can give away: whole extents after the first MiB, which LVM keeps for itself.
-pub fn capacity(size: u64, extent: u64) -> u64 {
-    size.saturating_sub(1 << 20) / extent.max(1) * extent.max(1)
-}
-
-/// The size of an extent in a group: that of the groups that we make when there is none yet.
-pub(crate) fn extent(facts: &StorageFacts, group: &Name) -> u64 {
-    facts.groups.get(group).and_then(Fact::known).map_or(EXTENT.0, |known| known.extent)
-}
-
-/// Up to whole extents.
-pub(crate) fn round_up(size: u64, extent: u64) -> u64 {
-    let extent = extent.max(1);
-    size.div_ceil(extent).saturating_mul(extent)
 }

@@ -13,10 +13,10 @@ use kubestead_core::plan::{Kinds, Part, Plan, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::put::{Files, Found, Owned};
 use kubestead_core::size::Bytes;
+use kubestead_storage::action::Action;
 use kubestead_storage::ids;
 use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Folder, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
-use kubestead_storage::plan::Action;
 use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 use kubestead_storage::unit;
 use sha2::{Digest, Sha256};
@@ -287,7 +287,7 @@ fn the_tag_for_new_does_not_make_somebodys_data_ours() {
 
 #[test]
 fn a_disk_that_was_cut_off_between_pvcreate_and_vgcreate_is_known_by_its_uuid() {
-    let uuid = kubestead_storage::plan::physical_uuid(&name("vg01"), DISK);
+    let uuid = kubestead_storage::marks::physical_uuid(&name("vg01"), DISK);
     assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [6, 4, 4, 4, 4, 4, 6]);
     let answers = |vg: &str, uuid: &str| {
         Answers::from_pairs([
@@ -496,7 +496,7 @@ fn wiped(change: impl FnOnce(&mut StorageFacts)) -> (Part<Action>, StorageFacts)
     let mut after = steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
     change(&mut after);
     let spec = spec();
-    let part = kubestead_storage::wipe::plan(&spec, &after, &spec.volumes[1], BTreeSet::new());
+    let part = kubestead_storage::plan::wipe(&spec, &after, &spec.volumes[1], BTreeSet::new());
     (part, after)
 }
 
@@ -507,7 +507,7 @@ fn a_wipe_destroys_just_the_volume_that_is_named() {
     assert!(part.steps[0].needs_consent());
     let after = model(&part.steps[0].action, before.clone());
     assert_eq!(after.volumes[&name("kubelet")], before.volumes[&name("kubelet")]);
-    assert!(kubestead_storage::wipe::plan(&spec(), &after, &spec().volumes[1], BTreeSet::new()).steps.is_empty());
+    assert!(kubestead_storage::plan::wipe(&spec(), &after, &spec().volumes[1], BTreeSet::new()).steps.is_empty());
     let anew = plan(&spec(), &after);
     assert!(ids(&anew).contains(&"kube1/volkube/create") && anew.held.is_empty(), "{:?} {}", ids(&anew), held(&anew));
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kubestead_core::name::Name;
 use kubestead_provision::access::{self, Plugin};
@@ -10,14 +11,14 @@ use kubestead_provision::compose;
 use kubestead_provision::file::Cluster;
 use kubestead_provision::fleet::Fleet;
 use kubestead_provision::kubeconfig;
-use kubestead_provision::ssh::SshHost;
+use kubestead_provision::transport::Remote;
 
 use crate::args::Common;
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 /// Connects to the control plane alone.
-async fn control_plane(cluster: &Cluster) -> Result<SshHost, Failure> {
+async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
     let first = compose::first(cluster).ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
     Ok(Fleet::connect_one(cluster, first).await?)
 }
@@ -33,7 +34,7 @@ pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {
     let plugin = Plugin { command: std::env::current_exe()?.display().to_string(), args };
     let person = std::env::var("USER").ok().filter(|u| !u.is_empty()).unwrap_or_else(|| "admin".to_owned());
     let namespace = cluster.namespace.as_ref().map(|n| (&n.name, n.users.as_slice()));
-    let ours = access::kubeconfig(&host, cluster.name.as_str(), &endpoint, &person, namespace, &plugin).await?;
+    let ours = access::kubeconfig(host.as_ref(), cluster.name.as_str(), &endpoint, &person, namespace, &plugin).await?;
     if !merge {
         print::bytes().all(access::render(&ours)?.as_bytes())?;
         return Ok(Exit::Done);
@@ -55,7 +56,7 @@ pub(crate) async fn credential(common: &Common, user: &str) -> Result<Exit, Fail
     let namespace = cluster.namespace.as_ref().filter(|n| n.users.contains(&user));
     let namespace = namespace.ok_or_else(|| fail(Exit::Usage, format!("the cluster file has no user {user}")))?;
     let host = control_plane(&cluster).await?;
-    print::json(&access::credential(&host, &namespace.name, &user).await?.exec_credential())?;
+    print::json(&access::credential(host.as_ref(), &namespace.name, &user).await?.exec_credential())?;
     Ok(Exit::Done)
 }
 

@@ -1,15 +1,16 @@
 //! Hands an action to its domain.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use kubestead_core::host::Hosts;
+use kubestead_core::kube::Api;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::Step;
 use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
 
-use crate::api::KubeApi;
 use crate::encryption::{self};
 use crate::engine::Runner;
 use crate::file::Cluster;
@@ -31,7 +32,7 @@ pub struct Hands<'a> {
     keys: secret::Keys,
     /// Whose API it is.
     first: Option<Name>,
-    kube: tokio::sync::OnceCell<KubeApi>,
+    kube: tokio::sync::OnceCell<Arc<dyn Api>>,
 }
 
 impl<'a> Hands<'a> {
@@ -42,11 +43,10 @@ impl<'a> Hands<'a> {
     }
 
     /// The API, connected when the first step asks for it.
-    async fn api(&self) -> Result<&KubeApi, String> {
+    async fn api(&self) -> Result<&Arc<dyn Api>, String> {
         let connect = || async {
             let name = self.first.as_ref().ok_or("the file asks for no Kubernetes")?;
-            let host = self.fleet.ssh(name).ok_or_else(|| format!("{name} is not connected"))?;
-            KubeApi::through(host).await.map_err(|e| causes(&e))
+            self.fleet.kube(name).await.ok_or_else(|| format!("{name} is not connected"))?.map_err(|e| causes(&e))
         };
         self.kube.get_or_try_init(connect).await
     }

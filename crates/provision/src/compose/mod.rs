@@ -74,7 +74,7 @@ pub enum Action {
     /// For the key servers.
     Keys(keyserver::Action),
     /// For disks and volumes.
-    Storage(kubestead_storage::plan::Action),
+    Storage(kubestead_storage::action::Action),
     /// For a node's kernel and software.
     Node(node::Action),
     /// For membership in the cluster.

@@ -187,7 +187,7 @@ pub fn reset(cluster: &Cluster, seen: &Seen, wipe: &[(Name, Name)]) -> Result<Pl
         let found = seen.nodes.get(node).and_then(Fact::known);
         if let (false, Some(found), Some(volume)) = (stays, found, spec.volumes.iter().find(|v| v.name == *volume)) {
             let after = BTreeSet::from([kubeadm::ids::RESET.on(node)]);
-            part.extend(kubestead_storage::wipe::plan(&spec, &found.storage, volume, after).map(Action::Storage));
+            part.extend(kubestead_storage::plan::wipe(&spec, &found.storage, volume, after).map(Action::Storage));
         }
     }
     Plan::new(cluster.digest.clone(), String::new(), part.without_idle(&kinds()))

@@ -5,20 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::command::Stdin;
 use kubestead_core::host::Host;
 use kubestead_core::key::{KeyRef, KeySource};
-use kubestead_core::kube::ObjectRef;
+use kubestead_core::kube::{ObjectRef, Rewrite};
 use kubestead_core::outcome::Done;
-use kubestead_core::procedure::Procedure;
+use kubestead_core::procedure::{Failed, Procedure};
 use kubestead_core::put::digest;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::fingerprint;
 
+use super::action::{Action, Expected};
 use super::error::Error;
 use super::file::{Keys, render};
-use super::plan::{Action, Expected, escrow_name};
 use super::script::{ETCD, LISTENS, METRICS, VALUES, WAIT_LOADED};
-use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, Layout, RESOURCES, UNLOADED};
-use crate::api::ADMIN;
-use crate::api::KubeApi;
+use super::spec::{ETCD as ETCD_FOLDER, Entry, FILE, Layout, RESOURCES, UNLOADED, escrow_name};
+use crate::admin::ADMIN;
 
 /// How long an API server may take to load its file, in seconds. It looks once a minute; a KMS plugin may need a while.
 const LOAD: u32 = 300;
@@ -26,7 +25,7 @@ const LOAD: u32 = 300;
 const REQUEST: u32 = 60;
 
 /// Has the API server write all objects of some kinds anew.
-pub async fn rewrite(resources: &BTreeSet<String>, api: &KubeApi) -> Result<Done, Error> {
+pub async fn rewrite(resources: &BTreeSet<String>, api: &dyn Rewrite) -> Result<Done, Error> {
     for resource in RESOURCES.iter().filter(|r| resources.contains(r.name)) {
         let kind = ObjectRef { api_version: "v1".into(), kind: resource.kind.into(), namespace: String::new(), name: String::new() };
         api.rewrite(&kind).await.map_err(|source| Error::Kube { what: format!("write all {} anew", resource.name), source })?;
@@ -52,7 +51,7 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
         Action::Defragment => ("defragment etcd".to_owned(), defragment()),
         Action::Rewrite { .. } | Action::Mount { .. } => return Err(Error::Elsewhere),
     };
-    procedure.run(host).await.map_err(|source| Error::Procedure { what: format!("{}: {what}", host.name()), source })
+    procedure.run(host).await.map_err(Failed::at(format!("{}: {what}", host.name())))
 }
 
 /// The file with the escrow's keys, each compared with the one that the servers have before anything is written.

@@ -2,20 +2,15 @@
 
 use kubestead_core::key::KeyError;
 use kubestead_core::kube::KubeError;
-use kubestead_core::procedure::ProcedureError;
+use kubestead_core::procedure::Failed;
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// On a host.
-    #[error("{what}")]
-    Procedure {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        source: ProcedureError,
-    },
+    #[error(transparent)]
+    Procedure(#[from] Failed),
     /// Through the API.
     #[error("{what}")]
     Kube {

@@ -7,8 +7,7 @@ use kubestead_core::secret::Secret;
 use serde::Deserialize;
 
 use super::error::Error;
-use super::plan::escrow_name;
-use super::spec::{Cipher, Entry, Layout};
+use super::spec::{Cipher, Entry, Layout, escrow_name};
 
 /// The keys of a layout, by their names in the escrow.
 pub type Keys = BTreeMap<String, Secret>;

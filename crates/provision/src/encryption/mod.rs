@@ -4,6 +4,7 @@
 //! reading, and a key may go only when etcd holds no value under it. Which step comes next follows from the files of all servers alone, so
 //! a rotation that was cut off goes on where it was, with one API server or with several.
 
+mod action;
 mod apply;
 mod error;
 mod file;
@@ -15,13 +16,14 @@ mod report;
 mod script;
 mod spec;
 
+pub use action::{Action, Expected};
 pub use apply::{apply, rewrite};
 pub use error::Error;
 pub use file::{Keys, expand, render};
 pub use model::{Server as ModelServer, World, model};
 pub use observe::{Enc, EncryptionFacts, read, sections};
-pub use plan::{Action, Expected, Server, escrow_name, key_of, plan, silent};
+pub use plan::{Server, plan, silent};
 pub use report::lines;
 pub(crate) use script::{LISTENS, MOUNTED};
 pub(crate) use spec::MANIFEST;
-pub use spec::{Cipher, EncryptionSpec, Entry, FILE, Layout, RESOURCES, Resource};
+pub use spec::{Cipher, EncryptionSpec, Entry, FILE, Layout, RESOURCES, Resource, escrow_name, key_of};

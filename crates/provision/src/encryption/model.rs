@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Step, Target};
 
+use super::action::{Action, Expected};
 use super::observe::{Enc, EncryptionFacts};
-use super::plan::Action;
-use super::spec::Layout;
+use super::spec::{Entry, Layout};
 
 /// One API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Server {
 impl Server {
     /// One that was begun with this file.
     pub fn new(file: Layout) -> Self {
-        let folders: BTreeSet<&str> = file.all().into_iter().filter_map(super::spec::Entry::socket_folder).collect();
+        let folders: BTreeSet<&str> = file.all().into_iter().filter_map(Entry::socket_folder).collect();
         let mounts: Vec<String> = folders.into_iter().map(str::to_owned).collect();
         Self { loaded: file.clone(), file, marked: false, manifest: mounts.clone(), mounts }
     }
@@ -45,12 +45,7 @@ impl Server {
 
     fn reaches(&self) -> bool {
         self.file.clash().is_none()
-            && self
-                .file
-                .all()
-                .into_iter()
-                .filter_map(super::spec::Entry::socket_folder)
-                .all(|folder| self.mounts.iter().any(|m| m == folder))
+            && self.file.all().into_iter().filter_map(Entry::socket_folder).all(|folder| self.mounts.iter().any(|m| m == folder))
     }
 }
 
@@ -93,7 +88,7 @@ impl World {
 
     /// A server writes a value anew, as it has loaded it.
     pub fn write(&mut self, name: &Name, kind: &str, index: usize) {
-        let Some(prefix) = self.servers.get(name).and_then(|s| s.loaded.entries(kind).first().map(super::spec::Entry::prefix)) else {
+        let Some(prefix) = self.servers.get(name).and_then(|s| s.loaded.entries(kind).first().map(Entry::prefix)) else {
             return;
         };
         if let Some(value) = self.values.get_mut(kind).and_then(|v| v.get_mut(index)) {
@@ -107,7 +102,7 @@ impl World {
         let mut found = Vec::new();
         for (name, server) in &self.servers {
             for (kind, values) in &self.values {
-                let known: BTreeSet<String> = server.loaded.entries(kind).iter().map(super::spec::Entry::prefix).collect();
+                let known: BTreeSet<String> = server.loaded.entries(kind).iter().map(Entry::prefix).collect();
                 found.extend(values.iter().filter(|v| !known.contains(*v)).map(|v| (name.clone(), kind.clone(), v.clone())));
             }
         }
@@ -145,8 +140,8 @@ pub fn model(step: &Step<Action>, mut world: World) -> Result<World, String> {
         Action::Write { layout, expected, .. } => {
             let server = world.servers.get_mut(&host).ok_or("no such server")?;
             let fits = match expected {
-                super::plan::Expected::Seen(sha256) => digest(&server.file) == *sha256,
-                super::plan::Expected::Written(before) => server.file == *before,
+                Expected::Seen(sha256) => digest(&server.file) == *sha256,
+                Expected::Written(before) => server.file == *before,
             };
             if !fits && server.file != *layout {
                 return Err(format!("{host}: its file is another"));

@@ -8,7 +8,7 @@ pub(super) const VALUES: &str = include_str!("scripts/values.sh");
 pub(crate) const MOUNTED: &str = include_str!("scripts/apiserver.sh");
 /// `listens` and `answering`.
 pub(crate) const LISTENS: &str = include_str!("scripts/listens.sh");
-/// `metrics`, `loaded` and `since`, after [`ADMIN`](crate::api::ADMIN).
+/// `metrics`, `loaded` and `since`, after [`ADMIN`](crate::admin::ADMIN).
 pub(super) const METRICS: &str = include_str!("scripts/metrics.sh");
 /// `wait_loaded`, after [`METRICS`].
 pub(super) const WAIT_LOADED: &str = include_str!("scripts/wait-loaded.sh");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::key::KeyRef;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of encryption at rest. Not below pki, which `kubeadm reset` deletes. The API server has its folder mounted: a file that is
@@ -13,6 +14,16 @@ pub(super) const UNLOADED: &str = "/etc/kubernetes/enc/unloaded";
 pub(crate) const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// Where etcd lies, and its snapshots with it: what protects the one protects the others.
 pub(super) const ETCD: &str = "/var/lib/etcd";
+
+/// A key in the escrow.
+pub fn key_of(key: &str) -> KeyRef {
+    KeyRef(format!("encryption.{key}"))
+}
+
+/// The name in the escrow of a key.
+pub fn escrow_name(key: &str) -> String {
+    key_of(key).0
+}
 
 /// A kind of objects whose values can be encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -196,6 +196,28 @@ impl Default for Network {
 }
 
 impl Cluster {
+    /// A cluster with no machine and nothing on it, for a value that is built in code. Its fields are what a file says; what [`super::load`] refuses
+    /// as a mistake is not looked for in them. `secrets` is absolute.
+    pub fn new(name: Name, secrets: PathBuf) -> Self {
+        Self {
+            name,
+            kubernetes: None,
+            endpoint: None,
+            ssh: Ssh::default(),
+            nodes: Vec::new(),
+            groups: BTreeMap::new(),
+            volumes: Vec::new(),
+            servers: Vec::new(),
+            pools: Vec::new(),
+            named: Vec::new(),
+            namespace: None,
+            network: Network::default(),
+            secrets,
+            warnings: Vec::new(),
+            digest: String::new(),
+        }
+    }
+
     /// The control planes, in the order written.
     pub fn control_planes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|n| n.is_control_plane())

@@ -7,45 +7,17 @@ use kubestead_core::command::{Command, Output, Stdin};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
-use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::procedure::{Failed, Procedure, ProcedureError};
 use kubestead_core::put;
 use kubestead_core::put::digest;
 use kubestead_core::secret::Secret;
 
 use super::account::PublicKey;
+use super::action::{Action, Replaced};
+use super::error::Error;
 use super::line;
-use super::plan::{Action, Replaced};
 use super::setup::setup;
 use super::spec::{IDENTITY, KEYS, Site};
-
-/// An action that failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// On a host.
-    #[error("{what}")]
-    Procedure {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        source: ProcedureError,
-    },
-    /// A host is not connected.
-    #[error("{0} is not connected")]
-    NoHost(String),
-    /// A node's public key is not one.
-    #[error("{node} has no usable key in {IDENTITY}: {found:?}")]
-    BadKey {
-        /// The node.
-        node: Name,
-        /// What was read.
-        found: String,
-    },
-}
-
-fn failed(what: String) -> impl FnOnce(ProcedureError) -> Error {
-    move |source| Error::Procedure { what, source }
-}
 
 /// Bytes of a share.
 const SHARE: usize = 64;
@@ -59,13 +31,13 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
         Action::KeyPair => (format!("{server}: make its key pair"), key_pair()),
         Action::Client { files } => {
             let what = format!("{server}: write its ssh configuration for key servers");
-            return put::write(files, host).await.map_err(failed(what));
+            return put::write(files, host).await.map_err(Failed::at(what));
         }
         Action::Enrol { site, node, address, key, replaces, revoked } => {
             let what = format!("{server}: let {node} in");
             let found = public_key(node, hosts, &what).await?;
             if key.as_ref().is_some_and(|key| *key != found) {
-                return Err(failed(what)(ProcedureError::Refused("its key is another than when this was planned".into())));
+                return Err(Failed::at(what)(ProcedureError::Refused("its key is another than when this was planned".into())));
             }
             (what, enrol(site, node, *address, &found, replaces, *revoked))
         }
@@ -75,20 +47,20 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
         Action::Copy { site, from, node, shares, damaged } => {
             let what = format!("{server}: copy shares of {node} from {from}");
             let other = hosts.get(from.as_str()).ok_or_else(|| Error::NoHost(from.to_string()))?;
-            let (sums, value) = read_shares(site, node, shares, from, other.as_ref()).await.map_err(failed(what.clone()))?;
+            let (sums, value) = read_shares(site, node, shares, from, other.as_ref()).await.map_err(Failed::at::<Error>(what.clone()))?;
             (what, copy(site, node, &sums, damaged, value))
         }
         Action::Revoke { site, node, addresses } => (format!("{server}: shut {node} out"), revoke(site, node, addresses)),
         Action::Wipe { site, node, volume } => (format!("{server}: delete the share of {node}/{volume}"), wipe(site, node, volume)),
     };
-    procedure.run(host).await.map_err(failed(what))
+    procedure.run(host).await.map_err(Failed::at(what))
 }
 
 /// The public key of the private key that the node has now.
 async fn public_key(node: &Name, hosts: &Hosts, what: &str) -> Result<PublicKey, Error> {
     let own = hosts.get(node.as_str()).ok_or_else(|| Error::NoHost(node.to_string()))?;
     let read = own.run(&Command::read(["ssh-keygen", "-y", "-P", "", "-f", IDENTITY])).await;
-    let output: Output = read.map_err(|e: HostError| failed(what.to_owned())(e.into()))?;
+    let output: Output = read.map_err(|e: HostError| Failed::at::<Error>(what)(e.into()))?;
     PublicKey::of(output.text().trim()).map_err(|bad| Error::BadKey { node: node.clone(), found: format!("{} {}", bad.0, output.tail()) })
 }
 

@@ -8,10 +8,10 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::{Step, Target};
 use kubestead_core::put::Files;
 
+use super::action::Action;
 use super::line::{self, Entry};
 use super::login;
 use super::observe::{ALL, NodeFacts, ServerFacts};
-use super::plan::Action;
 use super::spec::{IDENTITY, PUBLIC};
 
 /// What of these steps, each with its action, must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`]

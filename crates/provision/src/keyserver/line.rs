@@ -1,6 +1,7 @@
 //! The lines of `/etc/ssh/kubestead_keys`: those of kubestead are known by their last word, `kubestead:CLUSTER/NODE`, and by their
 //! forced command. All others belong to somebody else and stay.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use kubestead_core::name::Name;
@@ -36,6 +37,9 @@ pub enum Entry {
     /// Somebody else's: it is never touched.
     Foreign,
 }
+
+/// The lines of all servers about one node of this cluster or of another, each with its server.
+pub(super) type Lines<'a> = BTreeMap<Name, Vec<(&'a Name, &'a str, Entry)>>;
 
 /// The last word of a node's line.
 pub(super) fn mark(cluster: &Name, node: &Name) -> String {

@@ -4,33 +4,32 @@
 //! copy of the server opens nothing, and a stolen disk opens nothing once its node is no longer let in.
 
 mod account;
+mod action;
 mod apply;
 pub mod archive;
 mod check;
 pub mod doctor;
+mod error;
 #[cfg(test)]
 mod fixture;
 pub mod ids;
 mod line;
 mod login;
-mod node;
 mod observe;
 mod plan;
-mod revocation;
 mod server_doctor;
 mod setup;
-mod shares;
 mod spec;
 #[cfg(test)]
 mod twin;
 
 pub use account::{Account, BadAccount, BadKey, PublicKey};
-pub use apply::{Error, apply};
+pub use action::{Action, Replaced};
+pub use apply::apply;
 pub use check::check;
+pub use error::Error;
 pub use line::{Entry, Line, parse as parse_line};
 pub use login::{AccountFacts, Password, Rules};
-pub use node::obstacles;
 pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
-pub use plan::{Action, Replaced, Wanted, plan, ready, setup};
-pub use revocation::revocation;
-pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site, made_paths, own_paths};
+pub use plan::{obstacles, plan, ready, revocation, setup};
+pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site, Wanted, made_paths, own_paths};

@@ -1,146 +1,25 @@
 //! From spec and facts to steps.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+mod node;
+mod revocation;
+mod shares;
 
-use kubestead_core::claim::{self, Adoption, Claims};
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::claim::{self, Claims};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use kubestead_core::put::Owned;
-use serde::{Deserialize, Serialize};
+use kubestead_core::plan::{Held, Part, Risk, Step, StepId};
 
-use super::account::PublicKey;
+pub use node::obstacles;
+pub use revocation::revocation;
+
+use super::action::{Action, Replaced};
 use super::ids;
-use super::line::{self, Entry, Line};
+use super::line::{self, Entry, Line, Lines};
 use super::login;
 use super::observe::{ALL, NodeFacts, ServerFacts};
-use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Site, known_host};
-
-/// What can be done for keys. Each carries what it needs and no more: a plan of many nodes has thousands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Adopts or writes down a file before one of ours takes its place.
-    Adoption(Adoption),
-    /// Sets the key server up: account, folder, forced command, sshd's rules for the account.
-    Setup {
-        /// Where.
-        site: Site,
-        /// An address that a node comes from: sshd is asked what it takes for the account from there.
-        from: IpAddr,
-    },
-    /// Makes a node's key pair, on the node; a private key that can be read stays.
-    KeyPair,
-    /// Writes the node's ssh configuration for key servers.
-    Client {
-        /// Its files.
-        files: Vec<Owned>,
-    },
-    /// Lets a node in with the key that it has.
-    Enrol {
-        /// Where.
-        site: Site,
-        /// The node.
-        node: Name,
-        /// The address that it comes from.
-        address: IpAddr,
-        /// The node's public key when this was planned; nothing when the plan makes it.
-        key: Option<PublicKey>,
-        /// The lines that go: of another key, or of another address.
-        replaces: Vec<Replaced>,
-        /// Whether it was shut out.
-        revoked: bool,
-    },
-    /// Makes the server's shares of the keys of a node's volumes, on the server.
-    Shares {
-        /// Where.
-        site: Site,
-        /// The node.
-        node: Name,
-        /// The volumes.
-        volumes: Vec<Name>,
-        /// What lies in the place of some, is no share, and goes, with its number of bytes.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        damaged: BTreeMap<Name, u64>,
-    },
-    /// Gives a server the shares of a node that another one has.
-    Copy {
-        /// Where; the other server has them in the same folder.
-        site: Site,
-        /// The server that has them.
-        from: Name,
-        /// The node.
-        node: Name,
-        /// The volumes, each with the sha256 of its share, hex; nothing when the plan makes it.
-        shares: BTreeMap<Name, Option<String>>,
-        /// What lies in the place of some, is no share, and goes, with its number of bytes.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        damaged: BTreeMap<Name, u64>,
-    },
-    /// Shuts a node out: its line goes, a mark stays, and its connections end. Its shares stay.
-    Revoke {
-        /// Where.
-        site: Site,
-        /// The node.
-        node: Name,
-        /// The addresses whose connections end, as lines have them.
-        addresses: Vec<String>,
-    },
-    /// Deletes the server's share of a node that was shut out.
-    Wipe {
-        /// Where.
-        site: Site,
-        /// The node.
-        node: Name,
-        /// The volume.
-        volume: Name,
-    },
-}
-
-impl Action {
-    /// The files of ours that it writes whole.
-    pub fn writes(&self) -> Vec<Owned> {
-        match self {
-            Self::Setup { site, .. } => site.files().into(),
-            Self::Client { files } => files.clone(),
-            Self::Adoption(_)
-            | Self::KeyPair
-            | Self::Enrol { .. }
-            | Self::Shares { .. }
-            | Self::Copy { .. }
-            | Self::Revoke { .. }
-            | Self::Wipe { .. } => Vec::new(),
-        }
-    }
-}
-
-/// A line that an enrolment replaces.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Replaced {
-    /// Its key.
-    pub key: PublicKey,
-    /// Its address.
-    pub address: String,
-}
-
-/// All that shall be.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// The servers, each with the nodes that need keys.
-    pub servers: &'a [KeyServerSpec],
-    /// All nodes of the cluster file: a node that is no longer among them is shut out.
-    pub members: &'a BTreeSet<Name>,
-    /// The volumes that have a header of ours, as node and volume: a new share would not open them.
-    pub made: &'a BTreeSet<(Name, Name)>,
-    /// The volumes that are about to be made: these alone may get a new share. A volume against which something stands is in neither.
-    pub making: &'a BTreeSet<(Name, Name)>,
-}
-
-pub(super) fn target(spec: &KeyServerSpec) -> Target {
-    Target::Host(spec.server.to_string())
-}
+use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Wanted, known_host};
 
 /// The steps after which a node can fetch its keys from all of these servers.
 pub fn ready(servers: &[Name], node: &Name) -> BTreeSet<StepId> {
@@ -151,9 +30,6 @@ pub fn ready(servers: &[Name], node: &Name) -> BTreeSet<StepId> {
     }
     ids
 }
-
-/// The lines of all servers about one node of this cluster or of another, each with its server.
-pub(super) type Lines<'a> = BTreeMap<Name, Vec<(&'a Name, &'a str, Entry)>>;
 
 fn lines<'a>(known: &[(&'a KeyServerSpec, &'a ServerFacts)]) -> Lines<'a> {
     let mut found = Lines::new();
@@ -194,7 +70,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
             }
             None => set_up(spec, facts, &mut part),
         }
-        super::revocation::strangers(&wanted, spec, &lines, &mut part);
+        revocation::strangers(&wanted, spec, &lines, &mut part);
     }
     // A server that is not seen may have the share, and may know the node by another key. One that lets nobody in serves no volume.
     if !all {
@@ -202,7 +78,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     }
     namesakes(&known, &lines, &mut part);
     no_folders(&known, &mut part);
-    super::shares::plan(&known, &wanted, nodes, &mut part);
+    shares::plan(&known, &wanted, nodes, &mut part);
     let doubts: BTreeSet<String> = part.held.iter().filter_map(|h| h.on_host().map(str::to_owned)).collect();
     for (spec, _) in &known {
         // A node whose share is lost is not let in: what is put back later says by which key it is known.
@@ -216,7 +92,7 @@ pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes:
     }
     let known_hosts: String = known.iter().map(|(spec, facts)| known_host(spec.address, spec.port, &facts.host_key)).collect();
     for (name, facts) in nodes.iter().filter_map(|(name, fact)| Some((name, fact.known()?))) {
-        super::node::plan(name, facts, &known_hosts, &mut part);
+        node::plan(name, facts, &known_hosts, &mut part);
     }
     part
 }
@@ -267,7 +143,7 @@ fn set_up(spec: &KeyServerSpec, facts: &ServerFacts, part: &mut Part<Action>) {
     part.extend(claims.into_part("keyserver", Action::Adoption));
     if wanted {
         let why = "account, folder and forced command for the nodes' keys, and sshd's rules for the account";
-        part.push(ids::SETUP.step(target(spec), setup(spec), why).after(claim.after));
+        part.push(ids::SETUP.step(spec.target(), setup(spec), why).after(claim.after));
     }
 }
 
@@ -328,12 +204,14 @@ fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &NodeFacts, lin
     let action =
         Action::Enrol { site: spec.site.clone(), node: node.name.clone(), address: node.address, key: own.key.clone(), replaces, revoked };
     let after = [ids::SETUP.on(&spec.server), ids::KEYPAIR.on(&node.name)];
-    let step = ids::ENROL.step(target(spec), &node.name, action, why).after(after);
+    let step = ids::ENROL.step(spec.target(), &node.name, action, why).after(after);
     Some(if revoked || other { step.risk(Risk::Disrupts).asking() } else { step })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use kubestead_core::put::{Files, Found};
 
     use super::super::fixture::{KEY, OTHER, blank, enrolled, key, members, name, second, server, spec, volumes};

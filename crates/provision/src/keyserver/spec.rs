@@ -1,9 +1,11 @@
 //! What a key server shall be.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use kubestead_core::name::Name;
+use kubestead_core::plan::Target;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +123,19 @@ pub struct EnrolledNode {
     pub volumes: Vec<Name>,
 }
 
+/// All that shall be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The servers, each with the nodes that need keys.
+    pub servers: &'a [KeyServerSpec],
+    /// All nodes of the cluster file: a node that is no longer among them is shut out.
+    pub members: &'a BTreeSet<Name>,
+    /// The volumes that have a header of ours, as node and volume: a new share would not open them.
+    pub made: &'a BTreeSet<(Name, Name)>,
+    /// The volumes that are about to be made: these alone may get a new share. A volume against which something stands is in neither.
+    pub making: &'a BTreeSet<(Name, Name)>,
+}
+
 impl Site {
     /// The paths of the files that are ours alone on the server.
     pub fn own_paths(&self) -> [String; 2] {
@@ -137,6 +152,11 @@ impl Site {
 }
 
 impl KeyServerSpec {
+    /// Where its steps run.
+    pub(super) fn target(&self) -> Target {
+        Target::Host(self.server.to_string())
+    }
+
     /// An address that a node comes from, for questions about sshd's rules.
     pub(super) fn origin(&self) -> IpAddr {
         self.nodes.first().map_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), |node| node.address)

@@ -4,61 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::command::{Command, Stdin};
 use kubestead_core::host::{Host, HostError, Hosts};
-use kubestead_core::key::{KeyError, KeyRef, KeySource};
+use kubestead_core::key::{KeyRef, KeySource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
-use kubestead_core::procedure::{Procedure, ProcedureError};
+use kubestead_core::procedure::{Failed, Procedure, ProcedureError};
 use kubestead_core::put;
 use kubestead_core::secret::Secret;
 
+use super::action::Action;
 use super::config;
+use super::error::Error;
 use super::observe::LEFTOVERS;
-use super::plan::Action;
 use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
-use crate::api::ADMIN;
+use crate::admin::ADMIN;
 use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
-
-/// An action that failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// On a host.
-    #[error("{what}")]
-    Procedure {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        source: ProcedureError,
-    },
-    /// The key of encryption at rest.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The configuration of encryption at rest.
-    #[error(transparent)]
-    Encryption(#[from] encryption::Error),
-    /// A host is not connected.
-    #[error("{0} is not connected")]
-    NoHost(String),
-    /// The control plane's answer is not what was asked for.
-    #[error("{host}: {what}")]
-    Answer {
-        /// The host.
-        host: String,
-        /// What is wrong; never the answer itself.
-        what: String,
-    },
-}
-
-fn failed(what: String) -> impl FnOnce(ProcedureError) -> Error {
-    move |source| Error::Procedure { what, source }
-}
 
 /// Carries an action out. `host` is the step's own; a join also asks the first control plane for a token.
 pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn KeySource) -> Result<Done, Error> {
     let on = host.name();
     match action {
         Action::Adoption(adoption) => {
-            adoption.procedure().run(host).await.map_err(failed(format!("{on}: what is where a file of kubestead's belongs")))
+            adoption.procedure().run(host).await.map_err(Failed::at(format!("{on}: what is where a file of kubestead's belongs")))
         }
         Action::Prepare { spec } => {
             let mut own = BTreeMap::new();
@@ -67,7 +33,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
                 own.insert(name.clone(), keys.open(&KeyRef(name)).await?);
             }
             let text = encryption::render(&spec.encryption.layout(), &own)?;
-            prepare(spec, text, host).await.map_err(failed(format!("{on}: lay the API server's files ready")))
+            prepare(spec, text, host).await.map_err(Failed::at(format!("{on}: lay the API server's files ready")))
         }
         Action::Init { spec, address } => {
             let text = config::init(spec, address, &[]).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })?;
@@ -75,7 +41,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
                 .stdin(Stdin::Plain(text.into_bytes()))
                 .run(host)
                 .await
-                .map_err(failed(format!("{on}: kubeadm init")))
+                .map_err(Failed::at(format!("{on}: kubeadm init")))
         }
         Action::Join { spec, node, address } => join(spec, node, address, host, hosts).await,
         Action::Mount { spec, node, address, before, folders, sockets } => {
@@ -84,12 +50,12 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
             };
             let text = format!("{}{AFTER}\n{}", describe(before)?, describe(folders)?);
             let what = format!("{on}: mount {} in the API server", folders.join(", "));
-            mount(folders, sockets).stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(failed(what))
+            mount(folders, sockets).stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(Failed::at(what))
         }
-        Action::Reset { spec } => reset(spec).run(host).await.map_err(failed(format!("{on}: take it out of the cluster"))),
+        Action::Reset { spec } => reset(spec).run(host).await.map_err(Failed::at(format!("{on}: take it out of the cluster"))),
         Action::StartKubelet => {
             let start = Procedure::script(include_str!("scripts/start-kubelet.sh"));
-            start.run(host).await.map_err(failed(format!("{on}: start the kubelet")))
+            start.run(host).await.map_err(Failed::at(format!("{on}: start the kubelet")))
         }
     }
 }
@@ -147,7 +113,7 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     }
     let text =
         config::join(spec, node, address, &ca, &[]).map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
-    put::write(&[spec.record()], host).await.map_err(failed(what.clone()))?;
+    put::write(&[spec.record()], host).await.map_err(Failed::at::<Error>(what.clone()))?;
     let create = Command::write_script(include_str!("scripts/token.sh")).var("description", format!("kubestead join {node}"));
     let token = ask(first, &what, create).await?;
     let Some((id, _)) = token.split_once('.').filter(|_| token.len() == 23 && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
@@ -158,15 +124,15 @@ async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, h
     let joined = join_procedure(&ca).stdin(Stdin::Secret(document)).run(host).await;
     // The token goes, whatever became of the join; if even that fails it ends by itself after its 15 minutes.
     let _ = first.run(&Command::write(["kubeadm", "token", "delete", id])).await;
-    joined.map_err(failed(what))
+    joined.map_err(Failed::at(what))
 }
 
 async fn ask(host: &dyn Host, what: &str, command: Command) -> Result<String, Error> {
-    let output = host.run(&command).await.map_err(|e: HostError| failed(what.to_owned())(e.into()))?;
+    let output = host.run(&command).await.map_err(|e: HostError| Failed::at::<Error>(what)(e.into()))?;
     if output.success() {
         Ok(output.text().trim().to_owned())
     } else {
-        Err(failed(what.to_owned())(ProcedureError::Exit { status: output.status, tail: output.tail() }))
+        Err(Failed::at(what)(ProcedureError::Exit { status: output.status, tail: output.tail() }))
     }
 }
 

@@ -3,8 +3,8 @@
 use kubestead_core::claim;
 use kubestead_core::plan::Step;
 
+use super::action::Action;
 use super::observe::{KubeadmFacts, State};
-use super::plan::Action;
 
 /// Why a step must not run; nothing for one that may.
 pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {

@@ -1,21 +1,27 @@
 //! Makes a cluster of prepared machines with kubeadm: one control plane, then the workers. Secrets in etcd are encrypted from the
 //! first minute; the token of a join lives for that join alone.
 
+mod action;
 mod apply;
 mod certificate;
 mod check;
 mod config;
+mod error;
 mod fixed;
 pub mod ids;
 mod observe;
 mod plan;
+mod report;
 mod spec;
 
+pub use action::Action;
 pub use apply::apply;
-pub use certificate::{Certificate, lines as certificate_lines};
+pub use certificate::Certificate;
 pub use check::fault;
 pub use config::control_plane;
+pub use error::Error;
 pub use fixed::{fixed, kubelet, version};
 pub use observe::{KubeadmFacts, State, read, sections};
-pub use plan::{Action, Candidate, joined, plan, reset, stranger};
+pub use plan::{Candidate, joined, plan, reset, stranger};
+pub use report::lines as certificate_lines;
 pub use spec::ClusterSpec;

@@ -155,7 +155,7 @@ mod tests {
         sections.extend(crate::keyserver::node_sections());
         sections.extend(crate::node::sections(&crate::node::fixture()));
         texts.extend(sections.into_iter().map(|s| (s.name, s.script)));
-        texts.push(("as_admin".to_owned(), crate::api::ADMIN.to_owned()));
+        texts.push(("as_admin".to_owned(), crate::admin::ADMIN.to_owned()));
         // A function of one file is called in another: they are put together.
         let mut functions: BTreeSet<String> = texts.iter().flat_map(|(_, text)| shell::functions(text)).collect();
         functions.insert("copy_header".to_owned()); // storage puts it ahead of wipe.sh

@@ -7,10 +7,10 @@ use kubestead_core::host::Host;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Procedure, ProcedureError};
 use kubestead_core::put::{Owned, PENDING, Put, puts};
-use kubestead_storage::apply::{write_files, written};
+use kubestead_core::reload::{self, written};
 
+use super::action::Action;
 use super::apt;
-use super::plan::Action;
 use super::spec::SYSCTL_FILE;
 use super::swap;
 use crate::bundle::BundleFile;
@@ -26,11 +26,11 @@ pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureEr
         Action::SwapOff { mask } => swap::off(mask).run(host).await,
         Action::Install { bundle, files } => install(bundle, files).run(host).await,
         // The list itself is read when packages are installed: what a cut leaves unread is read then.
-        Action::Source { files } => write_files(files, "", host).await,
+        Action::Source { files } => reload::write(files, "", host).await,
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files } => containerd(files).run(host).await,
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
-        Action::Kubelet { files } => write_files(files, include_str!("scripts/load-kubelet.sh"), host).await,
+        Action::Kubelet { files } => reload::write(files, include_str!("scripts/load-kubelet.sh"), host).await,
     }
 }
 

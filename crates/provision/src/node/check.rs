@@ -4,8 +4,8 @@ use kubestead_core::claim;
 use kubestead_core::plan::Step;
 use kubestead_core::put::Found;
 
+use super::action::Action;
 use super::observe::NodeFacts;
-use super::plan::Action;
 
 /// Why a step with this action must not run on what was seen; `None` for every step of a plan of [`super::plan()`].
 pub fn step<A>(facts: &NodeFacts, step: &Step<A>, action: &Action) -> Option<String> {

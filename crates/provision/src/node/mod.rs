@@ -4,6 +4,7 @@
 //! `/var/lib/kubestead/installed` with size and time, so that looking again does not read gigabytes; files that we write whole are in the manifest
 //! ([`kubestead_core::put::MANIFEST`]). Whatever else lies in their places is adopted only by consent.
 
+mod action;
 mod apply;
 mod apt;
 pub mod check;
@@ -14,10 +15,11 @@ mod spec;
 mod swap;
 mod version;
 
+pub use action::Action;
 pub use apply::apply;
 pub use apt::{AptFacts, Package, Packages, packaged};
 pub use observe::{NodeFacts, read, sections};
-pub use plan::{Action, plan};
+pub use plan::plan;
 pub use spec::{NodeSpec, own_files, places};
 pub use swap::{Swap, SwapKind};
 pub use version::Version;

@@ -1,84 +1,19 @@
 //! From spec and facts to steps.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
-use kubestead_core::claim::{Adoption, Claims};
+use kubestead_core::claim::Claims;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
 use kubestead_core::put::Owned;
-use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::apt::{self, Packages};
 use super::ids;
 use super::observe::NodeFacts;
 use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, places};
 use super::{swap, version};
 use crate::bundle::{BundleFile, Kind};
-
-/// What can be done to a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Writes modules and settings of the kernel, and loads them.
-    Kernel {
-        /// The files.
-        files: Vec<Owned>,
-    },
-    /// Adopts or writes down a file before one of ours takes its place.
-    Adoption(Adoption),
-    /// Swap off, now and at boot.
-    SwapOff {
-        /// Units that are masked.
-        mask: Vec<String>,
-    },
-    /// Installs programs of the bundle.
-    Install {
-        /// The bundle's folder on the operator's computer.
-        bundle: PathBuf,
-        /// Which files.
-        files: Vec<BundleFile>,
-    },
-    /// Writes the source of apt and its keyring.
-    Source {
-        /// The files.
-        files: Vec<Owned>,
-    },
-    /// Installs kubeadm, kubelet and kubectl as packages, and holds them.
-    Packages {
-        /// Exactly this version, such as `1.37.1`.
-        version: String,
-        /// The repository of its minor.
-        address: String,
-    },
-    /// Writes containerd's configuration and, for the bundle's, its unit, and starts it.
-    Containerd {
-        /// The files.
-        files: Vec<Owned>,
-    },
-    /// Imports images of the bundle, pinned so that no garbage collection takes them.
-    Images {
-        /// The bundle's folder on the operator's computer.
-        bundle: PathBuf,
-        /// Which files.
-        files: Vec<BundleFile>,
-    },
-    /// Writes the kubelet's unit and lets it start at boot.
-    Kubelet {
-        /// The files.
-        files: Vec<Owned>,
-    },
-}
-
-impl Action {
-    /// The files of ours that it writes whole. Programs are of the bundle.
-    pub fn writes(&self) -> &[Owned] {
-        match self {
-            Self::Kernel { files } | Self::Source { files } | Self::Containerd { files } | Self::Kubelet { files } => files,
-            Self::Adoption(_) | Self::SwapOff { .. } | Self::Install { .. } | Self::Packages { .. } | Self::Images { .. } => &[],
-        }
-    }
-}
 
 /// The steps of one node, and what is held.
 pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
@@ -269,6 +204,7 @@ pub(super) mod fixture {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use kubestead_core::claim::Adoption;
     use kubestead_core::put::{Files, Found, Mark, digest};
 
     use kubestead_core::plan::Step;

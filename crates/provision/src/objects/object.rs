@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use kubestead_core::fact::Gap;
-use kubestead_core::kube::ObjectRef;
+use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::put;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::observe::LAST_APPLIED;
-use crate::api::FIELD_MANAGER;
 
 /// On an object that somebody else made and that was taken over: the name of the copy of it as it was, a `ConfigMap` in [`COPIES`].
 pub const ADOPTED: &str = "kubestead.io/adopted";

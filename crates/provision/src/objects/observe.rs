@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
-use kubestead_core::kube::ObjectRef;
+use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::health::{Alive, boot, gone, shortfalls};
 use super::lists::{self, KINDS, List, Named, Refused, Told, by_name};
 use super::object::{Live, own};
 use super::topics::WORKLOADS;
-use crate::api::{ADMIN, FIELD_MANAGER};
+use crate::admin::ADMIN;
 
 /// Every object of ours carries it.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubestead_core::kube::{Guarded, KubeError};
+use kubestead_core::kube::{FIELD_MANAGER, Guarded, KubeError};
 use kubestead_core::outcome::Done;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{self, Format, Kind, Outline, Sops};
 use serde_json::{Map, Value, json};
 
-use super::check;
+use super::action::{Action, On};
+use super::decode;
 use super::error::Error;
 use super::identity::{Keys, Opened};
 use super::observe::{Live, live};
-use super::plan::{Action, On, State, judge};
 use super::spec::{DIGEST, MOST_BYTES, SecretSpec, object, owner};
-use crate::api::FIELD_MANAGER;
+use super::state::{State, judge};
 use crate::objects::{LAST_APPLIED, MANAGED_BY};
 
 /// The values of a Secret, by key.
@@ -60,7 +60,7 @@ async fn open(secret: &SecretSpec, folder: &Path, keys: Arc<Opened>) -> Result<V
     let opened = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|source| sops::Error::File { what: "read", path: path.clone(), source })?;
         let outline = Outline::read(&path, &bytes)?;
-        let found = check::secrets(&spec.file, &spec.file, &outline, &mut Vec::new()).into_iter().find(|f| f.spec == spec);
+        let found = decode::secrets(&spec.file, &spec.file, &outline, &mut Vec::new()).into_iter().find(|f| f.spec == spec);
         let document = found.ok_or_else(|| Error::FileChanged { file: spec.file.clone() })?.document;
         let opened = Sops::open_text(&path, Format::found(&path, &bytes), &bytes, &keys.identities).map_err(|error| match error {
             refusal @ sops::Error::NoKey { .. } => Error::NoKey { refusal: Box::new(refusal), searched: keys.searched.clone() },

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_secrets::sops::{Error, Outline};
 
-use super::check::{self, Found};
+use super::decode::{self, Found};
 use super::spec::Wish;
 
 /// Recovery keys and the like: age files of the escrow, never objects of the cluster.
@@ -41,7 +41,7 @@ pub fn read(folder: &Path, shown: &str) -> Wish {
             }
         };
         match Outline::read(&path, &bytes) {
-            Ok(outline) => found.extend(check::secrets(&file, &name, &outline, &mut findings)),
+            Ok(outline) => found.extend(decode::secrets(&file, &name, &outline, &mut findings)),
             Err(error) if looks_like_a_secret(&bytes) => findings.push(unreadable(&name, &error)),
             Err(_) => {}
         }

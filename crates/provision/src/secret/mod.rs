@@ -1,8 +1,9 @@
 //! Kubernetes Secrets whose values lie in sops files beside the cluster file: what a file asks for is known without a key, what the
 //! cluster has is known without its values, and only the step that applies one sees them.
 
+mod action;
 mod apply;
-mod check;
+mod decode;
 mod error;
 mod folder;
 mod identity;
@@ -10,11 +11,14 @@ pub mod ids;
 mod observe;
 mod plan;
 mod spec;
+mod state;
 
+pub use action::{Action, On};
 pub use apply::apply;
 pub use error::Error;
 pub use folder::read as read_folder;
 pub use identity::Keys;
 pub use observe::{Live, SecretFacts, paths, read};
-pub use plan::{Action, On, State, plan, states};
+pub use plan::{plan, states};
 pub use spec::{SecretSpec, Wish};
+pub use state::State;

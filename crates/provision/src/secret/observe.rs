@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
+use kubestead_core::kube::FIELD_MANAGER;
 use kubestead_core::probe::Answers;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::spec::{DIGEST, Wish, owner};
-use crate::api::FIELD_MANAGER;
 use crate::objects::{self, LAST_APPLIED};
 
 /// The cluster's Secrets, as far as they matter here.

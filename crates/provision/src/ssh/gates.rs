@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::login::Login;
+use crate::transport::Login;
 
 /// Logins that are under way.
 const LOGINS: usize = 64;

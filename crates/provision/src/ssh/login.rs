@@ -1,24 +1,9 @@
 //! How to log in to a machine, and what ssh's words mean when that fails.
 
-use std::path::PathBuf;
-
 use kubestead_core::command::quote;
 use kubestead_core::host::HostError;
 
-/// How to log in to a host.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The name in the cluster file, for messages.
-    pub name: String,
-    /// What ssh is asked to connect to: a name from its configuration, or an address.
-    pub destination: String,
-    /// The user; ssh's configuration decides if `None`.
-    pub user: Option<String>,
-    /// The port; ssh's configuration decides if `None`.
-    pub port: Option<u16>,
-    /// Another configuration file than `~/.ssh/config`.
-    pub config: Option<PathBuf>,
-}
+use crate::transport::Login;
 
 impl Login {
     /// The same login, as a command to type.

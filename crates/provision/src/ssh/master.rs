@@ -11,7 +11,8 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::gates::Gates;
-use super::login::{Login, dropped};
+use super::login::dropped;
+use crate::transport::Login;
 
 /// How long a login may take.
 const CONNECT: Duration = Duration::from_secs(20);

@@ -4,6 +4,7 @@
 //! a key that is not known stops everything before any command. What a host answers is not trusted: each command has a limit of time and of
 //! output, and the answer is bytes that others parse.
 
+mod descriptors;
 mod gates;
 mod lease;
 mod login;
@@ -18,16 +19,19 @@ use async_trait::async_trait;
 use kubestead_core::command::{Command, Effect, Output, STDERR, Stdin};
 use kubestead_core::frame;
 use kubestead_core::host::{Host, HostError};
+use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::outcome::causes;
 use openssh::{ForwardType, Session, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use crate::api::KubeApi;
+use crate::stream;
+pub use crate::transport::Login;
+use crate::transport::{self, Remote, Transport};
+use descriptors::descriptors;
 pub use gates::Gates;
 pub use lease::Lease;
-pub use login::Login;
-
-use crate::stream;
 
 /// sshd's MaxSessions is 10 by default; two are left to people.
 const CHANNELS: usize = 8;
@@ -37,6 +41,27 @@ const CLOSING: u32 = 25;
 const GRACE: Duration = Duration::from_secs(5);
 
 type Channel = openssh::Child<Arc<Session>>;
+
+/// Machines over SSH, as the command reaches them.
+#[derive(Default)]
+pub struct Ssh {
+    gates: Arc<Gates>,
+}
+
+#[async_trait]
+impl Transport for Ssh {
+    async fn connect(&self, login: &Login) -> Result<Arc<dyn Remote>, HostError> {
+        SshHost::connect(login, &self.gates).await.map(|host| Arc::new(host) as Arc<dyn Remote>)
+    }
+
+    fn room(&self, machines: usize) -> Result<(), String> {
+        descriptors(machines)
+    }
+
+    async fn kube(&self, control_plane: &dyn Remote) -> Result<Arc<dyn Api>, KubeError> {
+        KubeApi::through(control_plane).await.map(|api| Arc::new(api) as Arc<dyn Api>)
+    }
+}
 
 /// A host over SSH.
 pub struct SshHost {
@@ -219,6 +244,17 @@ impl Host for SshHost {
             Some(error) if output.status == 1 => Err(error),
             _ => Ok(output),
         }
+    }
+}
+
+#[async_trait]
+impl Remote for SshHost {
+    async fn lease(&self) -> Result<Option<transport::Lease>, HostError> {
+        Ok(SshHost::lease(self).await?.map(transport::Lease::new))
+    }
+
+    async fn forward(&self, remote: u16) -> Result<u16, HostError> {
+        SshHost::forward(self, remote).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! How large volumes are on disks of some size: values alone.
 
 use kubestead_core::size::Bytes;
-use kubestead_storage::plan::capacity;
+use kubestead_storage::extents::capacity;
 use kubestead_storage::spec::EXTENT;
 
 use super::Disk;

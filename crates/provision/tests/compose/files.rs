@@ -45,7 +45,7 @@ fn writers<'a>(plan: &'a Plan<Action>, host: &Name, path: &str) -> Vec<&'a Step<
 fn adoption(action: &Action) -> Option<&Adoption> {
     match action {
         Action::Keys(keyserver::Action::Adoption(adoption))
-        | Action::Storage(kubestead_storage::plan::Action::Adoption(adoption))
+        | Action::Storage(kubestead_storage::action::Action::Adoption(adoption))
         | Action::Node(node::Action::Adoption(adoption))
         | Action::Kubeadm(kubeadm::Action::Adoption(adoption)) => Some(adoption),
         _ => None,
@@ -126,7 +126,7 @@ fn without_consent_nothing_is_written_below_a_mount_point_that_waits_for_its_vol
             for node in &cluster.nodes {
                 let target = Target::Host(node.name.to_string());
                 let own: Vec<&Step<Action>> = plan.steps.iter().filter(|s| s.target == target).collect();
-                let mounts = |s: &&&Step<Action>| matches!(s.action, Action::Storage(kubestead_storage::plan::Action::Mount { .. }));
+                let mounts = |s: &&&Step<Action>| matches!(s.action, Action::Storage(kubestead_storage::action::Action::Mount { .. }));
                 if own.iter().filter(mounts).any(|s| out.contains(&s.id)) {
                     skipped += 1;
                     for step in own.iter().filter(|s| matches!(s.action, Action::Node(_) | Action::Kubeadm(_))) {

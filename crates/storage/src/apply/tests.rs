@@ -556,7 +556,7 @@ fn a_link_in_the_place_of_crypttab_or_fstab_is_refused_by_every_step_that_edits_
             ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume))),
             ("create", create(&volume, false, true)),
             ("group", group_of(std::slice::from_ref(&volume))),
-            ("wipe", crate::wipe::procedure(&volume)),
+            ("wipe", wipe(&volume)),
         ] {
             let sandbox = mapped("kubestead:volume", "253:1");
             finished(&sandbox);

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 
-use super::{Planner, capacity, extent, round_up};
+use super::Planner;
 use crate::action::Action;
+use crate::extents::{capacity, extent, round_up};
 use crate::facts::{Device, Group};
 use crate::fixed;
 use crate::spec::Volume;

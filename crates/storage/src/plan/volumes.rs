@@ -7,8 +7,9 @@ use kubestead_core::key::KeyRef;
 use kubestead_core::plan::StepId;
 use kubestead_core::size::Bytes;
 
-use super::{Planner, Whole, extent, round_up};
+use super::{Planner, Whole};
 use crate::action::Action;
+use crate::extents::{extent, round_up};
 use crate::facts::{Folder, Header, Logical, OURS, VolumeFacts};
 use crate::fixed;
 use crate::spec::Volume;

@@ -6,14 +6,13 @@ mod namespace;
 mod network;
 mod storage;
 
-use kubestead_core::kube::ObjectRef;
+use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use serde_json::Value;
 
 use super::object::whole;
 use super::observe::MANAGED_BY;
 use super::spec::ObjectsSpec;
 use super::topic::Topic;
-use crate::api::FIELD_MANAGER;
 
 pub use flannel::IMAGES;
 pub(super) use namespace::NAME as NAMESPACE;

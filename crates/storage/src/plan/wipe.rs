@@ -5,20 +5,17 @@ use std::collections::BTreeSet;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
-use kubestead_core::procedure::Procedure;
-use kubestead_core::put::{Found, with_manifest};
+use kubestead_core::put::Found;
 
 use crate::action::Action;
-use crate::apply::{MAPPING, REGULAR_TABS, of_volume};
 use crate::facts::{Group, Header, StorageFacts};
 use crate::ids;
-use crate::key::COPY;
-use crate::marks::{TOKEN, VOLUME};
+use crate::marks::VOLUME;
 use crate::spec::{HostStorage, Volume};
 use crate::unit;
 
 /// The step that ends a volume, after others; nothing when there is no such LV.
-pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BTreeSet<StepId>) -> Part<Action> {
+pub fn wipe(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BTreeSet<StepId>) -> Part<Action> {
     let mut part = Part::default();
     let mut held = |reason: String| {
         let hint = "nothing is wiped that is not proven ours; look at it, and wipe it by hand";
@@ -68,14 +65,4 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
         part.push(ids::WIPE.step(target, &volume.name, Action::Wipe { volume: volume.clone() }, why).after(after).risk(Risk::Destroys));
     }
     part
-}
-
-/// The commands of it.
-pub(crate) fn procedure(volume: &Volume) -> Procedure {
-    of_volume(with_manifest(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING).after(REGULAR_TABS), volume)
-        .var("path", &volume.path)
-        .var("token", TOKEN)
-        .var("volume", VOLUME)
-        .var("unlock", unit::cryptsetup_unit(volume))
-        .list("files", unit::units(volume).iter().map(|f| &f.path))
 }

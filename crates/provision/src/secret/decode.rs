@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
+use kubestead_core::kube::FIELD_MANAGER;
 use kubestead_core::name::Name;
 use kubestead_secrets::sops::{Entry, Kind, Outline, Step};
 
 use super::spec::{DIGEST, MOST_BYTES, OPAQUE, SecretSpec};
-use crate::api::FIELD_MANAGER;
 use crate::objects::MANAGED_BY;
 
 /// The types that Kubernetes knows, and the keys that each must have: one of the listed sets.

@@ -6,10 +6,10 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part};
 
-use super::ids;
-use super::observe::{NodeFacts, ServerFacts};
-use super::plan::{Action, Wanted, target};
-use super::spec::{EnrolledNode, KeyServerSpec};
+use crate::keyserver::action::Action;
+use crate::keyserver::ids;
+use crate::keyserver::observe::{NodeFacts, ServerFacts};
+use crate::keyserver::spec::{EnrolledNode, KeyServerSpec, Wanted};
 
 /// The servers with what was seen of them; never empty where one of their indexes is used.
 type Servers<'a> = [(&'a KeyServerSpec, &'a ServerFacts)];
@@ -120,13 +120,13 @@ impl Own {
             let why = format!("make the server's share of the key of {}", some(&self.make));
             let action =
                 Action::Shares { site: servers[0].0.site.clone(), node: node.name.clone(), volumes: self.make, damaged: self.damaged };
-            part.push(ids::SHARES.step(target(servers[0].0), &node.name, action, why).after([setup(0)]));
+            part.push(ids::SHARES.step(servers[0].0.target(), &node.name, action, why).after([setup(0)]));
         }
         for ((to, from), Copies { shares, damaged }) in self.copies {
             let (spec, other) = (servers[to].0, &servers[from].0.server);
             let why = format!("the share that {other} has of the key of {}", some(&shares.keys().cloned().collect::<Vec<_>>()));
             let action = Action::Copy { site: spec.site.clone(), from: other.clone(), node: node.name.clone(), shares, damaged };
-            let step = ids::COPY.step(target(spec), ids::copied(&node.name, other), action, why);
+            let step = ids::COPY.step(spec.target(), ids::copied(&node.name, other), action, why);
             part.push(step.after([setup(to), setup(from), made.clone()]));
         }
     }
@@ -144,9 +144,9 @@ fn some(volumes: &[Name]) -> String {
 mod tests {
     use kubestead_core::plan::{Step, StepId};
 
-    use super::super::fixture::{KEY, key, members, name, second, server, spec, volumes};
-    use super::super::plan::plan;
     use super::*;
+    use crate::keyserver::fixture::{KEY, key, members, name, second, server, spec, volumes};
+    use crate::keyserver::plan::plan;
 
     /// Two servers with these shares of kube1/data: a checksum, or a number of bytes that are none.
     fn run(shares: [Option<Result<&str, u64>>; 2], made: bool, making: bool) -> Part<Action> {

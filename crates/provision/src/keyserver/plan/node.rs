@@ -4,10 +4,10 @@ use kubestead_core::claim::{self, Claims};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Target};
 
-use super::ids;
-use super::observe::NodeFacts;
-use super::plan::Action;
-use super::spec::{IDENTITY, PUBLIC, client_files, made_paths, own_paths};
+use crate::keyserver::action::Action;
+use crate::keyserver::ids;
+use crate::keyserver::observe::NodeFacts;
+use crate::keyserver::spec::{IDENTITY, PUBLIC, client_files, made_paths, own_paths};
 
 fn all_paths() -> impl Iterator<Item = &'static str> {
     own_paths().into_iter().chain(made_paths())
@@ -19,7 +19,7 @@ pub fn obstacles(name: &Name, facts: &NodeFacts) -> Vec<Held> {
 }
 
 /// The files of the key pair that a [`Action::KeyPair`] makes. A private key that can be read is the node's, whoever made it.
-pub(super) fn makes(facts: &NodeFacts) -> Vec<&'static str> {
+fn makes(facts: &NodeFacts) -> Vec<&'static str> {
     let (private, public) = (facts.key.is_none(), facts.key.is_none() || facts.torn);
     private.then_some(IDENTITY).into_iter().chain(public.then_some(PUBLIC)).collect()
 }
@@ -59,12 +59,12 @@ mod tests {
     use kubestead_core::plan::{Step, StepId};
     use kubestead_core::put::{Files, Found};
 
-    use super::super::fixture::{KEY, enrolled, key, members, name, server, spec, volumes};
-    use super::super::observe::{ServerFacts, node_sections, read_node};
-    use super::super::plan::Wanted;
-    use super::super::twin::Server;
-    use super::super::{check, spec as of};
     use super::*;
+    use crate::keyserver::fixture::{KEY, enrolled, key, members, name, server, spec, volumes};
+    use crate::keyserver::observe::{ServerFacts, node_sections, read_node};
+    use crate::keyserver::spec::Wanted;
+    use crate::keyserver::twin::Server;
+    use crate::keyserver::{check, spec as of};
 
     /// The plan for a node, beside a server that is set up and knows its key; the second pair of eyes finds nothing in it.
     fn run(facts: &NodeFacts) -> Part<Action> {
@@ -73,7 +73,7 @@ mod tests {
         let nodes = BTreeMap::from([(name("kube1"), Fact::Known(facts.clone()))]);
         let specs = [spec];
         let wanted = Wanted { servers: &specs, members: &members(), made: &BTreeSet::new(), making: &volumes("data") };
-        let part = super::super::plan(wanted, &seen, &nodes);
+        let part = crate::keyserver::plan(wanted, &seen, &nodes);
         assert_eq!(check(&seen, &nodes, part.steps.iter().map(|step| (step, &step.action))), Vec::<String>::new());
         // Without what comes before it no key pair is made.
         for step in part.steps.iter().filter(|step| step.action == Action::KeyPair && !step.after.is_empty()) {
@@ -165,7 +165,7 @@ mod tests {
             read_node(&kubestead_core::probe::Answers::from_pairs([("keynode/key", 0, text.as_str()), ("files", 0, "")])).unwrap()
         };
         assert_eq!(look(), NodeFacts::default());
-        assert_eq!(server.run(&super::super::apply::key_pair()).0, 0);
+        assert_eq!(server.run(&crate::keyserver::apply::key_pair()).0, 0);
         let seen = look();
         assert!(seen.key.is_some() && !seen.torn && !seen.loose);
         server.bash(&format!("chmod 644 {}/node/id_ed25519", server.path().display()), b"");

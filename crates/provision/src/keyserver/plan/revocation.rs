@@ -6,11 +6,11 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step};
 
-use super::ids;
-use super::line::{self, Entry, Line};
-use super::observe::{ALL, ServerFacts};
-use super::plan::{Action, Lines, Wanted, target};
-use super::spec::KeyServerSpec;
+use crate::keyserver::action::Action;
+use crate::keyserver::ids;
+use crate::keyserver::line::{self, Entry, Line, Lines};
+use crate::keyserver::observe::{ALL, ServerFacts};
+use crate::keyserver::spec::{KeyServerSpec, Wanted};
 
 /// Nodes that the file does not have any more are shut out. Lines of other clusters and of other people stay.
 pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &Lines<'_>, part: &mut Part<Action>) {
@@ -29,7 +29,7 @@ pub(super) fn strangers(wanted: &Wanted<'_>, spec: &KeyServerSpec, lines: &Lines
 
 fn revoke(spec: &KeyServerSpec, node: &Name, addresses: Vec<String>, why: String) -> Step<Action> {
     let action = Action::Revoke { site: spec.site.clone(), node: node.clone(), addresses };
-    ids::REVOKE.step(target(spec), node, action, why).risk(Risk::Disrupts)
+    ids::REVOKE.step(spec.target(), node, action, why).risk(Risk::Disrupts)
 }
 
 /// The steps that shut one node out on every server that is seen, and delete those of its shares that are named. A node of the file
@@ -80,7 +80,7 @@ pub fn revocation(
             let action = Action::Wipe { site: spec.site.clone(), node: node.clone(), volume: volume.clone() };
             let why = format!("delete the server's share of {node}/{volume}: only its recovery key opens it then");
             let after = [ids::REVOKE.on(&spec.server, node)];
-            part.push(ids::WIPE.step(target(spec), ids::share(node, volume), action, why).after(after).risk(Risk::Destroys));
+            part.push(ids::WIPE.step(spec.target(), ids::share(node, volume), action, why).after(after).risk(Risk::Destroys));
         }
     }
     part
@@ -88,8 +88,8 @@ pub fn revocation(
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{KEY, blank, enrolled, members, name, spec};
     use super::*;
+    use crate::keyserver::fixture::{KEY, blank, enrolled, members, name, spec};
 
     fn ids(part: &Part<Action>) -> BTreeSet<&str> {
         part.steps.iter().map(|s| s.id.0.as_str()).collect()

@@ -1,0 +1,32 @@
+//! What can go wrong with kubeadm. No message holds a token or a key.
+
+use kubestead_core::key::KeyError;
+use kubestead_core::procedure::Failed;
+
+use crate::encryption;
+
+/// An action that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// On a host.
+    #[error(transparent)]
+    Procedure(#[from] Failed),
+    /// The key of encryption at rest.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The configuration of encryption at rest.
+    #[error(transparent)]
+    Encryption(#[from] encryption::Error),
+    /// A host is not connected.
+    #[error("{0} is not connected")]
+    NoHost(String),
+    /// The control plane's answer is not what was asked for.
+    #[error("{host}: {what}")]
+    Answer {
+        /// The host.
+        host: String,
+        /// What is wrong; never the answer itself.
+        what: String,
+    },
+}
