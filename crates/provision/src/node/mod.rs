@@ -8,6 +8,7 @@ mod apply;
 mod apt;
 pub mod check;
 pub mod ids;
+mod model;
 mod observe;
 mod plan;
 mod spec;
@@ -16,6 +17,7 @@ mod version;
 
 pub use apply::apply;
 pub use apt::{AptFacts, Package, Packages, packaged};
+pub use model::model;
 pub use observe::{NodeFacts, read, sections};
 pub use plan::{Action, plan};
 pub use spec::{NodeSpec, own_files, places};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ids;
 use super::observe::{Live, SecretFacts};
 use super::spec::{SecretSpec, Wish, owner};
-use crate::objects::{self, LAST_APPLIED};
+use crate::objects::LAST_APPLIED;
 
 /// What can be done with a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,5 +243,5 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
     let action = Action::Apply { secret: secret.clone(), on };
     let step = deed.step(Target::Cluster, &object, action, why).risk(risk);
     // Nothing is put into a namespace that is somebody else's before the yes to it.
-    part.push(step.after(after.clone()).after(objects::ids::before_namespace(&secret.namespace)));
+    part.push(step.after(after.clone()));
 }
