@@ -1,6 +1,8 @@
 //! All domains together: what is seen of machines that hold nothing, and the one plan of examples/three-nodes for them.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "compose/cuts.rs"]
+mod cuts;
 #[path = "compose/files.rs"]
 mod files;
 
@@ -317,10 +319,10 @@ fn a_host_name_is_a_nodes_name_in_kubernetes_alone() {
     let Action::Kubeadm(kubeadm::Action::Join { spec, node, .. }) = &step("kube1/kubeadm/join").action else { panic!("it joins") };
     assert_eq!((node.as_str(), spec.hostname(node).as_str()), ("kube1", "kube1.example.com"));
     assert_eq!(spec.hostname(&name("kube2")).as_str(), "kube2");
-    let Action::Cluster(objects::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
+    let Action::Objects(objects::Action::Wait { nodes, .. }) = &step("cluster/nodes/ready").action else { panic!("it waits") };
     assert_eq!(nodes.iter().map(HostName::as_str).collect::<Vec<_>>(), ["cp1", "kube1.example.com", "kube2"]);
     let manifests = |id: &str| match &step(id).action {
-        Action::Cluster(objects::Action::Apply { manifests }) => manifests.clone(),
+        Action::Objects(objects::Action::Apply { manifests }) => manifests.clone(),
         other => panic!("{other:?}"),
     };
     assert!(manifests("cluster/labels/apply").iter().any(|m| m["metadata"]["name"] == "kube1.example.com"));
@@ -401,7 +403,7 @@ fn there(seen: &mut Seen) {
 
 fn of_kubernetes(plan: &Plan<Action>) -> Vec<&str> {
     let kind =
-        |step: &&kubestead_core::plan::Step<Action>| matches!(step.action, Action::Node(_) | Action::Kubeadm(_) | Action::Cluster(_));
+        |step: &&kubestead_core::plan::Step<Action>| matches!(step.action, Action::Node(_) | Action::Kubeadm(_) | Action::Objects(_));
     plan.steps.iter().filter(kind).map(|step| step.id.0.as_str()).collect()
 }
 
@@ -546,7 +548,7 @@ fn what_must_not_run_is_seen_in_every_plan() {
     api.objects.push(live);
     for (action, words) in actions {
         let mut part = Part::default();
-        part.push(Step::new(Target::Cluster, "x", "do", Action::Cluster(action), "x"));
+        part.push(Step::new(Target::Cluster, "x", "do", Action::Objects(action), "x"));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
         let faults = compose::check(&facts, &plan);
         assert!(faults.len() == 1 && faults[0].contains(words), "{faults:?}");

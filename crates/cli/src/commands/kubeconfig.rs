@@ -25,7 +25,7 @@ async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
 
 pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
-    let endpoint = compose::cluster_spec(&cluster).map(|spec| spec.endpoint).unwrap_or_default();
+    let endpoint = compose::kubeadm_spec(&cluster).map(|spec| spec.endpoint).unwrap_or_default();
     let host = control_plane(&cluster).await?;
     let file = std::path::absolute(&common.file)?.display().to_string();
     let mut args = vec!["credential".into(), "--file".into(), file];

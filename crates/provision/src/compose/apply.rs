@@ -78,7 +78,7 @@ impl Runner<Action> for Hands<'_> {
                     encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))
                 }
                 Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
-                Action::Cluster(action) => objects::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Objects(action) => objects::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
                 Action::Secret(action) => secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await,
             }
         })

@@ -41,7 +41,7 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
         }
     }
     let at_the_api =
-        plan.steps.iter().filter_map(|step| if let Action::Cluster(action) = &step.action { Some((step, action)) } else { None });
+        plan.steps.iter().filter_map(|step| if let Action::Objects(action) = &step.action { Some((step, action)) } else { None });
     found.extend(objects::faults(seen.api.known(), at_the_api));
     found
 }

@@ -2,19 +2,20 @@
 
 mod apply;
 mod check;
+mod domains;
+mod model;
 mod observe;
-mod plan;
-mod spec;
+mod order;
+mod reset;
+mod up;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::claim;
+use kubestead_core::claim::Adoption;
 use kubestead_core::cores;
 use kubestead_core::fact::{Fact, Gap};
-use kubestead_core::key;
 use kubestead_core::name::Name;
-use kubestead_core::plan::Kinds;
 use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
 use serde::{Deserialize, Serialize};
@@ -31,24 +32,16 @@ use crate::secret::{self, SecretFacts, Wish};
 
 pub use apply::Hands;
 pub use check::check;
+pub use domains::keyserver::specs as servers;
+pub use domains::kinds;
+pub use domains::kubeadm::{first, spec as kubeadm_spec};
+pub use domains::objects::names as object_names;
+pub use domains::secret::wish;
+pub use domains::storage::spec as storage;
+pub use model::World;
 pub use observe::{observe, own_paths, sections};
-pub use plan::{object_names, plan, reset};
-pub use spec::{cluster_spec, first, servers, storage, wish};
-
-/// The kinds of steps of all domains.
-pub fn kinds() -> Kinds {
-    Kinds::of(&[
-        claim::KINDS,
-        key::KINDS,
-        keyserver::ids::KINDS,
-        kubestead_storage::ids::KINDS,
-        node::ids::KINDS,
-        kubeadm::ids::KINDS,
-        encryption::ids::KINDS,
-        objects::ids::KINDS,
-        secret::ids::KINDS,
-    ])
-}
+pub use reset::reset;
+pub use up::plan;
 
 /// What a key in the escrow is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,12 +75,31 @@ pub enum Action {
     /// For encryption at rest.
     Encryption(encryption::Action),
     /// Through the API.
-    Cluster(objects::Action),
+    #[serde(rename = "cluster")]
+    Objects(objects::Action),
     /// For Kubernetes Secrets.
     Secret(secret::Action),
 }
 
 impl Action {
+    /// The adoption that it is, if it is one.
+    pub fn adoption(&self) -> Option<&Adoption> {
+        match self {
+            Self::Keys(keyserver::Action::Adoption(adoption))
+            | Self::Storage(kubestead_storage::plan::Action::Adoption(adoption))
+            | Self::Node(node::Action::Adoption(adoption))
+            | Self::Kubeadm(kubeadm::Action::Adoption(adoption)) => Some(adoption),
+            Self::Escrow { .. }
+            | Self::Keys(_)
+            | Self::Storage(_)
+            | Self::Node(_)
+            | Self::Kubeadm(_)
+            | Self::Encryption(_)
+            | Self::Objects(_)
+            | Self::Secret(_) => None,
+        }
+    }
+
     /// The files of ours that it writes whole.
     pub fn writes(&self) -> Vec<Owned> {
         match self {
@@ -95,7 +107,7 @@ impl Action {
             Self::Storage(action) => action.writes().to_vec(),
             Self::Node(action) => action.writes().to_vec(),
             Self::Kubeadm(action) => action.writes(),
-            Self::Escrow { .. } | Self::Encryption(_) | Self::Cluster(_) | Self::Secret(_) => Vec::new(),
+            Self::Escrow { .. } | Self::Encryption(_) | Self::Objects(_) | Self::Secret(_) => Vec::new(),
         }
     }
 }

@@ -8,12 +8,31 @@ use kubestead_core::name::Name;
 use kubestead_storage::facts::StorageFacts;
 use serde_json::Value;
 
+use super::{NodeSeen, Seen};
 use crate::file::{Cluster, POOL_ROOT};
 use crate::kubeadm::State;
 use crate::objects::ApiFacts;
 
+/// Holds what the API tells against what disks say.
+pub(super) fn testify(cluster: &Cluster, seen: &mut Seen) {
+    let Fact::Known(api) = &seen.api else { return };
+    for (node, fact) in &mut seen.nodes {
+        if let Fact::Known(NodeSeen { storage, kubeadm: Some(member), .. }) = fact
+            && blank_member(api, node, member.state, storage)
+        {
+            let who = "the cluster has its node as a member";
+            storage.witnesses = storage.volumes.keys().map(|volume| (volume.clone(), who.to_owned())).collect();
+        }
+    }
+    for (node, (volume, who)) in bound(cluster, api) {
+        if let Some(Fact::Known(found)) = seen.nodes.get_mut(&node) {
+            found.storage.witnesses.insert(volume, who);
+        }
+    }
+}
+
 /// By node: the volume that carries bound persistent volumes, and which these are.
-pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, String)> {
+fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, String)> {
     let mut bound: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for object in api.objects.iter().filter(|o| o.object.kind == "PersistentVolume" && o.bound()) {
         let object = &object.content;
@@ -32,7 +51,7 @@ pub(super) fn bound(cluster: &Cluster, api: &ApiFacts) -> BTreeMap<Name, (Name, 
 
 /// Whether a node is a member by the API, and its machine has no trace of that and of no volume: it was installed anew, or its disks were
 /// all replaced. A first run that was cut off has no member yet, and a member that gets its first volumes knows that it is one.
-pub(super) fn blank_member(api: &ApiFacts, node: &Name, state: State, storage: &StorageFacts) -> bool {
+fn blank_member(api: &ApiFacts, node: &Name, state: State, storage: &StorageFacts) -> bool {
     let traceless = storage.volumes.values().all(|v| v.logical == Fact::Absent && v.crypttab.is_none() && v.fstab.is_none());
     api.nodes.contains_key(node.as_str()) && state == State::Fresh && traceless
 }

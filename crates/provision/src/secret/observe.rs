@@ -13,7 +13,7 @@ use super::spec::{DIGEST, Wish, owner};
 use crate::objects::{self, LAST_APPLIED};
 
 /// The cluster's Secrets, as far as they matter here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretFacts {
     /// The namespaces, and whether each is there to stay: one that is being deleted is not.

@@ -13,7 +13,6 @@ use super::ids;
 use super::observe::{Live, SecretFacts};
 use super::spec::{SecretSpec, Wish, owner};
 use super::state::{State, judge};
-use crate::objects;
 
 /// The steps, and what is held. `made` is the namespace that the same plan makes; `after` the steps after which the API answers.
 pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: &BTreeSet<StepId>) -> Part<Action> {
@@ -128,5 +127,5 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
     let action = Action::Apply { secret: secret.clone(), on };
     let step = deed.step(Target::Cluster, &object, action, why).risk(risk);
     // Nothing is put into a namespace that is somebody else's before the yes to it.
-    part.push(step.after(after.clone()).after(objects::ids::before_namespace(&secret.namespace)));
+    part.push(step.after(after.clone()));
 }

@@ -8,7 +8,7 @@ use kubestead_provision::node::AptFacts;
 use super::*;
 
 /// Three nodes with a bundle, and one whose programs are packages; all machines are blank.
-fn worlds() -> [(Cluster, Seen); 2] {
+pub(super) fn worlds() -> [(Cluster, Seen); 2] {
     let bundled = cluster();
     let text = FILE.replace("bundle: bundle,", "packages: {key: kubernetes.asc},");
     let packaged = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
@@ -40,16 +40,6 @@ fn change(seen: &mut Seen, host: &Name, change: &dyn Fn(&mut Files)) {
 fn writers<'a>(plan: &'a Plan<Action>, host: &Name, path: &str) -> Vec<&'a Step<Action>> {
     let target = Target::Host(host.to_string());
     plan.steps.iter().filter(|step| step.target == target && step.action.writes().iter().any(|file| file.path == path)).collect()
-}
-
-fn adoption(action: &Action) -> Option<&Adoption> {
-    match action {
-        Action::Keys(keyserver::Action::Adoption(adoption))
-        | Action::Storage(kubestead_storage::action::Action::Adoption(adoption))
-        | Action::Node(node::Action::Adoption(adoption))
-        | Action::Kubeadm(kubeadm::Action::Adoption(adoption)) => Some(adoption),
-        _ => None,
-    }
 }
 
 #[test]
@@ -86,7 +76,7 @@ fn whatever_is_in_the_place_of_a_file_no_step_writes_it_without_an_adoption_befo
                     let id = adopts(host.as_str(), &path);
                     let step = plan.steps.iter().find(|s| s.id == id).unwrap_or_else(|| panic!("{id} is not planned: {:?}", plan.held));
                     let whole = Some(Adoption::Adopt { path: path.clone(), sum: digest("theirs\n") });
-                    assert!(step.needs_consent() && adoption(&step.action) == whole.as_ref(), "{step:?}");
+                    assert!(step.needs_consent() && step.action.adoption() == whole.as_ref(), "{step:?}");
                     let writers = writers(&plan, &host, &path);
                     assert!(!writers.is_empty() && writers.iter().all(|s| s.after.contains(&id)), "{id}: {writers:?}");
                     // A plan without the edge is one that does not run.

@@ -1,0 +1,119 @@
+//! Membership in the cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Held, Part, StepId};
+use kubestead_core::probe::Answers;
+
+use super::super::{NodeSeen, Seen};
+use super::{Asked, Wanted};
+use crate::file::{Cluster, Node, Role, host_port};
+use crate::kubeadm::{self, Candidate, ClusterSpec, KubeadmFacts};
+
+/// The control plane that begins the cluster; `None` when the file asks for no Kubernetes.
+pub fn first(cluster: &Cluster) -> Option<&Name> {
+    cluster.kubernetes.as_ref()?;
+    cluster.control_planes().map(|n| &n.name).next()
+}
+
+/// The cluster for kubeadm; `None` when the file asks for no Kubernetes.
+pub fn spec(cluster: &Cluster) -> Option<ClusterSpec> {
+    let wanted = cluster.kubernetes.as_ref()?;
+    let first = cluster.control_planes().next()?;
+    Some(ClusterSpec {
+        name: cluster.name.clone(),
+        version: wanted.version.clone(),
+        endpoint: cluster.endpoint.clone().unwrap_or_else(|| host_port(&first.address, 6443)),
+        first: first.name.clone(),
+        hostnames: cluster
+            .nodes
+            .iter()
+            .filter(|n| n.hostname.as_str() != n.name.as_str())
+            .map(|n| (n.name.clone(), n.hostname.clone()))
+            .collect(),
+        pods: cluster.network.pods.to_string(),
+        services: cluster.network.services.to_string(),
+        dns_domain: cluster.network.dns_domain.clone(),
+        pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
+        encryption: wanted.encryption.clone(),
+        ignore_preflight: wanted.ignore_preflight.clone(),
+        lab: wanted.lab,
+    })
+}
+
+pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
+    let of = |paths: fn(&ClusterSpec, &Name) -> &'static [&'static str]| -> Vec<String> {
+        let paths = wanted.members.iter().flat_map(|members| paths(members, &node.name));
+        paths.map(|path| (*path).to_owned()).collect()
+    };
+    Asked {
+        own: of(ClusterSpec::own_paths),
+        places: of(ClusterSpec::places),
+        sections: if wanted.cluster.kubernetes.is_some() { kubeadm::sections() } else { Vec::new() },
+        ..Asked::default()
+    }
+}
+
+pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Result<Option<KubeadmFacts>, Gap> {
+    wanted.cluster.kubernetes.as_ref().map(|_| kubeadm::read(answers)).transpose()
+}
+
+/// Where the file describes another cluster than the one that is there: nothing of Kubernetes is done by it.
+pub(in super::super) fn another(spec: &ClusterSpec, seen: &Seen) -> Vec<Held> {
+    let api = seen.api.known();
+    let own = seen.nodes.get(&spec.first).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
+    let fixed = api.map(|api| kubeadm::fixed(spec, api)).unwrap_or_default();
+    kubeadm::version(spec, api, own).into_iter().chain(fixed).collect()
+}
+
+/// What comes of membership.
+pub(in super::super) struct Members<'a> {
+    pub part: Part<kubeadm::Action>,
+    /// The nodes that are in or get in.
+    pub names: BTreeSet<&'a Name>,
+    /// Whether the first control plane has yet to begin the cluster.
+    pub fresh: bool,
+}
+
+pub(in super::super) fn plan<'a>(
+    spec: &ClusterSpec,
+    seen: &Seen,
+    candidates: &[Candidate<'a>],
+    prepared: &BTreeMap<String, BTreeSet<StepId>>,
+) -> Members<'a> {
+    let mut part = kubeadm::plan(spec, candidates, prepared);
+    let fresh = candidates.iter().any(|c| *c.name == spec.first && c.facts.state != kubeadm::State::ControlPlane);
+    // Whether the file still describes this cluster is not known before its API answers: nobody joins it by that file.
+    if !fresh && !seen.api.known().is_some_and(|api| api.answers) {
+        part.steps.retain(|step| !matches!(step.action, kubeadm::Action::Join { .. }));
+    }
+    let out: BTreeSet<&str> = part.held.iter().filter_map(Held::on_host).collect();
+    let names = candidates.iter().map(|c| c.name).filter(|name| !out.contains(name.as_str())).collect();
+    Members { part, names, fresh }
+}
+
+/// The end of the cluster on the nodes that were seen; what was not is held.
+pub(in super::super) fn reset(cluster: &Cluster, seen: &Seen) -> Part<kubeadm::Action> {
+    let mut part = Part::default();
+    let mut candidates = Vec::new();
+    for node in &cluster.nodes {
+        match seen.nodes.get(&node.name).map(|fact| fact.known().ok_or(fact.gap())) {
+            Some(Ok(NodeSeen { kubeadm: Some(facts), .. })) => {
+                candidates.push(Candidate { name: &node.name, address: &node.address, facts })
+            }
+            Some(Err(gap)) => {
+                let reason = gap.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+                let mut held = Held::host(&node.name, reason, "reset it when it can be reached");
+                held.unreachable = seen.unreachable.contains(&node.name);
+                part.held.push(held);
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+    if let Some(spec) = spec(cluster) {
+        part.extend(kubeadm::reset(&spec, &candidates));
+    }
+    part
+}

@@ -1,0 +1,86 @@
+//! Who waits for whom: all edges between steps of different domains, and between machines. Within a domain on one machine its planner says it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubestead_core::name::Name;
+use kubestead_core::plan::{Part, Step, StepId, Target};
+
+use super::{Action, domains};
+use crate::file::Cluster;
+use crate::kubeadm::{self, ClusterSpec};
+use crate::{encryption, keyserver, node, objects, secret};
+
+/// Steps by their machines.
+pub(super) type ByHost = BTreeMap<String, BTreeSet<StepId>>;
+
+/// The steps on machines, by machine.
+pub(super) fn on_hosts<'a, A: 'a>(steps: impl IntoIterator<Item = &'a Step<A>>) -> ByHost {
+    let mut found = ByHost::new();
+    for step in steps {
+        if let Target::Host(name) = &step.target {
+            found.entry(name.clone()).or_default().insert(step.id.clone());
+        }
+    }
+    found
+}
+
+/// A volume's key can be fetched from its servers before a header is made with it, and before it is relied on.
+pub(super) fn before_volumes(cluster: &Cluster, node: &Name) -> BTreeSet<StepId> {
+    keyserver::ready(&cluster.servers.iter().map(|s| s.name.clone()).collect::<Vec<_>>(), node)
+}
+
+/// A volume is wiped when nothing of the cluster runs on its machine any more.
+pub(super) fn before_wipe(node: &Name) -> BTreeSet<StepId> {
+    BTreeSet::from([kubeadm::ids::RESET.on(node)])
+}
+
+/// The steps that bring volumes to their places, by machine.
+pub(super) fn volumes(part: &Part<Action>) -> ByHost {
+    on_hosts(part.steps.iter().filter(|step| domains::storage::carries(step)))
+}
+
+/// A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
+/// volume waits for a consent. All nodes share the operator's line, and wait for the first control plane to begin the cluster: it gets its images
+/// first.
+pub(super) fn set_up(name: &Name, first: &Name, volumes: &ByHost, own: &mut Part<node::Action>) {
+    if let Some(volumes) = volumes.get(name.as_str()) {
+        own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
+    }
+    if name != first {
+        let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
+        images.for_each(|step| _ = step.after.insert(node::ids::IMAGES.on(first)));
+    }
+}
+
+/// The steps after which the API answers.
+pub(super) fn before_asking(members: &ClusterSpec) -> BTreeSet<StepId> {
+    BTreeSet::from([kubeadm::joined(members, &members.first), kubeadm::ids::START.on(&members.first)])
+}
+
+/// The steps after which these nodes are in.
+pub(super) fn before_nodes<'a>(members: &ClusterSpec, names: impl IntoIterator<Item = &'a Name>) -> BTreeSet<StepId> {
+    let joined = names.into_iter().map(|name| kubeadm::joined(members, name));
+    joined.chain([kubeadm::ids::START.on(&members.first)]).collect()
+}
+
+/// Nothing is put into a namespace before the plan makes it, or before the yes to one that is somebody else's.
+pub(super) fn secrets(mut part: Part<secret::Action>) -> Part<secret::Action> {
+    for step in &mut part.steps {
+        if let secret::Action::Apply { secret, .. } = &step.action {
+            step.after.extend(objects::ids::before_namespace(&secret.namespace));
+        }
+    }
+    part
+}
+
+/// What is asked of an API server that restarts may fail: the mounts wait for what the plan asks of it. Not for workloads, which may never be
+/// ready.
+pub(super) fn rotation(planned: &Part<Action>, mut rotation: Part<encryption::Action>) -> Part<encryption::Action> {
+    let waiting = |action: &Action| matches!(action, Action::Objects(objects::Action::Wait { .. } | objects::Action::Reach));
+    let asking = planned.steps.iter().filter(|s| s.target == Target::Cluster && !waiting(&s.action));
+    let asking: Vec<&StepId> = asking.map(|s| &s.id).collect();
+    for step in rotation.steps.iter_mut().filter(|step| matches!(step.action, encryption::Action::Mount { .. })) {
+        step.after.extend(asking.iter().copied().cloned());
+    }
+    rotation
+}

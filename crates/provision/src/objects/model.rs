@@ -1,0 +1,51 @@
+//! What each action does to the facts: for tests, and to see ahead.
+
+use kubestead_core::fields;
+use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
+use serde_json::{Value, json};
+
+use super::action::Action;
+use super::object::{Live, whole};
+use super::observe::{ApiFacts, NodeState};
+
+/// The facts after an action that succeeded.
+pub fn model(action: &Action, facts: &mut ApiFacts) {
+    match action {
+        Action::Apply { manifests } => manifests.iter().for_each(|manifest| apply(manifest, facts)),
+        Action::Take { manifest, .. } | Action::Label { manifest, .. } => apply(manifest, facts),
+        Action::Delete { objects } => facts.objects.retain(|live| !objects.iter().any(|on| on.object == live.object)),
+        Action::Reach => facts.answers = true,
+        Action::Wait { nodes, .. } => {
+            for name in nodes {
+                facts.nodes.entry(name.to_string()).or_default().ready = true;
+            }
+            facts.unready.clear();
+            facts.gone.clear();
+        }
+    }
+}
+
+fn apply(manifest: &Value, facts: &mut ApiFacts) {
+    let object = ObjectRef::of(manifest);
+    if whole(&object) {
+        let mut now = manifest.clone();
+        now["metadata"]["uid"] = object.to_string().into();
+        now["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields::claimed(manifest)}]);
+        facts.objects.retain(|live| live.object != object);
+        facts.objects.extend(Live::read(&object.api_version, &object.kind, now));
+    } else {
+        label(facts.nodes.entry(object.name).or_default(), &manifest["metadata"]["labels"]);
+    }
+}
+
+fn label(node: &mut NodeState, labels: &Value) {
+    // What our manager does not say any more, the server takes away.
+    for key in std::mem::take(&mut node.owned) {
+        node.labels.remove(&key);
+    }
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        node.labels.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+        node.others.remove(key);
+        node.owned.insert(key.clone());
+    }
+}

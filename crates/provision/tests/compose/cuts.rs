@@ -1,0 +1,105 @@
+//! Plan, model, plan again, until nothing is left: wherever the run before was cut off.
+
+use kubestead_core::plan::{Step, Target};
+use kubestead_provision::compose::World;
+use kubestead_provision::secret::SecretSpec;
+
+use super::files::worlds;
+use super::*;
+
+/// The worlds of blank machines, with a Secret that the folder asks for.
+fn blank() -> [(Cluster, World); 2] {
+    worlds().map(|(cluster, mut seen)| {
+        seen.wish.secrets.push(SecretSpec {
+            file: "db.yaml".into(),
+            namespace: cluster.namespace.as_ref().unwrap().name.to_string(),
+            name: "db".into(),
+            kind: "Opaque".into(),
+            immutable: false,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            keys: BTreeSet::from(["password".to_owned()]),
+            digest: "sha256:x".into(),
+        });
+        (cluster, World::new(seen))
+    })
+}
+
+fn after(world: World, step: &Step<Action>) -> World {
+    world.after(step).unwrap_or_else(|why| panic!("{}: {why}", step.id))
+}
+
+/// What is seen when plans are carried out until one is empty. Nobody is asked for anything, and nothing is held at the end; before that a node may have
+/// to wait for a control plane whose volume was made and not mounted yet.
+fn settled(cluster: &Cluster, mut world: World, from: &str) -> Seen {
+    for _ in 0..6 {
+        let plan = plan_of(cluster, &world.seen);
+        if plan.steps.is_empty() {
+            assert!(plan.held.is_empty(), "{from}: {:?}", plan.held);
+            return in_order(world.seen);
+        }
+        assert!(plan.steps.iter().all(|step| !step.needs_consent()), "{from}: what a cut left is nobody else's");
+        world = plan.steps.iter().fold(world, after);
+    }
+    panic!("{from}: there is still something to do: {:?}", plan_of(cluster, &world.seen).steps);
+}
+
+/// The same without the order in which objects were applied and nodes were let in.
+fn in_order(mut seen: Seen) -> Seen {
+    if let Fact::Known(api) = &mut seen.api {
+        api.objects.sort_by(|a, b| a.object.cmp(&b.object));
+    }
+    for server in seen.servers.values_mut() {
+        if let Fact::Known(server) = server {
+            server.lines.sort();
+        }
+    }
+    seen
+}
+
+/// That it waits for the yes to somebody else's namespace is shown beside.
+#[test]
+fn a_secret_waits_for_the_namespace_that_the_same_plan_makes() {
+    for (cluster, world) in blank() {
+        let plan = plan_of(&cluster, &world.seen);
+        let secret =
+            plan.steps.iter().find(|step| step.id.0 == "cluster/secret.apps.db/apply").unwrap_or_else(|| panic!("{:?}", plan.held));
+        assert!(secret.after.iter().any(|id| id.0 == "cluster/namespace/apply"), "{:?}", secret.after);
+    }
+}
+
+#[test]
+fn after_every_step_the_rest_is_planned_and_then_nothing() {
+    for (cluster, blank) in blank() {
+        let whole = settled(&cluster, blank.clone(), "nothing");
+        let mut world = blank;
+        let steps = plan_of(&cluster, &world.seen).steps;
+        assert!(steps.len() > 50 && steps.iter().any(|step| matches!(step.action, Action::Secret(_))), "{}", steps.len());
+        for step in &steps {
+            world = after(world, step);
+            assert_eq!(settled(&cluster, world.clone(), &step.id.to_string()), whole, "{}", step.id);
+        }
+    }
+}
+
+/// Machines work side by side: one that does nothing at all keeps from being done what waits for it, and no more.
+#[test]
+fn without_any_one_machine_the_rest_is_done_and_it_is_made_up_for_later() {
+    for (cluster, blank) in blank() {
+        let whole = settled(&cluster, blank.clone(), "nothing");
+        let steps = plan_of(&cluster, &blank.seen).steps;
+        let hosts: BTreeSet<Target> = steps.iter().map(|step| step.target.clone()).collect();
+        for idle in hosts {
+            let mut out = BTreeSet::new();
+            let mut world = blank.clone();
+            for step in &steps {
+                if step.target == idle || step.after.iter().any(|id| out.contains(id)) {
+                    out.insert(step.id.clone());
+                } else {
+                    world = after(world, step);
+                }
+            }
+            assert_eq!(settled(&cluster, world, &idle.to_string()), whole, "{idle}");
+        }
+    }
+}
