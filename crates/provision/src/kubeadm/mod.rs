@@ -20,4 +20,4 @@ pub use fixed::{fixed, kubelet, version};
 pub use model::model;
 pub use observe::{KubeadmFacts, State, read, sections};
 pub use plan::{Action, Candidate, joined, plan, reset, stranger};
-pub use spec::ClusterSpec;
+pub use spec::KubeadmSpec;
