@@ -26,7 +26,7 @@ use kubestead_provision::encryption::{
     self, Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Server, apply, escrow_name, plan, read, rewrite, sections,
 };
 use kubestead_provision::engine::{self, Runner, Terms};
-use kubestead_provision::kubeadm::{self, ClusterSpec};
+use kubestead_provision::kubeadm::{self, KubeadmSpec};
 use kubestead_secrets::encryption_key;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -286,8 +286,8 @@ impl Drop for Ends<'_> {
 }
 
 /// The cluster that these servers would be.
-fn cluster() -> ClusterSpec {
-    ClusterSpec {
+fn cluster() -> KubeadmSpec {
+    KubeadmSpec {
         name: Name::new("home").unwrap(),
         version: "1.37.1".into(),
         endpoint: "10.9.0.1:6443".into(),

@@ -208,8 +208,8 @@ fn a_wall_that_is_broken_is_found() {
     let folders = BTreeSet::from(["node".to_owned(), "kubeadm".to_owned(), "file".to_owned()]);
     assert_eq!(between("node", &folders, &all), (Vec::new(), BTreeSet::from(["bundle".to_owned()])));
     for (text, other) in [
-        ("use crate::kubeadm::ClusterSpec;", "kubeadm"),
-        ("use super::super::kubeadm::ClusterSpec;", "kubeadm"),
+        ("use crate::kubeadm::KubeadmSpec;", "kubeadm"),
+        ("use super::super::kubeadm::KubeadmSpec;", "kubeadm"),
         ("fn f() { crate::kubeadm::apply() }", "kubeadm"),
         ("use crate::{api::KubeApi, bundle};", "api"),
     ] {

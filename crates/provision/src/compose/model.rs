@@ -8,7 +8,7 @@ use kubestead_storage::model as storage;
 
 use super::{Action, Seen};
 use crate::encryption::{self, ModelServer};
-use crate::kubeadm::{self, ClusterSpec};
+use crate::kubeadm::{self, KubeadmSpec};
 use crate::objects::{self, ApiFacts, NodeState};
 use crate::secret::{self, SecretFacts};
 use crate::{keyserver, node};
@@ -86,7 +86,7 @@ impl World {
 
     /// What the API tells of nodes that get in or leave.
     fn membership(&mut self, name: &Name, action: &kubeadm::Action) {
-        let joined = |spec: &ClusterSpec| (spec.hostname(name).to_string(), NodeState::default());
+        let joined = |spec: &KubeadmSpec| (spec.hostname(name).to_string(), NodeState::default());
         let (spec, inside) = match action {
             kubeadm::Action::Init { spec, .. } => {
                 let api = ApiFacts { answers: true, version: Some(spec.version.clone()), ..ApiFacts::default() };

@@ -7,7 +7,7 @@ use kubestead_core::plan::{Part, Step, StepId, Target};
 
 use super::{Action, domains};
 use crate::file::Cluster;
-use crate::kubeadm::{self, ClusterSpec};
+use crate::kubeadm::{self, KubeadmSpec};
 use crate::{encryption, keyserver, node, objects, secret};
 
 /// Steps by their machines.
@@ -53,12 +53,12 @@ pub(super) fn set_up(name: &Name, first: &Name, volumes: &ByHost, own: &mut Part
 }
 
 /// The steps after which the API answers.
-pub(super) fn before_asking(members: &ClusterSpec) -> BTreeSet<StepId> {
+pub(super) fn before_asking(members: &KubeadmSpec) -> BTreeSet<StepId> {
     BTreeSet::from([kubeadm::joined(members, &members.first), kubeadm::ids::START.on(&members.first)])
 }
 
 /// The steps after which these nodes are in.
-pub(super) fn before_nodes<'a>(members: &ClusterSpec, names: impl IntoIterator<Item = &'a Name>) -> BTreeSet<StepId> {
+pub(super) fn before_nodes<'a>(members: &KubeadmSpec, names: impl IntoIterator<Item = &'a Name>) -> BTreeSet<StepId> {
     let joined = names.into_iter().map(|name| kubeadm::joined(members, name));
     joined.chain([kubeadm::ids::START.on(&members.first)]).collect()
 }

@@ -14,7 +14,7 @@ use super::domains::{self, kinds};
 use super::{Action, NodeSeen, Seen, order};
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Kubernetes, Node};
-use crate::kubeadm::{self, Candidate, ClusterSpec};
+use crate::kubeadm::{self, Candidate, KubeadmSpec};
 use crate::{keyserver, machine, objects};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
@@ -74,13 +74,13 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
 }
 
 /// What comes of a node that was seen by itself.
-fn alone(cluster: &Cluster, seen: &Seen, spec: Option<&ClusterSpec>, name: &Name) -> Option<Own> {
+fn alone(cluster: &Cluster, seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name) -> Option<Own> {
     let found = seen.nodes.get(name)?.known()?;
     Some(domains::storage::plan(cluster, seen, name, found, obstacles(seen, spec, name, found)))
 }
 
 /// What stands against a machine as a whole.
-fn obstacles(seen: &Seen, spec: Option<&ClusterSpec>, name: &Name, found: &NodeSeen) -> Vec<Held> {
+fn obstacles(seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name, found: &NodeSeen) -> Vec<Held> {
     let mut held = machine::held(name, &found.machine);
     if let (Some(spec), Some(member)) = (spec, &found.kubeadm) {
         held.extend(kubeadm::stranger(spec, name, member));
@@ -141,7 +141,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
 /// What is done in the cluster, which is there or begins by this plan.
 fn inside(
     cluster: &Cluster,
-    spec: &ClusterSpec,
+    spec: &KubeadmSpec,
     seen: &Seen,
     (fresh, members): (bool, &BTreeSet<&Name>),
     bundle: Option<&Bundle>,

@@ -7,7 +7,7 @@ use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::spec::ClusterSpec;
+use super::spec::KubeadmSpec;
 
 /// What kubeadm does for us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,19 +18,19 @@ pub enum Action {
     /// Lays the configuration of encryption at rest and of admission ready.
     Prepare {
         /// The cluster.
-        spec: ClusterSpec,
+        spec: KubeadmSpec,
     },
     /// Begins the cluster, or finishes a beginning that was cut off.
     Init {
         /// The cluster.
-        spec: ClusterSpec,
+        spec: KubeadmSpec,
         /// The node's address.
         address: String,
     },
     /// Brings a worker in, or finishes a join that was cut off.
     Join {
         /// The cluster.
-        spec: ClusterSpec,
+        spec: KubeadmSpec,
         /// The node.
         node: Name,
         /// Its address.
@@ -39,7 +39,7 @@ pub enum Action {
     /// Has the API server mount folders of KMS plugins, which restarts it; [`crate::encryption`] says when.
     Mount {
         /// The cluster.
-        spec: ClusterSpec,
+        spec: KubeadmSpec,
         /// The node.
         node: Name,
         /// Its address.
@@ -56,7 +56,7 @@ pub enum Action {
     /// Takes a node out of the cluster; its volumes stay.
     Reset {
         /// The cluster.
-        spec: ClusterSpec,
+        spec: KubeadmSpec,
     },
 }
 

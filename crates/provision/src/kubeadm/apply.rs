@@ -15,7 +15,7 @@ use super::action::Action;
 use super::config;
 use super::error::Error;
 use super::observe::LEFTOVERS;
-use super::spec::{BEGUN, CONFIG, ClusterSpec, ENCRYPTION, RECORD};
+use super::spec::{BEGUN, CONFIG, ENCRYPTION, KubeadmSpec, RECORD};
 use crate::admin::ADMIN;
 use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
 
@@ -60,7 +60,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
     }
 }
 
-async fn prepare(spec: &ClusterSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
+async fn prepare(spec: &KubeadmSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
     put::write(&[spec.record(), spec.admission()], host).await?;
     key_file(&encryption).stdin(Stdin::Secret(encryption)).run(host).await
 }
@@ -104,7 +104,7 @@ fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
         .var("restart", RESTART.to_string())
 }
 
-async fn join(spec: &ClusterSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
+async fn join(spec: &KubeadmSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
     let what = format!("{}: kubeadm join", host.name());
     let first = hosts.get(spec.first.as_str()).ok_or_else(|| Error::NoHost(spec.first.to_string()))?.as_ref();
     let ca = ask(first, &what, Command::read_script(include_str!("scripts/ca-hash.sh"))).await?;
@@ -140,7 +140,7 @@ fn join_procedure(ca: &str) -> Procedure {
     Procedure::script(include_str!("scripts/join.sh")).after(LEFTOVERS).var("begun", BEGUN).var("config", CONFIG).var("ca", ca)
 }
 
-fn reset(spec: &ClusterSpec) -> Procedure {
+fn reset(spec: &KubeadmSpec) -> Procedure {
     put::with_manifest(include_str!("scripts/reset.sh"))
         .var("name", spec.name.as_str())
         .var("record", RECORD)
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    pub(super) fn spec() -> ClusterSpec {
-        ClusterSpec {
+    pub(super) fn spec() -> KubeadmSpec {
+        KubeadmSpec {
             name: Name::new("home").unwrap(),
             version: "1.37.1".into(),
             endpoint: "e:6443".into(),

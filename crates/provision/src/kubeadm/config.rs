@@ -4,7 +4,7 @@
 use kubestead_core::name::Name;
 use serde::Serialize;
 
-use super::spec::{ADMISSION, ClusterSpec, ENCRYPTION};
+use super::spec::{ADMISSION, ENCRYPTION, KubeadmSpec};
 
 const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";
@@ -185,7 +185,7 @@ fn timeouts(lab: bool) -> Option<Timeouts> {
     })
 }
 
-fn registration(spec: &ClusterSpec, node: &Name, address: &str, ignore: &[&str]) -> Registration {
+fn registration(spec: &KubeadmSpec, node: &Name, address: &str, ignore: &[&str]) -> Registration {
     let mut errors = spec.ignore_preflight.clone();
     if spec.lab {
         errors.extend(["NumCPU", "Mem"].map(str::to_owned));
@@ -204,7 +204,7 @@ fn registration(spec: &ClusterSpec, node: &Name, address: &str, ignore: &[&str])
 }
 
 /// The documents of `kubeadm init`. `@TOKEN@` is replaced on the node, so that its token never leaves it.
-pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+pub(super) fn init(spec: &KubeadmSpec, address: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
     let plugins: Vec<String> = spec.encryption.entry.socket_folder().map(str::to_owned).into_iter().collect();
     let token = Token { token: "@TOKEN@".into(), ttl: "15m0s", description: "kubestead init" };
     documents(spec, &spec.first, address, ignore, &plugins, vec![token])
@@ -212,12 +212,12 @@ pub(super) fn init(spec: &ClusterSpec, address: &str, ignore: &[&str]) -> Result
 
 /// The documents that make a control plane's API server what it is: the same as at its beginning, without a token, and with these folders of
 /// KMS plugins.
-pub fn control_plane(spec: &ClusterSpec, node: &Name, address: &str, plugins: &[String]) -> Result<String, serde_json::Error> {
+pub fn control_plane(spec: &KubeadmSpec, node: &Name, address: &str, plugins: &[String]) -> Result<String, serde_json::Error> {
     documents(spec, node, address, &[], plugins, Vec::new())
 }
 
 fn documents(
-    spec: &ClusterSpec,
+    spec: &KubeadmSpec,
     node: &Name,
     address: &str,
     ignore: &[&str],
@@ -298,7 +298,7 @@ fn documents(
 }
 
 /// The document of `kubeadm join`. `@TOKEN@` is replaced on the node.
-pub(super) fn join(spec: &ClusterSpec, node: &Name, address: &str, ca: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
+pub(super) fn join(spec: &KubeadmSpec, node: &Name, address: &str, ca: &str, ignore: &[&str]) -> Result<String, serde_json::Error> {
     let join = JoinConfiguration {
         api_version: KUBEADM,
         kind: "JoinConfiguration",
@@ -325,8 +325,8 @@ mod tests {
     use super::*;
     use crate::encryption::{EncryptionSpec, Entry};
 
-    fn spec(lab: bool) -> ClusterSpec {
-        ClusterSpec {
+    fn spec(lab: bool) -> KubeadmSpec {
+        KubeadmSpec {
             name: Name::new("home").unwrap(),
             version: "1.37.1".into(),
             endpoint: "api.example.com:6443".into(),
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn kubernetes_calls_a_node_by_its_host_name() {
         let long = HostName::new("cp1.example.com").unwrap();
-        let spec = ClusterSpec { hostnames: BTreeMap::from([(Name::new("cp1").unwrap(), long)]), pods_here: true, ..spec(false) };
+        let spec = KubeadmSpec { hostnames: BTreeMap::from([(Name::new("cp1").unwrap(), long)]), pods_here: true, ..spec(false) };
         let found = documents(&init(&spec, "10.0.0.11", &[]).unwrap());
         assert_eq!(found[0]["nodeRegistration"]["name"], "cp1.example.com");
         assert_eq!(found[0]["nodeRegistration"]["taints"], serde_json::json!([]), "it is the first all the same");
@@ -372,7 +372,7 @@ mod tests {
     fn the_folder_of_a_kms_plugin_is_mounted() {
         let entry = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
         let encryption = EncryptionSpec { entry, ..EncryptionSpec::default() };
-        let found = documents(&init(&ClusterSpec { encryption, ..spec(false) }, "10.0.0.11", &[]).unwrap());
+        let found = documents(&init(&KubeadmSpec { encryption, ..spec(false) }, "10.0.0.11", &[]).unwrap());
         let mounts = found[1]["apiServer"]["extraVolumes"].as_array().unwrap();
         assert_eq!((mounts.len(), &mounts[2]["mountPath"], &mounts[2]["readOnly"]), (3, &Value::from("/run/kms"), &Value::from(false)));
     }
@@ -382,7 +382,7 @@ mod tests {
     fn a_control_plane_is_described_as_at_its_beginning_but_for_the_token() {
         let cp = Name::new("cp1").unwrap();
         let entry = Entry::Kms { name: "vault".into(), endpoint: "unix:///run/kms/vault.sock".into(), timeout: "3s".into() };
-        let begun = ClusterSpec { encryption: EncryptionSpec { entry, ..EncryptionSpec::default() }, ..spec(true) };
+        let begun = KubeadmSpec { encryption: EncryptionSpec { entry, ..EncryptionSpec::default() }, ..spec(true) };
         for (begun, plugins) in [(spec(true), vec![]), (spec(false), vec![]), (begun, vec!["/run/kms".to_owned()])] {
             let mut first = documents(&init(&begun, "10.0.0.11", &[]).unwrap());
             let later = control_plane(&begun, &cp, "10.0.0.11", &plugins).unwrap();
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["caCertHashes"], serde_json::json!(["sha256:ab"]));
         assert_eq!(found[0]["discovery"]["bootstrapToken"]["token"], "@TOKEN@");
         assert_eq!(found[0]["nodeRegistration"]["ignorePreflightErrors"], serde_json::json!(["Mem", "NumCPU", "Port-10250"]));
-        let single = ClusterSpec { pods_here: true, ..spec(false) };
+        let single = KubeadmSpec { pods_here: true, ..spec(false) };
         assert_eq!(documents(&init(&single, "10.0.0.11", &[]).unwrap())[0]["nodeRegistration"]["taints"], serde_json::json!([]));
     }
 }

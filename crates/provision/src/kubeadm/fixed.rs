@@ -8,7 +8,7 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 
 use super::observe::KubeadmFacts;
-use super::spec::ClusterSpec;
+use super::spec::KubeadmSpec;
 use crate::objects::{ApiFacts, plain_version};
 
 /// A field of the cluster file that kubeadm puts into certificates, etcd and every node at the beginning.
@@ -16,7 +16,7 @@ struct Field {
     /// As the file calls it.
     file: &'static str,
     /// What the file says.
-    wanted: fn(&ClusterSpec) -> &str,
+    wanted: fn(&KubeadmSpec) -> &str,
     /// What was seen, and where.
     seen: fn(&ApiFacts) -> Vec<(String, String)>,
     /// Whether what was seen fits what the file says.
@@ -111,7 +111,7 @@ fn masked(address: IpAddr, length: u8) -> u128 {
 }
 
 /// Fields of the file that say something else than the cluster that is there: what of Kubernetes the file asks for would be made for another one.
-pub fn fixed(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Held> {
+pub fn fixed(spec: &KubeadmSpec, api: &ApiFacts) -> Vec<Held> {
     let mut found: BTreeMap<&str, Held> = BTreeMap::new();
     for field in FIELDS {
         let wanted = (field.wanted)(spec);
@@ -129,7 +129,7 @@ pub fn fixed(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Held> {
 
 /// The version of the cluster that is there, when it is not the file's: the API server's own word, its manifest while it does not answer, and
 /// kubeadm's record.
-pub fn version(spec: &ClusterSpec, api: Option<&ApiFacts>, first: Option<&KubeadmFacts>) -> Option<Held> {
+pub fn version(spec: &KubeadmSpec, api: Option<&ApiFacts>, first: Option<&KubeadmFacts>) -> Option<Held> {
     let answers = api.filter(|api| api.answers);
     let recorded = answers.and_then(|api| api.record.as_ref()?.kubernetes_version.as_deref().and_then(plain_version));
     let seen = [
@@ -144,7 +144,7 @@ pub fn version(spec: &ClusterSpec, api: Option<&ApiFacts>, first: Option<&Kubead
 }
 
 /// A member whose kubelet is of another version than the file's, by the API's word or by the program that is installed.
-pub fn kubelet(spec: &ClusterSpec, name: &Name, api: Option<&ApiFacts>, program: Option<&str>) -> Option<Held> {
+pub fn kubelet(spec: &KubeadmSpec, name: &Name, api: Option<&ApiFacts>, program: Option<&str>) -> Option<Held> {
     let told = api.and_then(|api| api.nodes.get(spec.hostname(name).as_str())?.kubelet.clone());
     let seen = [("runs", told), ("has the program of", program.map(str::to_owned))];
     let (verb, version) = seen.into_iter().find_map(|(verb, version)| Some((verb, version.filter(|v| *v != spec.version)?)))?;
@@ -161,10 +161,10 @@ mod tests {
     use super::*;
     use crate::objects::{Live, Networking, NodeState, Record};
 
-    type Change = fn(&mut ClusterSpec);
+    type Change = fn(&mut KubeadmSpec);
 
-    fn spec() -> ClusterSpec {
-        ClusterSpec {
+    fn spec() -> KubeadmSpec {
+        KubeadmSpec {
             name: Name::new("home").unwrap(),
             version: "1.37.1".into(),
             endpoint: "10.0.0.11:6443".into(),
@@ -229,7 +229,7 @@ mod tests {
     fn flannel_and_the_nodes_are_asked_too() {
         let mut edited = api();
         edited.record.as_mut().unwrap().networking.pod_subnet = Some("10.32.0.0/16".into());
-        let spec = ClusterSpec { pods: "10.32.0.0/16".into(), ..spec() };
+        let spec = KubeadmSpec { pods: "10.32.0.0/16".into(), ..spec() };
         assert!(fixed(&spec, &edited)[0].reason.contains("ConfigMap kube-flannel/kube-flannel-cfg"));
         edited.objects.clear();
         assert!(fixed(&spec, &edited)[0].reason.contains("10.244.3.0/24 (node cp1)"));
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn another_version_than_the_one_that_runs_is_held_wherever_it_shows() {
         assert_eq!(version(&spec(), Some(&api()), None), None);
-        let wanted = ClusterSpec { version: "1.38.0".into(), ..spec() };
+        let wanted = KubeadmSpec { version: "1.38.0".into(), ..spec() };
         let held = version(&wanted, Some(&api()), None).unwrap();
         assert_eq!(held.reason, "the cluster runs 1.37.1 (API server), and the file says 1.38.0: upgrades are not there yet");
         assert!(held.hint.starts_with("put kubernetes.version back to 1.37.1"));

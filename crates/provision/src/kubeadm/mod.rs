@@ -26,4 +26,4 @@ pub use model::model;
 pub use observe::{KubeadmFacts, State, read, sections};
 pub use plan::{Candidate, joined, plan, reset, stranger};
 pub use report::lines as certificate_lines;
-pub use spec::ClusterSpec;
+pub use spec::KubeadmSpec;

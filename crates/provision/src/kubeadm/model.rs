@@ -4,11 +4,11 @@ use kubestead_core::put::digest;
 
 use super::action::Action;
 use super::observe::{KubeadmFacts, State};
-use super::spec::ClusterSpec;
+use super::spec::KubeadmSpec;
 
 /// The facts after an action that succeeded. What is where files belong is one for all domains, and not changed here.
 pub fn model(action: &Action, facts: &mut KubeadmFacts) {
-    let member = |facts: &mut KubeadmFacts, spec: &ClusterSpec, state| {
+    let member = |facts: &mut KubeadmFacts, spec: &KubeadmSpec, state| {
         (facts.state, facts.kubelet) = (state, true);
         (facts.cluster, facts.ca) = (Some(spec.name.to_string()), Some(digest(spec.name.as_str())));
     };

@@ -62,7 +62,7 @@ pub enum State {
     Worker,
 }
 
-/// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_paths`](super::ClusterSpec::own_paths).
+/// The sections of the probe, beside [`kubestead_core::put::section`] with [`own_paths`](super::KubeadmSpec::own_paths).
 pub fn sections() -> Vec<Section> {
     vec![
         Section::file("kubeadm/record", RECORD),

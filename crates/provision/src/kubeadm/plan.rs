@@ -9,7 +9,7 @@ use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
 use super::action::Action;
 use super::ids;
 use super::observe::{KubeadmFacts, State};
-use super::spec::{ClusterSpec, ENCRYPTION};
+use super::spec::{ENCRYPTION, KubeadmSpec};
 use crate::encryption::{Entry, key_of};
 
 /// A node for kubeadm: its name, its address and what was seen.
@@ -23,12 +23,12 @@ pub struct Candidate<'a> {
 }
 
 /// The step after which a node belongs to the cluster.
-pub fn joined(spec: &ClusterSpec, node: &Name) -> StepId {
+pub fn joined(spec: &KubeadmSpec, node: &Name) -> StepId {
     if *node == spec.first { ids::INIT.on(node) } else { ids::JOIN.on(node) }
 }
 
 /// The steps of all nodes. `prepared` are the steps that each node waits for.
-pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<String, BTreeSet<StepId>>) -> Part<Action> {
+pub fn plan(spec: &KubeadmSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<String, BTreeSet<StepId>>) -> Part<Action> {
     let mut part = Part::default();
     let first = nodes.iter().find(|n| *n.name == spec.first);
     let begun = first.is_some_and(|n| n.facts.state == State::ControlPlane);
@@ -62,7 +62,7 @@ pub fn plan(spec: &ClusterSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Str
 }
 
 /// The end of the cluster on these nodes: workers first, so that nothing talks to an API server that goes away.
-pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
+pub fn reset(spec: &KubeadmSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
     let mut part = Part::default();
     let (last, workers): (Vec<_>, Vec<_>) = nodes.iter().partition(|n| *n.name == spec.first);
     let after: BTreeSet<StepId> = workers.iter().map(|n| ids::RESET.on(n.name)).collect();
@@ -85,7 +85,7 @@ pub fn reset(spec: &ClusterSpec, nodes: &[Candidate<'_>]) -> Part<Action> {
     part
 }
 
-fn control_plane(spec: &ClusterSpec, node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
+fn control_plane(spec: &KubeadmSpec, node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>) {
     let target = || Target::Host(node.name.to_string());
     if node.facts.state == State::ControlPlane {
         return start(node, after, part);
@@ -126,7 +126,7 @@ fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>)
 }
 
 /// Why nothing at all is done to a machine: it belongs to somebody else, or something runs there that Kubernetes cannot live beside.
-pub fn stranger(spec: &ClusterSpec, name: &Name, facts: &KubeadmFacts) -> Option<Held> {
+pub fn stranger(spec: &KubeadmSpec, name: &Name, facts: &KubeadmFacts) -> Option<Held> {
     let held = |reason: String, hint: &str| Some(Held::on(name, "kubeadm", reason, hint));
     match (&facts.state, facts.cluster.as_deref()) {
         (State::Fresh, _) if !facts.ports.is_empty() => {
@@ -155,7 +155,7 @@ fn some(paths: &[String]) -> String {
 }
 
 /// Why kubeadm does not run on a node.
-fn obstacle(spec: &ClusterSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
+fn obstacle(spec: &KubeadmSpec, node: &Candidate<'_>, first: Option<&Candidate<'_>>) -> Option<Held> {
     let (name, facts) = (node.name, node.facts);
     if let Some(held) = stranger(spec, name, facts) {
         return Some(held);
@@ -210,8 +210,8 @@ mod tests {
         Name::new(text).unwrap()
     }
 
-    fn spec() -> ClusterSpec {
-        ClusterSpec {
+    fn spec() -> KubeadmSpec {
+        KubeadmSpec {
             name: name("home"),
             version: "1.37.1".into(),
             endpoint: "10.0.0.11:6443".into(),

@@ -11,7 +11,7 @@ use crate::encryption::EncryptionSpec;
 /// The cluster that a node begins or joins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClusterSpec {
+pub struct KubeadmSpec {
     /// Its name.
     pub name: Name,
     /// Such as `1.37.1`.
@@ -48,7 +48,7 @@ pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
 /// kubeadm's configuration holds a token: it lies in memory only.
 pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
 
-impl ClusterSpec {
+impl KubeadmSpec {
     /// The paths of the files that are ours alone on a node.
     pub fn own_paths(&self, node: &Name) -> &'static [&'static str] {
         if *node == self.first { &[RECORD, ADMISSION] } else { &[RECORD] }

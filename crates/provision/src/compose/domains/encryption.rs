@@ -9,7 +9,7 @@ use super::super::{Action, KeyKind, Seen};
 use super::{Asked, Wanted};
 use crate::encryption::{self, EncryptionFacts, Entry, escrow_name};
 use crate::file::{Cluster, Node};
-use crate::kubeadm::{self, Candidate, ClusterSpec};
+use crate::kubeadm::{self, Candidate, KubeadmSpec};
 
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let sections = match &wanted.cluster.kubernetes {
@@ -25,7 +25,7 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, node: &Node, answers: &Answers
 
 /// What keeps a control plane from beginning the cluster: its key file is there already, and its key is not in the escrow. Another key would be made,
 /// and the file is never replaced.
-pub(in super::super) fn other_key(spec: &ClusterSpec, first: &Candidate<'_>, seen: &Seen) -> Option<Held> {
+pub(in super::super) fn other_key(spec: &KubeadmSpec, first: &Candidate<'_>, seen: &Seen) -> Option<Held> {
     let Entry::Key { name, .. } = &spec.encryption.entry else { return None };
     let begun = matches!(first.facts.state, kubeadm::State::Fresh | kubeadm::State::Begun);
     let key = escrow_name(name);
@@ -37,7 +37,7 @@ pub(in super::super) fn other_key(spec: &ClusterSpec, first: &Candidate<'_>, see
 }
 
 /// The key of encryption at rest, made when it is asked for the first time.
-pub(in super::super) fn escrow(spec: &ClusterSpec, seen: &Seen) -> Part<Action> {
+pub(in super::super) fn escrow(spec: &KubeadmSpec, seen: &Seen) -> Part<Action> {
     let mut part = Part::default();
     if let Entry::Key { name, .. } = &spec.encryption.entry
         && !seen.escrow.contains(&escrow_name(name))
@@ -52,7 +52,7 @@ pub(in super::super) fn escrow(spec: &ClusterSpec, seen: &Seen) -> Part<Action> 
 
 /// Encryption at rest on a cluster that is there: nothing to do, or the stages of a rotation. All control planes must be seen. An API server
 /// that does not answer may be one whose KMS plugin does not: that is said.
-pub(in super::super) fn plan(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, answers: bool) -> Part<encryption::Action> {
+pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, answers: bool) -> Part<encryption::Action> {
     let mut servers = Vec::new();
     let only = |held| Part { steps: Vec::new(), held };
     for node in cluster.control_planes() {
@@ -73,7 +73,7 @@ pub(in super::super) fn plan(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen,
 }
 
 /// An API server's mounts are in the manifest that kubeadm makes.
-pub(in super::super) fn at_home(cluster: &Cluster, spec: &ClusterSpec, action: encryption::Action) -> Action {
+pub(in super::super) fn at_home(cluster: &Cluster, spec: &KubeadmSpec, action: encryption::Action) -> Action {
     match action {
         encryption::Action::Mount { node, before, folders, sockets } => {
             let address = cluster.nodes.iter().find(|n| n.name == node).map(|n| n.address.clone()).unwrap_or_default();

@@ -10,7 +10,7 @@ use kubestead_core::probe::Answers;
 use super::super::{NodeSeen, Seen};
 use super::{Asked, Wanted};
 use crate::file::{Cluster, Node, Role, host_port};
-use crate::kubeadm::{self, Candidate, ClusterSpec, KubeadmFacts};
+use crate::kubeadm::{self, Candidate, KubeadmFacts, KubeadmSpec};
 
 /// The control plane that begins the cluster; `None` when the file asks for no Kubernetes.
 pub fn first(cluster: &Cluster) -> Option<&Name> {
@@ -19,10 +19,10 @@ pub fn first(cluster: &Cluster) -> Option<&Name> {
 }
 
 /// The cluster for kubeadm; `None` when the file asks for no Kubernetes.
-pub fn spec(cluster: &Cluster) -> Option<ClusterSpec> {
+pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
     let wanted = cluster.kubernetes.as_ref()?;
     let first = cluster.control_planes().next()?;
-    Some(ClusterSpec {
+    Some(KubeadmSpec {
         name: cluster.name.clone(),
         version: wanted.version.clone(),
         endpoint: cluster.endpoint.clone().unwrap_or_else(|| host_port(&first.address, 6443)),
@@ -44,13 +44,13 @@ pub fn spec(cluster: &Cluster) -> Option<ClusterSpec> {
 }
 
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
-    let of = |paths: fn(&ClusterSpec, &Name) -> &'static [&'static str]| -> Vec<String> {
+    let of = |paths: fn(&KubeadmSpec, &Name) -> &'static [&'static str]| -> Vec<String> {
         let paths = wanted.members.iter().flat_map(|members| paths(members, &node.name));
         paths.map(|path| (*path).to_owned()).collect()
     };
     Asked {
-        own: of(ClusterSpec::own_paths),
-        places: of(ClusterSpec::places),
+        own: of(KubeadmSpec::own_paths),
+        places: of(KubeadmSpec::places),
         sections: if wanted.cluster.kubernetes.is_some() { kubeadm::sections() } else { Vec::new() },
         ..Asked::default()
     }
@@ -61,7 +61,7 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Result<O
 }
 
 /// Where the file describes another cluster than the one that is there: nothing of Kubernetes is done by it.
-pub(in super::super) fn another(spec: &ClusterSpec, seen: &Seen) -> Vec<Held> {
+pub(in super::super) fn another(spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
     let api = seen.api.known();
     let own = seen.nodes.get(&spec.first).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
     let fixed = api.map(|api| kubeadm::fixed(spec, api)).unwrap_or_default();
@@ -78,7 +78,7 @@ pub(in super::super) struct Members<'a> {
 }
 
 pub(in super::super) fn plan<'a>(
-    spec: &ClusterSpec,
+    spec: &KubeadmSpec,
     seen: &Seen,
     candidates: &[Candidate<'a>],
     prepared: &BTreeMap<String, BTreeSet<StepId>>,

@@ -17,7 +17,7 @@ use kubestead_core::{claim, key, put};
 
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Node};
-use crate::kubeadm::ClusterSpec;
+use crate::kubeadm::KubeadmSpec;
 use crate::secret::Wish;
 
 /// What each domain asks a node, in the order of the sections.
@@ -49,7 +49,7 @@ pub(super) struct Wanted<'a> {
     /// `None` when the file asks for no Kubernetes, or its software cannot be read.
     pub software: Option<node::Software>,
     /// `None` when the file asks for no Kubernetes.
-    pub members: Option<ClusterSpec>,
+    pub members: Option<KubeadmSpec>,
 }
 
 impl<'a> Wanted<'a> {

@@ -16,7 +16,7 @@ use super::{Asked, Wanted};
 use crate::bundle::{self, Bundle, BundleFile};
 use crate::file::{Cluster, Kubernetes, Node};
 use crate::keyring;
-use crate::kubeadm::{self, ClusterSpec, KubeadmFacts};
+use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
 
@@ -130,7 +130,7 @@ pub(in super::super) struct Candidate<'a> {
 /// The set-up of one node, and whether nothing keeps it from becoming a member.
 pub(in super::super) fn plan(
     software: &Software,
-    spec: &ClusterSpec,
+    spec: &KubeadmSpec,
     seen: &Seen,
     bundle: Option<&Bundle>,
     candidate: &Candidate<'_>,
@@ -146,7 +146,7 @@ pub(in super::super) fn plan(
 
 /// On a member no program, package or image of another version takes the place of the one that runs.
 fn no_other_version(
-    spec: &ClusterSpec,
+    spec: &KubeadmSpec,
     name: &Name,
     api: Option<&ApiFacts>,
     setup: &NodeFacts,

@@ -12,14 +12,14 @@ use super::super::order;
 use super::{Asked, Wanted, kubeadm as membership};
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Node, POOL_ROOT, Role};
-use crate::kubeadm::ClusterSpec;
+use crate::kubeadm::KubeadmSpec;
 use crate::objects::{self, Alive, ApiFacts, ObjectsSpec};
 use crate::secret;
 
 /// What shall be in the cluster, with the nodes that are inside.
 pub(in super::super) fn spec(
     cluster: &Cluster,
-    members: &ClusterSpec,
+    members: &KubeadmSpec,
     bundle: Option<&Bundle>,
     inside: &dyn Fn(&Name) -> bool,
 ) -> ObjectsSpec {

@@ -7,7 +7,7 @@ use kubestead_core::probe::Answers;
 use super::super::{Seen, order};
 use super::Wanted;
 use crate::file::Cluster;
-use crate::kubeadm::ClusterSpec;
+use crate::kubeadm::KubeadmSpec;
 use crate::secret::{self, SecretFacts, Wish};
 
 /// What the folder of secrets asks for; nothing when the file asks for no Kubernetes. `shown` is the folder as messages name it.
@@ -20,7 +20,7 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Fact<Sec
 }
 
 /// `fresh`: the cluster has yet to begin.
-pub(in super::super) fn plan(cluster: &Cluster, spec: &ClusterSpec, seen: &Seen, fresh: bool) -> Part<secret::Action> {
+pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, fresh: bool) -> Part<secret::Action> {
     let facts = if fresh { &Fact::Absent } else { &seen.secrets };
     let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
     secret::plan(&seen.wish, facts, made, &order::before_asking(spec))

@@ -59,7 +59,7 @@ impl Machine {
     }
 }
 
-fn spec() -> ClusterSpec {
+fn spec() -> KubeadmSpec {
     super::tests::spec()
 }
 
