@@ -8,47 +8,9 @@ use kubestead_core::outcome::Done;
 use serde_json::{Value, json};
 
 use super::action::Action;
+use super::error::Error;
 use super::object::{COPIES, Exactly, Live, own, says, whole};
 use super::wait::wait;
-
-/// An action that failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The API did not do it.
-    #[error(transparent)]
-    Kube(#[from] KubeError),
-    /// Somebody else made it since the plan was.
-    #[error("{object} is there now, and kubestead did not make it; nothing of it was changed: `kubestead plan` tells what would change")]
-    Foreign {
-        /// Which.
-        object: ObjectRef,
-    },
-    /// Somebody else set a field.
-    #[error("{object}: {reason}; nothing of it was changed: `kubestead plan` asks whether to overwrite it")]
-    Conflict {
-        /// Which.
-        object: String,
-        /// The server's words.
-        reason: String,
-    },
-    /// It is not what the plan was made on.
-    #[error("{object}: {found}, since the plan was made; nothing of it was lost: run `kubestead plan` again")]
-    Moved {
-        /// Which.
-        object: ObjectRef,
-        /// What is other than planned.
-        found: String,
-    },
-    /// The time is over.
-    #[error("not ready after {seconds} s: {what}")]
-    Late {
-        /// How long it was waited for.
-        seconds: u64,
-        /// What is not ready, and why.
-        what: String,
-    },
-}
 
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
 const AT_ONCE: usize = 8;

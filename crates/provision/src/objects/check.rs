@@ -11,10 +11,7 @@ use super::object::{Exactly, Live};
 use super::observe::ApiFacts;
 
 /// Which steps must not run, each a sentence.
-pub fn faults<'a>(
-    facts: Option<&ApiFacts>,
-    steps: impl IntoIterator<Item = (&'a Step<crate::compose::Action>, &'a Action)>,
-) -> Vec<String> {
+pub fn faults<'a, A: 'a>(facts: Option<&ApiFacts>, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
     let objects = facts.map(|api| api.objects.as_slice()).unwrap_or_default();
     let live: BTreeMap<&ObjectRef, &Live> = objects.iter().map(|live| (&live.object, live)).collect();
     let mut found = Vec::new();

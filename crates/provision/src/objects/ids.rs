@@ -9,6 +9,8 @@ pub const REACH: Deed = Deed::cluster("api", "reach");
 pub const READY: Deed = Deed::cluster("nodes", "ready");
 /// What the file does not name any more is deleted.
 pub const LEFTOVERS: Deed = Deed::cluster("leftovers", "delete");
+/// The topic of the users' namespace.
+pub(super) const NAMESPACE: &str = "namespace";
 /// A topic is applied; it is called by the topic.
 pub const APPLY: DeedOf = DeedOf::cluster("apply");
 /// An object that somebody else made is taken over.
@@ -39,7 +41,7 @@ pub(super) fn applied(topic: &str) -> StepId {
 
 /// The steps before something may be put into a namespace: one that the file asks for is made, one of somebody else's is taken over.
 pub(crate) fn before_namespace(name: &str) -> [StepId; 2] {
-    [applied(super::topics::NAMESPACE), adopted(&namespace(name))]
+    [applied(NAMESPACE), adopted(&namespace(name))]
 }
 
 pub(super) fn namespace(name: &str) -> ObjectRef {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kubestead_core::kube::ObjectRef;
 
-use super::observe::selector;
-use super::topics::WORKLOADS;
+use super::marks::selector;
+use super::namespaces::WORKLOADS;
 
 /// Marks the end of an answer, before its HTTP status.
 const MARK: &str = "\n@@status ";

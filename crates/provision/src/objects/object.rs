@@ -8,7 +8,7 @@ use kubestead_core::put;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::observe::LAST_APPLIED;
+use super::marks::LAST_APPLIED;
 
 /// On an object that somebody else made and that was taken over: the name of the copy of it as it was, a `ConfigMap` in [`COPIES`].
 pub const ADOPTED: &str = "kubestead.io/adopted";

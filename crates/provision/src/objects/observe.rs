@@ -3,22 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
-use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::health::{Alive, boot, gone, shortfalls};
 use super::lists::{self, KINDS, List, Named, Refused, Told, by_name};
+use super::marks::LAST_APPLIED;
+use super::namespaces::WORKLOADS;
 use super::object::{Live, own};
-use super::topics::WORKLOADS;
 use crate::admin::ADMIN;
 
-/// Every object of ours carries it.
-pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-
-/// The annotation in which `kubectl apply` keeps what it was given, values too.
-pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 /// How much the API server may answer: for the cluster's own objects and for users' namespaces, and for each object that the file asks for.
@@ -95,11 +91,6 @@ pub struct Networking {
     pub service_subnet: Option<String>,
     /// DNS domain of services.
     pub dns_domain: Option<String>,
-}
-
-/// The part of a path that asks for our objects alone.
-pub(crate) fn selector() -> String {
-    format!("labelSelector={}%3D{FIELD_MANAGER}", MANAGED_BY.replace('/', "%2F"))
 }
 
 /// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the

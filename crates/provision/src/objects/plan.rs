@@ -11,6 +11,7 @@ use super::action::Action;
 use super::fixed::is_system_namespace;
 use super::ids;
 use super::judge::There;
+use super::namespaces;
 use super::object::COPIES;
 use super::observe::ApiFacts;
 use super::spec::ObjectsSpec;
@@ -91,7 +92,7 @@ fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<St
                 part.held.push(held("the file does not name this volume any more, and a claim is bound to it", hint));
                 continue;
             }
-            ("Namespace", _) if is_system_namespace(&object.name) && !topics::NAMESPACES.contains(&object.name.as_str()) => {
+            ("Namespace", _) if is_system_namespace(&object.name) && !namespaces::MADE.contains(&object.name.as_str()) => {
                 part.held
                     .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
                 continue;

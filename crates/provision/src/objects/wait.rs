@@ -11,10 +11,10 @@ use kubestead_core::name::HostName;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::apply::Error;
+use super::error::Error;
 use super::health::{shortfall, shortfalls};
+use super::namespaces::WORKLOADS;
 use super::observe::node;
-use super::topics::WORKLOADS;
 
 /// How long nodes may take to become ready; pulling images over a slow line takes minutes.
 const READY: Duration = Duration::from_secs(900);

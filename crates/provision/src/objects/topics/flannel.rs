@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-const NAMESPACE: &str = "kube-flannel";
+use super::super::namespaces::NETWORK as NAMESPACE;
+
 const NAME: &str = "flannel";
 /// Its image and that of its plugin, when no bundle says which.
 pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1");

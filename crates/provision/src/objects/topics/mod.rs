@@ -9,19 +9,12 @@ mod storage;
 use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use serde_json::Value;
 
+use super::marks::MANAGED_BY;
 use super::object::whole;
-use super::observe::MANAGED_BY;
 use super::spec::ObjectsSpec;
 use super::topic::Topic;
 
 pub use flannel::IMAGES;
-pub(super) use namespace::NAME as NAMESPACE;
-
-/// The namespaces whose workloads are the cluster's own: nodes are ready when these are well too.
-pub(super) const WORKLOADS: [&str; 2] = ["kube-system", network::NAMESPACE];
-
-/// The namespaces that topics make although such names are reserved for Kubernetes.
-pub(super) const NAMESPACES: [&str; 1] = [network::NAMESPACE];
 
 /// All topics, in the order in which they are applied.
 pub(super) fn all(spec: &ObjectsSpec) -> Vec<Topic> {
@@ -41,6 +34,7 @@ fn label(manifest: &mut Value) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::namespaces::WORKLOADS;
     use super::*;
 
     /// A workload elsewhere would be applied and never waited for.

@@ -4,6 +4,7 @@ use kubestead_core::plan::Held;
 use serde_json::{Value, json};
 
 use super::super::fixed::is_system_namespace;
+use super::super::ids;
 use super::super::spec::ObjectsSpec;
 use super::super::topic::Topic;
 use crate::file::Namespace;
@@ -11,17 +12,14 @@ use crate::file::Namespace;
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The topic's name.
-pub(in super::super) const NAME: &str = "namespace";
-
 pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
     let system = spec.namespace.as_ref().filter(|n| is_system_namespace(n.name.as_str()));
     let refused = |namespace: &Namespace| {
         let reason = format!("{} belongs to Kubernetes: users get no rights in it, and its rules are not ours to change", namespace.name);
-        Held::cluster(NAME, reason, "choose another namespace.name in the file")
+        Held::cluster(ids::NAMESPACE, reason, "choose another namespace.name in the file")
     };
     Topic {
-        name: NAME,
+        name: ids::NAMESPACE,
         why: "the users' namespace, accounts and rights",
         manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(manifests).unwrap_or_default(),
         ready: false,

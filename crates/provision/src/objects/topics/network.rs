@@ -4,9 +4,6 @@ use super::super::spec::ObjectsSpec;
 use super::super::topic::Topic;
 use super::flannel;
 
-/// Where its workloads are.
-pub(super) const NAMESPACE: &str = "kube-flannel";
-
 pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
     Topic {
         name: "network",
