@@ -93,7 +93,8 @@ mod tests {
             let text = super::plan(&plan, diff).to_string();
             assert!(!text.chars().any(|c| c != '\n' && kubestead_core::visible::is_hidden(c)), "{text:?}");
             for line in text.lines() {
-                let ours = ["  + kube1/data/make ", "  held Debian", "       hint: Debian", "1 to do, 1 held", "      ", "        | "];
+                let ours =
+                    ["  + kube1/data/make ", "  held kube1/Debian", "       hint: Debian", "1 to do, 1 held", "      ", "        | "];
                 assert!(ours.iter().any(|begin| line.starts_with(begin)) && !line.starts_with("  !"), "{text}");
             }
             assert_eq!(text.lines().last(), Some("1 to do, 1 held"));

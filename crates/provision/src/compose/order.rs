@@ -41,12 +41,12 @@ pub(super) fn volumes(part: &Part<Action>) -> ByHost {
 
 /// A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
 /// volume waits for a consent. All nodes share the operator's line, and wait for the first control plane to begin the cluster: it gets its images
-/// first.
-pub(super) fn set_up(name: &Name, first: &Name, volumes: &ByHost, own: &mut Part<node::Action>) {
+/// first, and those of one other machine come `beside` them, as a line is seldom full of what one machine unpacks.
+pub(super) fn set_up(name: &Name, first: &Name, beside: Option<&Name>, volumes: &ByHost, own: &mut Part<node::Action>) {
     if let Some(volumes) = volumes.get(name.as_str()) {
         own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
     }
-    if name != first {
+    if name != first && Some(name) != beside {
         let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
         images.for_each(|step| _ = step.after.insert(node::ids::IMAGES.on(first)));
     }

@@ -111,9 +111,10 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         Some((domains::node::plan(software.as_ref()?, &spec, seen, bundle, &candidate), candidate.member))
     });
     let mut candidates = Vec::new();
+    let beside = machines.iter().map(|(node, _)| &node.name).rfind(|name| **name != spec.first);
     for ((node, _), setup) in machines.iter().zip(setups) {
         let Some(((mut own, ready), member)) = setup else { continue };
-        order::set_up(&node.name, &spec.first, &volumes, &mut own);
+        order::set_up(&node.name, &spec.first, beside, &volumes, &mut own);
         for (host, ids) in order::on_hosts(&own.steps) {
             prepared.entry(host).or_default().extend(ids);
         }
