@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Done {
     /// It changed something, and the change was verified.
     Changed,
-    /// It was so already; nothing was touched.
+    /// It was in this state already; nothing was touched.
     Already,
 }
 
@@ -18,7 +18,7 @@ pub enum Done {
 pub enum Outcome {
     /// Done and verified.
     Changed,
-    /// It was so already.
+    /// It was in this state already.
     Already,
     /// Not tried, and why.
     Skipped(String),

@@ -31,7 +31,7 @@ impl Section {
         Self::script(name, &words.join(" "))
     }
 
-    /// What a file holds; nothing if it cannot be read.
+    /// What a file holds; empty if it cannot be read.
     pub fn file(name: impl Into<String>, path: &str) -> Self {
         Self::script(name, include_str!("scripts/file.sh")).var("path", path)
     }

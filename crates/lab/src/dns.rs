@@ -19,7 +19,7 @@ pub(crate) async fn serve(socket: UdpSocket, names: BTreeMap<String, Ipv4Addr>) 
 const TYPE_A: u16 = 1;
 const NO_SUCH_NAME: u8 = 3;
 
-/// The answer to one query; nothing for what is no query with one question.
+/// The answer to one query; `None` for what is not a query with one question.
 fn reply(query: &[u8], names: &BTreeMap<String, Ipv4Addr>) -> Option<Vec<u8>> {
     let header = query.get(..12)?;
     if header[2] & 0x80 != 0 || u16::from_be_bytes([header[4], header[5]]) != 1 {

@@ -46,7 +46,7 @@ impl Files {
         self.json("lab.json")
     }
 
-    /// The machines that the lab was made with; nothing when it was not made yet.
+    /// The machines that the lab was made with; `None` if it was not made yet.
     pub(crate) fn spec_before(&self) -> Result<Option<LabSpec>, Error> {
         if self.0.join("lab.json").exists() { self.spec().map(Some) } else { Ok(None) }
     }
@@ -109,7 +109,7 @@ impl Files {
         (began(process.pid) == Some(process.began)).then_some(process.pid)
     }
 
-    /// The file that the supervisor and every machine hold open and locked, locked by this process; nothing when one of them lives.
+    /// The file that the supervisor and every machine hold open and locked, locked by this process; `None` if one of them lives.
     /// The kernel frees it with the last of them, whatever ended them.
     pub(crate) fn alive(&self) -> Result<Option<File>, Error> {
         let path = self.0.join("alive");

@@ -177,7 +177,7 @@ impl Rewrite for KubeApi {
 }
 
 impl KubeApi {
-    /// Nothing when the list became too old between two pages.
+    /// `None` if the list became too old between two pages.
     async fn rewrite_pages(&self, kind: &ObjectRef) -> Result<Option<u64>, KubeError> {
         let (mut count, mut params) = (0, ListParams::default().limit(PAGE));
         for _ in 0..PAGES {

@@ -91,7 +91,7 @@ impl Bundle {
 }
 
 impl BundleFile {
-    /// Where it goes on the node; nothing for an image.
+    /// Where it goes on the node; `None` for an image.
     pub fn target(&self) -> Option<String> {
         match self.kind {
             Kind::Binary => Some(format!("/usr/local/bin/{}", self.name)),

@@ -269,7 +269,7 @@ async fn every_login_shell_takes_a_command_and_start_files_run_at_most_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_files_are_sent_at_once_than_the_operators_line_is_given() {
     const AT_ONCE: usize = 16;
-    // Six a host: two of its eight channels stay free for what is no file.
+    // Six a host: two of its eight channels stay free for what is not a file.
     const HOSTS: usize = 5;
     let Some(sshd) = Sshd::start("") else { return };
     let gates = Arc::new(Gates::default());

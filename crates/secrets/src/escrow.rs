@@ -111,7 +111,7 @@ impl Escrow {
         Ok(entries.filter_map(name).filter(|n| !n.starts_with('.')).collect())
     }
 
-    /// Reads a secret; nothing when there is none.
+    /// Reads a secret; `None` if there is none.
     pub fn get(&self, name: &str) -> Result<Option<Secret>, Error> {
         let path = self.path(name)?;
         let sealed = match std::fs::read(&path) {

@@ -36,7 +36,7 @@ pub fn encryption_key() -> Result<Secret, Error> {
     Ok(Secret::new(text.into_bytes()))
 }
 
-/// What tells one key in base64 from another without telling the key: the first 16 hex digits of the sha256 of its bytes. Nothing when it
+/// What tells one key in base64 from another without telling the key: the first 16 hex digits of the sha256 of its bytes. `None` if it
 /// is not base64. Of a key of random bytes it says nothing; a key that somebody thought up could be guessed and tried with it.
 pub fn fingerprint(key: &Secret) -> Option<String> {
     let bytes = Zeroizing::new(STANDARD.decode(key.expose()).ok()?);

@@ -250,7 +250,7 @@ impl Shape<'_> {
     }
 
     /// The values of a file as sops decrypts it. Every comment that is in the result is readable, where `all_comments` says so. None where
-    /// sops prints what is no YAML, which it does with comments before brackets.
+    /// sops prints what is not YAML, which it does with comments before brackets.
     fn decrypted(&self, file: &str, all_comments: bool) -> Option<Vec<(String, String)>> {
         let plain = self.try_run(&["decrypt", file]).unwrap_or_else(|e| self.fail(&format!("sops cannot decrypt it: {e}"), file));
         if all_comments && plain.contains("ENC[AES256_GCM") {

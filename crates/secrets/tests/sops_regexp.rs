@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use corpus::Dice;
 use kubestead_secrets::sops::Pattern;
 
-/// What Go says of each pattern: nothing for an error, else whether it matches each of the texts.
+/// What Go says of each pattern: `None` for an error, else whether it matches each of the texts.
 fn go(lines: &[(String, Vec<String>)]) -> Option<Vec<Option<Vec<bool>>>> {
     let Some(program) = std::env::var_os("GO_REGEXP") else {
         eprintln!("SKIPPED: name Go's regular expressions with GO_REGEXP, see scripts/go-regexp.sh");

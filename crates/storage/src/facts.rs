@@ -130,7 +130,7 @@ pub enum Header {
     Ours(Vec<u8>),
     /// LUKS2 without our token, described.
     Tokenless(String),
-    /// One of the two copies of the header does not load and the other does, with our token: it can be mended without a loss.
+    /// One of the two copies of the header does not load and the other does, with our token: it can be fixed without a loss.
     Mendable(String),
     /// The copies of the header are gone or do not load.
     Damaged(String),

@@ -19,7 +19,7 @@ pub(crate) enum Which {
     Second,
 }
 
-/// The metadata of a copy; nothing when it does not load: another magic, version, size or place, a checksum that does not fit (cryptsetup
+/// The metadata of a copy; `None` if it does not load: another magic, version, size or place, a checksum that does not fit (cryptsetup
 /// knows sha256 only), broken JSON.
 pub(crate) fn read(copy: &[u8], which: Which) -> Option<LuksMetadata> {
     let field = |from: usize, length: usize| copy.get(from..from + length);

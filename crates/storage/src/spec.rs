@@ -61,7 +61,7 @@ pub struct Volume {
     pub size: Bytes,
     /// Its filesystem.
     pub filesystem: Filesystem,
-    /// Number of inodes (ext4), when the default does not do.
+    /// Number of inodes (ext4), mkfs's default if `None`.
     pub inodes: Option<u64>,
     /// Its mount point.
     pub path: String,

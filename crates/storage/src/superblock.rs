@@ -30,7 +30,7 @@ pub(crate) fn inodes(text: &str) -> Option<Inodes> {
     (magic && of_a_group > 0).then(|| Inodes { count, rounding: count.div_ceil(of_a_group) * 8 })
 }
 
-/// Bytes of the filesystem; nothing when no such filesystem is there.
+/// Bytes of the filesystem; `None` if no such filesystem is there.
 pub(crate) fn size(text: &str, filesystem: Filesystem) -> Option<u64> {
     let bytes = bytes(text)?;
     let four = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];

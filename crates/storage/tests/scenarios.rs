@@ -979,7 +979,7 @@ fn a_new_lv_follows_the_file_in_size_and_sizes_are_told_in_whole_extents() {
     let create = part.steps.iter().find(|s| s.id.0 == "kube1/kubelet/create").unwrap();
     assert_eq!(create.why, "make LV /dev/vg01/kubelet of 96Mi (100000000, rounded up to whole extents)");
     assert!(matches!(&create.action, Action::Create { volume, .. } if volume.size == Bytes(96 << 20)));
-    // The LV was made of 2 GiB, its filesystem failed, and the file was mended.
+    // The LV was made of 2 GiB, its filesystem failed, and the file was fixed.
     for size in [1 << 30, 3 << 30] {
         let mut spec = spec();
         spec.volumes[1].size = Bytes(size);

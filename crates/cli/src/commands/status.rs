@@ -97,7 +97,7 @@ fn api(seen: &Seen) -> Vec<String> {
     }
 }
 
-/// How each Secret is; nothing when they could not be seen.
+/// How each Secret is; `None` if they could not be seen.
 fn states(cluster: &Cluster, seen: &Seen) -> Option<BTreeMap<String, State>> {
     let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
     seen.secrets.known().map(|facts| secret::states(&seen.wish, facts, made))

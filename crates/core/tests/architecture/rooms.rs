@@ -46,7 +46,7 @@ const ARROWS: [(&str, &str, &str); 4] = [
     ("keyserver", "machine", "the doctor reads clocks as the look at a machine does"),
 ];
 
-/// Folders without rooms: of values that all may know, of what only looks, of what drives machines, and of what is no part of a plan.
+/// Folders without rooms: of values that all may know, of what only looks, of what drives machines, and of what is not a part of a plan.
 const VALUES: [&str; 2] = ["file", "releases"];
 const OTHERS: [&str; 5] = ["machine", "ssh", "trust", "survey", "compose"];
 

@@ -120,7 +120,7 @@ pub struct NodeSeen {
     pub machine: Machine,
     /// Its storage.
     pub storage: StorageFacts,
-    /// Its set-up; nothing when the file asks for no Kubernetes.
+    /// Its set-up; `None` if the file asks for no Kubernetes.
     pub setup: Option<node::NodeFacts>,
     /// Its membership.
     pub kubeadm: Option<KubeadmFacts>,

@@ -79,7 +79,7 @@ fn alone(cluster: &Cluster, seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name
     Some(domains::storage::plan(cluster, seen, name, found, obstacles(seen, spec, name, found)))
 }
 
-/// What stands against a machine as a whole.
+/// Reasons not to touch a machine at all.
 fn obstacles(seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name, found: &NodeSeen) -> Vec<Held> {
     let mut held = machine::held(name, &found.machine);
     if let (Some(spec), Some(member)) = (spec, &found.kubeadm) {

@@ -14,7 +14,7 @@ use super::spec::{EncryptionSpec, FILE, Layout, MANIFEST, UNLOADED};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionFacts {
-    /// The file; nothing when it is not there.
+    /// The file; `None` if it is not there.
     pub file: Option<Enc>,
     /// Whether etcdctl and etcdutl are there.
     pub tools: bool,
@@ -69,7 +69,7 @@ pub fn read(answers: &Answers) -> Result<EncryptionFacts, Gap> {
     };
     let running: BTreeSet<String> = all("running").into_iter().collect();
     let mounts = all("manifest").into_iter().filter(|folder| running.contains(folder)).collect();
-    // That etcd does not answer just now stands against nothing: it is asked again before anything relies on it.
+    // That etcd does not answer just now is no reason to stop: it is asked again before anything relies on it.
     let values = answers.text("encryption/values").ok().and_then(values);
     let (tools, plugins, silent) = (!all("tools").is_empty(), all("plugin"), all("silent").into_iter().collect());
     Ok(EncryptionFacts { file, tools, mounts, plugins, silent, values })
@@ -173,7 +173,7 @@ mod tests {
         std::fs::write(&path, manifest).unwrap();
         std::fs::write(folder.path().join("enc"), "- kms: {name: a, endpoint: \"unix:///nowhere/old.sock\"}\n").unwrap();
         let plugin = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        // As a plugin does: it reads what is no gRPC, and hangs up.
+        // As a plugin does: it reads what is not gRPC, and hangs up.
         let plugin = std::thread::spawn(move || std::io::Read::read(&mut plugin.accept().unwrap().0, &mut [0; 64]).unwrap());
         let kms = |socket: &str| Entry::Kms { name: "vault".into(), endpoint: format!("unix://{socket}"), timeout: "3s".into() };
         let spec = EncryptionSpec { entry: kms(socket.to_str().unwrap()), ..EncryptionSpec::default() };

@@ -249,7 +249,7 @@ fn join(words: &BTreeSet<String>) -> String {
     words.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What stands against touching the files.
+/// Reasons not to touch the files.
 fn held(
     spec: &EncryptionSpec,
     servers: &[Server<'_>],

@@ -89,7 +89,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// What a value in etcd begins with; nothing for a value as it is.
+    /// What a value in etcd begins with; empty for a value as it is.
     pub fn prefix(&self) -> String {
         match self {
             Self::Identity => String::new(),

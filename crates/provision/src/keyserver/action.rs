@@ -39,7 +39,7 @@ pub enum Action {
         node: Name,
         /// The address that it comes from.
         address: IpAddr,
-        /// The node's public key when this was planned; nothing when the plan makes it.
+        /// The node's public key when this was planned; `None` if the plan makes it.
         key: Option<PublicKey>,
         /// The lines that go: of another key, or of another address.
         replaces: Vec<Replaced>,
@@ -66,7 +66,7 @@ pub enum Action {
         from: Name,
         /// The node.
         node: Name,
-        /// The volumes, each with the sha256 of its share, hex; nothing when the plan makes it.
+        /// The volumes, each with the sha256 of its share, hex; `None` if the plan makes it.
         shares: BTreeMap<Name, Option<String>>,
         /// What lies in the place of some, is no share, and goes, with its number of bytes.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -156,7 +156,7 @@ fn row(path: &str, value: &Secret) -> Zeroizing<String> {
     Zeroizing::new(format!("share {path} {} {}", digest(value.expose()), encoded.as_str()))
 }
 
-/// `NODE/VOLUME SHA256 BASE64`; nothing when it is not so.
+/// `NODE/VOLUME SHA256 BASE64`; `None` if it is not so.
 fn share(rest: &str) -> Option<Result<(String, Secret), BadArchive>> {
     let mut words = rest.split(' ');
     let (path, sum, encoded) = (words.next()?, words.next()?, words.next()?);

@@ -12,7 +12,7 @@ use super::spec::{Folder, KeyServerSpec, Site};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountFacts {
-    /// Its number and home; nothing when there is no such account.
+    /// Its number and home; `None` if there is no such account.
     pub entry: Option<(u32, String)>,
     /// Other accounts of the same number.
     pub sharers: BTreeSet<String>,
@@ -53,7 +53,7 @@ pub struct Rules {
     pub allow_groups: Vec<String>,
     /// `DenyGroups`.
     pub deny_groups: Vec<String>,
-    /// `PubkeyAcceptedAlgorithms`; nothing when sshd does not say.
+    /// `PubkeyAcceptedAlgorithms`; `None` if sshd does not say.
     pub algorithms: Option<String>,
     /// Whether PAM is asked.
     pub pam: bool,
@@ -86,7 +86,7 @@ impl Rules {
     }
 }
 
-/// What stands against setting the account up: it is somebody else's, or the shares are. Each is a reason and what to do.
+/// Reasons not to set the account up: it is somebody else's, or the shares are. Each is a reason and what to do.
 pub(super) fn not_ours(site: &Site, facts: &AccountFacts) -> Option<(String, String)> {
     let Site { user, directory, .. } = site;
     let another = || "name another account in keys.servers[].user, one that nobody has".to_owned();
@@ -124,7 +124,7 @@ fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What of sshd's rules refuses the account from an address: nothing when it is let in as far as can be seen.
+/// What of sshd's rules refuses the account from an address: `None` if it is let in as far as can be seen.
 pub(super) fn forbids(user: &Account, facts: &AccountFacts, rules: &Rules, from: IpAddr) -> Option<String> {
     let mut groups = facts.groups.clone();
     if facts.entry.is_none() {
@@ -151,7 +151,7 @@ pub(super) fn forbids(user: &Account, facts: &AccountFacts, rules: &Rules, from:
     None
 }
 
-/// Whether the account as it is cannot log in although it is ours: setting up mends it.
+/// Whether the account as it is cannot log in although it is ours: setting up fixes it.
 pub(super) fn locked(facts: &AccountFacts) -> bool {
     facts.entry.is_some() && !matches!(facts.password, Password::None | Password::Unknown)
 }
@@ -188,7 +188,7 @@ fn user_fits(pattern: &str, user: &str, from: IpAddr, names: bool) -> bool {
     fits
 }
 
-/// Whether an address is in `ADDRESS/BITS`; nothing when that is no range.
+/// Whether an address is in `ADDRESS/BITS`; `None` if that is no range.
 fn in_range(range: &str, address: IpAddr) -> Option<bool> {
     let (base, bits) = range.split_once('/')?;
     let bits: u32 = bits.parse().ok()?;

@@ -24,7 +24,7 @@ pub struct ServerFacts {
     /// The nodes' account.
     pub account: AccountFacts,
     /// What sshd takes for the account, by the address that is come from; absent where it could not be asked for a reason that a start of
-    /// sshd mends. Nothing of it is in the configuration's own words.
+    /// sshd fixes. Nothing of it is in the configuration's own words.
     pub sshd: Fact<Vec<(IpAddr, Rules)>>,
     /// What is where our files belong.
     pub files: Files,
@@ -63,7 +63,7 @@ impl ServerFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
-    /// The public key of its private one; nothing when there is no private key that ssh-keygen(1) can read.
+    /// The public key of its private one; `None` if there is no private key that ssh-keygen(1) can read.
     pub key: Option<PublicKey>,
     /// Whether the file of its public key does not hold that.
     pub torn: bool,

@@ -51,7 +51,7 @@ awk -v user="$user" 'BEGIN { on = 1 } /^Match User/ { on = ($3 == user); next } 
   on && !(tolower($1) in seen) { seen[tolower($1)] = 1; print tolower($0) }' <<< "$all" | sed 's/^ *//'
 "#;
 
-    /// A server whose sshd is the one above, or the one that is installed; nothing when none is that can be asked.
+    /// A server whose sshd is the one above, or the one that is installed; `None` if none is that can be asked.
     fn server(installed: bool) -> Option<Server> {
         let server = Server::new();
         let root = server.path().display().to_string();

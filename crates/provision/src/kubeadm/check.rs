@@ -6,7 +6,7 @@ use kubestead_core::plan::Step;
 use super::action::Action;
 use super::observe::{KubeadmFacts, State};
 
-/// Why a step must not run; nothing for one that may.
+/// Why a step must not run; `None` for one that may.
 pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
     if let Some(fault) = claim::fault(&facts.files, step, &step.action.writes()) {
         return Some(fault);

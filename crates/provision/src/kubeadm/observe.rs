@@ -26,7 +26,7 @@ const MOST: usize = 100;
 pub struct KubeadmFacts {
     /// How far it is.
     pub state: State,
-    /// The cluster that our record names; nothing when kubestead did not bring the node in.
+    /// The cluster that our record names; `None` if kubestead did not bring the node in.
     pub cluster: Option<String>,
     /// sha256 of the public key (SPKI, DER) of the cluster's CA, hex.
     pub ca: Option<String>,

@@ -54,7 +54,7 @@ impl KubeadmSpec {
         if *node == self.first { &[RECORD, ADMISSION] } else { &[RECORD] }
     }
 
-    /// Where files belong that are never replaced: a look tells only what is no regular file there.
+    /// Where files belong that are never replaced: a look tells only what is not a regular file there.
     pub fn places(&self, node: &Name) -> &'static [&'static str] {
         if *node == self.first { &[ENCRYPTION] } else { &[] }
     }

@@ -76,7 +76,7 @@ fn number(answers: &Answers, name: &str) -> Result<i64, Gap> {
     last.trim().parse().map_err(|_| Gap::new(format!("{name} is no number that is understood")))
 }
 
-/// What stands against doing anything on it.
+/// Reasons not to touch this machine.
 pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
     let mut found = Vec::new();
     let (id, version) = (&machine.system.0, &machine.system.1);

@@ -36,9 +36,9 @@ pub struct NodeFacts {
     pub versions: BTreeMap<String, Version>,
     /// Whether it is a member of a cluster, or was made one in part.
     pub member: bool,
-    /// What apt and dpkg say; nothing when the programs come from the bundle.
+    /// What apt and dpkg say; `None` if the programs come from the bundle.
     pub apt: Option<AptFacts>,
-    /// The version of the machine's own containerd; nothing when it is missing or the bundle brings one.
+    /// The version of the machine's own containerd; `None` if it is missing or the bundle brings one.
     pub runtime: Option<String>,
     /// Whether containerd runs.
     pub containerd: bool,

@@ -146,7 +146,7 @@ fn other_version(spec: &NodeSpec, facts: &NodeFacts, programs: &[&BundleFile]) -
 /// What somebody is told whose containerd is configured otherwise.
 const OWN_RUNTIMES: &str = "runtimes of your own belong in /etc/containerd/conf.d, registries in /etc/containerd/certs.d";
 
-/// Why the machine's own containerd does not do.
+/// Why the installed containerd cannot be used.
 fn runtime(name: &Name, version: Option<&str>) -> Option<Held> {
     let major = version.and_then(|v| v.split('.').next()?.parse::<u32>().ok());
     let reason = match (version, major) {

@@ -100,7 +100,7 @@ pub(super) enum Named {
 /// kubeadm's record of the cluster.
 const RECORD: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
 
-/// Where the API has an object of a kind that we apply; nothing for other kinds.
+/// Where the API has an object of a kind that we apply; `None` for other kinds.
 fn path(object: &ObjectRef) -> Option<(Named, String)> {
     let kind = KINDS.iter().find(|kind| kind.version == object.api_version && kind.kind == object.kind)?;
     let (group, plural) = kind.path.rsplit_once('/')?;

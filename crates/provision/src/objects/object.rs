@@ -80,7 +80,7 @@ impl Live {
         Exactly { object: self.object.clone(), uid: self.uid.clone(), digest: put::digest(self.content.to_string()) }
     }
 
-    /// The name of the copy that was made when it was taken over; nothing when kubestead made it.
+    /// The name of the copy that was made when it was taken over; `None` if kubestead made it.
     pub fn adopted(&self) -> Option<&str> {
         self.content["metadata"]["annotations"][ADOPTED].as_str()
     }

@@ -41,7 +41,7 @@ pub struct ApiFacts {
     pub gone: BTreeSet<String>,
     /// The API server's version, such as `1.37.1`.
     pub version: Option<String>,
-    /// What kubeadm wrote down of the cluster; nothing when it made none.
+    /// What kubeadm wrote down of the cluster; `None` if it made none.
     pub record: Option<Record>,
 }
 
@@ -106,7 +106,7 @@ pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
         .expects(ANSWER + OBJECT * names.len())
 }
 
-/// Reads the answer of the section that was made of the same names and of as many paths of Secrets; nothing when there is no cluster.
+/// Reads the answer of the section that was made of the same names and of as many paths of Secrets; `None` if there is no cluster.
 /// `machines` are the nodes that were seen.
 pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usize, names: &[ObjectRef]) -> Result<Option<ApiFacts>, Gap> {
     let text = answers.text("cluster/api")?;
@@ -206,7 +206,7 @@ fn short(value: &Value) -> String {
     value.as_str().unwrap_or_default().chars().take(MOST_TEXT).collect()
 }
 
-/// `1.37.1` of `v1.37.1+build`; nothing of what is no version.
+/// `1.37.1` of `v1.37.1+build`; `None` for what is not a version.
 pub(crate) fn plain_version(text: &str) -> Option<String> {
     let text = text.trim().trim_start_matches('v');
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -30,7 +30,7 @@ pub struct SecretFacts {
 pub struct Live {
     /// Which object of that name it is.
     pub uid: String,
-    /// The digest that it was applied with; nothing when it has none.
+    /// The digest that it was applied with; `None` if it has none.
     pub digest: Option<String>,
     /// The keys whose values are as we set them.
     pub keys: BTreeSet<String>,
@@ -58,7 +58,7 @@ fn namespaces(wish: &Wish) -> BTreeSet<&str> {
     wish.secrets.iter().map(|secret| secret.namespace.as_str()).collect()
 }
 
-/// Reads the answer for the same wish; nothing when there is no cluster.
+/// Reads the answer for the same wish; `None` if there is no cluster.
 pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> {
     let text = answers.text("cluster/api")?;
     if text.is_empty() {
@@ -117,7 +117,7 @@ fn rows(table: &Value, column: &str) -> Result<Vec<(String, String)>, Gap> {
     rows.map(|row| Ok((text(row, name)?, text(row, column)?))).collect()
 }
 
-/// A Secret of ours by its metadata; nothing for another one. A label can be copied; the field manager is who applied it.
+/// A Secret of ours by its metadata; `None` for another one. A label can be copied; the field manager is who applied it.
 pub(super) fn live(object: &Value) -> Option<Live> {
     let meta = &object["metadata"];
     let fields: Vec<&Value> = meta["managedFields"].as_array().into_iter().flatten().collect();

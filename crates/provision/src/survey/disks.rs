@@ -19,11 +19,11 @@ const TOLD: usize = 120;
 pub struct Disk {
     /// The kernel's name, which changes from boot to boot.
     pub kernel: String,
-    /// Its best name that stays; nothing if it has none that a cluster file takes.
+    /// Its best name that stays; `None` if it has none that a cluster file takes.
     pub stable: Option<String>,
-    /// Bytes; nothing if they could not be read.
+    /// Bytes; `None` if they could not be read.
     pub size: Option<u64>,
-    /// Why it is left alone; nothing if it is proven blank, by the very probe that a plan makes.
+    /// Why it is left alone; `None` if it is proven blank, by the very probe that a plan makes.
     pub holds: Option<String>,
 }
 

@@ -35,7 +35,7 @@ pub struct Found {
     pub machine: Machine,
     /// The kernel's host name.
     pub hostname: String,
-    /// What machine-id(5) says; nothing if it says none.
+    /// What machine-id(5) says; empty if it says none.
     pub id: String,
     /// As uname(1) calls it.
     pub architecture: String,

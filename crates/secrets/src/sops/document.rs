@@ -29,9 +29,9 @@ use crate::write::replace_file;
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Something is another now.
+    /// The value changed.
     Changed,
-    /// All was so already.
+    /// It already had this value.
     Already,
 }
 
@@ -42,7 +42,7 @@ pub struct Sops;
 pub struct Document {
     pub(super) path: PathBuf,
     pub(super) format: Format,
-    /// A digest of what the file held when it was read; nothing for a file that is not there yet.
+    /// A digest of what the file held when it was read; `None` for a file that is not there yet.
     on_disk: Option<[u8; 32]>,
     pub(super) text: String,
     pub(super) parsed: Parsed,

@@ -135,7 +135,7 @@ impl Outline {
 }
 
 impl Entry {
-    /// What can be seen of an encrypted value; nothing for a plain one, or one that is cut short.
+    /// What can be seen of an encrypted value; `None` for a plain one, or one that is cut short.
     pub fn sealed(&self) -> Option<SealedValue> {
         let sealed = Sealed::parse(self.written.as_str()?).ok()?;
         let kind = Kind::from_word(sealed.kind)?;

@@ -93,7 +93,7 @@ impl Leaf {
         Self { value, span, rest: None, tag: None, alias: false, flow: false, indent: 0, sight: Sight::Once, sealed: None }
     }
 
-    /// A leaf whose long ciphertext is not copied; nothing when it is none. Only for readers that ask for it, as `value` is empty then.
+    /// A leaf whose long ciphertext is not copied; `None` if it is none. Only for readers that ask for it, as `value` is empty then.
     pub(crate) fn lean(content: &str, at: Span, span: Span) -> Option<Self> {
         let fits = content.len() >= LEAN_FROM && Sealed::parse(content).is_ok() && !Sealed::is_comment(content);
         fits.then(|| Self { sealed: Some(at), ..Self::new(EMPTY.clone(), span) })

@@ -61,7 +61,7 @@ impl Value {
         Self { kind: Kind::Text, bytes: Secret::new(text.into().into_bytes()) }
     }
 
-    /// Text as sops has it: any bytes. YAML writes what is no UTF-8 as `!!binary`; no other format can hold it.
+    /// Text as sops has it: any bytes. YAML writes what is not UTF-8 as `!!binary`; no other format can hold it.
     pub(crate) fn raw_text(bytes: Vec<u8>) -> Self {
         Self { kind: Kind::Text, bytes: Secret::new(bytes) }
     }

@@ -14,7 +14,7 @@ use crate::marks::VOLUME;
 use crate::spec::{HostStorage, Volume};
 use crate::unit;
 
-/// The step that ends a volume, after others; nothing when there is no such LV.
+/// The step that ends a volume, after others; empty if there is no such LV.
 pub fn wipe(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BTreeSet<StepId>) -> Part<Action> {
     let mut part = Part::default();
     let mut held = |reason: String| {

@@ -10,7 +10,7 @@ use crate::file::Cluster;
 use crate::kubeadm::KubeadmSpec;
 use crate::secret::{self, SecretFacts, Wish};
 
-/// What the folder of secrets asks for; nothing when the file asks for no Kubernetes. `shown` is the folder as messages name it.
+/// What the folder of secrets asks for; empty if the file asks for no Kubernetes. `shown` is the folder as messages name it.
 pub fn wish(cluster: &Cluster, shown: &str) -> Wish {
     if cluster.kubernetes.is_some() { secret::read_folder(&cluster.secrets, shown) } else { Wish::default() }
 }

@@ -48,7 +48,7 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, node: &Node, answers: &Answers
 
 /// What comes of a node's storage by itself.
 pub(in super::super) struct Own {
-    /// Its steps with its recovery keys, or what stands against the machine as a whole.
+    /// Its steps with its recovery keys, or the reasons not to touch the machine at all.
     pub part: Result<Part<Action>, Vec<Held>>,
     /// The volumes that have a header of ours: a new share would not open them.
     pub made: BTreeSet<Name>,
@@ -56,7 +56,7 @@ pub(in super::super) struct Own {
     pub making: BTreeSet<Name>,
 }
 
-/// `obstacles`: what stands against the machine as a whole.
+/// `obstacles`: reasons not to touch the machine at all.
 pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, name: &Name, found: &NodeSeen, obstacles: Vec<Held>) -> Own {
     let wanted = spec(cluster, name);
     let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_)))).map(|(name, _)| name);
@@ -81,7 +81,7 @@ fn making(store: &Part<planner::Action>) -> BTreeSet<Name> {
     store.steps.iter().filter_map(format).collect()
 }
 
-/// A recovery key for every volume that is about to be made, before it is: none for what something stands against.
+/// A recovery key for every volume that is about to be made, before it is: none for a volume that is held.
 fn escrow(wanted: &HostStorage, found: &NodeSeen, seen: &Seen, making: &BTreeSet<Name>) -> Part<Action> {
     let mut part = Part::default();
     let node = &wanted.node;
