@@ -90,7 +90,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         facts: Option<PathBuf>,
     },
-    /// Make the machines as the file says.
+    /// Bring the machines to the state in the file.
     #[command(after_help = "Example: kubestead up\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on.")]
     Up {
         #[command(flatten)]

@@ -34,9 +34,9 @@ fn told(text: &str) -> Vec<String> {
 const BROKEN: [(&str, &str, &str); 46] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
-    ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a text, and this is a list"),
+    ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a string, and this is a list"),
     ("kubestead/v1", "kubestead/v2", "c.yaml:1:13: error: apiVersion must be kubestead/v1"),
-    ("kind: Cluster", "kind:", "error: kind must be a text, and this is nothing"),
+    ("kind: Cluster", "kind:", "error: kind must be a string, and this is nothing"),
     ("10.0.0.21", "10.0.0.300", "c.yaml:6:28: error: a node's address: \"10.0.0.300\" is not an IP address"),
     ("10.0.0.21", "10.0.0.11", "c.yaml:6:28: error: two nodes have the address 10.0.0.11 (first in line 5)"),
     ("name: kube1", "name: cp1", "c.yaml:6:12: error: two nodes are called cp1 (first in line 5)"),

@@ -458,7 +458,7 @@ const BROKEN: [(bool, &str, &str); 19] = [
     (
         true,
         "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: a, labels: {x: 1}}\nspec: {}\nimmutable: 1\n",
-        "metadata.labels.x must be a text",
+        "metadata.labels.x must be a string",
     ),
 ];
 

@@ -63,7 +63,7 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
 
 /// What was seen of the host's files; the error is what is held, as without them nothing can be opened at boot.
 fn claims<'a>(spec: &'a HostStorage, facts: &'a StorageFacts) -> Result<Claims<'a>, Vec<Held>> {
-    let unseen = |reason: String| vec![Held::on(&spec.node, "files", reason, "mend this, then plan again")];
+    let unseen = |reason: String| vec![Held::on(&spec.node, "files", reason, "fix this, then plan again")];
     match &facts.files {
         Fact::Known(files) => {
             let own = unit::own_files(spec);

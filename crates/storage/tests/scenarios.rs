@@ -227,7 +227,7 @@ fn a_lost_header_is_held_and_made_anew_only_with_consent_to_that_step() {
     assert!(held(&headless(Header::Blank, false, |_| {})).contains("have its header elsewhere"));
     // With one whole copy nothing is lost, so that nothing is offered that would lose it.
     let half = headless(Header::Mendable("the second copy".into()), true, |_| {});
-    assert!(half.steps.is_empty() && half.held[0].hint.contains("`cryptsetup repair /dev/vg01/volkube` mends it"), "{:?}", half.held);
+    assert!(half.steps.is_empty() && half.held[0].hint.contains("`cryptsetup repair /dev/vg01/volkube` fixes it"), "{:?}", half.held);
 }
 
 /// The steps that wait for a step, over any number of others, and that step.

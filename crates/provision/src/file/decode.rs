@@ -101,7 +101,7 @@ pub(super) fn text(node: Node, what: &str, out: &mut Findings) -> Option<At<Stri
             Some(At { value: text, place: node.place })
         }
         other => {
-            out.error(&node.place, format!("{what} must be a text, and this is {}", other.word()), None);
+            out.error(&node.place, format!("{what} must be a string, and this is {}", other.word()), None);
             None
         }
     }

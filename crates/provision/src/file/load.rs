@@ -34,7 +34,7 @@ fn bounded(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let more = found.len().saturating_sub(MOST_FINDINGS);
     if let (Some(first), true) = (found.get(MOST_FINDINGS).cloned(), more > 0) {
         found.truncate(MOST_FINDINGS);
-        found.push(Diagnostic { message: format!("and {more} more, from here on"), hint: Some("mend those above first".into()), ..first });
+        found.push(Diagnostic { message: format!("and {more} more, from here on"), hint: Some("fix those above first".into()), ..first });
     }
     found
 }

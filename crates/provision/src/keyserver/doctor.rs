@@ -283,7 +283,7 @@ fn cause(spec: &KeyServerSpec, node: &Name, refusal: &Refusal<'_>, facts: Option
         return reason;
     }
     if login::locked(&facts.account) && !rules.first().is_some_and(|(_, rules)| rules.pam) {
-        return format!("the account {} is locked, and sshd without PAM takes no keys for it: `kubestead up` mends it", spec.site.user);
+        return format!("the account {} is locked, and sshd without PAM takes no keys for it: `kubestead up` fixes it", spec.site.user);
     }
     let lines = || facts.lines.iter().map(|text| line::parse(text));
     if lines().any(|entry| matches!(&entry, Entry::Revoked { cluster, node: named } if *cluster == spec.site.cluster && named == node)) {

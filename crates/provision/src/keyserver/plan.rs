@@ -114,7 +114,7 @@ fn hindrance(spec: &KeyServerSpec, facts: &ServerFacts) -> Option<Held> {
     }
     match &facts.sshd {
         Fact::Unknown(gap) => {
-            held(gap.to_string(), format!("mend it, and look with `sshd -t` on {}: no sshd starts there at the next boot", spec.server))
+            held(gap.to_string(), format!("fix it, and look with `sshd -t` on {}: no sshd starts there at the next boot", spec.server))
         }
         Fact::Known(_) | Fact::Absent if facts.unincluded => held(
             "/etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/*.conf, where the rules for the account are".to_owned(),

@@ -44,7 +44,7 @@ pub fn plan(spec: &KubeadmSpec, nodes: &[Candidate<'_>], prepared: &BTreeMap<Str
             None if node.facts.state != State::Worker => {
                 if !begins {
                     let reason = format!("{}, which it would join, is not ready", spec.first);
-                    part.held.push(Held::on(node.name, "kubeadm", reason, "mend that node first"));
+                    part.held.push(Held::on(node.name, "kubeadm", reason, "fix that node first"));
                     continue;
                 }
                 let mut after = after;

@@ -108,7 +108,7 @@ impl Topic {
         }
         if !stuck.is_empty() {
             let reason = format!("{} other objects wait for {}", batch.len(), some(&stuck));
-            part.held.push(Held::cluster(self.name, reason, "mend that first"));
+            part.held.push(Held::cluster(self.name, reason, "fix that first"));
             return Planned { after: asked, stuck: true };
         }
         let why = if counted { format!("{}: {} objects", self.why, batch.len()) } else { self.why.to_owned() };

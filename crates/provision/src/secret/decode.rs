@@ -136,7 +136,7 @@ impl<'a> Document<'a> {
         match (entry.written.kind(), entry.written.as_str()) {
             (Kind::Text, Some(text)) if !text.is_empty() => Some((entry, text.to_owned())),
             _ => {
-                self.error(entry, format!("{what} must be a text"), Some("write it in quotes"));
+                self.error(entry, format!("{what} must be a string"), Some("write it in quotes"));
                 None
             }
         }
@@ -207,7 +207,7 @@ impl<'a> Document<'a> {
                     if *key == MANAGED_BY || *key == DIGEST {
                         self.error(entry, format!("{key} is set by {FIELD_MANAGER} itself"), Some("leave it out"));
                     } else if entry.written.kind() != Kind::Text {
-                        self.error(entry, format!("metadata.{field}.{key} must be a text"), Some("write it in quotes"));
+                        self.error(entry, format!("metadata.{field}.{key} must be a string"), Some("write it in quotes"));
                     } else if entry.looks_sealed() {
                         self.error(entry, format!("metadata.{field}.{key} is encrypted, and it is needed in the clear"), None);
                     } else {
@@ -239,7 +239,7 @@ impl<'a> Document<'a> {
         };
         let (_, text) = self.text(&["type"]).or_else(|| {
             if entry.path.steps().len() > 1 {
-                self.error(entry, "type must be a text", None);
+                self.error(entry, "type must be a string", None);
             }
             None
         })?;

@@ -77,7 +77,7 @@ fn unreadable(file: &str, error: &Error) -> Diagnostic {
         file,
         line,
         format!("this looks like a Secret and cannot be read: {why}"),
-        Some("mend it, or get the last good version from git"),
+        Some("fix it, or get the last good version from git"),
     )
 }
 

@@ -42,7 +42,7 @@ pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: 
             let action = Action::Delete { namespace: namespace.into(), name: name.into(), uid: live.uid.clone() };
             part.push(ids::DELETE.step(Target::Cluster, &object, action, why).risk(Risk::Destroys).after(after.clone()));
         } else {
-            let hint = "mend the folder first: a file that cannot be read may ask for it";
+            let hint = "fix the folder first: a file that cannot be read may ask for it";
             part.held.push(Held::cluster(&object, "no file that can be read asks for this Secret", hint));
         }
     }

@@ -35,7 +35,7 @@ pub enum Error {
         why: String,
     },
     /// The ssh configuration says what cannot be used here.
-    #[error("{host}: by the ssh configuration {why}: mend it there, or accept the key by hand (`ssh {host}`)")]
+    #[error("{host}: by the ssh configuration {why}: fix it there, or accept the key by hand (`ssh {host}`)")]
     Route {
         /// The host.
         host: String,
@@ -59,7 +59,7 @@ pub enum Error {
         why: String,
     },
     /// A file of known hosts.
-    #[error("{}: {source}: mend the file, then run again", path.display())]
+    #[error("{}: {source}: fix the file, then run again", path.display())]
     File {
         /// Which.
         path: PathBuf,

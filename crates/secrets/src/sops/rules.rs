@@ -182,7 +182,7 @@ fn check_kinds(rule: &Node) -> Result<(), String> {
     for (key, value) in entries {
         let wanted = match (key.as_str(), value) {
             (_, Node::Null) => continue,
-            (key, Node::List(_) | Node::Map(_)) if is_text(key) => "a text",
+            (key, Node::List(_) | Node::Map(_)) if is_text(key) => "a string",
             ("mac_only_encrypted", value) if truth(value).is_none() => "true or false",
             ("shamir_threshold", value) if !matches!(value, Node::Word(number) if number.parse::<i64>().is_ok()) => "a number",
             ("key_groups", Node::List(groups)) => {
@@ -254,7 +254,7 @@ fn recipients(rule: &Node) -> Result<Vec<Recipient>, String> {
                 }
             }
             Some(Node::Text(text) | Node::Word(text)) => text.split(',').for_each(|one| add(&mut found, kind, one)),
-            Some(Node::Map(_)) => return Err(format!("{field} is neither a text nor a list")),
+            Some(Node::Map(_)) => return Err(format!("{field} is neither a string nor a list")),
         }
     }
     Ok(found)
@@ -349,9 +349,9 @@ mod tests {
     fn a_field_of_another_kind_is_refused_by_its_name() {
         let read = |rule: &str| Rules::parse(Path::new("/repo/.sops.yaml"), &format!("creation_rules:\n- age: age1a\n- {rule}\n"));
         for (rule, words) in [
-            ("path_regex: [prod]\n  age: x", "creation rule 2: path_regex is not a text"),
-            ("age: x\n  encrypted_regex: [a]", "encrypted_regex is not a text"),
-            ("age: x\n  unencrypted_suffix: {a: b}", "unencrypted_suffix is not a text"),
+            ("path_regex: [prod]\n  age: x", "creation rule 2: path_regex is not a string"),
+            ("age: x\n  encrypted_regex: [a]", "encrypted_regex is not a string"),
+            ("age: x\n  unencrypted_suffix: {a: b}", "unencrypted_suffix is not a string"),
             ("age: x\n  mac_only_encrypted: 1", "mac_only_encrypted is not true or false"),
             ("age: x\n  mac_only_encrypted: \"true\"", "mac_only_encrypted is not true or false"),
             ("key_groups: [{age: [x]}, {age: [y]}]\n  shamir_threshold: \"2\"", "shamir_threshold is not a number"),

@@ -173,7 +173,7 @@ impl Format {
             Self::Binary => {
                 let parsed = json::parse_binary(&text, false).map_err(|problem| problem.why)?;
                 let data = parsed.documents.first().and_then(|root| root.scalar_at("data"));
-                data.map(|leaf| leaf.value.bytes().expose().to_vec()).ok_or_else(|| "a binary file has a text below `data`".to_owned())
+                data.map(|leaf| leaf.value.bytes().expose().to_vec()).ok_or_else(|| "a binary file has a string below `data`".to_owned())
             }
         }
     }

@@ -18,7 +18,7 @@ impl Planner<'_> {
             match self.facts.groups.get(group) {
                 Some(Fact::Known(known)) => self.old_group(group, devices, known),
                 Some(Fact::Absent) => self.new_group(group, devices),
-                Some(Fact::Unknown(gap)) => self.held(group.as_str(), gap.to_string(), "mend this, then plan again"),
+                Some(Fact::Unknown(gap)) => self.held(group.as_str(), gap.to_string(), "fix this, then plan again"),
                 None => self.held(group.as_str(), "it was not looked at", "observe again"),
             }
         }
@@ -65,7 +65,7 @@ impl Planner<'_> {
                          `dd if=/dev/zero of={device} bs=1M` makes it blank"
                     ),
                 ),
-                Some(Fact::Unknown(gap)) => (gap.to_string(), "mend this, then plan again".to_owned()),
+                Some(Fact::Unknown(gap)) => (gap.to_string(), "fix this, then plan again".to_owned()),
                 Some(Fact::Absent) | None => (format!("{device} was not seen"), "observe again".to_owned()),
             };
             blank = false;

@@ -27,7 +27,7 @@ impl<'a> Planner<'a> {
         }
         let wanted = Volume { size: Bytes(round_up(volume.size.0, extent(self.facts, &volume.group))), ..volume.clone() };
         match &facts.logical {
-            Fact::Unknown(gap) => self.held(name, gap.to_string(), "mend this, then plan again"),
+            Fact::Unknown(gap) => self.held(name, gap.to_string(), "fix this, then plan again"),
             Fact::Absent if !facts.strays.is_empty() => _ = self.fixed(&wanted, facts),
             Fact::Absent if !self.groups.contains(&volume.group) => {}
             Fact::Absent => self.absent(volume, facts, &wanted),
@@ -35,7 +35,7 @@ impl<'a> Planner<'a> {
             Fact::Known(logical) => match &facts.header {
                 Fact::Known(Header::Ours(_)) => self.old_volume(volume, facts, logical, &wanted),
                 Fact::Known(Header::Mendable(what)) => {
-                    let hint = format!("the other copy is whole, and nothing is lost: `cryptsetup repair {}` mends it", volume.device());
+                    let hint = format!("the other copy is whole, and nothing is lost: `cryptsetup repair {}` fixes it", volume.device());
                     self.held(name, what.clone(), hint);
                 }
                 Fact::Known(header) => self.lost_header(volume, facts, logical, header),
@@ -217,7 +217,7 @@ pub(super) fn in_use(facts: &VolumeFacts) -> bool {
 /// Why a volume is not touched at all, and what to do.
 fn obstacle(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
     let gap = facts.header.gap().or_else(|| facts.logical.gap());
-    gap.map(|gap| (gap.to_string(), "mend this, then plan again".to_owned()))
+    gap.map(|gap| (gap.to_string(), "fix this, then plan again".to_owned()))
         .or_else(|| in_other_hands(volume, facts))
         .or_else(|| not_new(volume, facts))
         .or_else(|| in_the_way(volume, facts))

@@ -60,7 +60,7 @@ pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen,
         match fact {
             Some(Fact::Known(facts)) => servers.push(encryption::Server { name: &node.name, facts }),
             Some(Fact::Unknown(gap)) => {
-                let hint = "mend the file, or restore it: nothing is done to it before it is understood";
+                let hint = "fix the file, or restore it: nothing is done to it before it is understood";
                 return only(vec![Held::on(&node.name, "encryption", gap.to_string(), hint)]);
             }
             Some(Fact::Absent) | None => return Part::default(), // the node itself is held, with its reason

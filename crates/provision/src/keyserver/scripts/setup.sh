@@ -28,7 +28,7 @@ grep -qiE "$here" "$base/sshd_config" || refuse "$base/sshd_config does not incl
 # Only where a socket starts sshd for each login this is not there: it is in memory, and sshd's own service makes it too.
 separation=$(sshd -t 2>&1 | sed -n 's/^Missing privilege separation directory: //p' || true)
 [ -z "$separation" ] || mkdir -p "$separation"
-sshd -t || refuse 'sshd refuses its configuration as it is: mend that first'
+sshd -t || refuse 'sshd refuses its configuration as it is: fix that first'
 tried=$(mktemp -d /run/kubestead-sshd.XXXXXX)
 trap 'rm -rf "$tried"' EXIT
 # The whole configuration in a folder of its own, without our rules and with them.

@@ -432,7 +432,7 @@ impl<'a> Reader<'a> {
         } else {
             let seen = self.take().ok_or_else(|| Problem::new(before, "a key is expected here"))?;
             let Event::Scalar(text, style, anchor, tag) = &seen.event else {
-                return Err(Problem::new(seen.span.start, "a key must be a text, not a list, a mapping or an alias"));
+                return Err(Problem::new(seen.span.start, "a key must be a string, not a list, a mapping or an alias"));
             };
             let lean = std::mem::take(&mut self.lean);
             let named = self.scalar(&seen, text, *style, tag.as_deref(), before);
