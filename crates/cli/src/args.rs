@@ -150,7 +150,7 @@ pub(crate) enum Command {
     Key(crate::commands::key::Key),
     /// The key of the recovery keys, split among people, as pages to print.
     #[command(subcommand)]
-    Recovery(crate::commands::kit::Recovery),
+    Recovery(crate::commands::recovery::Recovery),
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),

@@ -70,10 +70,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(common) => commands::status::run(&common, true).await,
         Command::Reset { common, yes_reset, wipe } => commands::reset::run(&common, yes_reset.as_deref(), &wipe).await,
         Command::Key(command) => commands::key::run(command).await,
-        Command::Recovery(command) => commands::kit::run(command).await,
+        Command::Recovery(command) => commands::recovery::run(command).await,
         Command::Kubeconfig { common, merge } => commands::kubeconfig::run(&common, merge).await,
         Command::Credential { common, user } => commands::kubeconfig::credential(&common, &user).await,
-        Command::Volume(Volume::Recovery { common, node, volume }) => commands::recovery::run(&common, &node, &volume),
+        Command::Volume(Volume::Recovery { common, node, volume }) => commands::volume::run(&common, &node, &volume),
         Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
     }
 }

@@ -228,7 +228,7 @@ fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
     let kubelet = kube1.storage.volumes[&Name::new("kubelet").unwrap()].clone();
     let mut seen = Seen { nodes: BTreeMap::new(), keys: BTreeMap::new(), ..corpus.clone() };
     software(&mut seen, &[&cp1, &kube1]);
-    seen.wish = kubestead_provision::secret::Wish::default();
+    seen.wish = kubestead_provision::secret::SecretsWanted::default();
     let first = &cluster.nodes[0].name;
     let files = |facts: &NodeSeen| facts.storage.files.known().unwrap().clone();
     seen.nodes.insert(first.clone(), Fact::Known(NodeSeen { storage: made(&cluster, first, &kubelet, files(&cp1)), ..cp1 }));

@@ -22,8 +22,8 @@ use crate::compose;
 use crate::engine::{self, Report, Runner, Terms};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
-use crate::keyserver::archive::{self, Archive, BadArchive};
 use crate::keyserver::doctor::{self, Check, Subject};
+use crate::keyserver::export::{self, Archive, BadArchive};
 use crate::keyserver::{self, Action, KeyServerSpec, ServerFacts};
 use crate::ssh::Ssh;
 use crate::transport::{Lease, Transport};
@@ -108,9 +108,9 @@ pub struct Custody {
     fleet: Fleet,
 }
 
-struct Hands(Hosts);
+struct Executor(Hosts);
 
-impl Runner<Action> for Hands {
+impl Runner<Action> for Executor {
     fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
         Box::pin(async move {
             let name = step.target.to_string();
@@ -187,7 +187,7 @@ impl Custody {
 
     /// Carries a plan out.
     pub async fn apply(&self, plan: &Checked<Action>, terms: &Terms, reporter: &dyn Reporter, stop: &CancellationToken) -> Report {
-        engine::apply(plan, &Hands(self.fleet.hosts()), terms, reporter, stop).await
+        engine::apply(plan, &Executor(self.fleet.hosts()), terms, reporter, stop).await
     }
 
     /// Tries from every node what must be refused and what must come, and looks at the servers.
@@ -240,7 +240,7 @@ impl Custody {
     /// Reads a whole server. What it holds is in memory only.
     pub async fn export(&self, name: &Name) -> Result<Archive, Error> {
         let (spec, host) = self.server(name)?;
-        let output = host.run(&archive::read_command(spec)).await?;
+        let output = host.run(&export::read_command(spec)).await?;
         let (status, tail) = (output.status, String::from_utf8_lossy(&output.stderr).trim().to_owned());
         let text = Secret::new(output.stdout);
         if status != 0 {

@@ -175,14 +175,14 @@ pub struct Recall {
 /// An action of a plan from saved facts: it can be shown, and nothing carries it out.
 ///
 /// ```
-/// use kubestead_provision::{compose::{Action, Hands}, engine::Runner};
+/// use kubestead_provision::{compose::{Action, Executor}, engine::Runner};
 /// fn is_carried_out<A, R: Runner<A>>() {}
-/// is_carried_out::<Action, Hands<'_>>();
+/// is_carried_out::<Action, Executor<'_>>();
 /// ```
 /// ```compile_fail,E0277
-/// use kubestead_provision::{compose::Hands, engine::Runner, facts::Recalled};
+/// use kubestead_provision::{compose::Executor, engine::Runner, facts::Recalled};
 /// fn is_carried_out<A, R: Runner<A>>() {}
-/// is_carried_out::<Recalled, Hands<'_>>();
+/// is_carried_out::<Recalled, Executor<'_>>();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

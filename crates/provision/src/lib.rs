@@ -3,6 +3,7 @@
 pub mod access;
 mod admin;
 pub mod api;
+pub mod apt_key;
 pub mod bundle;
 pub mod compose;
 pub mod credentials;
@@ -12,7 +13,7 @@ pub mod engine;
 pub mod facts;
 pub mod file;
 pub mod fleet;
-pub mod keyring;
+
 pub mod keyserver;
 pub mod kubeadm;
 pub mod kubeconfig;

@@ -10,7 +10,7 @@ use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
-use crate::compose::{self, Action, Hands, Seen};
+use crate::compose::{self, Action, Executor, Seen};
 use crate::engine::{self, Report, Terms};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
@@ -61,7 +61,7 @@ pub enum Settled {
     /// It was told to stop.
     Stopped,
     /// After that many rounds there is still something to do, and no progress.
-    Restless(usize),
+    Unsettled(usize),
 }
 
 /// What the machines were just seen to be. [`Session::observe`] alone makes one, and of nothing else comes a plan that is carried out: what was saved
@@ -134,7 +134,7 @@ impl Session {
         reporter: &dyn Reporter,
         stop: &CancellationToken,
     ) -> Report {
-        engine::apply(plan, &Hands::new(&self.cluster, &self.fleet, escrow), terms, reporter, stop).await
+        engine::apply(plan, &Executor::new(&self.cluster, &self.fleet, escrow), terms, reporter, stop).await
     }
 
     /// Looks, plans and applies until the plan is empty, or it says what holds it.
@@ -154,7 +154,7 @@ impl Session {
             }
             still = if last.as_ref().is_some_and(|last| last.steps == plan.steps) { still + 1 } else { 0 };
             if still == STILL {
-                return Ok(Settled::Restless(round));
+                return Ok(Settled::Unsettled(round));
             }
             reporter.on(&planned(&plan));
             let report = self.apply(&plan, escrow, terms, reporter, stop).await;
@@ -166,7 +166,7 @@ impl Session {
             }
             last = Some(plan);
         }
-        Ok(Settled::Restless(ROUNDS))
+        Ok(Settled::Unsettled(ROUNDS))
     }
 }
 

@@ -23,7 +23,7 @@ use kubestead_provision::kubeadm::{self, KubeadmFacts, State};
 use kubestead_provision::machine::Machine;
 use kubestead_provision::node;
 use kubestead_provision::objects::{self, ApiFacts, Networking, NodeState, Record};
-use kubestead_provision::secret::Wish;
+use kubestead_provision::secret::SecretsWanted;
 
 const FILE: &str = include_str!("../../../examples/three-nodes/cluster.yaml");
 
@@ -79,7 +79,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
 
 fn seen(cluster: &Cluster) -> Seen {
     let nodes = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(blank(cluster, &n.name)))).collect();
-    let keys = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(keyserver::NodeFacts::default())));
+    let keys = cluster.nodes.iter().map(|n| (n.name.clone(), Fact::Known(keyserver::ClientFacts::default())));
     let mut server = ServerFacts::blank("ssh-ed25519 AAAA");
     server.account.login = "root".into();
     Seen {
@@ -90,7 +90,7 @@ fn seen(cluster: &Cluster) -> Seen {
         bundle: Fact::Known(bundle()),
         keyring: Fact::Absent,
         api: Fact::Absent,
-        wish: Wish::default(),
+        wish: SecretsWanted::default(),
         secrets: Fact::Absent,
         unreachable: BTreeSet::new(),
     }

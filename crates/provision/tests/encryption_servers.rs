@@ -62,7 +62,7 @@ impl Host for Inside {
     }
 }
 
-struct Hands {
+struct Executor {
     hosts: BTreeMap<String, Inside>,
     keys: FixedKeys,
     api: KubeApi,
@@ -70,7 +70,7 @@ struct Hands {
     kills: Mutex<BTreeMap<&'static str, f32>>,
 }
 
-impl Runner<Action> for Hands {
+impl Runner<Action> for Executor {
     fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
         Box::pin(async move {
             if let Action::Rewrite { resources } = &step.action {
@@ -89,7 +89,7 @@ impl Runner<Action> for Hands {
     }
 }
 
-impl Hands {
+impl Executor {
     async fn seen(&self, spec: &EncryptionSpec) -> Vec<(Name, EncryptionFacts)> {
         let mut all = Vec::new();
         for (name, host) in &self.hosts {
@@ -128,7 +128,7 @@ impl Hands {
     }
 }
 
-impl Hands {
+impl Executor {
     /// A rotation while Secrets are written and read; answers how many runs it took, those that were cut off and the last.
     fn among_traffic(&self, work: &Path, spec: &EncryptionSpec) -> usize {
         self.stages_among_traffic(work, spec, |_| true, 1)
@@ -372,7 +372,7 @@ async fn three_servers_rotate_while_secrets_move() {
         ("cp3/encryption/drop", 0.3),
         ("cp1/encryption/drop", 2.0),
     ];
-    let hands = Hands { hosts: hosts.into(), keys: FixedKeys(keys), api, kills: Mutex::new(kills.into()) };
+    let hands = Executor { hosts: hosts.into(), keys: FixedKeys(keys), api, kills: Mutex::new(kills.into()) };
     let secrets = |entry| EncryptionSpec { entry, ..EncryptionSpec::default() };
     let second = secrets(Entry::Key { cipher: Cipher::Aesgcm, name: "gcm1".into() });
     let cuts = hands.among_traffic(&work, &second);

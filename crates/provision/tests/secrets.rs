@@ -17,7 +17,7 @@ use kubestead_core::probe::Answers;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::MemoryKube;
 use kubestead_provision::objects::{self, LAST_APPLIED};
-use kubestead_provision::secret::{self, Action, Keys, SecretFacts, State, Wish};
+use kubestead_provision::secret::{self, Action, Keys, SecretFacts, SecretsWanted, State};
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value as SopsValue};
 use serde_json::{Value, json};
@@ -64,11 +64,11 @@ impl World {
         document.save().unwrap();
     }
 
-    fn wish(&self) -> Wish {
+    fn wish(&self) -> SecretsWanted {
         secret::read_folder(&self.dir.path().join("secrets"), "secrets")
     }
 
-    fn answer(&self, objects: &[Value], wish: &Wish) -> String {
+    fn answer(&self, objects: &[Value], wish: &SecretsWanted) -> String {
         let table = |column: &str, rows: Vec<(String, String)>| {
             let rows: Vec<Value> = rows.into_iter().map(|(name, other)| json!({"cells": [name, other], "object": null})).collect();
             json!({"columnDefinitions": [{"name": "Name"}, {"name": column}], "rows": rows}).to_string()
@@ -89,7 +89,7 @@ impl World {
         others.chain(bodies).map(|body| format!("{body}\n@@status 200\n")).collect()
     }
 
-    async fn facts(&self, wish: &Wish) -> SecretFacts {
+    async fn facts(&self, wish: &SecretsWanted) -> SecretFacts {
         let kind = ObjectRef { api_version: "v1".into(), kind: "Secret".into(), namespace: String::new(), name: String::new() };
         let objects = self.kube.list(&kind).await.unwrap().items;
         secret::read(&Answers::from_pairs([("cluster/api", 0, self.answer(&objects, wish))]), wish).unwrap().unwrap()
@@ -156,7 +156,7 @@ fn told(part: &Part<Action>) -> Vec<(String, Risk)> {
     part.steps.iter().map(|step| (step.id.to_string(), step.risk)).collect()
 }
 
-fn findings(wish: &Wish) -> Vec<String> {
+fn findings(wish: &SecretsWanted) -> Vec<String> {
     wish.findings.iter().map(ToString::to_string).collect()
 }
 
@@ -205,7 +205,7 @@ async fn only_what_changed_is_applied_and_other_recipients_change_nothing() {
         world.seal(&format!("{name}.yaml"), &plain(name, &[("k", "before"), ("gone", "x")]));
     }
     world.settle().await;
-    let digests = |wish: &Wish| wish.secrets.iter().map(|s| s.digest.clone()).collect::<Vec<_>>();
+    let digests = |wish: &SecretsWanted| wish.secrets.iter().map(|s| s.digest.clone()).collect::<Vec<_>>();
     let before = digests(&world.wish());
     let other = tempfile::tempdir().unwrap();
     Escrow::init(&other.path().join("escrow"), &other.path().join("age.txt")).unwrap();
@@ -382,7 +382,7 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
 
 #[test]
 fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
-    let section = objects::section(&secret::paths(&Wish::default()), &[]);
+    let section = objects::section(&secret::paths(&SecretsWanted::default()), &[]);
     let (_, function) = section.script.split_once("without_values()").unwrap();
     let (function, rest) = function.split_once("as_admin -m").unwrap();
     assert!(rest.contains("\"${urls[@]}\" | without_values\n"), "all that it answers goes through it");
@@ -518,7 +518,7 @@ fn all_files_are_told_at_once_and_others_are_left_alone() {
         std::fs::write(world.path(file), text).unwrap();
     }
     world.seal("helm.yaml", "password: x\nkind: none\n");
-    assert_eq!(world.wish(), Wish::default());
+    assert_eq!(world.wish(), SecretsWanted::default());
 }
 
 #[tokio::test]

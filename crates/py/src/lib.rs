@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-/// Hands events to a Python callable. What it raises is printed by Python and does not stop the work.
+/// Passes events to a Python callable. What it raises is printed by Python and does not stop the work.
 struct Callback(Option<Py<PyAny>>);
 
 impl Reporter for Callback {
@@ -153,7 +153,7 @@ fn up(
     let answer = match settled {
         Settled::Done(plan) => serde_json::json!({"settled": plan.held.is_empty(), "plan": plan}),
         Settled::Failed(report) => serde_json::json!({"settled": false, "report": report}),
-        Settled::Stopped | Settled::Restless(_) => serde_json::json!({"settled": false}),
+        Settled::Stopped | Settled::Unsettled(_) => serde_json::json!({"settled": false}),
     };
     to_python(py, &answer)
 }

@@ -12,6 +12,7 @@ use age::secrecy::ExposeSecret;
 use age::x25519::{Identity, Recipient};
 use async_trait::async_trait;
 use kubestead_core::key::{KeyError, KeyRef, KeySource};
+use kubestead_core::outcome::Done;
 use kubestead_core::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -24,15 +25,6 @@ pub struct Escrow {
     identity: PathBuf,
     recipients: Vec<Recipient>,
     identities: Vec<Identity>,
-}
-
-/// What became of a secret that shall be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// It was made, kept, read back and compared.
-    Made,
-    /// It was there and is as it was.
-    Existed,
 }
 
 fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -136,15 +128,15 @@ impl Escrow {
 
     /// Makes a secret when it is not there. It is written whole, read back and compared before this returns; what is there is never
     /// replaced.
-    pub fn ensure(&self, name: &str, generate: impl FnOnce() -> Result<Secret, Error>) -> Result<Kept, Error> {
+    pub fn ensure(&self, name: &str, generate: impl FnOnce() -> Result<Secret, Error>) -> Result<Done, Error> {
         let path = self.path(name)?;
         if path.exists() {
-            return Ok(Kept::Existed);
+            return Ok(Done::Already);
         }
         let secret = generate()?;
         new_file(&path, &self.seal(&path, &secret)?).map_err(file_error("write", &path))?;
         match self.get(name)? {
-            Some(back) if back.expose() == secret.expose() => Ok(Kept::Made),
+            Some(back) if back.expose() == secret.expose() => Ok(Done::Changed),
             Some(_) | None => Err(Error::ReadBack(path)),
         }
     }
@@ -220,8 +212,8 @@ mod tests {
     fn a_secret_is_kept_once_and_never_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let escrow = escrow(dir.path());
-        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-one"))).unwrap(), Kept::Made);
-        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-two"))).unwrap(), Kept::Existed);
+        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-one"))).unwrap(), Done::Changed);
+        assert_eq!(escrow.ensure("recovery.kube1.data", || Ok(secret("canary-two"))).unwrap(), Done::Already);
         assert_eq!(escrow.get("recovery.kube1.data").unwrap().unwrap().expose(), b"canary-one");
         assert_eq!(Escrow::names(&dir.path().join("escrow")).unwrap(), BTreeSet::from(["recovery.kube1.data".to_owned()]));
         assert!(escrow.get("recovery.kube1.other").unwrap().is_none());

@@ -3,15 +3,15 @@
 
 mod error;
 mod escrow;
+mod generate;
 mod identity;
 pub mod import;
 pub mod kit;
-mod material;
 pub mod sops;
 mod write;
 
 pub use error::Error;
-pub use escrow::{Escrow, Kept};
+pub use escrow::Escrow;
+pub use generate::{encryption_key, fingerprint, recovery_key};
 pub use identity::{make_identity, public_keys};
-pub use material::{encryption_key, fingerprint, recovery_key};
 pub use write::{is_part, new_file};

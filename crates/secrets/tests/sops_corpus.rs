@@ -300,7 +300,7 @@ impl Shape<'_> {
             2 => (document.set(parent.clone().key("new").key("below"), &new), None),
             3 => (document.unset(chosen.clone()), Some(vec!["unset", &copy])),
             4 if !parent.steps().is_empty() => (document.unset(parent.clone()), None),
-            _ => (document.rotate(&self.real.keys.identities).map(|()| kubestead_secrets::sops::Change::Changed), None),
+            _ => (document.rotate(&self.real.keys.identities).map(|()| kubestead_secrets::sops::Done::Changed), None),
         };
         let what = format!("operation {operation} at {chosen}");
         if let Err(error) = result {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{AgeProgram, Change, Error, Format, Identities, KeyPath, Policy, Selector, Sops, Value};
+use kubestead_secrets::sops::{AgeProgram, Done, Error, Format, Identities, KeyPath, Policy, Selector, Sops, Value};
 
 struct Folder {
     dir: tempfile::TempDir,
@@ -65,9 +65,9 @@ fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let mut document = Sops::open(&path, &folder.identities).unwrap();
     document.set(["a"], &Value::int(1)).unwrap();
-    assert_eq!(document.save().unwrap(), Change::Changed);
+    assert_eq!(document.save().unwrap(), Done::Changed);
     assert_eq!(mode(), 0o640);
-    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(document.save().unwrap(), Done::Already);
     assert_eq!(Sops::open(&path, &folder.identities).unwrap().get(["a"]).unwrap().as_int(), Some(1));
 }
 
@@ -213,7 +213,7 @@ fn paths_that_lead_nowhere_are_refused_and_change_nothing() {
         assert!(document.set(bad.clone(), &Value::int(1)).is_err(), "{bad}");
         assert_eq!(document.text(), before);
     }
-    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(document.save().unwrap(), Done::Already);
     document.set(KeyPath::from(["l"]).index(1), &Value::text("y")).unwrap();
     document.unset(KeyPath::from(["l"]).index(0)).unwrap();
     assert_eq!(document.get(KeyPath::from(["l"]).index(0)).unwrap().as_str(), Some("y"));
@@ -232,7 +232,7 @@ fn the_only_value_is_taken_out_in_every_format() {
         let path_of = folder.write(name, plain);
         let mut document = Sops::open(&path_of, &folder.identities).unwrap();
         let at: KeyPath = path.parse().unwrap();
-        assert_eq!(document.unset(at.clone()).unwrap_or_else(|e| panic!("{name}: {e}")), Change::Changed);
+        assert_eq!(document.unset(at.clone()).unwrap_or_else(|e| panic!("{name}: {e}")), Done::Changed);
         document.save().unwrap();
         let mut found = Sops::open(&path_of, &folder.identities).unwrap();
         let shown = String::from_utf8(found.plain().unwrap().expose().to_vec()).unwrap();
@@ -255,7 +255,7 @@ fn a_section_that_is_there_twice_is_not_guessed() {
         assert!(error.contains("several sections called a"), "{error}");
         assert!(at.steps().len() == 1 || document.set(at, &Value::text("v")).is_err());
     }
-    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(document.save().unwrap(), Done::Already);
     assert_eq!(read(&path), before);
     document.unset(["b", "y"]).unwrap();
     document.rotate(&folder.identities).unwrap();
@@ -408,7 +408,7 @@ fn values_that_a_format_cannot_hold_are_refused_and_change_nothing() {
                 Err(error) => assert!(error.to_string().contains("use YAML"), "{name} {value:?}: {error}"),
                 Ok(_) => assert_eq!(document.plain().map(|_| value).unwrap(), "refused"),
             }
-            assert_eq!(document.save().unwrap(), Change::Already);
+            assert_eq!(document.save().unwrap(), Done::Already);
             assert_eq!(read(&file), before);
         }
         for value in good {

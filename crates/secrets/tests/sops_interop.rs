@@ -9,7 +9,7 @@ use std::process::Command;
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::sops::{
-    Change, Document, Gpg, Identities, KeyPath, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value,
+    Document, Done, Gpg, Identities, KeyPath, Outline, Pattern, Policy, Recipient, Rules, Selector, Sops, Value,
 };
 
 struct Bench {
@@ -184,18 +184,18 @@ fn an_edit_changes_its_value_the_mac_and_the_time_and_nothing_else() {
     let path = bench.theirs("edit.yaml", YAML[2], &[]);
     let before = std::fs::read_to_string(&path).unwrap();
     let mut document = bench.open(&path);
-    assert_eq!(document.set(["data", "user"], &Value::text("admin")).unwrap(), Change::Already);
-    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(document.set(["data", "user"], &Value::text("admin")).unwrap(), Done::Already);
+    assert_eq!(document.save().unwrap(), Done::Already);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    assert_eq!(document.set(["data", "user"], &Value::text("root: #1")).unwrap(), Change::Changed);
+    assert_eq!(document.set(["data", "user"], &Value::text("root: #1")).unwrap(), Done::Changed);
     document.save().unwrap();
     let after = std::fs::read_to_string(&path).unwrap();
     assert_eq!(changed_lines(&before, &after), ["user", "lastmodified", "mac"]);
     assert_eq!(bench.sops(&["decrypt", "--extract", "[\"data\"][\"user\"]", "edit.yaml"]), "root: #1");
     let mut document = bench.open(&path);
     let text = plain_of(&document).replace("'it''s'", "new\n").replace("it's", "new");
-    assert_eq!(document.edit(&Secret::new(text.into_bytes())).unwrap(), Change::Changed);
+    assert_eq!(document.edit(&Secret::new(text.into_bytes())).unwrap(), Done::Changed);
     document.save().unwrap();
     let edited = std::fs::read_to_string(&path).unwrap();
     assert_eq!(changed_lines(&after, &edited).iter().filter(|line| *line != "lastmodified").collect::<Vec<_>>(), ["pass", "mac"]);
@@ -215,9 +215,9 @@ fn values_are_added_and_taken_out_and_sops_agrees() {
             assert_eq!(bench.sops(&["decrypt", "--extract", at, "grow.yaml"]).trim_end(), expected.trim_end());
         }
         let mut document = bench.open(&path);
-        assert_eq!(document.unset(["new", "deep", "value"]).unwrap(), Change::Changed);
-        assert_eq!(document.unset(["data"]).unwrap(), Change::Changed);
-        assert_eq!(document.unset(["data"]).unwrap(), Change::Already);
+        assert_eq!(document.unset(["new", "deep", "value"]).unwrap(), Done::Changed);
+        assert_eq!(document.unset(["data"]).unwrap(), Done::Changed);
+        assert_eq!(document.unset(["data"]).unwrap(), Done::Already);
         document.save().unwrap();
         let json = bench.sops(&["decrypt", "--output-type", "json", "grow.yaml"]);
         assert!(!json.contains("\"data\"") && json.contains("\"deep\": {}"), "{json}");
@@ -406,7 +406,7 @@ fn rules_update_recipients_and_removal_makes_a_new_key() {
     };
     let mut document = bench.open(&path);
     assert!(!document.update_recipients(&policy(&bench.recipient), &bench.identities).unwrap().changed);
-    assert_eq!(document.save().unwrap(), Change::Already);
+    assert_eq!(document.save().unwrap(), Done::Already);
     let update = document.update_recipients(&policy(&format!("{},{other}", bench.recipient)), &bench.identities).unwrap();
     assert_eq!((update.added.len(), update.removed.len(), update.rotated), (1, 0, false));
     document.save().unwrap();
@@ -605,9 +605,9 @@ fn binary_files_of_any_bytes_go_both_ways() {
             assert_eq!(read(name), bytes);
         }
         let mut document = bench.open(&path);
-        assert_eq!(document.edit(&Secret::new(bytes.clone())).unwrap(), Change::Already);
+        assert_eq!(document.edit(&Secret::new(bytes.clone())).unwrap(), Done::Already);
         let edited: Vec<u8> = bytes.iter().rev().copied().collect();
-        assert_eq!(document.edit(&Secret::new(edited.clone())).unwrap(), Change::Changed);
+        assert_eq!(document.edit(&Secret::new(edited.clone())).unwrap(), Done::Changed);
         document.save().unwrap();
         assert_eq!(read(name), edited);
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{AgeProgram, Change, Identities, Policy, Recipient, Sops, Value, own_recipients};
+use kubestead_secrets::sops::{AgeProgram, Done, Identities, Policy, Recipient, Sops, Value, own_recipients};
 
 /// A program that a variable names.
 fn program(variable: &str) -> Option<PathBuf> {
@@ -69,7 +69,7 @@ fn post_quantum_recipients_go_both_ways_through_sops() {
     std::fs::write(&theirs, "a: theirs\n").unwrap();
     sops(&["encrypt", "-i", "--age", &recipient, "theirs.yaml"]);
     let mut document = Sops::open(&theirs, &identities).unwrap();
-    assert_eq!(document.set(["a"], &Value::text("new")).unwrap(), Change::Changed);
+    assert_eq!(document.set(["a"], &Value::text("new")).unwrap(), Done::Changed);
     document.rotate(&identities).unwrap();
     document.save().unwrap();
     assert_eq!(sops(&["decrypt", "theirs.yaml"]), "a: new\n");

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use age::secrecy::ExposeSecret;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Identities, KeyPath, Kind, Policy, Selector, Sops, Value};
+use kubestead_secrets::sops::{Document, Done, Identities, KeyPath, Kind, Policy, Selector, Sops, Value};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -101,7 +101,7 @@ fn binary_values_and_tags_go_through_every_write() {
     document.save().unwrap();
     holds(&bench.open().unwrap(), "yy");
     let edited = plain(&document).replace("other: yy", "other: z");
-    assert_eq!(document.edit(&Secret::new(edited.into_bytes())).unwrap(), Change::Changed);
+    assert_eq!(document.edit(&Secret::new(edited.into_bytes())).unwrap(), Done::Changed);
     document.save().unwrap();
     holds(&bench.open().unwrap(), "z");
     let second = age::x25519::Identity::generate().to_public().to_string();
@@ -270,7 +270,7 @@ fn what_is_taken_out_leaves_the_structure() {
     let bench = Bench::new();
     for (text, path, expected) in cases {
         let mut document = bench.seal(text);
-        assert_eq!(document.unset(at(path)).unwrap_or_else(|e| panic!("{e}\n{text}")), Change::Changed);
+        assert_eq!(document.unset(at(path)).unwrap_or_else(|e| panic!("{e}\n{text}")), Done::Changed);
         assert_eq!(plain(&document), expected, "{path} of {text}");
         document.save().unwrap();
         assert_eq!(plain(&bench.open().unwrap()), expected);

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use corpus::Dice;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Identities, Policy, Selector, Sops, Value, View};
+use kubestead_secrets::sops::{Document, Done, Identities, Policy, Selector, Sops, Value, View};
 
 fn seal(plain: &str) -> Document {
     let recipient = age::x25519::Identity::generate().to_public().to_string();
@@ -52,7 +52,7 @@ fn an_edit_is_encoded_and_leaves_every_other_ciphertext_alone() {
     let before = document.text().to_owned();
     let (view, text) = view(&document);
     let edited = text.replace("admin", "'root: #1'").replace("    number", "    new: typed\n    number").replace("type: Opaque", "type: x");
-    assert_eq!(document.edit(&view.plain(&held(&edited)).unwrap()).unwrap(), Change::Changed);
+    assert_eq!(document.edit(&view.plain(&held(&edited)).unwrap()).unwrap(), Done::Changed);
     let after = document.text().to_owned();
     let changed: Vec<String> = only_in(&after, &before).iter().map(|line| line.split(':').next().unwrap().trim().to_owned()).collect();
     assert_eq!(changed, ["user", "new", "type"]);

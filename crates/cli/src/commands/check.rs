@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_provision::compose;
 use kubestead_provision::file::{self, Cluster, Untrusted};
-use kubestead_provision::secret::Wish;
+use kubestead_provision::secret::SecretsWanted;
 
 use crate::args::{Common, Format};
 use crate::excerpt::Source;
@@ -54,7 +54,7 @@ fn with_text(common: &Common) -> Result<(Cluster, String), Failure> {
 }
 
 /// The same, and the folder of secrets: what is asked of a cluster is both together. What is worth knowing of the file is told.
-pub(crate) fn load_all(common: &Common) -> Result<(Cluster, Wish), Failure> {
+pub(crate) fn load_all(common: &Common) -> Result<(Cluster, SecretsWanted), Failure> {
     let (cluster, text) = with_text(common)?;
     let cluster = vetted(common, cluster)?;
     tell(common, &cluster.warnings, Some(&text));
@@ -70,7 +70,7 @@ fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
     }
 }
 
-fn with_secrets(common: &Common, cluster: Cluster) -> Result<(Cluster, Wish), Failure> {
+fn with_secrets(common: &Common, cluster: Cluster) -> Result<(Cluster, SecretsWanted), Failure> {
     let wish = compose::wish(&cluster, &shown(common, &cluster));
     if wish.findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(refuse(common, &wish.findings, None));

@@ -7,8 +7,8 @@ use clap::Subcommand;
 use kubestead_core::name::Name;
 use kubestead_provision::custody::{Custody, Machines};
 use kubestead_provision::engine::{self, Terms};
-use kubestead_provision::keyserver::archive::Archive;
 use kubestead_provision::keyserver::doctor::{Check, Verdict};
+use kubestead_provision::keyserver::export::Archive;
 use kubestead_secrets::new_file;
 
 use super::session;

@@ -34,7 +34,7 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, fail_fast: bool) 
             Err(fail(exit, format!("{failed} failed, {skipped} skipped; the journal is {}", journal.display())))
         }
         Settled::Stopped => Err(fail(Exit::Failed, "stopped after the running steps; run `kubestead up` again to go on")),
-        Settled::Restless(rounds) => {
+        Settled::Unsettled(rounds) => {
             let what = format!("after {rounds} rounds there is still something to do: see `kubestead plan` and {}", journal.display());
             Err(fail(Exit::Failed, what))
         }

@@ -1,4 +1,4 @@
-//! Hands an action to its domain.
+//! Executor an action to its domain.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use kubestead_core::kube::Api;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::Step;
-use kubestead_secrets::{Escrow, Kept, encryption_key, recovery_key};
+use kubestead_secrets::{Escrow, encryption_key, recovery_key};
 
 use crate::encryption::{self};
 use crate::engine::Runner;
@@ -24,7 +24,7 @@ use crate::secret::{self};
 use super::{Action, KeyKind, first};
 
 /// Carries actions out.
-pub struct Hands<'a> {
+pub struct Executor<'a> {
     fleet: &'a Fleet,
     hosts: Hosts,
     escrow: &'a Escrow,
@@ -35,8 +35,8 @@ pub struct Hands<'a> {
     kube: tokio::sync::OnceCell<Arc<dyn Api>>,
 }
 
-impl<'a> Hands<'a> {
-    /// Hands on the machines that answer, with the operator's secrets.
+impl<'a> Executor<'a> {
+    /// Executor on the machines that answer, with the operator's secrets.
     pub fn new(cluster: &Cluster, fleet: &'a Fleet, escrow: &'a Escrow) -> Self {
         let (folder, first) = (cluster.secrets.clone(), first(cluster).cloned());
         Self { fleet, hosts: fleet.hosts(), escrow, folder, keys: secret::Keys::default(), first, kube: tokio::sync::OnceCell::new() }
@@ -52,7 +52,7 @@ impl<'a> Hands<'a> {
     }
 }
 
-impl Runner<Action> for Hands<'_> {
+impl Runner<Action> for Executor<'_> {
     fn run<'a>(&'a self, step: &'a Step<Action>) -> BoxFuture<'a, Result<Done, String>> {
         Box::pin(async move {
             let host = || {
@@ -65,10 +65,7 @@ impl Runner<Action> for Hands<'_> {
                         KeyKind::Encryption => encryption_key,
                         KeyKind::Recovery => recovery_key,
                     };
-                    match self.escrow.ensure(name, make).map_err(|e| causes(&e))? {
-                        Kept::Made => Ok(Done::Changed),
-                        Kept::Existed => Ok(Done::Already),
-                    }
+                    self.escrow.ensure(name, make).map_err(|e| causes(&e))
                 }
                 Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),

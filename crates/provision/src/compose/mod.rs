@@ -23,14 +23,14 @@ use serde_json::value::RawValue;
 
 use crate::bundle::Bundle;
 use crate::encryption::{self, EncryptionFacts};
-use crate::keyserver::{self, NodeFacts, ServerFacts};
+use crate::keyserver::{self, ClientFacts, ServerFacts};
 use crate::kubeadm::{self, KubeadmFacts};
 use crate::machine::Machine;
 use crate::node::{self};
 use crate::objects::{self, ApiFacts};
-use crate::secret::{self, SecretFacts, Wish};
+use crate::secret::{self, SecretFacts, SecretsWanted};
 
-pub use apply::Hands;
+pub use apply::Executor;
 pub use check::check;
 pub use domains::keyserver::specs as servers;
 pub use domains::kinds;
@@ -135,7 +135,7 @@ pub struct Seen<N = Fact<NodeSeen>> {
     /// The nodes.
     pub nodes: BTreeMap<Name, N>,
     /// The nodes' side of the keys.
-    pub keys: BTreeMap<Name, Fact<NodeFacts>>,
+    pub keys: BTreeMap<Name, Fact<ClientFacts>>,
     /// The key servers.
     pub servers: BTreeMap<Name, Fact<ServerFacts>>,
     /// The names of the secrets in the escrow.
@@ -147,7 +147,7 @@ pub struct Seen<N = Fact<NodeSeen>> {
     /// What the API has; absent when there is no cluster.
     pub api: Fact<ApiFacts>,
     /// What the folder of secrets asks for; nothing when the file asks for no Kubernetes.
-    pub wish: Wish,
+    pub wish: SecretsWanted,
     /// The cluster's Secrets without their values; absent when there is no cluster.
     pub secrets: Fact<SecretFacts>,
     /// Machines that did not answer.

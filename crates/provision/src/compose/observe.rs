@@ -15,11 +15,11 @@ use crate::fleet::{Fleet, Probed};
 use crate::keyserver::{self, KeyServerSpec};
 use crate::machine;
 use crate::objects::read_alive;
-use crate::secret::Wish;
+use crate::secret::SecretsWanted;
 
 /// The paths of all files that are ours alone, of all domains, on every host.
 pub fn own_paths(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>) -> BTreeMap<Name, Vec<String>> {
-    let none = Wish::default();
+    let none = SecretsWanted::default();
     let wanted = Wanted::of(cluster, bundle, keyring, &none);
     let node = |node: &Node| (node.name.clone(), asked(&wanted, node).own);
     let server = |spec: &KeyServerSpec| (spec.server.clone(), spec.site.own_paths().into());
@@ -27,7 +27,7 @@ pub fn own_paths(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String
 }
 
 /// What every machine is asked, in one probe.
-pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &Wish) -> BTreeMap<Name, Vec<Section>> {
+pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &SecretsWanted) -> BTreeMap<Name, Vec<Section>> {
     let wanted = Wanted::of(cluster, bundle, keyring, wish);
     let nodes = cluster.nodes.iter().map(|node| (node.name.clone(), asked(&wanted, node).into_sections()));
     let specs = domains::keyserver::specs(cluster);

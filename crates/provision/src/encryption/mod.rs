@@ -21,7 +21,7 @@ pub use apply::{apply, rewrite};
 pub use error::Error;
 pub use file::{Keys, expand, render};
 pub use model::{Server as ModelServer, World, model};
-pub use observe::{Enc, EncryptionFacts, read, sections};
+pub use observe::{EncryptionFacts, KeyFile, read, sections};
 pub use plan::{Server, plan, silent};
 pub use report::lines;
 pub(crate) use script::{LISTENS, MOUNTED};

@@ -7,7 +7,7 @@ use kubestead_core::name::Name;
 use kubestead_core::plan::{Step, Target};
 
 use super::action::{Action, Expected};
-use super::observe::{Enc, EncryptionFacts};
+use super::observe::{EncryptionFacts, KeyFile};
 use super::spec::{Entry, Layout};
 
 /// One API server.
@@ -77,7 +77,7 @@ impl World {
         let first = self.servers.keys().next() == Some(name);
         let one = server.file.0.values().all(|entries| entries.len() == 1);
         Some(EncryptionFacts {
-            file: Some(Enc { layout: server.file.clone(), fingerprints: keys, sha256: digest(&server.file), unloaded: server.marked }),
+            file: Some(KeyFile { layout: server.file.clone(), fingerprints: keys, sha256: digest(&server.file), unloaded: server.marked }),
             tools: true,
             mounts: server.mounts.iter().filter(|m| server.manifest.contains(m)).cloned().collect(),
             plugins: server.manifest.clone(),

@@ -15,7 +15,7 @@ use super::spec::{EncryptionSpec, FILE, Layout, MANIFEST, UNLOADED};
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionFacts {
     /// The file; `None` if it is not there.
-    pub file: Option<Enc>,
+    pub file: Option<KeyFile>,
     /// Whether etcdctl and etcdutl are there.
     pub tools: bool,
     /// Folders that the API server has mounted: the one that runs, and the one that would start next.
@@ -31,7 +31,7 @@ pub struct EncryptionFacts {
 /// The file without its keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Enc {
+pub struct KeyFile {
     /// What it says.
     pub layout: Layout,
     /// The fingerprints of its keys, by cipher and name.
@@ -75,7 +75,7 @@ pub fn read(answers: &Answers) -> Result<EncryptionFacts, Gap> {
     Ok(EncryptionFacts { file, tools, mounts, plugins, silent, values })
 }
 
-fn file(text: &str) -> Result<Enc, Gap> {
+fn file(text: &str) -> Result<KeyFile, Gap> {
     let mut parts = text.splitn(3, '\n');
     let (state, sha256, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     if body.starts_with("@hidden") {
@@ -85,7 +85,7 @@ fn file(text: &str) -> Result<Enc, Gap> {
         return Err(Gap::new("the sha256 of the configuration of encryption at rest was not understood"));
     }
     let (layout, fingerprints) = expand(body)?;
-    Ok(Enc { layout, fingerprints, sha256: sha256.to_owned(), unloaded: state == "unloaded" })
+    Ok(KeyFile { layout, fingerprints, sha256: sha256.to_owned(), unloaded: state == "unloaded" })
 }
 
 fn values(text: &str) -> Option<BTreeMap<String, BTreeMap<String, u64>>> {

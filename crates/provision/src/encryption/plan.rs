@@ -17,7 +17,7 @@ use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
 
 use super::action::{Action, Expected};
 use super::ids;
-use super::observe::{Enc, EncryptionFacts};
+use super::observe::{EncryptionFacts, KeyFile};
 use super::spec::{EncryptionSpec, Entry, Layout, RESOURCES, escrow_name, key_of};
 
 /// A control plane with what was seen.
@@ -55,7 +55,7 @@ pub fn plan(spec: &EncryptionSpec, servers: &[Server<'_>], escrow: &BTreeSet<Str
 }
 
 /// The kinds whose values are not written and read as they shall be, and nothing else, on every server.
-fn changing(spec: &EncryptionSpec, files: &[(&Name, &Enc)]) -> BTreeSet<String> {
+fn changing(spec: &EncryptionSpec, files: &[(&Name, &KeyFile)]) -> BTreeSet<String> {
     let kinds = files.iter().flat_map(|(_, f)| f.layout.0.keys()).chain(&spec.resources);
     kinds.filter(|kind| files.iter().any(|(_, f)| f.layout.entries(kind) != [spec.target(kind)])).cloned().collect()
 }
@@ -63,13 +63,13 @@ fn changing(spec: &EncryptionSpec, files: &[(&Name, &Enc)]) -> BTreeSet<String> 
 struct Rotation<'a> {
     spec: &'a EncryptionSpec,
     servers: &'a [Server<'a>],
-    files: &'a [(&'a Name, &'a Enc)],
+    files: &'a [(&'a Name, &'a KeyFile)],
     changing: BTreeSet<String>,
 }
 
 impl Rotation<'_> {
     /// The file with everything in it that any server writes with or will write with, or that a value in etcd is written with.
-    fn added(&self, file: &Enc) -> Layout {
+    fn added(&self, file: &KeyFile) -> Layout {
         let mut layout = file.layout.clone();
         for kind in &self.changing {
             let mut entries = layout.entries(kind);
@@ -88,7 +88,7 @@ impl Rotation<'_> {
     }
 
     /// The same, with what is asked for in the first place.
-    fn promoted(&self, file: &Enc) -> Layout {
+    fn promoted(&self, file: &KeyFile) -> Layout {
         let mut layout = self.added(file);
         for kind in &self.changing {
             let target = self.spec.target(kind);
@@ -152,7 +152,7 @@ impl Rotation<'_> {
     }
 
     /// What a server needs before it can ask the plugins of its next file. One server after the other restarts for it.
-    fn mount(&self, Server { name, facts }: &Server<'_>, file: &Enc) -> Option<Step<Action>> {
+    fn mount(&self, Server { name, facts }: &Server<'_>, file: &KeyFile) -> Option<Step<Action>> {
         let layout = self.added(file);
         let missing = |e: &&Entry| e.socket_folder().is_some_and(|folder| !facts.mounts.contains(folder));
         let wanted: Vec<&Entry> = layout.all().into_iter().filter(missing).collect();
@@ -222,7 +222,7 @@ impl Rotation<'_> {
     fn rewritten(&self, kind: &str) -> bool {
         let prefix = self.spec.target(kind).prefix();
         let values = self.servers.iter().find_map(|s| s.facts.values.as_ref()).and_then(|v| v.get(kind));
-        let writes = |f: &Enc| !f.unloaded && f.layout.entries(kind).first() == Some(&self.spec.target(kind));
+        let writes = |f: &KeyFile| !f.unloaded && f.layout.entries(kind).first() == Some(&self.spec.target(kind));
         self.files.iter().all(|(_, f)| writes(f)) && values.is_some_and(|v| v.keys().all(|p| *p == prefix))
     }
 
@@ -253,7 +253,7 @@ fn join(words: &BTreeSet<String>) -> String {
 fn held(
     spec: &EncryptionSpec,
     servers: &[Server<'_>],
-    files: &[(&Name, &Enc)],
+    files: &[(&Name, &KeyFile)],
     changing: &BTreeSet<String>,
     escrow: &BTreeSet<String>,
 ) -> Vec<Held> {

@@ -54,7 +54,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::file::expand;
-    use super::super::observe::Enc;
+    use super::super::observe::KeyFile;
     use super::*;
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
         let (layout, fingerprints) = expand(text).unwrap();
         let values =
             BTreeMap::from([("secrets".to_owned(), BTreeMap::from([(String::new(), 7), ("k8s:enc:secretbox:v1:key1:".to_owned(), 2)]))]);
-        let file = Some(Enc { layout, fingerprints, sha256: String::new(), unloaded: true });
+        let file = Some(KeyFile { layout, fingerprints, sha256: String::new(), unloaded: true });
         let silent = BTreeSet::from(["/run/kms/vault.sock".to_owned()]);
         let facts = EncryptionFacts { file, tools: true, mounts: BTreeSet::new(), plugins: vec![], silent, values: Some(values) };
         let name = Name::new("cp1").unwrap();

@@ -300,7 +300,7 @@ mod tests {
         let text = format!("share kube1/data {} {}\n", digest([7; 64]), "BwcH".repeat(21) + "Bw==");
         let marked = |server: &Server| server.write("keys", &format!("{}\n", line::revoked(&site().cluster, &name("kube1"))));
         let run = |server: &Server| {
-            let archive = super::super::archive::Archive::parse(
+            let archive = super::super::export::Archive::parse(
                 format!("kubestead key server, format 1\nserver s\ncluster home\n{text}end 1\n").as_bytes(),
             );
             let restore = archive.unwrap().restore(&spec(), &[], &std::collections::BTreeSet::new());

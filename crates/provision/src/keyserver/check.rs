@@ -11,14 +11,14 @@ use kubestead_core::put::Files;
 use super::action::Action;
 use super::line::{self, Entry};
 use super::login;
-use super::observe::{ALL, NodeFacts, ServerFacts};
+use super::observe::{ALL, ClientFacts, ServerFacts};
 use super::spec::{IDENTITY, PUBLIC};
 
 /// What of these steps, each with its action, must not run on what was seen, each a sentence. The steps of [`super::plan`] and [`super::revocation`]
 /// have none.
 pub fn check<'a, A: 'a>(
     seen: &BTreeMap<Name, Fact<ServerFacts>>,
-    nodes: &BTreeMap<Name, Fact<NodeFacts>>,
+    nodes: &BTreeMap<Name, Fact<ClientFacts>>,
     steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>,
 ) -> Vec<String> {
     let mut steps = steps.into_iter().peekable();
@@ -65,12 +65,12 @@ fn replaces<A>(known: &Known<'_>, step: &Step<A>, action: &Action) -> Option<Str
 /// The servers and nodes that were seen, and by node what their lines say of it: each line is read once, however many steps there are.
 struct Known<'a> {
     servers: BTreeMap<&'a str, &'a ServerFacts>,
-    nodes: BTreeMap<&'a str, &'a NodeFacts>,
+    nodes: BTreeMap<&'a str, &'a ClientFacts>,
     lines: BTreeMap<Name, Vec<Entry>>,
 }
 
 impl<'a> Known<'a> {
-    fn of(seen: &'a BTreeMap<Name, Fact<ServerFacts>>, nodes: &'a BTreeMap<Name, Fact<NodeFacts>>) -> Self {
+    fn of(seen: &'a BTreeMap<Name, Fact<ServerFacts>>, nodes: &'a BTreeMap<Name, Fact<ClientFacts>>) -> Self {
         let servers: BTreeMap<&str, &ServerFacts> =
             seen.iter().filter_map(|(server, fact)| Some((server.as_str(), fact.known()?))).collect();
         let mut lines: BTreeMap<Name, Vec<Entry>> = BTreeMap::new();

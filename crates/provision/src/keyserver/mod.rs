@@ -6,10 +6,10 @@
 mod account;
 mod action;
 mod apply;
-pub mod archive;
 mod check;
 pub mod doctor;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod ids;
@@ -32,6 +32,6 @@ pub use error::Error;
 pub use line::{Entry, Line, parse as parse_line};
 pub use login::{AccountFacts, Password, Rules};
 pub use model::model;
-pub use observe::{NodeFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
+pub use observe::{ClientFacts, ServerFacts, node_sections, read_node, read_server, server_sections};
 pub use plan::{obstacles, plan, ready, revocation, setup};
 pub use spec::{BadFolder, EnrolledNode, Folder, KeyServerSpec, Site, Wanted, made_paths, own_paths};

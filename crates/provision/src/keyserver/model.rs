@@ -10,11 +10,11 @@ use super::account::PublicKey;
 use super::action::Action;
 use super::line::{self, Entry, Line};
 use super::login::Rules;
-use super::observe::{NodeFacts, ServerFacts};
+use super::observe::{ClientFacts, ServerFacts};
 use super::spec::Site;
 
 /// The facts after an action on a machine that succeeded. What is where files belong is one for all domains, and not changed here.
-pub fn model(on: &Name, action: &Action, servers: &mut BTreeMap<Name, Fact<ServerFacts>>, nodes: &mut BTreeMap<Name, Fact<NodeFacts>>) {
+pub fn model(on: &Name, action: &Action, servers: &mut BTreeMap<Name, Fact<ServerFacts>>, nodes: &mut BTreeMap<Name, Fact<ClientFacts>>) {
     if matches!(action, Action::KeyPair) {
         if let Some(Fact::Known(node)) = nodes.get_mut(on) {
             (node.key, node.torn, node.loose) = (node.key.take().or_else(|| made(on)), false, false);

@@ -62,7 +62,7 @@ impl ServerFacts {
 /// A node's side as seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeFacts {
+pub struct ClientFacts {
     /// The public key of its private one; `None` if there is no private key that ssh-keygen(1) can read.
     pub key: Option<PublicKey>,
     /// Whether the file of its public key does not hold that.
@@ -183,12 +183,12 @@ fn read_sshd(text: &str) -> Fact<Vec<(IpAddr, Rules)>> {
 }
 
 /// Reads a node's answers.
-pub fn read_node(answers: &Answers) -> Result<NodeFacts, Gap> {
+pub fn read_node(answers: &Answers) -> Result<ClientFacts, Gap> {
     let text = answers.text("keynode/key")?;
     let (loose, text) = text.strip_prefix("loose\n").map_or((false, text), |text| (true, text));
     let mut lines = text.lines().map(|line| PublicKey::of(line).ok());
     let (key, file) = (lines.next().flatten(), lines.next().flatten());
-    Ok(NodeFacts { torn: key != file, loose: loose && key.is_some(), key, files: Files::of(answers)? })
+    Ok(ClientFacts { torn: key != file, loose: loose && key.is_some(), key, files: Files::of(answers)? })
 }
 
 #[cfg(test)]
@@ -243,13 +243,13 @@ mod tests {
     #[test]
     fn a_public_file_that_a_power_cut_left_empty_is_torn() {
         let read = |text: &str| read_node(&Answers::from_pairs([("keynode/key", 0, text), ("files", 0, "")])).unwrap();
-        let node = |key, torn| NodeFacts { key, torn, ..NodeFacts::default() };
+        let node = |key, torn| ClientFacts { key, torn, ..ClientFacts::default() };
         assert_eq!(read(&format!("{KEY} a@b\n{KEY} masterlock@kube1\n")), node(Some(key(KEY)), false));
         assert_eq!(read(&format!("{KEY}\n\n")), node(Some(key(KEY)), true));
         assert_eq!(read(&format!("{KEY}\n{OTHER}\n")), node(Some(key(KEY)), true));
         assert_eq!(read(&format!("\n{KEY}\n")), node(None, true), "a private key that is gone");
         assert_eq!(read("\n\n"), node(None, false));
-        assert_eq!(read(&format!("loose\n{KEY}\n{KEY}\n")), NodeFacts { loose: true, ..node(Some(key(KEY)), false) });
+        assert_eq!(read(&format!("loose\n{KEY}\n{KEY}\n")), ClientFacts { loose: true, ..node(Some(key(KEY)), false) });
         assert_eq!(read(&format!("loose\n\n{KEY}\n")), node(None, true), "what cannot be read at all is not called open");
     }
 }

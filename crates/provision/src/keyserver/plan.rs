@@ -18,7 +18,7 @@ use super::action::{Action, Replaced};
 use super::ids;
 use super::line::{self, Entry, Line, Lines};
 use super::login;
-use super::observe::{ALL, NodeFacts, ServerFacts};
+use super::observe::{ALL, ClientFacts, ServerFacts};
 use super::spec::{EnrolledNode, KEYS, KeyServerSpec, Wanted, known_host};
 
 /// The steps after which a node can fetch its keys from all of these servers.
@@ -45,7 +45,7 @@ fn lines<'a>(known: &[(&'a KeyServerSpec, &'a ServerFacts)]) -> Lines<'a> {
 }
 
 /// The steps for all servers and their nodes. What is held about a node is called `NODE/…`, what is held about a server by its name.
-pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fact<NodeFacts>>) -> Part<Action> {
+pub fn plan(wanted: Wanted<'_>, seen: &BTreeMap<Name, Fact<ServerFacts>>, nodes: &BTreeMap<Name, Fact<ClientFacts>>) -> Part<Action> {
     let mut part = Part::default();
     let mut known = Vec::new();
     for spec in wanted.servers {
@@ -173,7 +173,7 @@ fn no_folders(known: &[(&KeyServerSpec, &ServerFacts)], part: &mut Part<Action>)
 
 /// A first enrolment, and another address for the same key, are safe. Another key than the one that is enrolled, on any server, may be
 /// a reinstalled node or somebody in its place, and a node that was shut out was so for a reason: both ask. `lines`: those about the node.
-fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &NodeFacts, lines: &[(&Name, &str, Entry)]) -> Option<Step<Action>> {
+fn one_enrolment(spec: &KeyServerSpec, node: &EnrolledNode, own: &ClientFacts, lines: &[(&Name, &str, Entry)]) -> Option<Step<Action>> {
     let (mut replaces, mut texts, mut other, mut revoked, mut marked) = (Vec::new(), Vec::new(), false, false, false);
     for (server, text, entry) in lines {
         match entry {
@@ -223,11 +223,11 @@ mod tests {
         part.steps.iter().map(|s| s.id.0.as_str()).collect()
     }
 
-    fn nodes(text: Option<&str>) -> BTreeMap<Name, Fact<NodeFacts>> {
-        BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: text.map(key), ..NodeFacts::default() }))])
+    fn nodes(text: Option<&str>) -> BTreeMap<Name, Fact<ClientFacts>> {
+        BTreeMap::from([(name("kube1"), Fact::Known(ClientFacts { key: text.map(key), ..ClientFacts::default() }))])
     }
 
-    fn run(servers: &[(KeyServerSpec, ServerFacts)], nodes: &BTreeMap<Name, Fact<NodeFacts>>) -> Part<Action> {
+    fn run(servers: &[(KeyServerSpec, ServerFacts)], nodes: &BTreeMap<Name, Fact<ClientFacts>>) -> Part<Action> {
         let specs: Vec<KeyServerSpec> = servers.iter().map(|(s, _)| s.clone()).collect();
         let seen = servers.iter().map(|(s, f)| (s.server.clone(), Fact::Known(f.clone()))).collect();
         let wanted = Wanted { servers: &specs, members: &members(), made: &BTreeSet::new(), making: &volumes("data") };
@@ -245,7 +245,7 @@ mod tests {
         let mut files = Files::holding(&client_files(&known_host(spec.address, 22, KEY)));
         change(&mut facts.files);
         change(&mut files);
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), files, ..NodeFacts::default() }))]);
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(ClientFacts { key: Some(key(KEY)), files, ..ClientFacts::default() }))]);
         let seen = BTreeMap::from([(spec.server.clone(), Fact::Known(facts.clone()))]);
         let part = run(&[(spec, facts)], &nodes);
         assert_eq!(super::super::check(&seen, &nodes, part.steps.iter().map(|step| (step, &step.action))), Vec::<String>::new());
@@ -446,7 +446,7 @@ mod tests {
         let members = all.iter().map(|n| n.name.clone()).collect();
         let making = all.iter().flat_map(|n| n.volumes.iter().map(|v| (n.name.clone(), v.clone()))).collect();
         let wanted = Wanted { servers: &specs, members: &members, made: &BTreeSet::new(), making: &making };
-        let nodes = all.iter().map(|n| (n.name.clone(), Fact::Known(NodeFacts::default()))).collect();
+        let nodes = all.iter().map(|n| (n.name.clone(), Fact::Known(ClientFacts::default()))).collect();
         let part = plan(wanted, &specs.iter().map(|s| (s.server.clone(), Fact::Known(blank()))).collect(), &nodes);
         // A key pair, the ssh configuration, and on each server an enrolment and one action for all shares; two servers are set up.
         assert_eq!(part.steps.len(), 6 * count + 2);

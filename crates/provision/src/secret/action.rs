@@ -15,7 +15,7 @@ pub enum Action {
         /// What the file asks for; it must still do so.
         secret: SecretSpec,
         /// What was in the cluster; it must still be there.
-        on: On,
+        on: Expected,
     },
     /// Deletes one that is in no file any more.
     Delete {
@@ -31,7 +31,7 @@ pub enum Action {
 /// What is in the cluster where a Secret is to be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum On {
+pub enum Expected {
     /// Nothing.
     Nothing,
     /// Ours, as it was applied from an earlier file.

@@ -13,7 +13,7 @@ use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::{self, Format, Kind, Outline, Sops};
 use serde_json::{Map, Value, json};
 
-use super::action::{Action, On};
+use super::action::{Action, Expected};
 use super::decode;
 use super::error::Error;
 use super::identity::{Keys, Opened};
@@ -105,19 +105,19 @@ fn values(spec: &SecretSpec, document: usize, opened: &sops::Document) -> Result
 }
 
 /// Guard, act, verify.
-async fn put(secret: &SecretSpec, on: &On, values: &Values, kube: &dyn Guarded) -> Result<Done, Error> {
+async fn put(secret: &SecretSpec, on: &Expected, values: &Values, kube: &dyn Guarded) -> Result<Done, Error> {
     let reference = secret.object();
     let now = kube.metadata(&reference).await?;
     let mut version = now.as_ref().and_then(|object| object["metadata"]["resourceVersion"].as_str().map(str::to_owned));
     let ours = now.as_ref().and_then(live);
     if let Some(found) = &ours
         && judge(secret, found, None) == State::InSync
-        && !matches!(on, On::Fixed { .. })
+        && !matches!(on, Expected::Fixed { .. })
     {
         return Ok(Done::Already);
     }
     let force = fits(secret, on, now.is_some(), ours.as_ref())?;
-    if let On::Fixed { uid } = on {
+    if let Expected::Fixed { uid } = on {
         kube.delete_exactly(&reference, uid, &version.take().unwrap_or_default()).await?;
     }
     let answer = kube.apply_guarded(&manifest(secret, values, version.as_deref()), force).await?;
@@ -134,16 +134,18 @@ async fn put(secret: &SecretSpec, on: &On, values: &Values, kube: &dyn Guarded) 
 }
 
 /// Whether the object is still what the plan was made on; the answer is whether values of others are overwritten.
-fn fits(secret: &SecretSpec, on: &On, exists: bool, ours: Option<&Live>) -> Result<bool, Error> {
+fn fits(secret: &SecretSpec, on: &Expected, exists: bool, ours: Option<&Live>) -> Result<bool, Error> {
     let state = ours.map(|found| (judge(secret, found, None), found.uid.as_str()));
     match (on, state) {
-        (On::Nothing, None) if !exists => Ok(false),
-        (On::Ours { uid }, Some((State::Stale(_), found))) if found == uid => Ok(false),
-        (On::Changed { uid, keys }, Some((State::Changed(changed), found))) if found == uid && changed.keys().all(|k| keys.contains(k)) => {
+        (Expected::Nothing, None) if !exists => Ok(false),
+        (Expected::Ours { uid }, Some((State::Stale(_), found))) if found == uid => Ok(false),
+        (Expected::Changed { uid, keys }, Some((State::Changed(changed), found)))
+            if found == uid && changed.keys().all(|k| keys.contains(k)) =>
+        {
             Ok(true)
         }
-        (On::Foreign, None) if exists => Ok(true),
-        (On::Fixed { uid }, Some((_, found))) if found == uid => Ok(false),
+        (Expected::Foreign, None) if exists => Ok(true),
+        (Expected::Fixed { uid }, Some((_, found))) if found == uid => Ok(false),
         (_, state) => {
             let found = match state {
                 Some((state, _)) => describe(&state),

@@ -7,7 +7,7 @@ use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_secrets::sops::{Error, Outline};
 
 use super::decode::{self, Found};
-use super::spec::Wish;
+use super::spec::SecretsWanted;
 
 /// Recovery keys and the like: age files of the escrow, never objects of the cluster.
 const ESCROW: &str = "escrow";
@@ -17,7 +17,7 @@ const MOST_DEPTH: usize = 16;
 
 /// Reads the folder. Only names and ciphertext are looked at: no key is needed. `shown` is the folder as messages name it. A folder
 /// that is not there asks for nothing.
-pub fn read(folder: &Path, shown: &str) -> Wish {
+pub fn read(folder: &Path, shown: &str) -> SecretsWanted {
     let mut walk = Walk { folder, shown, files: Vec::new(), findings: Vec::new() };
     // Without a slash at its end, with which a link would be what it leads to.
     let itself: PathBuf = folder.components().collect();
@@ -59,7 +59,7 @@ pub fn read(folder: &Path, shown: &str) -> Wish {
     }
     secrets.sort_by_key(|secret| (secret.namespace.clone(), secret.name.clone()));
     findings.sort_by(|a, b| a.place.cmp(&b.place));
-    Wish { secrets, findings }
+    SecretsWanted { secrets, findings }
 }
 
 fn finding(file: &str, line: usize, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {

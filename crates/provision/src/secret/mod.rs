@@ -14,7 +14,7 @@ mod plan;
 mod spec;
 mod state;
 
-pub use action::{Action, On};
+pub use action::{Action, Expected};
 pub use apply::apply;
 pub use error::Error;
 pub use folder::read as read_folder;
@@ -22,5 +22,5 @@ pub use identity::Keys;
 pub use model::model;
 pub use observe::{Live, SecretFacts, paths, read};
 pub use plan::{plan, states};
-pub use spec::{SecretSpec, Wish};
+pub use spec::{SecretSpec, SecretsWanted};
 pub use state::State;

@@ -9,7 +9,7 @@ use kubestead_core::probe::Answers;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{DIGEST, Wish, owner};
+use super::spec::{DIGEST, SecretsWanted, owner};
 use crate::objects::{self, LAST_APPLIED};
 
 /// The cluster's Secrets, as far as they matter here.
@@ -48,18 +48,18 @@ pub struct Live {
 
 /// What is asked of the API server, after [`objects::section`]'s own lists: the namespaces, the Secrets of those that files name without any
 /// object, and ours with their metadata.
-pub fn paths(wish: &Wish) -> Vec<String> {
+pub fn paths(wish: &SecretsWanted) -> Vec<String> {
     let lists = namespaces(wish).into_iter().map(|n| format!("/api/v1/namespaces/{n}/secrets?includeObject=None"));
     let ours = format!("/api/v1/secrets?{}&includeObject=Metadata", objects::selector());
     std::iter::once("/api/v1/namespaces?includeObject=None".to_owned()).chain(lists).chain([ours]).collect()
 }
 
-fn namespaces(wish: &Wish) -> BTreeSet<&str> {
+fn namespaces(wish: &SecretsWanted) -> BTreeSet<&str> {
     wish.secrets.iter().map(|secret| secret.namespace.as_str()).collect()
 }
 
 /// Reads the answer for the same wish; `None` if there is no cluster.
-pub fn read(answers: &Answers, wish: &Wish) -> Result<Option<SecretFacts>, Gap> {
+pub fn read(answers: &Answers, wish: &SecretsWanted) -> Result<Option<SecretFacts>, Gap> {
     let text = answers.text("cluster/api")?;
     if text.is_empty() {
         return Ok(None);

@@ -8,14 +8,14 @@ use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
-use super::action::{Action, On};
+use super::action::{Action, Expected};
 use super::ids;
 use super::observe::{Live, SecretFacts};
-use super::spec::{SecretSpec, Wish, owner};
+use super::spec::{SecretSpec, SecretsWanted, owner};
 use super::state::{State, judge};
 
 /// The steps, and what is held. `made` is the namespace that the same plan makes; `after` the steps after which the API answers.
-pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: &BTreeSet<StepId>) -> Part<Action> {
+pub fn plan(wish: &SecretsWanted, facts: &Fact<SecretFacts>, made: Option<&Name>, after: &BTreeSet<StepId>) -> Part<Action> {
     let mut part = Part::default();
     for finding in wish.findings.iter().filter(|f| f.severity == Severity::Error) {
         let object = format!("{}:{}", finding.place.file, finding.place.line);
@@ -50,7 +50,7 @@ pub fn plan(wish: &Wish, facts: &Fact<SecretFacts>, made: Option<&Name>, after: 
 }
 
 /// Every Secret of the files, and every one of ours that is in none, with its state.
-pub fn states(wish: &Wish, facts: &SecretFacts, made: Option<&Name>) -> BTreeMap<String, State> {
+pub fn states(wish: &SecretsWanted, facts: &SecretFacts, made: Option<&Name>) -> BTreeMap<String, State> {
     let wanted = wish.secrets.iter().map(|secret| (secret.owner(), judge_in(secret, facts, made)));
     wanted.chain(orphans(wish, facts).into_iter().map(|(name, _)| (name, State::Orphan))).collect()
 }
@@ -68,7 +68,7 @@ fn words(keys: &BTreeSet<String>) -> String {
     }
 }
 
-fn orphans<'a>(wish: &Wish, facts: &'a SecretFacts) -> Vec<(String, &'a Live)> {
+fn orphans<'a>(wish: &SecretsWanted, facts: &'a SecretFacts) -> Vec<(String, &'a Live)> {
     let wanted: BTreeSet<String> = wish.secrets.iter().map(SecretSpec::owner).collect();
     let left = facts.ours.iter().filter(|(name, live)| !wanted.contains(*name) && live.digest.is_some() && !live.deleting);
     left.map(|(name, live)| (name.clone(), live)).collect()
@@ -103,26 +103,31 @@ fn one(secret: &SecretSpec, state: State, facts: &SecretFacts, after: &BTreeSet<
             let reason = format!("a Secret that kubestead did not make is there, of type {kind}, and {file} says {}", secret.kind);
             return part.held.push(Held::cluster(&object, reason, "rename one of them, or delete it by hand"));
         }
-        State::Missing => (ids::APPLY, Risk::Safe, On::Nothing, format!("make Secret {name} from {file}, with {}", words(&secret.keys))),
+        State::Missing => {
+            (ids::APPLY, Risk::Safe, Expected::Nothing, format!("make Secret {name} from {file}, with {}", words(&secret.keys)))
+        }
         State::Stale(why) => (
             ids::APPLY,
             Risk::Safe,
-            On::Ours { uid: uid() },
+            Expected::Ours { uid: uid() },
             format!("apply Secret {name} from {file}, with {}: {why}", words(&secret.keys)),
         ),
         State::Changed(keys) => {
             let who: Vec<String> = keys.iter().map(|(key, who)| format!("{key} was {who}")).collect();
             let why = format!("overwrite what was changed in Secret {name} in the cluster, from {file}: {}", who.join(", "));
-            (ids::OVERWRITE, Risk::Destroys, On::Changed { uid: uid(), keys: keys.into_keys().collect() }, why)
+            (ids::OVERWRITE, Risk::Destroys, Expected::Changed { uid: uid(), keys: keys.into_keys().collect() }, why)
         }
         State::Foreign(_) => {
             let why =
                 format!("take over Secret {name}, which kubestead did not make, and overwrite {} in it from {file}", words(&secret.keys));
-            (ids::ADOPT, Risk::Destroys, On::Foreign, why)
+            (ids::ADOPT, Risk::Destroys, Expected::Foreign, why)
         }
-        State::Fixed(why) => {
-            (ids::REPLACE, Risk::Destroys, On::Fixed { uid: uid() }, format!("delete Secret {name} and make it anew from {file}: {why}"))
-        }
+        State::Fixed(why) => (
+            ids::REPLACE,
+            Risk::Destroys,
+            Expected::Fixed { uid: uid() },
+            format!("delete Secret {name} and make it anew from {file}: {why}"),
+        ),
     };
     let action = Action::Apply { secret: secret.clone(), on };
     let step = deed.step(Target::Cluster, &object, action, why).risk(risk);

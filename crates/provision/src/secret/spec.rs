@@ -72,14 +72,14 @@ pub(super) fn object(namespace: &str, name: &str) -> ObjectRef {
 /// All that the folder asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Wish {
+pub struct SecretsWanted {
     /// The Secrets, by namespace and name.
     pub secrets: Vec<SecretSpec>,
     /// What is wrong in the folder.
     pub findings: Vec<Diagnostic>,
 }
 
-impl Wish {
+impl SecretsWanted {
     /// Whether all of the folder was understood.
     pub fn is_whole(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)

@@ -12,7 +12,7 @@ use kubestead_provision::bundle::{Bundle, BundleFile, Kind};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::node::{self, NodeSpec, Packages};
-use kubestead_provision::secret::{self, SecretSpec, Wish};
+use kubestead_provision::secret::{self, SecretSpec, SecretsWanted};
 use kubestead_provision::{encryption, keyserver, kubeadm, machine, objects};
 
 /// The nonce of the files.
@@ -34,7 +34,7 @@ pub(crate) const ADMIN_CONF: &str = include_str!("admin.conf");
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     bundle: Bundle,
-    wish: Wish,
+    wish: SecretsWanted,
     escrow: BTreeSet<String>,
 }
 
@@ -71,7 +71,7 @@ impl World {
         Self {
             escrow: volumes.chain([encryption::escrow_name("key1")]).collect(),
             bundle: Bundle { format_version: 1, kubernetes: "1.37.1".into(), source: "built".into(), files },
-            wish: Wish { secrets: vec![secret], findings: vec![] },
+            wish: SecretsWanted { secrets: vec![secret], findings: vec![] },
             cluster,
         }
     }

@@ -10,7 +10,7 @@ use kubestead_core::secret::Secret;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::material::ALPHABET;
+use crate::generate::ALPHABET;
 use crate::sops::shamir;
 
 const VERSION: u8 = 1;

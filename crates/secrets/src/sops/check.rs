@@ -9,11 +9,11 @@ use regex::bytes::Regex;
 
 use super::document::Sops;
 use super::error::Error;
+use super::format::Format;
 use super::identities::Identities;
 use super::outline::Outline;
 use super::path::{KeyPath, Step};
 use super::rules::Rules;
-use super::store::Format;
 use super::value::Value;
 use crate::import::kubernetes;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::{Document, syntax, value_error};
 use super::error::Error;
 use super::path::KeyPath;
-use super::sealed;
+use super::contents;
 use super::tree::splice;
 use super::value::Value;
 
@@ -72,9 +72,9 @@ impl Document {
         let mut edits: Vec<_> = self.parsed.meta_regions.iter().map(|region| (region.clone(), String::new())).collect();
         for opened in self.opened.iter().filter(|opened| opened.was_sealed && !opened.spot.leaf.alias) {
             if opened.spot.is_comment {
-                let written = sealed::replace(self.format, &self.text, &opened.spot, &opened.value, &opened.value);
+                let written = contents::replace(self.format, &self.text, &opened.spot, &opened.value, &opened.value);
                 let line = opened.spot.line(&self.text);
-                let failure = |why| sealed::Failure { line, at: opened.spot.path.clone(), why };
+                let failure = |why| contents::Failure { line, at: opened.spot.path.clone(), why };
                 edits.extend(written.map_err(|why| value_error(&self.path, failure(why)))?);
             } else {
                 edits.push((opened.spot.leaf.span.clone(), mask(&opened.spot.path, &opened.value)));

@@ -3,37 +3,29 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kubestead_core::outcome::Done;
 use kubestead_core::secret::Secret;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::check::{CONFLICT, conflict, exposed};
 use super::cipher::DataKey;
+use super::contents::{self, Failure, Opened, Plain, Pool};
 use super::error::Error;
 use super::flatten::flatten;
+use super::format::Format;
 use super::identities::Identities;
 use super::lock::Lock;
 use super::meta::Meta;
 use super::path::KeyPath;
 use super::policy::Policy;
 use super::proof::{Bytes, Said};
-use super::sealed::{self, Failure, Opened, Plain, Pool};
 use super::select::Selector;
-use super::store::Format;
 use super::time::Time;
 use super::tree::{Container, Found, Parsed, Sight, Spot, line_of, splice};
 use super::value::Value;
 use super::wrap::{self, Wanted};
 use crate::write::replace_file;
-
-/// What a change did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The value changed.
-    Changed,
-    /// It already had this value.
-    Already,
-}
 
 /// The door to sops documents.
 pub struct Sops;
@@ -186,7 +178,7 @@ impl Document {
     fn read(draft: Draft) -> Result<Self, Error> {
         let document = Self::read_unchecked(draft)?;
         let wrong = |why| Error::Mac { path: document.path.clone(), why };
-        sealed::check_mac(&document.opened, &document.meta, &document.key).map_err(wrong)?;
+        contents::check_mac(&document.opened, &document.meta, &document.key).map_err(wrong)?;
         Ok(Self { changed: false, ..document })
     }
 
@@ -195,7 +187,7 @@ impl Document {
         let parsed = parsed.map_or_else(|| format.parse_with(&text, true), Ok).map_err(|p| syntax(&path, &text, p))?;
         let selector = meta.selector().map_err(|why| Error::Metadata { path: path.clone(), why })?;
         let selector = format.selector(&selector);
-        let opened = sealed::open(&text, &parsed, &selector, &key).map_err(|f| value_error(&path, f))?;
+        let opened = contents::open(&text, &parsed, &selector, &key).map_err(|f| value_error(&path, f))?;
         Ok(Self { path, format, on_disk, text, parsed, opened, meta, key, changed: true, lock: None })
     }
 
@@ -203,7 +195,7 @@ impl Document {
     pub(super) fn encrypted(origin: Origin, meta: Meta, key: DataKey, plain: &Plain<'_>, pool: &mut Pool) -> Result<Self, Error> {
         let (path, format) = (origin.path.clone(), origin.format);
         let wrong = |why| Error::ReadBack { path: path.clone(), why };
-        let body = sealed::encrypt(format, plain, &key, pool).map_err(|f| value_error(&path, f))?;
+        let body = contents::encrypt(format, plain, &key, pool).map_err(|f| value_error(&path, f))?;
         let parsed = format.parse(&body).map_err(|p| wrong(p.why))?;
         let text = format.attach(&body, &parsed, &meta.0).map_err(|p| wrong(p.why))?;
         let said = Said::plain(plain.text, &plain.parsed, &plain.spots).map_err(wrong)?;
@@ -220,7 +212,7 @@ impl Document {
         let mut next = strict(draft)?;
         // A comment that moves may move another one.
         for _ in 0..4 {
-            let edits = sealed::settle(next.format, &next.text, &next.opened, said.comments(), may_clear, &next.key);
+            let edits = contents::settle(next.format, &next.text, &next.opened, said.comments(), may_clear, &next.key);
             let edits = edits.map_err(|f| format!("{}: {}", f.at, f.why))?;
             if edits.is_empty() {
                 break;
@@ -299,7 +291,7 @@ impl Document {
 
     /// The whole document decrypted, with its comments and layout, without metadata.
     pub fn plain(&self) -> Result<Secret, Error> {
-        let text = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
+        let text = contents::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
         self.format.unwrap_plain(text).map(Secret::new).map_err(|why| Error::Syntax { path: self.path.clone(), line: 1, why })
     }
 
@@ -308,14 +300,14 @@ impl Document {
     pub fn write_plain(&self, sink: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> Result<(), Error> {
         let written = match (self.format, self.get(["data"])) {
             (Format::Binary, Some(value)) => sink(value.bytes().expose()),
-            _ => sealed::decrypt_to(self.format, &self.text, &self.parsed, &self.opened, sink).map_err(|f| value_error(&self.path, f))?,
+            _ => contents::decrypt_to(self.format, &self.text, &self.parsed, &self.opened, sink).map_err(|f| value_error(&self.path, f))?,
         };
         written.map_err(|source| Error::File { what: "print", path: self.path.clone(), source })
     }
 
     /// Sets a value. Mappings on the way that are not there are made; a list grows when the index is its length. Nothing else changes:
     /// other values keep their very ciphertext. In memory only, until [`Document::save`].
-    pub fn set(&mut self, path: impl Into<KeyPath>, value: &Value) -> Result<Change, Error> {
+    pub fn set(&mut self, path: impl Into<KeyPath>, value: &Value) -> Result<Done, Error> {
         let path = path.into();
         let fail = |why: String| {
             let kind = value.kind().word();
@@ -323,7 +315,7 @@ impl Document {
         };
         self.root(&path)?;
         let text = match self.find(&path) {
-            Some(opened) if opened.value.same(value) => return Ok(Change::Already),
+            Some(opened) if opened.value.same(value) => return Ok(Done::Already),
             Some(_) => self.replaced(&path, value)?,
             None => self.with_text(self.inserted(&path)?).map_err(|e| fail(reason(e)))?.replaced(&path, value)?,
         };
@@ -332,7 +324,7 @@ impl Document {
         let next = Self::proven(self.draft(text)?, &said, false).map_err(fail)?;
         next.check_plain(&path)?;
         self.turn_into(next);
-        Ok(Change::Changed)
+        Ok(Done::Changed)
     }
 
     fn path_error(&self, at: &KeyPath, why: impl Into<String>) -> Error {
@@ -351,7 +343,7 @@ impl Document {
         } else {
             value.clone()
         };
-        let edits = sealed::replace(self.format, &self.text, &opened.spot, value, &written).map_err(fail)?;
+        let edits = contents::replace(self.format, &self.text, &opened.spot, value, &written).map_err(fail)?;
         splice(&self.text, edits).map_err(|p| syntax(&self.path, &self.text, p))
     }
 
@@ -398,11 +390,11 @@ impl Document {
     }
 
     /// Takes a value, or a whole mapping or list, out. Nothing else changes.
-    pub fn unset(&mut self, path: impl Into<KeyPath>) -> Result<Change, Error> {
+    pub fn unset(&mut self, path: impl Into<KeyPath>) -> Result<Done, Error> {
         let path = path.into();
         let Some(last) = path.steps().last() else { return Err(self.path_error(&path, "name a value")) };
-        let Some(Found::Container(container)) = self.root(&path)?.at(path.parent().steps()) else { return Ok(Change::Already) };
-        let Some(child) = container.child(last) else { return Ok(Change::Already) };
+        let Some(Found::Container(container)) = self.root(&path)?.at(path.parent().steps()) else { return Ok(Done::Already) };
+        let Some(child) = container.child(last) else { return Ok(Done::Already) };
         let fail = |why: String| self.path_error(&path, format!("it cannot be taken out without changing something else: {why}"));
         let edit = self.format.remove(&self.text, container, child);
         let mut said = self.said(Bytes::All)?;
@@ -410,13 +402,13 @@ impl Document {
         let text = splice(&self.text, vec![edit]).map_err(|p| syntax(&self.path, &self.text, p))?;
         let next = Self::proven(self.draft(text)?, &said, false).map_err(fail)?;
         self.turn_into(next);
-        Ok(Change::Changed)
+        Ok(Done::Changed)
     }
 
     /// Takes over a plain text that was edited, such as [`Document::plain`] after an editor. Values that are the same keep their ciphertext.
-    pub fn edit(&mut self, plain: &Secret) -> Result<Change, Error> {
+    pub fn edit(&mut self, plain: &Secret) -> Result<Done, Error> {
         if self.plain()?.expose() == plain.expose() {
-            return Ok(Change::Already);
+            return Ok(Done::Already);
         }
         let refuse = |why| Error::Syntax { path: self.path.clone(), line: 1, why };
         let text = Zeroizing::new(self.format.wrap_plain(plain.expose()).map_err(refuse)?);
@@ -437,7 +429,7 @@ impl Document {
             return Err(self.path_error(path, why));
         }
         self.turn_into(next);
-        Ok(Change::Changed)
+        Ok(Done::Changed)
     }
 
     /// See [`exposed`].
@@ -450,7 +442,7 @@ impl Document {
     /// All that it says encrypted anew, with another key.
     pub(super) fn encrypt_anew(&mut self, meta: Meta, key: DataKey) -> Result<(), Error> {
         let wrong = |why| Error::ReadBack { path: self.path.clone(), why };
-        let text = sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
+        let text = contents::decrypt(self.format, &self.text, &self.parsed, &self.opened).map_err(|f| value_error(&self.path, f))?;
         let text = Zeroizing::new(text);
         let plain = Plain::read(self.format, &text, &self.selector()?).map_err(|p| wrong(p.why))?;
         let said = Said::plain(&text, &plain.parsed, &plain.spots).map_err(wrong)?;
@@ -479,9 +471,9 @@ impl Document {
 
     /// Writes the file, whole or not at all, with the mode that it had (0600 when new). What would be written is read back first: the
     /// MAC, and every value. A file that another program changed meanwhile is not overwritten.
-    pub fn save(&mut self) -> Result<Change, Error> {
+    pub fn save(&mut self) -> Result<Done, Error> {
         if !self.changed {
-            return Ok(Change::Already);
+            return Ok(Done::Already);
         }
         self.seal()?;
         let path = self.path.clone();
@@ -503,13 +495,14 @@ impl Document {
         self.lock = None;
         self.on_disk = Some(digest(self.text.as_bytes()));
         self.changed = false;
-        Ok(Change::Changed)
+        Ok(Done::Changed)
     }
 
     /// Puts the MAC and the time in, and proves that the result reads back.
     pub(super) fn seal(&mut self) -> Result<(), Error> {
         let modified = Time::now().render(false);
-        let mac = sealed::make_mac(&self.opened, self.meta.mac_only_encrypted(), &modified, &self.key).map_err(|why| self.metadata(why))?;
+        let mac =
+            contents::make_mac(&self.opened, self.meta.mac_only_encrypted(), &modified, &self.key).map_err(|why| self.metadata(why))?;
         let mut meta = self.meta.clone();
         meta.seal(mac.clone(), &modified);
         let mut edits = Vec::new();
@@ -528,8 +521,8 @@ impl Document {
             return Err(wrong("the metadata is not as it was written".to_owned()));
         }
         let selector = self.format.selector(&found.selector().map_err(wrong)?);
-        let opened = sealed::open(&text, &parsed, &selector, &self.key).map_err(|f| wrong(format!("{}: {}", f.at, f.why)))?;
-        sealed::check_mac(&opened, &found, &self.key).map_err(wrong)?;
+        let opened = contents::open(&text, &parsed, &selector, &self.key).map_err(|f| wrong(format!("{}: {}", f.at, f.why)))?;
+        contents::check_mac(&opened, &found, &self.key).map_err(wrong)?;
         self.said(Bytes::All)?.holds_in(&Said::new(&text, &parsed, &opened, Bytes::All).map_err(wrong)?).map_err(wrong)?;
         (self.text, self.parsed, self.opened, self.meta, self.changed) = (text, parsed, opened, meta, true);
         Ok(())

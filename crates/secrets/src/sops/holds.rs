@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::error::Error;
+use super::format::Format;
 use super::path::KeyPath;
-use super::sealed;
+use super::contents;
 use super::select::Selector;
-use super::store::Format;
 use super::tree::walk;
 use super::value::{Kind, Value};
 
@@ -19,7 +19,7 @@ impl Document {
             return Ok(());
         }
         let refuse = |why: String| Error::Path { path: self.path.clone(), at: path.clone(), why };
-        let plain = match sealed::decrypt(self.format, &self.text, &self.parsed, &self.opened) {
+        let plain = match contents::decrypt(self.format, &self.text, &self.parsed, &self.opened) {
             Ok(plain) => Zeroizing::new(plain),
             Err(failure) if failure.at == *path => return Err(refuse(failure.why)),
             // Another value is the problem, and was so before.

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::cipher::Sealed;
 use super::document::{syntax, text_of};
 use super::error::Error;
+use super::format::Format;
 use super::meta::Meta;
 use super::path::KeyPath;
 use super::policy::{Policy, Recipient, lone_recipient};
 use super::rekey::fits;
 use super::select::Selector;
-use super::store::Format;
 use super::tree::walk;
 use super::value::{Kind, Value};
 

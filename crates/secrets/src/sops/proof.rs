@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use super::contents::Opened;
+use super::format::Format;
 use super::path::{KeyPath, Step};
-use super::sealed::Opened;
-use super::store::Format;
 use super::tree::{Container, Item, Leaf, Parsed, Span, Spot, Tree};
 use super::value::{Kind, Value};
 
@@ -327,8 +327,8 @@ fn leaves(a: &Told, b: &Told) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sops::format::Format;
     use crate::sops::select::Selector;
-    use crate::sops::store::Format;
     use crate::sops::tree::walk;
 
     fn said(format: Format, text: &str) -> Said {

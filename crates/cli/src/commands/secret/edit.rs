@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kubestead_secrets::sops::{Change, Document, Error, Sops, View};
+use kubestead_secrets::sops::{Document, Done, Error, Sops, View};
 
 use super::private::Private;
 use super::{editor, failure, identities, input, shown};
@@ -18,13 +18,13 @@ pub(crate) fn run(file: &Path, raw: bool, place: Option<&Private>) -> Result<Exi
     loop {
         text = editor::edit(place, name, &text)?;
         let edited = view.plain(&text).and_then(|plain| document.edit(&plain));
-        let done = edited.and_then(|change| if change == Change::Changed { document.save() } else { Ok(change) });
+        let done = edited.and_then(|change| if change == Done::Changed { document.save() } else { Ok(change) });
         match done {
-            Ok(Change::Already) => {
+            Ok(Done::Already) => {
                 print::note(&format!("{} is as it was", shown(file)));
                 return Ok(Exit::Done);
             }
-            Ok(Change::Changed) => {
+            Ok(Done::Changed) => {
                 print::note(&format!("{} is changed", shown(file)));
                 return Ok(Exit::Done);
             }

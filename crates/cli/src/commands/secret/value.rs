@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use kubestead_core::secret::Secret;
-use kubestead_secrets::sops::{Change, Document, Error, Format, KeyPath, Sops, Step, Value};
+use kubestead_secrets::sops::{Document, Done, Error, Format, KeyPath, Sops, Step, Value};
 
 use super::args::{Input, Kind};
 use super::{failure, identities, input, key_path, open_to_change, shown};
@@ -31,7 +31,7 @@ pub(crate) fn set(file: &Path, path: &str, input: Input, kind: Kind, plain: bool
     check_data(&document, &path, &value)?;
     let change = document.set(path.clone(), &value).map_err(failure)?;
     let is_empty = value.bytes().expose().is_empty();
-    if change == Change::Changed && !plain && !is_empty && !document.is_encrypted(path.clone()) {
+    if change == Done::Changed && !plain && !is_empty && !document.is_encrypted(path.clone()) {
         let message = format!(
             "{} encrypts nothing at {path}, so the value would stand there in plain text; nothing was written. Below `stringData` of a \
              Secret it is encrypted; --plain writes it as it is",
@@ -73,11 +73,11 @@ pub(crate) fn unset(file: &Path, path: &str) -> Result<Exit, Failure> {
     report(&mut document, change)
 }
 
-fn report(document: &mut Document, change: Change) -> Result<Exit, Failure> {
+fn report(document: &mut Document, change: Done) -> Result<Exit, Failure> {
     let file = shown(document.path());
     match change {
-        Change::Already => print::note(&format!("{file} is so already")),
-        Change::Changed => {
+        Done::Already => print::note(&format!("{file} is so already")),
+        Done::Changed => {
             document.save().map_err(failure)?;
             print::note(&format!("{file} is changed"));
         }

@@ -18,7 +18,7 @@ use kubestead_core::{claim, key, put};
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Node};
 use crate::kubeadm::KubeadmSpec;
-use crate::secret::Wish;
+use crate::secret::SecretsWanted;
 
 /// What each domain asks a node, in the order of the sections.
 const NODES: [fn(&Wanted<'_>, &Node) -> Asked; 7] =
@@ -45,7 +45,7 @@ pub fn kinds() -> Kinds {
 /// What the cluster file asks, with the files beside it: worked out once for all machines.
 pub(super) struct Wanted<'a> {
     pub cluster: &'a Cluster,
-    pub wish: &'a Wish,
+    pub wish: &'a SecretsWanted,
     /// `None` when the file asks for no Kubernetes, or its software cannot be read.
     pub software: Option<node::Software>,
     /// `None` when the file asks for no Kubernetes.
@@ -53,7 +53,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn of(cluster: &'a Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &'a Wish) -> Self {
+    pub(super) fn of(cluster: &'a Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>, wish: &'a SecretsWanted) -> Self {
         Self { cluster, wish, software: node::Software::of(cluster, bundle, keyring), members: kubeadm::spec(cluster) }
     }
 

@@ -13,9 +13,9 @@ use kubestead_core::probe::Answers;
 
 use super::super::Seen;
 use super::{Asked, Wanted};
+use crate::apt_key;
 use crate::bundle::{self, Bundle, BundleFile};
 use crate::file::{Cluster, Kubernetes, Node};
-use crate::keyring;
 use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
@@ -31,7 +31,7 @@ pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
 /// The key of the packages' repository that the file names.
 pub(in super::super) fn keyring(cluster: &Cluster) -> Fact<String> {
     match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()) {
-        Some(packages) => Fact::from_result(keyring::load(&packages.key).map_err(|e| causes(&e))),
+        Some(packages) => Fact::from_result(apt_key::load(&packages.key).map_err(|e| causes(&e))),
         None => Fact::Absent,
     }
 }

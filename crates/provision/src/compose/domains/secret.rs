@@ -8,11 +8,11 @@ use super::super::{Seen, order};
 use super::Wanted;
 use crate::file::Cluster;
 use crate::kubeadm::KubeadmSpec;
-use crate::secret::{self, SecretFacts, Wish};
+use crate::secret::{self, SecretFacts, SecretsWanted};
 
 /// What the folder of secrets asks for; empty if the file asks for no Kubernetes. `shown` is the folder as messages name it.
-pub fn wish(cluster: &Cluster, shown: &str) -> Wish {
-    if cluster.kubernetes.is_some() { secret::read_folder(&cluster.secrets, shown) } else { Wish::default() }
+pub fn wish(cluster: &Cluster, shown: &str) -> SecretsWanted {
+    if cluster.kubernetes.is_some() { secret::read_folder(&cluster.secrets, shown) } else { SecretsWanted::default() }
 }
 
 pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Fact<SecretFacts> {

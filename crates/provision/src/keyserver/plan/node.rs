@@ -6,7 +6,7 @@ use kubestead_core::plan::{Held, Part, Target};
 
 use crate::keyserver::action::Action;
 use crate::keyserver::ids;
-use crate::keyserver::observe::NodeFacts;
+use crate::keyserver::observe::ClientFacts;
 use crate::keyserver::spec::{IDENTITY, PUBLIC, client_files, made_paths, own_paths};
 
 fn all_paths() -> impl Iterator<Item = &'static str> {
@@ -14,18 +14,18 @@ fn all_paths() -> impl Iterator<Item = &'static str> {
 }
 
 /// What keeps a node from asking key servers: nothing is let in for it, and no share is made.
-pub fn obstacles(name: &Name, facts: &NodeFacts) -> Vec<Held> {
+pub fn obstacles(name: &Name, facts: &ClientFacts) -> Vec<Held> {
     claim::obstacles(name.as_str(), &facts.files, all_paths())
 }
 
 /// The files of the key pair that a [`Action::KeyPair`] makes. A private key that can be read is the node's, whoever made it.
-fn makes(facts: &NodeFacts) -> Vec<&'static str> {
+fn makes(facts: &ClientFacts) -> Vec<&'static str> {
     let (private, public) = (facts.key.is_none(), facts.key.is_none() || facts.torn);
     private.then_some(IDENTITY).into_iter().chain(public.then_some(PUBLIC)).collect()
 }
 
 /// The steps of one node.
-pub(super) fn plan(name: &Name, facts: &NodeFacts, known_hosts: &str, part: &mut Part<Action>) {
+pub(super) fn plan(name: &Name, facts: &ClientFacts, known_hosts: &str, part: &mut Part<Action>) {
     let advice =
         "no key that kubestead can use is read from it (ed25519, without a passphrase); key servers then know the node by a new one";
     let mut claims = match Claims::new(name.as_str(), &facts.files, all_paths()) {
@@ -67,7 +67,7 @@ mod tests {
     use crate::keyserver::{check, spec as of};
 
     /// The plan for a node, beside a server that is set up and knows its key; the second pair of eyes finds nothing in it.
-    fn run(facts: &NodeFacts) -> Part<Action> {
+    fn run(facts: &ClientFacts) -> Part<Action> {
         let spec = spec();
         let seen = BTreeMap::from([(spec.server.clone(), Fact::<ServerFacts>::Known(server(&spec, &[enrolled(&spec, KEY)])))]);
         let nodes = BTreeMap::from([(name("kube1"), Fact::Known(facts.clone()))]);
@@ -99,13 +99,13 @@ mod tests {
 
     #[test]
     fn a_torn_public_key_is_written_again_and_asks_nobody() {
-        let torn = NodeFacts { key: Some(key(KEY)), torn: true, ..NodeFacts::default() };
+        let torn = ClientFacts { key: Some(key(KEY)), torn: true, ..ClientFacts::default() };
         let part = run(&torn);
         assert_eq!(ids(&part), BTreeSet::from(["kube1/keypair/make", "kube1/keys/client"]));
         assert!(!make(&part).needs_consent());
-        let loose = NodeFacts { key: Some(key(KEY)), loose: true, files: configured(), ..NodeFacts::default() };
+        let loose = ClientFacts { key: Some(key(KEY)), loose: true, files: configured(), ..ClientFacts::default() };
         assert!(ids(&run(&loose)) == BTreeSet::from(["kube1/keypair/make"]) && make(&run(&loose)).why.contains("close"));
-        assert!(run(&NodeFacts { loose: false, ..loose }).steps.is_empty());
+        assert!(run(&ClientFacts { loose: false, ..loose }).steps.is_empty());
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let mut files = configured();
         files.foreign(IDENTITY, "a key with a passphrase\n");
         files.foreign(PUBLIC, "its public one\n");
-        let unread = NodeFacts { files, torn: true, ..NodeFacts::default() };
+        let unread = ClientFacts { files, torn: true, ..ClientFacts::default() };
         let part = run(&unread);
         assert_eq!(make(&part).after, both);
         let asks: BTreeSet<StepId> =
@@ -132,20 +132,20 @@ mod tests {
         }
         assert!(make(&run(&adopted)).after.is_empty());
         // A key that can be read stays, whoever made it; what lies beside it may be somebody's.
-        let read = NodeFacts { key: Some(key(KEY)), ..unread };
+        let read = ClientFacts { key: Some(key(KEY)), ..unread };
         assert_eq!(make(&run(&read)).after, BTreeSet::from([adopts(PUBLIC)]));
-        assert!(run(&NodeFacts { torn: false, ..read }).steps.is_empty());
+        assert!(run(&ClientFacts { torn: false, ..read }).steps.is_empty());
         // Empty files, as a power cut leaves them, are nobody's.
         let mut files = configured();
         files.foreign(IDENTITY, "");
         files.foreign(PUBLIC, "");
-        assert!(make(&run(&NodeFacts { files, torn: true, ..NodeFacts::default() })).after.is_empty());
+        assert!(make(&run(&ClientFacts { files, torn: true, ..ClientFacts::default() })).after.is_empty());
     }
 
     #[test]
     fn a_link_in_the_place_of_a_key_is_held() {
         for path in made_paths() {
-            let mut facts = NodeFacts { key: Some(key(KEY)), ..NodeFacts::default() };
+            let mut facts = ClientFacts { key: Some(key(KEY)), ..ClientFacts::default() };
             facts.files.found.insert(path.to_owned(), Found::Other);
             let part = run(&facts);
             assert!(part.steps.iter().all(|s| s.action != Action::KeyPair) && part.held[0].reason.contains(path), "{part:?}");
@@ -164,13 +164,13 @@ mod tests {
             assert!(!text.contains("PRIVATE"), "{text}");
             read_node(&kubestead_core::probe::Answers::from_pairs([("keynode/key", 0, text.as_str()), ("files", 0, "")])).unwrap()
         };
-        assert_eq!(look(), NodeFacts::default());
+        assert_eq!(look(), ClientFacts::default());
         assert_eq!(server.run(&crate::keyserver::apply::key_pair()).0, 0);
         let seen = look();
         assert!(seen.key.is_some() && !seen.torn && !seen.loose);
         server.bash(&format!("chmod 644 {}/node/id_ed25519", server.path().display()), b"");
-        assert_eq!(look(), NodeFacts { loose: true, ..seen.clone() });
+        assert_eq!(look(), ClientFacts { loose: true, ..seen.clone() });
         server.write("node/id_ed25519", "torn\n");
-        assert_eq!(look(), NodeFacts { torn: true, ..NodeFacts::default() });
+        assert_eq!(look(), ClientFacts { torn: true, ..ClientFacts::default() });
     }
 }

@@ -8,14 +8,14 @@ use kubestead_core::plan::{Held, Part};
 
 use crate::keyserver::action::Action;
 use crate::keyserver::ids;
-use crate::keyserver::observe::{NodeFacts, ServerFacts};
+use crate::keyserver::observe::{ClientFacts, ServerFacts};
 use crate::keyserver::spec::{EnrolledNode, KeyServerSpec, Wanted};
 
 /// The servers with what was seen of them; never empty where one of their indexes is used.
 type Servers<'a> = [(&'a KeyServerSpec, &'a ServerFacts)];
 
 /// The steps for the shares of all nodes that were seen. All servers must have been seen: a share that one of them has is never made anew.
-pub(super) fn plan(servers: &Servers<'_>, wanted: &Wanted<'_>, nodes: &BTreeMap<Name, Fact<NodeFacts>>, part: &mut Part<Action>) {
+pub(super) fn plan(servers: &Servers<'_>, wanted: &Wanted<'_>, nodes: &BTreeMap<Name, Fact<ClientFacts>>, part: &mut Part<Action>) {
     let Some((first, _)) = servers.first() else { return };
     // What is held by now about a node is that its shares may be another's, or elsewhere.
     let namesakes: BTreeSet<String> = part.held.iter().filter_map(|h| h.on_host().map(str::to_owned)).collect();
@@ -162,7 +162,7 @@ mod tests {
         };
         let seen = specs.iter().zip(shares).map(|(s, share)| (s.server.clone(), facts(s, share))).collect();
         let of = |wanted: bool| if wanted { volumes("data") } else { BTreeSet::new() };
-        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(NodeFacts { key: Some(key(KEY)), ..NodeFacts::default() }))]);
+        let nodes = BTreeMap::from([(name("kube1"), Fact::Known(ClientFacts { key: Some(key(KEY)), ..ClientFacts::default() }))]);
         plan(Wanted { servers: &specs, members: &members(), made: &of(made), making: &of(making) }, &seen, &nodes)
     }
 

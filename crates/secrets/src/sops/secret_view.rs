@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::document::{Document, syntax};
 use super::error::Error;
+use super::format::Format;
 use super::path::Step;
-use super::store::Format;
 use super::tree::{Child, Container, Found, Item, Leaf, Span, Tree, line_of, splice};
 use super::value::{Kind, Value};
 use super::yaml::{self, line_end, line_start};

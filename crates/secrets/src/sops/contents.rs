@@ -7,11 +7,11 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::cipher::{DataKey, Sealed};
+use super::format::Format;
 use super::meta::Meta;
 use super::path::KeyPath;
 use super::proof::Remark;
 use super::select::Selector;
-use super::store::Format;
 use super::tree::{Around, Element, Leaf, Parsed, Problem, Span, Spot, line_of, splice, walk, walk_each};
 use super::value::{Kind, Value};
 
