@@ -179,6 +179,8 @@ mod tests {
             "printf %sx \"$key\"",
             "exit 66",
             "echo 'kex_exchange_identification: Connection closed by remote host' >&2; exit 255",
+            // A shared connection that ends at the very moment that it is asked.
+            "echo 'mux_client_hello_exchange: write packet: Broken pipe' >&2; exit 255",
         ] {
             let sandbox = node(&format!("if [ $host = 1 ]; then {first}; else printf %s \"$key\"; fi"));
             let (status, said, why) = fetch(&sandbox, &["data"]);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::contents;
 use super::document::{Document, syntax, value_error};
 use super::error::Error;
 use super::path::KeyPath;
-use super::contents;
 use super::tree::splice;
 use super::value::Value;
 

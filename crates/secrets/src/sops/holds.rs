@@ -3,11 +3,11 @@
 
 use zeroize::Zeroizing;
 
+use super::contents;
 use super::document::Document;
 use super::error::Error;
 use super::format::Format;
 use super::path::KeyPath;
-use super::contents;
 use super::select::Selector;
 use super::tree::walk;
 use super::value::{Kind, Value};
