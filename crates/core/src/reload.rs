@@ -10,7 +10,7 @@ pub async fn write(files: &[Owned], load: &str, host: &dyn Host) -> Result<Done,
     written(files, load).run(host).await
 }
 
-/// The procedure of [`write`], for a caller that adds to it; `load` is the text of a file. A mark stands from before the first file until all are loaded.
+/// The procedure of [`write()`], for a caller that adds to it; `load` is the text of a file. A mark stands from before the first file until all are loaded.
 pub fn written(files: &[Owned], load: &str) -> Procedure {
     let mut procedure = put_texts(files).var("pending", PENDING).after(include_str!("scripts/loading.sh"));
     procedure.act = ["begin_loading", &procedure.act, load, "end_loading"].join("\n");

@@ -13,11 +13,11 @@ pub const SETUP: Deed = Deed::host("keyserver", "setup");
 pub const ENROL: DeedOf = DeedOf::host("enrol");
 /// The server's shares of a node are made.
 pub const SHARES: DeedOf = DeedOf::host("shares");
-/// They are copied from another server: see [`copied`].
+/// They are copied from another server: see `copied`.
 pub const COPY: DeedOf = DeedOf::host("copy");
 /// A node is shut out.
 pub const REVOKE: DeedOf = DeedOf::host("revoke");
-/// A share is deleted: see [`share`].
+/// A share is deleted: see `share`.
 pub const WIPE: DeedOf = DeedOf::host("wipe");
 
 /// All kinds of steps.

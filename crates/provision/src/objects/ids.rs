@@ -1,4 +1,4 @@
-//! What the steps for the cluster's objects are called. Those about one object are called by its kind and name: see [`of`].
+//! What the steps for the cluster's objects are called. Those about one object are called by its kind and name: see `of`.
 
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::plan::{Deed, DeedOf, Kind, StepId, Target};
