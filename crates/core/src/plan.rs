@@ -297,6 +297,25 @@ impl<A> Checked<A> {
         if faults.is_empty() { Ok(Self(plan)) } else { Err(faults) }
     }
 
+    /// The plan without the steps that are chosen and those that wait for them: each step that stays has all that it waits for.
+    #[must_use]
+    pub fn without(&self, chosen: impl Fn(&A) -> bool) -> Self
+    where
+        A: Clone,
+    {
+        let mut gone = BTreeSet::new();
+        let stays = |step: &&Step<A>| {
+            let goes = chosen(&step.action) || step.after.iter().any(|id| gone.contains(id));
+            if goes {
+                gone.insert(step.id.clone());
+            }
+            !goes
+        };
+        let steps = self.0.steps.iter().filter(stays).cloned().collect();
+        let Plan { format, spec, seen, held, .. } = &self.0;
+        Self(Plan { format: *format, spec: spec.clone(), seen: seen.clone(), steps, held: held.clone() })
+    }
+
     /// The plan, which can be changed and is no checked one any more.
     pub fn into_plan(self) -> Plan<A> {
         self.0
@@ -364,6 +383,17 @@ mod tests {
         let plan = Plan::new(String::new(), String::new(), part(&[("a", &[])])).unwrap();
         assert_eq!(Checked::new(plan.clone(), |_| vec!["no".to_owned()]), Err(vec!["no".to_owned()]));
         assert_eq!(Checked::new(plan.clone(), |_| Vec::new()).unwrap().into_plan(), plan);
+    }
+
+    #[test]
+    fn what_waits_for_a_step_goes_with_it() {
+        let mut part = part(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["a"])]).map(|()| 0);
+        part.steps[1].action = 1;
+        let plan = Checked::new(Plan::new(String::new(), String::new(), part).unwrap(), |_| Vec::new()).unwrap();
+        let ids = |plan: &Checked<i32>| plan.steps.iter().map(|s| s.id.0.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&plan.without(|action| *action == 1)), ["cluster/a/do", "cluster/d/do"]);
+        assert_eq!(plan.without(|_| false), plan);
+        assert!(plan.without(|_| true).steps.is_empty());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::compose::{self, Action, Executor, Seen};
 use crate::engine::{self, Report, Terms};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
+use crate::objects;
 use crate::transport::{Lease, Transport};
 
 /// Rounds without progress, the steps being the same each time, after which it does not help to go on.
@@ -137,7 +138,8 @@ impl Session {
         engine::apply(plan, &Executor::new(&self.cluster, &self.fleet, escrow), terms, reporter, stop).await
     }
 
-    /// Looks, plans and applies until the plan is empty, or it says what holds it.
+    /// Looks, plans and applies until the plan is empty, or it says what holds it. Waiting for nodes and workloads comes last, when a look after all
+    /// else found nothing left but that: it is made while the machines start what is waited for. What is held then is looked at once more.
     pub async fn settle(
         &self,
         escrow: &Escrow,
@@ -157,17 +159,27 @@ impl Session {
                 return Ok(Settled::Unsettled(round));
             }
             reporter.on(&planned(&plan));
-            let report = self.apply(&plan, escrow, terms, reporter, stop).await;
+            let work = plan.without(waits);
+            let now = if work.steps.is_empty() { &plan } else { &work };
+            let report = self.apply(now, escrow, terms, reporter, stop).await;
             if stop.is_cancelled() {
                 return Ok(Settled::Stopped);
             }
             if !engine::succeeded(&report) {
                 return Ok(Settled::Failed(report));
             }
+            if plan.held.is_empty() && plan.steps.iter().all(|step| waits(&step.action)) {
+                return Ok(Settled::Done(work.into_plan()));
+            }
             last = Some(plan);
         }
         Ok(Settled::Unsettled(ROUNDS))
     }
+}
+
+/// Whether it changes nothing, and verifies by itself what it waits for.
+fn waits(action: &Action) -> bool {
+    matches!(action, Action::Objects(objects::Action::Wait { .. }))
 }
 
 fn planned(plan: &Plan<Action>) -> Event {

@@ -8,7 +8,7 @@ use kubestead_core::put::{Files, INSTALLED};
 use serde::{Deserialize, Serialize};
 
 use super::apt::{self, AptFacts};
-use super::spec::{NodeSpec, SYSCTLS, places};
+use super::spec::{NETWORK, NodeSpec, SYSCTLS, places};
 use super::swap::{self, Swap};
 use super::version::{self, Version};
 
@@ -44,7 +44,7 @@ pub struct NodeFacts {
     pub containerd: bool,
     /// The references of its images.
     pub images: BTreeSet<String>,
-    /// Whether the kubelet starts at boot.
+    /// Whether the kubelet starts at boot, and with it what waits for the pods' network.
     pub kubelet_enabled: bool,
 }
 
@@ -75,7 +75,8 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let apt = spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?;
     let programs = version::read(spec, apt.as_ref(), answers.text("node/versions")?)?;
     let containerd = programs.says("containerd", "ActiveState", "active")?;
-    let kubelet_enabled = programs.says("kubelet", "UnitFileState", "enabled")?;
+    let starts = |unit: &str| programs.says(unit, "UnitFileState", "enabled");
+    let kubelet_enabled = starts("kubelet")? && starts(NETWORK)? && programs.says(NETWORK, "ActiveState", "active")?;
     let (installed, strange) = recorded(answers.text("node/installed")?)?;
     Ok(NodeFacts {
         hostname: hostname(answers.text("node/hostname")?)?,

@@ -87,8 +87,8 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
 }
 
 /// The kubelet's unit and kubeadm's drop-in, as in the packages of Kubernetes, but for the place of the binary, where no package
-/// brings them; and a unit that at
-/// shutdown ends the pods after the kubelet and before the volumes: a container that lives holds its volume's device open.
+/// brings them; a unit that at shutdown ends the pods after the kubelet and before the volumes: a container that lives holds its volume's device open;
+/// and units that tell containerd of the pods' network when it is there ([`NETWORK`]).
 pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
     let mut files = Vec::new();
     if spec.packages.is_none() {
@@ -97,8 +97,14 @@ pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
     }
     files.push(config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT));
     files.push(Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 });
+    files.push(config("/etc/systemd/system/kubestead-network.path", NETWORK_PATH));
+    files.push(config("/etc/systemd/system/kubestead-network.service", NETWORK_SERVICE));
+    files.push(config("/etc/tmpfiles.d/kubestead-network.conf", NETWORK_AT_BOOT));
     files
 }
+
+/// Watches for what flannel writes when a node has its subnet.
+pub(super) const NETWORK: &str = "kubestead-network.path";
 
 const STOP_PODS: &str = "/usr/local/lib/kubestead/stop-pods";
 /// blk-availability is of lvm2: when it stops it unmounts volumes by itself, and must not while containers have them.
@@ -117,6 +123,39 @@ TimeoutStopSec=120
 
 [Install]
 WantedBy=kubelet.service
+";
+
+/// With its configuration in /etc/cni/net.d a node is ready for pods, and flannel's plugin refuses each one until flanneld has written the node's subnet,
+/// after every boot anew; the kubelet then lets ten seconds go by before it tries again. While there is none it asks each second, and the scheduler sends nobody.
+const NETWORK_PATH: &str = "# Written by kubestead.
+[Unit]
+Description=Watch for flannel's subnet of this node
+Before=kubelet.service
+
+[Path]
+PathChanged=/run/flannel/subnet.env
+PathChanged=/run/flannel/10-flannel.conflist
+
+[Install]
+WantedBy=paths.target
+";
+
+const NETWORK_SERVICE: &str = "# Written by kubestead.
+[Unit]
+Description=Tell containerd of the pods' network
+ConditionPathExists=/run/flannel/subnet.env
+ConditionPathExists=/run/flannel/10-flannel.conflist
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=/bin/mkdir -p /etc/cni/net.d
+ExecStart=/bin/cp /run/flannel/10-flannel.conflist /etc/cni/net.d/.kubestead-flannel
+ExecStart=/bin/mv -T /etc/cni/net.d/.kubestead-flannel /etc/cni/net.d/10-flannel.conflist
+";
+
+const NETWORK_AT_BOOT: &str = "# Written by kubestead: flannel has no subnet yet when the machine starts.
+r! /etc/cni/net.d/10-flannel.conflist
 ";
 
 const CONTAINERD_TOML: &str = r#"# Written by kubestead. What is your own belongs in /etc/containerd/conf.d (runtimes) and /etc/containerd/certs.d (registries).
@@ -242,7 +281,14 @@ mod tests {
         );
         let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), key: String::new() };
         let packaged: Vec<String> = kubelet_files(&NodeSpec { packages: Some(packages), ..spec() }).into_iter().map(|f| f.path).collect();
-        assert_eq!(packaged, ["/etc/systemd/system/kubestead-pods.service", STOP_PODS]);
-        assert_eq!(kubelet_files(&spec()).len(), 4);
+        let always = [
+            "/etc/systemd/system/kubestead-pods.service",
+            STOP_PODS,
+            "/etc/systemd/system/kubestead-network.path",
+            "/etc/systemd/system/kubestead-network.service",
+            "/etc/tmpfiles.d/kubestead-network.conf",
+        ];
+        assert_eq!(packaged, always);
+        assert_eq!(kubelet_files(&spec()).len(), 2 + always.len());
     }
 }

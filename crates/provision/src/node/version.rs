@@ -8,7 +8,7 @@ use kubestead_core::put::INSTALLED;
 use serde::{Deserialize, Serialize};
 
 use super::apt::AptFacts;
-use super::spec::{NodeSpec, PROGRAMS, VERSIONED};
+use super::spec::{NETWORK, NodeSpec, PROGRAMS, VERSIONED};
 
 /// A program's versions, such as `1.37.1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +66,13 @@ pub(super) fn read(spec: &NodeSpec, apt: Option<&AptFacts>, text: &str) -> Resul
     for line in text.lines() {
         let gap = || Gap::new(format!("what is said of versions was not understood: {line:?}"));
         let [what, name, said] = line.split('\t').collect::<Vec<_>>()[..] else { return Err(gap()) };
-        if !VERSIONED.contains(&name) {
-            return Err(gap());
-        }
-        if what == "service" {
+        if what == "service" && (VERSIONED.contains(&name) || name == NETWORK) {
             let (property, value) = said.split_once('=').ok_or_else(gap)?;
             programs.services.insert((name.to_owned(), property.to_owned()), value.to_owned());
             continue;
+        }
+        if !VERSIONED.contains(&name) {
+            return Err(gap());
         }
         let entry = found.entry(name.to_owned()).or_default();
         match (what, said) {
@@ -163,7 +163,7 @@ mod tests {
         program("kubeadm", "#!/bin/sh\n[ \"$1 $2 $3\" = 'version -o short' ] && echo v1.37.1\n");
         program(
             "systemctl",
-            "#!/bin/sh\nprintf 'MainPID=%s\\nActiveState=active\\nUnitFileState=enabled\\n\\nMainPID=0\\nActiveState=inactive\\nUnitFileState=\\n' $$\n",
+            "#!/bin/sh\nprintf 'MainPID=%s\\nActiveState=active\\nUnitFileState=enabled\\n\\nMainPID=0\\nActiveState=inactive\\nUnitFileState=\\n\\nActiveState=active\\nUnitFileState=enabled\\n' $$\n",
         );
         let run_as = |spec: &NodeSpec, apt: Option<&AptFacts>| {
             let command = kubestead_core::probe::command(&[section(spec)], "n1");
@@ -175,6 +175,7 @@ mod tests {
             let says = |service, property, value| told.says(service, property, value).unwrap();
             assert!(says("kubelet", "ActiveState", "active") && says("kubelet", "UnitFileState", "enabled"));
             assert!(says("containerd", "ActiveState", "inactive") && !says("containerd", "UnitFileState", "enabled"));
+            assert!(says(NETWORK, "ActiveState", "active"));
             assert!(told.says("containerd", "LoadState", "loaded").is_err());
             told.versions
         };

@@ -17,7 +17,7 @@ forget_network() {
   local table
   ip link delete flannel.1
   ip link delete cni0
-  rm -f /etc/cni/net.d/10-flannel.conflist /run/flannel/subnet.env
+  rm -f /run/flannel/subnet.env /run/flannel/10-flannel.conflist /etc/cni/net.d/10-flannel.conflist
   for table in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6'; do
     # shellcheck disable=SC2086 # a family and a name
     nft delete table $table

@@ -1,4 +1,7 @@
 # shellcheck shell=bash
-# The kubelet and the unit that stops pods at the end start at boot. After loading.sh.
-systemctl -q enable --no-reload kubelet kubestead-pods
+# The kubelet, the unit that stops pods at the end, and the one that waits for the pods' network start at boot; the last one at once, and what it
+# waits for may be there already. After loading.sh.
+systemctl -q enable --no-reload kubelet kubestead-pods kubestead-network.path
 reload
+systemctl restart kubestead-network.path
+systemctl start kubestead-network.service

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Tells the state of the services of a node, and the versions of programs, a line each with tabs between: `service NAME STATE` (a property as
+# Tells the state of the units of a node, and the versions of programs, a line each with tabs between: `service NAME STATE` (a property as
 # systemctl prints it), `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
 # says; `package` for one of a package, or `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
 # file. Needs the lists `names` and `wanted` (the sum of each, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
@@ -20,7 +20,7 @@ while IFS= read -r line; do
     now[${line#* * }]=$line
 done < <(stat -c '%s %Y %n' "${names[@]/#/$folder/}" 2> /dev/null)
 # A block of properties a unit, in the order asked.
-services=(kubelet containerd)
+services=(kubelet containerd kubestead-network.path)
 declare -A pids=()
 while IFS= read -r line; do
     case $line in

@@ -10,7 +10,8 @@ pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io
 
 /// The manifests, in the order in which they are applied. The images are those of the bundle; of the interfaces each node takes the first
 /// that it has, and the one of its default route where none is named. It reaches the API by the control plane's endpoint, as kubelets do: the address
-/// of the Service leads nowhere until kube-proxy is at work, and a daemon that ends by that waits for its next start.
+/// of the Service leads nowhere until kube-proxy is at work, and a daemon that ends by that waits for its next start. The plugin's configuration goes to
+/// /run, from where a unit of the node brings it to containerd when the daemon has its subnet (`node`).
 pub(super) fn manifests(pods: &str, endpoint: &str, interfaces: &[String], image: &str, plugin: &str) -> Vec<Value> {
     let cni = json!({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [
         {"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}},
@@ -52,8 +53,8 @@ fn daemon_set(endpoint: &str, interfaces: &[String], image: &str, plugin: &str) 
                 {"name": "install-cni-plugin", "image": plugin, "command": ["cp"], "args": ["-f", "/flannel", "/opt/cni/bin/flannel"],
                     "volumeMounts": [mount("cni-plugin", "/opt/cni/bin")]},
                 {"name": "install-cni", "image": image, "command": ["/opt/bin/install-conf"],
-                    "args": ["/etc/kube-flannel/cni-conf.json", "/etc/cni/net.d/10-flannel.conflist"],
-                    "volumeMounts": [mount("cni", "/etc/cni/net.d"), mount("flannel-cfg", "/etc/kube-flannel/")]}],
+                    "args": ["/etc/kube-flannel/cni-conf.json", "/run/flannel/10-flannel.conflist"],
+                    "volumeMounts": [mount("run", "/run/flannel"), mount("flannel-cfg", "/etc/kube-flannel/")]}],
             "containers": [{"name": "kube-flannel", "image": image, "command": ["/opt/bin/flanneld"],
                 "args": args,
                 "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
@@ -63,7 +64,7 @@ fn daemon_set(endpoint: &str, interfaces: &[String], image: &str, plugin: &str) 
                     {"name": "EVENT_QUEUE_DEPTH", "value": "5000"}, {"name": "CONT_WHEN_CACHE_NOT_READY", "value": "false"}],
                 "volumeMounts": [mount("run", "/run/flannel"), mount("flannel-cfg", "/etc/kube-flannel/"), mount("xtables-lock", "/run/xtables.lock")]}],
             "volumes": [host("run", "/run/flannel", "DirectoryOrCreate"), host("cni-plugin", "/opt/cni/bin", "DirectoryOrCreate"),
-                host("cni", "/etc/cni/net.d", "DirectoryOrCreate"), host("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
+                host("xtables-lock", "/run/xtables.lock", "FileOrCreate"),
                 {"name": "flannel-cfg", "configMap": {"name": "kube-flannel-cfg"}}]}}}})
 }
 
