@@ -175,3 +175,15 @@ pub enum KubeError {
         code: u16,
     },
 }
+
+impl KubeError {
+    /// The same error, with what others said in it changed.
+    #[must_use]
+    pub fn with_words(self, change: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Connect(words) => Self::Connect(change(words)),
+            Self::Refused { object, reason, code } => Self::Refused { object, reason: change(reason), code },
+            own @ (Self::Slow { .. } | Self::TooMuch { .. }) => own,
+        }
+    }
+}

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
 use kubestead_core::name::Name;
-use kubestead_core::outcome::Done;
+use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::{Part, Risk};
 use kubestead_core::probe::Answers;
 use kubestead_core::secret::Secret;
@@ -107,7 +107,7 @@ impl World {
 
     async fn apply_to(&self, action: &Action, kube: &dyn Guarded) -> Result<Done, String> {
         let escrow = Escrow::open(&self.path("escrow"), &self.dir.path().join("age.txt")).unwrap();
-        secret::apply(action, &self.dir.path().join("secrets"), &escrow, &Keys::default(), kube).await
+        secret::apply(action, &self.dir.path().join("secrets"), &escrow, &Keys::default(), kube).await.map_err(|e| causes(&e))
     }
 
     /// Plans and applies all, and then there is nothing left to do.

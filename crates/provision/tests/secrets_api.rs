@@ -70,10 +70,16 @@ impl World {
     async fn settle(&self) {
         let escrow = Escrow::open(&self.path("escrow"), &self.dir.path().join("age.txt")).unwrap();
         for step in self.look().0.steps {
-            let done = secret::apply(&step.action, &self.dir.path().join("secrets"), &escrow, &Keys::default(), &self.kube).await;
-            assert_eq!(done, Ok(Done::Changed), "{}", step.id);
-            let again = secret::apply(&step.action, &self.dir.path().join("secrets"), &escrow, &Keys::default(), &self.kube).await;
-            assert!(matches!(step.id.0.rsplit('/').next(), Some("replace")) || again == Ok(Done::Already), "{}: {again:?}", step.id);
+            let folder = self.dir.path().join("secrets");
+            let keys = Keys::default();
+            let apply = || secret::apply(&step.action, &folder, &escrow, &keys, &self.kube);
+            assert_eq!(apply().await.unwrap(), Done::Changed, "{}", step.id);
+            let again = apply().await;
+            assert!(
+                matches!(step.id.0.rsplit('/').next(), Some("replace")) || matches!(again, Ok(Done::Already)),
+                "{}: {again:?}",
+                step.id
+            );
         }
         let (again, _) = self.look();
         assert!(again.steps.is_empty() && again.held.is_empty(), "{again:?}");

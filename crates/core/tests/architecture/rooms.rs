@@ -19,12 +19,6 @@ const DOMAINS: [(&str, &[&str]); 7] = [
     ("secret", &["error"]),
 ];
 
-/// A room that a domain does without, and why.
-const WITHOUT: [(&str, &str, &str); 2] = [
-    ("encryption", "check", "its model proves every plan, cut at every step, against the rules of the rotation"),
-    ("secret", "check", "each action carries what it was planned on, and is refused at the API when that has changed"),
-];
-
 /// A room of a domain, and the rooms that it never needs, not even by others: what is done is known without knowing why.
 const NEVER: [(&str, &[&str]); 9] = [
     ("spec", &["action", "observe", "plan", "apply", "check", "model"]),
@@ -86,14 +80,8 @@ fn walls(arrows: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeMap<Module, BTreeS
 fn rooms(domain: &str, name: Option<&str>, all: &BTreeMap<Module, String>) -> Vec<String> {
     let mut found = Vec::new();
     let extra = DOMAINS.iter().find(|(known, _)| *known == domain).map_or(&[][..], |(_, extra)| extra);
-    let without = |room: &str| WITHOUT.iter().any(|(known, missing, _)| *known == domain && *missing == room);
-    for room in ROOMS.iter().chain(extra) {
-        match (all.contains_key([(*room).to_owned()].as_slice()), without(room)) {
-            (true, true) => found.push(format!("{domain} has {room}.rs and is said to do without it")),
-            (false, false) => found.push(format!("{domain} has no {room}.rs")),
-            (true, false) | (false, true) => {}
-        }
-    }
+    let missing = ROOMS.iter().chain(extra).filter(|room| !all.contains_key([(**room).to_owned()].as_slice()));
+    found.extend(missing.map(|room| format!("{domain} has no {room}.rs")));
     for ((module, text), (_, used)) in all.iter().zip(&arrows(all, name)) {
         let shown = module.join("/");
         if !module.is_empty() && used.contains(&Module::new()) {

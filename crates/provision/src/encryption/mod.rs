@@ -6,6 +6,7 @@
 
 mod action;
 mod apply;
+mod check;
 mod error;
 mod file;
 pub mod ids;
@@ -18,6 +19,7 @@ mod spec;
 
 pub use action::{Action, Expected};
 pub use apply::{apply, rewrite};
+pub(crate) use check::faults;
 pub use error::Error;
 pub use file::{Keys, expand, render};
 pub use model::{Server as ModelServer, World, model};

@@ -25,25 +25,19 @@ use crate::objects::{LAST_APPLIED, MANAGED_BY};
 /// The values of a Secret, by key.
 type Values = BTreeMap<String, Secret>;
 
-/// Carries an action out. `folder` is the folder of secrets.
-pub async fn apply(action: &Action, folder: &Path, escrow: &Escrow, keys: &Keys, kube: &dyn Guarded) -> Result<Done, String> {
+/// Carries an action out. `folder` is the folder of secrets. No error holds a value.
+pub async fn apply(action: &Action, folder: &Path, escrow: &Escrow, keys: &Keys, kube: &dyn Guarded) -> Result<Done, Error> {
     match action {
         Action::Apply { secret, on } => {
-            let keys = keys.get(escrow)?;
-            let values = open(secret, folder, keys).await.map_err(|e| told(&e))?;
-            put(secret, on, &values, kube).await.map_err(|e| redacted(&told(&e), &values))
+            let values = open(secret, folder, keys.get(escrow)?).await?;
+            put(secret, on, &values, kube).await.map_err(|error| error.with_words(|words| redacted(words, &values)))
         }
-        Action::Delete { namespace, name, uid } => delete(namespace, name, uid, kube).await.map_err(|e| told(&e)),
+        Action::Delete { namespace, name, uid } => delete(namespace, name, uid, kube).await,
     }
 }
 
-fn told(error: &Error) -> String {
-    kubestead_core::outcome::causes(error)
-}
-
 /// The API server and its webhooks may quote what they refuse.
-fn redacted(text: &str, values: &Values) -> String {
-    let mut text = text.to_owned();
+fn redacted(mut text: String, values: &Values) -> String {
     for value in values.values().filter(|value| value.expose().len() >= 4) {
         text = text.replace(&STANDARD.encode(value.expose()), "…");
         if let Some(plain) = std::str::from_utf8(value.expose()).ok().map(str::trim).filter(|plain| plain.len() >= 4) {

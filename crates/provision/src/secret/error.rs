@@ -10,6 +10,9 @@ pub enum Error {
     /// The file could not be read or opened.
     #[error(transparent)]
     Sops(Box<sops::Error>),
+    /// A place of identities that was named and cannot be used.
+    #[error("{0}")]
+    Identities(String),
     /// Nobody here can open the file.
     #[error("{refusal}\nIdentities were searched in this order: {}", searched.join(", "))]
     NoKey {
@@ -73,6 +76,24 @@ pub enum Error {
         /// Why.
         why: String,
     },
+}
+
+impl Error {
+    /// The same error, with what others said in it changed. All variants are listed, so that a new one is thought of.
+    pub(super) fn with_words(self, change: impl Fn(String) -> String) -> Self {
+        match self {
+            Self::Moved { secret, found } => Self::Moved { secret, found: change(found) },
+            Self::NotAsAsked { secret, found } => Self::NotAsAsked { secret, found: change(found) },
+            Self::Kube(error) => Self::Kube(error.with_words(change)),
+            own @ (Self::Sops(_)
+            | Self::Identities(_)
+            | Self::NoKey { .. }
+            | Self::FileChanged { .. }
+            | Self::Value { .. }
+            | Self::TooBig { .. }
+            | Self::Task { .. }) => own,
+        }
+    }
 }
 
 impl From<sops::Error> for Error {

@@ -7,6 +7,8 @@ use kubestead_core::outcome::causes;
 use kubestead_secrets::Escrow;
 use kubestead_secrets::sops::Identities;
 
+use super::error::Error;
+
 /// Identities, looked for when the first Secret is applied and not before.
 #[derive(Default)]
 pub struct Keys(OnceLock<Result<Arc<Opened>, String>>);
@@ -20,8 +22,9 @@ pub(super) struct Opened {
 
 impl Keys {
     /// The identities of sops' own variables and places, and that of the escrow.
-    pub(super) fn get(&self, escrow: &Escrow) -> Result<Arc<Opened>, String> {
-        self.0.get_or_init(|| open(escrow.identity_file(), &|name| std::env::var(name).ok()).map(Arc::new)).clone()
+    pub(super) fn get(&self, escrow: &Escrow) -> Result<Arc<Opened>, Error> {
+        let found = self.0.get_or_init(|| open(escrow.identity_file(), &|name| std::env::var(name).ok()).map(Arc::new));
+        found.clone().map_err(Error::Identities)
     }
 }
 

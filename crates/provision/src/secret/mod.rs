@@ -3,6 +3,7 @@
 
 mod action;
 mod apply;
+mod check;
 mod decode;
 mod error;
 mod folder;
@@ -16,6 +17,7 @@ mod state;
 
 pub use action::{Action, Expected};
 pub use apply::apply;
+pub(crate) use check::faults;
 pub use error::Error;
 pub use folder::read as read_folder;
 pub use identity::Keys;
