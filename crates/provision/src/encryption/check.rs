@@ -16,7 +16,7 @@ struct Steps<'a, A> {
 }
 
 /// Which steps must not run, each a sentence. `seen` has the control planes by name.
-pub fn faults<'a, A: 'a>(
+pub(crate) fn faults<'a, A: 'a>(
     seen: &'a BTreeMap<String, &'a EncryptionFacts>,
     steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>,
 ) -> Vec<String> {
@@ -107,8 +107,8 @@ impl<'a, A> Steps<'a, A> {
         };
         let mut ways = BTreeSet::new();
         for (host, facts) in self.seen {
-            let written = before.iter().filter_map(|(step, action)| writes(step, action, host));
-            let last = written.filter(|layout| !replaced(layout, host)).last();
+            let mut written = before.iter().filter_map(|(step, action)| writes(step, action, host));
+            let last = written.rfind(|layout| !replaced(layout, host));
             let loads = before.iter().any(|(step, action)| on(step, host) && matches!(action, Action::Load { .. }));
             let now = facts.file.as_ref().filter(|file| !file.unloaded || loads).map(|file| &file.layout);
             ways.insert(last.or(now).and_then(|layout| layout.entries(kind).first().cloned()));
@@ -152,7 +152,7 @@ mod tests {
     /// The plan that replaces key1 by key2 on three servers, and what was seen.
     fn rotation() -> (Vec<Step<Action>>, BTreeMap<String, EncryptionFacts>) {
         let old = Layout([("secrets".to_owned(), vec![key("key1")])].into());
-        let name = |n| Name::new(&format!("cp{n}")).unwrap();
+        let name = |n| Name::new(format!("cp{n}")).unwrap();
         let values = [("secrets".to_owned(), vec![key("key1").prefix(); 4])].into();
         let servers = (1..=3).map(|n| (name(n), ModelServer::new(old.clone()))).collect();
         let world = World { servers, values, ..World::default() };

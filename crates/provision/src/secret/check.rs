@@ -7,7 +7,7 @@ use super::observe::SecretFacts;
 use super::spec::owner;
 
 /// Which steps must not run, each a sentence.
-pub fn faults<'a, A: 'a>(facts: Option<&SecretFacts>, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
+pub(crate) fn faults<'a, A: 'a>(facts: Option<&SecretFacts>, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
     steps.into_iter().filter_map(|(step, action)| fault(facts, step, action).map(|why| format!("{}: {why}", step.id))).collect()
 }
 
