@@ -75,11 +75,18 @@ pub enum Action {
         /// Whose lines are set.
         volumes: Vec<Volume>,
     },
-    /// Opens and mounts as the boot does.
+    /// Opens and mounts as the boot does; what is unlocked by hand is open already.
     Mount {
         /// Which.
         volume: Volume,
     },
+    /// Opens a volume with its recovery key and mounts it, and what waited for that goes on.
+    Unlock {
+        /// Which.
+        volume: Volume,
+    },
+    /// Starts the services of Kubernetes that waited for volumes, and waits for them.
+    Resume,
     /// Grows the LV, the mapping and the filesystem.
     Grow {
         /// Which; its size is the new one, in whole extents.
@@ -110,6 +117,8 @@ impl Action {
             | Self::Mkfs { .. }
             | Self::Adoption(_)
             | Self::Mount { .. }
+            | Self::Unlock { .. }
+            | Self::Resume
             | Self::Grow { .. }
             | Self::Directories { .. }
             | Self::Wipe { .. } => &[],

@@ -16,18 +16,38 @@ use crate::key::{self, COPY};
 use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid};
 use crate::spec::{EXTENT, Filesystem, Volume};
 use crate::unit::{self, FETCH};
+use crate::ways::Way;
 
 /// Carries an action out on its host.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let what = describe(action, host.name());
     let mut procedure = procedure(action);
-    if let Action::Format { node, volume, .. } = action {
-        let reference = KeyRef::recovery(node.as_str(), volume.name.as_str());
+    if let Some(volume) = by_recovery_key(action) {
+        let reference = KeyRef::recovery(host.name(), volume.name.as_str());
         let recovery = keys.open(&reference).await.and_then(|recovery| key::whole(&reference, recovery));
         let recovery = recovery.map_err(|source| Error::Key { what: what.clone(), source })?;
         procedure = procedure.stdin(Stdin::Secret(recovery));
     }
     procedure.run(host).await.map_err(Failed::at(what))
+}
+
+/// The volume whose recovery key an action needs. That of a volume which a machine opens by itself stays in the escrow, but for its making.
+fn by_recovery_key(action: &Action) -> Option<&Volume> {
+    match action {
+        Action::Format { volume, .. } | Action::Unlock { volume } => Some(volume),
+        Action::Mkfs { volume } | Action::Grow { volume } => volume.unlock.by_hand().then_some(volume),
+        Action::Group { .. }
+        | Action::Extend { .. }
+        | Action::Create { .. }
+        | Action::Share { .. }
+        | Action::Adoption(_)
+        | Action::Files { .. }
+        | Action::Boot { .. }
+        | Action::Mount { .. }
+        | Action::Resume
+        | Action::Directories { .. }
+        | Action::Wipe { .. } => None,
+    }
 }
 
 /// How long, in seconds, a device may be busy with its own boot: a filesystem that was not unmounted is checked first.
@@ -46,6 +66,8 @@ fn describe(action: &Action, host: &str) -> String {
         Action::Files { files } => ("write", files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Boot { volumes, .. } => ("have mounted at boot", volumes.iter().map(|v| v.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Mount { volume } => ("mount", volume.path.clone()),
+        Action::Unlock { volume } => ("unlock", volume.device()),
+        Action::Resume => ("start", "what waited for volumes".to_owned()),
         Action::Grow { volume } => ("grow", volume.device()),
         Action::Directories { root } => ("make folders in", root.path.clone()),
         Action::Wipe { volume } => ("wipe", volume.device()),
@@ -53,7 +75,7 @@ fn describe(action: &Action, host: &str) -> String {
     format!("{host}: {deed} {object}")
 }
 
-/// The commands of an action; that of a format refuses without the recovery key on its standard input.
+/// The commands of an action; that of one which needs the recovery key refuses without it on its standard input.
 pub fn procedure(action: &Action) -> Procedure {
     match action {
         Action::Group { group, devices, lost } => make_group(group, devices, lost),
@@ -62,7 +84,9 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Adoption(adoption) => adoption.procedure(),
         Action::Share { volume } => share(volume),
         Action::Mkfs { volume } => mkfs(volume),
-        Action::Mount { volume } => mount(volume),
+        Action::Mount { volume } => mount(volume, if volume.unlock.by_hand() { "open" } else { "boot" }),
+        Action::Unlock { volume } => mount(volume, Way::Recovery.as_str()),
+        Action::Resume => Procedure::script(include_str!("scripts/resume.sh")),
         Action::Grow { volume } => grow(volume),
         Action::Wipe { volume } => wipe(volume),
         Action::Directories { root } => {
@@ -78,6 +102,7 @@ pub fn procedure(action: &Action) -> Procedure {
 const BLANK: &str = include_str!("scripts/blank.sh");
 const FORGET: &str = include_str!("scripts/forget.sh");
 const MAPPING: &str = include_str!("scripts/mapping.sh");
+const KEYS: &str = include_str!("scripts/keys.sh");
 /// Ahead of whatever edits crypttab and fstab.
 const REGULAR_TABS: &str = include_str!("scripts/regular-tabs.sh");
 
@@ -91,6 +116,12 @@ fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
     let names = [("group", volume.group.as_str()), ("name", volume.name.as_str())];
     let procedure = names.into_iter().fold(procedure, |procedure, (name, value)| procedure.var(name, value));
     procedure.var("device", volume.device()).var("mapper", volume.mapper())
+}
+
+/// What `keys.sh` needs, with which it stands ahead.
+fn with_key(procedure: Procedure, volume: &Volume) -> Procedure {
+    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
+    procedure.after(KEYS).var("way", first.as_str()).var("length", key::LENGTH.to_string()).var("fetch", FETCH)
 }
 
 /// The lists of `forget.sh`.
@@ -138,10 +169,11 @@ fn share(volume: &Volume) -> Procedure {
 }
 
 fn format(volume: &Volume, lost: bool) -> Procedure {
-    let procedure = of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume)
-        .var("length", key::LENGTH.to_string())
+    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
+    let procedure = with_key(of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume), volume)
         .var("lost", yes(lost))
-        .var("fetch", FETCH)
+        .var("slot", first.slot().to_string())
+        .var("provider", first.provider())
         .var("new", NEW)
         .var("volume", VOLUME)
         .var("formatting", FORMATTING)
@@ -164,9 +196,8 @@ fn mkfs(volume: &Volume) -> Procedure {
     if let (Filesystem::Ext4, Some(inodes)) = (volume.filesystem, &inodes) {
         make.extend(["-N", inodes.as_str()]);
     }
-    of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume)
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume), volume)
         .var("kind", volume.filesystem.as_str())
-        .var("fetch", FETCH)
         .var("new", NEW)
         .var("formatting", FORMATTING)
         .var("mkfs", MKFS)
@@ -181,12 +212,15 @@ fn boot(files: &[Owned], volumes: &[Volume]) -> Procedure {
         .list("names", volumes.iter().map(|v| v.name.as_str()))
         .list("mappers", volumes.iter().map(Volume::mapper))
         .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))
-        .list("crypttab", volumes.iter().map(unit::crypttab))
+        .list("crypttab", volumes.iter().filter_map(unit::crypttab))
         .list("fstab", volumes.iter().map(unit::fstab))
 }
 
-fn mount(volume: &Volume) -> Procedure {
-    of_volume(with(&[MAPPING], include_str!("scripts/mount.sh")), volume)
+/// `way`: how it is opened, as the script calls it.
+fn mount(volume: &Volume, way: &str) -> Procedure {
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/mount.sh")), volume), volume)
+        .var("way", way)
+        .list("flags", flags(volume))
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
         .var("unlock", unit::cryptsetup_unit(volume))
@@ -198,11 +232,10 @@ fn grow(volume: &Volume) -> Procedure {
         Filesystem::Ext4 => ["resize2fs".to_owned(), format!("/dev/mapper/{}", volume.mapper())],
         Filesystem::Xfs => ["xfs_growfs".to_owned(), volume.path.clone()],
     };
-    of_volume(with(&[MAPPING], include_str!("scripts/grow.sh")), volume)
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/grow.sh")), volume), volume)
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
         .var("bytes", volume.size.0.to_string())
-        .var("fetch", FETCH)
         .list("grow", grow)
 }
 
@@ -212,8 +245,10 @@ fn wipe(volume: &Volume) -> Procedure {
         .var("token", TOKEN)
         .var("volume", VOLUME)
         .var("unlock", unit::cryptsetup_unit(volume))
-        .list("files", unit::units(volume).iter().map(|f| &f.path))
+        .list("files", unit::fetched_units(volume).iter().map(|f| &f.path))
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways;

@@ -113,7 +113,20 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             (!same && !others.made.contains(&volume.name))
                 .then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
         }),
-        Action::Share { .. } | Action::Adoption(_) | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
+        Action::Unlock { volume } => match facts.volumes.get(&volume.name) {
+            Some(VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Ours(_)), holders, .. })
+                if !logical.new && holders.is_empty() =>
+            {
+                None
+            }
+            other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
+        },
+        Action::Share { .. }
+        | Action::Adoption(_)
+        | Action::Files { .. }
+        | Action::Mount { .. }
+        | Action::Resume
+        | Action::Directories { .. } => None,
     }
 }
 
@@ -161,8 +174,8 @@ pub fn check(spec: &HostStorage) -> Vec<String> {
     {
         found.push(format!("{} is no volume's path: persistent volumes must not fill the root file system", root.path));
     }
-    if !spec.volumes.is_empty() && spec.servers.is_empty() {
-        found.push(format!("{} has volumes and no key server", spec.node));
+    if let Some(volume) = spec.volumes.iter().find(|v| v.fetched() && spec.servers.is_empty()) {
+        found.push(format!("{} is unlocked by a key server, and {} has none", volume.name, spec.node));
     }
     found
 }

@@ -18,12 +18,18 @@ pub const MKFS: DeedOf = DeedOf::host("mkfs");
 pub const BOOT: DeedOf = DeedOf::host("boot");
 /// A volume is opened and mounted.
 pub const MOUNT: DeedOf = DeedOf::host("mount");
+/// A volume is opened with its recovery key and mounted.
+pub const UNLOCK: DeedOf = DeedOf::host("unlock");
 /// A volume is made larger.
 pub const GROW: DeedOf = DeedOf::host("grow");
 /// A volume is wiped.
 pub const WIPE: DeedOf = DeedOf::host("wipe");
 /// The script that fetches keys at boot is written.
 pub const FETCH: Deed = Deed::host("keys", "fetch");
+/// A machine whose volumes are closed reboots all the same.
+pub const LIMITS: Deed = Deed::host("shutdown", "limit");
+/// Services that waited for volumes are started.
+pub const RESUME: Deed = Deed::host("services", "resume");
 /// Services wait for the volumes.
 pub const REQUIRE_MOUNTS: Deed = Deed::host("services", "require-mounts");
 /// The folders of pools are made.
@@ -41,7 +47,10 @@ pub const KINDS: &[Kind] = &[
     MOUNT.kind(),
     GROW.kind(),
     WIPE.kind(),
+    UNLOCK.kind(),
     FETCH.kind(),
+    LIMITS.kind(),
+    RESUME.kind(),
     REQUIRE_MOUNTS.kind(),
     DIRECTORIES.kind(),
 ];

@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2154
-# Opens and mounts a volume as the boot does. The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the
+# Opens and mounts a volume: "way" is `boot` for what the boot does, `open` for one that is open already, `recovery` for the recovery key on
+# standard input. The bare mount point can hold nothing: mode 0000 and immutable, so that what runs without the
 # volume fails instead of filling `/`. A machine that is just booting mounts it by itself at any instant. The guard therefore judges one look
 # at what is mounted, and asks again before it calls files the bare mount point's; and the bare mount point is closed in a view of its own,
 # where nothing is mounted on it: else the volume's own folder might be the one that is closed. While the boot checks the filesystem or mounts
-# it, the device is busy: that ends with its being mounted. mapping.sh stands ahead.
+# it, the device is busy: that ends with its being mounted. mapping.sh and keys.sh stand ahead.
 # guard
 opened=/dev/mapper/$mapper
 mounted() {
@@ -25,12 +26,25 @@ own_mapping
 # act
 mkdir -p "$path"
 unshare --mount bash -ec 'findmnt -M "$0" > /dev/null && umount -l "$0"; chattr -i "$0"; chmod 0000 "$0"; chattr +i "$0"' "$path"
-systemctl start "kubestead-key-$name.socket" "$unlock"
 fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
-[ -b "$opened" ] || fail "$mapper did not open: journalctl -u '$unlock' -u 'kubestead-key-$name*' tells why"
+case $way in
+  boot)
+    systemctl start "kubestead-key-$name.socket" "$unlock"
+    [ -b "$opened" ] || fail "$mapper did not open: journalctl -u '$unlock' -u 'kubestead-key-$name*' tells why"
+    ;;
+  recovery)
+    if [ ! -b "$opened" ]; then
+      volume_key | cryptsetup open "${flags[@]}" --key-slot 7 --key-file - "$device" "$mapper" || fail "the recovery key does not open slot 7 of $device"
+      udevadm settle
+    fi
+    # The boot's own mount, which waited for this, checks the filesystem first.
+    systemctl start "$(systemd-escape --path --suffix=mount "$path")" 2> /dev/null || true
+    ;;
+  *) [ -b "$opened" ] || fail "$device is locked, and is unlocked by hand: kubestead volume unlock, for this node" ;;
+esac
 found=$(blkid -p -o value -s TYPE "$opened" || true)
 [ "$found" = "$kind" ] || fail "it holds ${found:-no filesystem}, the file says $kind: nothing is mounted"
 end=$((SECONDS + boots))

@@ -14,13 +14,19 @@ edit() {
   mv -fT "$new" "$1"
   sync "${1%/*}"
 }
+# What is unlocked by hand has no line in crypttab.
+lines() {
+  [ "$#" = 0 ] || printf '%s\n' "$@"
+}
 if [ "${#names[@]}" != 0 ]; then
-  printf '%s\n' "${crypttab[@]}" | edit /etc/crypttab "${mappers[*]}"
+  lines "${crypttab[@]}" | edit /etc/crypttab "${mappers[*]}"
   printf '%s\n' "${fstab[@]}" | edit /etc/fstab "${mounts[*]}"
 fi
 for i in "${!names[@]}"; do
-  grep -qxF -- "${crypttab[i]}" /etc/crypttab || unverified "/etc/crypttab lacks the line of ${names[i]}"
   grep -qxF -- "${fstab[i]}" /etc/fstab || unverified "/etc/fstab lacks the line of ${names[i]}"
+done
+for line in "${crypttab[@]}"; do
+  grep -qxF -- "$line" /etc/crypttab || unverified "/etc/crypttab lacks the line $line"
 done
 systemctl -q enable --no-reload remote-cryptsetup.target
 systemctl daemon-reload
