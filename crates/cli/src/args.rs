@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// The first machine is the control plane, the others are workers. Volumes are sized to the disks that are proven blank; all others are left alone,
     /// and told. Without addresses it writes an example to fill in. A file that is there is never written over.
     #[command(
-        after_help = "Example: kubestead init 192.0.2.11 192.0.2.21 192.0.2.22 --key-server 192.0.2.5 --user root\nTheir host keys must be known: kubestead trust 192.0.2.11 192.0.2.21 192.0.2.22 192.0.2.5\nAn example to fill in: kubestead init && $EDITOR cluster.yaml && kubestead check"
+        after_help = "Example: kubestead init 192.0.2.11 192.0.2.21 192.0.2.22 --key-server 192.0.2.5 --user root\nOne machine alone: kubestead init 192.0.2.11 --unlock recovery --user root\nTheir host keys must be known: kubestead trust 192.0.2.11 192.0.2.21 192.0.2.22 192.0.2.5\nAn example to fill in: kubestead init && $EDITOR cluster.yaml && kubestead check"
     )]
     Init(Box<crate::commands::init::Args>),
     /// Show the fingerprints of machines' host keys, and keep those that you compared in your known_hosts.
