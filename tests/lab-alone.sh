@@ -79,4 +79,42 @@ expect "what is opened by hand mounts itself" eventually 30 on solo "findmnt -M 
 expect "unlock opens the other" says "open and mounted" "$kubestead" volume unlock solo
 expect "all is there" open
 expect "the plan is empty" status 0 plan
+echo "== another way: a key server"
+"$kubestead" lab start masterlock
+with="servers: [{host: masterlock, address: 10.77.0.5}]"
+grown() { sed -i 's/size: 400MiB/size: 440MiB/' "$KUBESTEAD_FILE"; }
+file "ssh, recovery" "$with"; grown
+expect "the plan adds a key" says "+ solo/data/add-way" status 3 plan
+expect "up" "$kubestead" up
+expect "the plan is empty" status 0 plan
+expect "each volume has both slots" [ "$(slots data) $(slots inner)" = "0 7 0 7" ]
+expect "the recovery keys still open them" "$kubestead" recovery kit --shares 2 --threshold 2 --out "$work/kit"
+expect "on the machine too" says "opens slot 7 of /dev/vg01/data" "$kubestead" recovery verify "$work"/kit/*.txt --nodes
+expect "all is as it must be" status 0 "$kubestead" key doctor
+expect "reboot" "$kubestead" lab reboot solo
+expect "it comes back with no hands" eventually 60 open
+expect "the plan is empty" status 0 plan
+"$kubestead" lab kill masterlock
+expect "reboot without the key server" "$kubestead" lab reboot solo
+expect "the volumes are closed" on solo "! [ -e /dev/mapper/luks-data ]"
+expect "the recovery keys open them all the same" says "open and mounted" "$kubestead" volume unlock solo
+expect "all is there" open
+expect "what waited runs" eventually 30 on solo "systemctl -q is-active waits"
+"$kubestead" lab start masterlock
+expect "nothing fails when the key server comes back" on solo "sleep 15; [ -z \"\$(systemctl list-jobs --no-legend)\" ] && [ -z \"\$(systemctl list-units --failed --no-legend '*crypt*' '*kubestead*')\" ]"
+expect "the plan is empty" status 0 plan
+
+echo "== and back"
+file recovery; grown
+expect "the plan removes the key" says "solo/data/remove-way" status 3 plan
+expect "up" "$kubestead" up
+expect "each volume has the recovery slot alone" [ "$(slots data) $(slots inner)" = "7 7" ]
+expect "no unit and no line of it is left" on solo "! grep luks-data /etc/crypttab && ! ls /etc/systemd/system/kubestead-key-* /usr/local/lib/kubestead/fetch 2> /dev/null"
+expect "the plan is empty" status 0 plan
+expect "all is there" open
+expect "reboot" "$kubestead" lab reboot solo
+expect "the volumes are closed" on solo "! [ -e /dev/mapper/luks-data ]"
+expect "unlock" says "open and mounted" "$kubestead" volume unlock solo
+expect "all is there" open
+expect "the plan is empty" status 0 plan
 expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"

@@ -56,6 +56,16 @@ pub enum Action {
         #[serde(default)]
         lost: bool,
     },
+    /// Adds the slot of the key that a machine fetches, beside that of the recovery key.
+    AddWay {
+        /// Which.
+        volume: Volume,
+    },
+    /// Removes the slot of the key that a machine fetched.
+    RemoveWay {
+        /// Which.
+        volume: Volume,
+    },
     /// Makes the filesystem and drops the tag.
     Mkfs {
         /// Which.
@@ -74,6 +84,9 @@ pub enum Action {
         files: Vec<Owned>,
         /// Whose lines are set.
         volumes: Vec<Volume>,
+        /// Files of ours that go, as no volume needs them any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone: Vec<String>,
     },
     /// Opens and mounts as the boot does; what is unlocked by hand is open already.
     Mount {
@@ -114,6 +127,8 @@ impl Action {
             | Self::Create { .. }
             | Self::Share { .. }
             | Self::Format { .. }
+            | Self::AddWay { .. }
+            | Self::RemoveWay { .. }
             | Self::Mkfs { .. }
             | Self::Adoption(_)
             | Self::Mount { .. }

@@ -34,7 +34,9 @@ pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Re
 /// The volume whose recovery key an action needs. That of a volume which a machine opens by itself stays in the escrow, but for its making.
 fn by_recovery_key(action: &Action) -> Option<&Volume> {
     match action {
-        Action::Format { volume, .. } | Action::Unlock { volume } => Some(volume),
+        Action::Format { volume, .. } | Action::AddWay { volume } | Action::RemoveWay { volume } | Action::Unlock { volume } => {
+            Some(volume)
+        }
         Action::Mkfs { volume } | Action::Grow { volume } => volume.unlock.by_hand().then_some(volume),
         Action::Group { .. }
         | Action::Extend { .. }
@@ -60,6 +62,8 @@ fn describe(action: &Action, host: &str) -> String {
         Action::Create { volume, .. } => ("make LV", volume.device()),
         Action::Share { volume } => ("make the key share of", volume.name.to_string()),
         Action::Format { volume, .. } => ("encrypt", volume.device()),
+        Action::AddWay { volume } => ("add the machine's key to", volume.device()),
+        Action::RemoveWay { volume } => ("remove the machine's key from", volume.device()),
         Action::Mkfs { volume } => ("make the filesystem of", volume.device()),
         Action::Adoption(Adoption::Adopt { path, .. }) => ("adopt", path.clone()),
         Action::Adoption(Adoption::Record { .. }) => ("write down", "files that are as they shall be".to_owned()),
@@ -93,7 +97,9 @@ pub fn procedure(action: &Action) -> Procedure {
             Procedure::script(include_str!("scripts/directories.sh")).var("root", &root.path).list("directories", &root.directories)
         }
         Action::Files { files } => written(files, include_str!("scripts/load-units.sh")),
-        Action::Boot { files, volumes } => boot(files, volumes),
+        Action::Boot { files, volumes, gone } => boot(files, volumes, gone),
+        Action::AddWay { volume } => change_way(volume, include_str!("scripts/add-way.sh")),
+        Action::RemoveWay { volume } => change_way(volume, include_str!("scripts/remove-way.sh")),
         Action::Format { volume, lost, .. } => format(volume, *lost),
     }
 }
@@ -187,6 +193,19 @@ fn flags(volume: &Volume) -> &'static [&'static str] {
     if volume.discard { &["--allow-discards", "--persistent"] } else { &[] }
 }
 
+/// The way that comes and goes beside the recovery key, which stays.
+fn change_way(volume: &Volume, script: &str) -> Procedure {
+    const WAYS: &str = include_str!("scripts/ways.sh");
+    let functions = [KEYS, COPY, WAYS].concat();
+    of_volume(Procedure::script(script).after(&functions), volume)
+        .var("way", Way::Recovery.as_str())
+        .var("length", key::LENGTH.to_string())
+        .var("fetch", FETCH)
+        .var("token", TOKEN)
+        .var("slot", Way::Ssh.slot().to_string())
+        .var("provider", Way::Ssh.provider())
+}
+
 fn mkfs(volume: &Volume) -> Procedure {
     let inodes = volume.inodes.map(|inodes| inodes.to_string());
     let mut make = match volume.filesystem {
@@ -206,9 +225,10 @@ fn mkfs(volume: &Volume) -> Procedure {
 }
 
 /// What opens and mounts volumes at boot: units, and their lines in crypttab and fstab.
-fn boot(files: &[Owned], volumes: &[Volume]) -> Procedure {
+fn boot(files: &[Owned], volumes: &[Volume], gone: &[String]) -> Procedure {
     written(files, include_str!("scripts/tabs.sh"))
         .after(REGULAR_TABS)
+        .list("gone", gone)
         .list("names", volumes.iter().map(|v| v.name.as_str()))
         .list("mappers", volumes.iter().map(Volume::mapper))
         .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))

@@ -113,7 +113,7 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             (!same && !others.made.contains(&volume.name))
                 .then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
         }),
-        Action::Unlock { volume } => match facts.volumes.get(&volume.name) {
+        Action::Unlock { volume } | Action::AddWay { volume } | Action::RemoveWay { volume } => match facts.volumes.get(&volume.name) {
             Some(VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Ours(_)), holders, .. })
                 if !logical.new && holders.is_empty() =>
             {

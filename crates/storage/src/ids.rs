@@ -12,6 +12,10 @@ pub const CREATE: DeedOf = DeedOf::host("create");
 pub const SHARE: DeedOf = DeedOf::host("share");
 /// A LUKS2 header is made.
 pub const FORMAT: DeedOf = DeedOf::host("format");
+/// A slot is added to a LUKS2 header for the key that a machine fetches.
+pub const ADD_WAY: DeedOf = DeedOf::host("add-way");
+/// That slot is removed.
+pub const REMOVE_WAY: DeedOf = DeedOf::host("remove-way");
 /// A filesystem is made.
 pub const MKFS: DeedOf = DeedOf::host("mkfs");
 /// What the boot needs is written: of one volume, or of `volumes`.
@@ -42,6 +46,8 @@ pub const KINDS: &[Kind] = &[
     CREATE.kind(),
     SHARE.kind(),
     FORMAT.kind(),
+    ADD_WAY.kind(),
+    REMOVE_WAY.kind(),
     MKFS.kind(),
     BOOT.kind(),
     MOUNT.kind(),

@@ -55,6 +55,8 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 forget(&mut facts, volume);
             }
         }
+        Action::AddWay { volume } => of(&mut facts, volume, |v| _ = v.ways.insert(Way::Ssh)),
+        Action::RemoveWay { volume } => of(&mut facts, volume, |v| _ = v.ways.remove(&Way::Ssh)),
         Action::Mkfs { volume } => of(&mut facts, volume, |v| {
             if let Fact::Known(logical) = &mut v.logical {
                 v.opened = Some(opened(volume, logical.size));
@@ -74,8 +76,14 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 known.pending = false;
             }
         }
-        Action::Boot { files, volumes } => {
+        Action::Boot { files, volumes, gone } => {
             facts = model(&Action::Files { files: files.clone() }, facts);
+            if let Fact::Known(known) = &mut facts.files {
+                for path in gone {
+                    known.found.remove(path);
+                    known.written.remove(path);
+                }
+            }
             for volume in volumes {
                 of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (unit::crypttab(volume), Some(unit::fstab(volume))));
             }

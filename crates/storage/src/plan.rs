@@ -11,7 +11,7 @@ use kubestead_core::claim::{Claim, Claims};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use kubestead_core::put::Owned;
+use kubestead_core::put::{Found, Owned};
 
 pub use unlock::unlock;
 pub use wipe::wipe;
@@ -176,12 +176,22 @@ impl Planner<'_> {
             w.lost || w.facts.crypttab != crypttab || w.facts.fstab.as_deref() != Some(&fstab)
         };
         let volumes: Vec<Volume> = whole.iter().filter(|w| lacks(w)).map(|w| w.volume.clone()).collect();
-        if !files.is_empty() || !volumes.is_empty() {
-            let made = whole.iter().map(|w| self.id(w.volume.name.as_str(), "mkfs"));
+        // When all volumes are known to be well: what is left over hurts nobody.
+        let gone = if object == "volumes" && whole.len() == self.spec.volumes.len() { self.left_over() } else { Vec::new() };
+        if !files.is_empty() || !volumes.is_empty() || !gone.is_empty() {
+            // A machine tries at its boot what its lines say: a key that is fetched has a slot before.
+            let made = whole.iter().flat_map(|w| ["mkfs", "add-way"].map(|deed| self.id(w.volume.name.as_str(), deed)));
             let after = made.chain(after).collect();
             let why = "what opens and mounts them at boot: units, lines in crypttab and fstab".to_owned();
-            self.step(object, "boot", Action::Boot { files, volumes }, why, after);
+            self.step(object, "boot", Action::Boot { files, volumes, gone }, why, after);
         }
+    }
+
+    /// Files of ours that are there and that no volume needs any more.
+    fn left_over(&self) -> Vec<String> {
+        let Fact::Known(files) = &self.facts.files else { return Vec::new() };
+        let is_there = |path: &String| matches!(files.found.get(path), Some(Found::File { .. })) && files.written.contains_key(path);
+        unit::left_paths(self.spec).into_iter().filter(is_there).collect()
     }
 
     fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, mut after: BTreeSet<StepId>) {

@@ -127,6 +127,13 @@ pub fn own_files(spec: &HostStorage) -> Vec<Owned> {
     common.chain(spec.volumes.iter().flat_map(units)).chain(require_mounts(spec)).collect()
 }
 
+/// Where files of ours may be that are needed no more, since volumes are unlocked by hand now.
+pub fn left_paths(spec: &HostStorage) -> Vec<String> {
+    let units = spec.volumes.iter().filter(|v| v.unlock.by_hand()).flat_map(fetched_units).map(|file| file.path);
+    let common = [FETCH, SERVERS].map(str::to_owned).into_iter().filter(|_| !spec.volumes.is_empty() && !spec.fetches());
+    units.chain(common).collect()
+}
+
 /// The volume's line in /etc/crypttab; none if it is unlocked by hand.
 pub fn crypttab(volume: &Volume) -> Option<String> {
     if volume.unlock.by_hand() {

@@ -1116,3 +1116,44 @@ fn nothing_is_unlocked_that_is_not_proven_ours() {
     // What was never finished is not there to be unlocked.
     assert!(kubestead_storage::plan::unlock(&spec, &facts()).steps.is_empty());
 }
+
+#[test]
+fn another_way_is_an_edit_that_adds_before_the_boot_relies_on_it_and_removes_after_and_from_every_cut() {
+    let made = |spec: &HostStorage| ordered(plan(spec, &facts())).steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    for (from, to, deed) in [(spec(), by_hand(), "remove-way"), (by_hand(), spec(), "add-way")] {
+        let begin = made(&from);
+        let part = plan(&to, &begin);
+        assert!(part.held.is_empty() && part.steps.iter().all(|s| !s.needs_consent()), "{}", held(&part));
+        let steps = ordered(part).steps;
+        let at = |id: &str| steps.iter().position(|s| s.id.0 == id).unwrap_or_else(|| panic!("no {id}"));
+        let (boot, change) = (at("kube1/volumes/boot"), at(&format!("kube1/kubelet/{deed}")));
+        assert_eq!(change < boot, deed == "add-way", "{deed}");
+        for cut in 0..=steps.len() {
+            let half = steps[..cut].iter().fold(begin.clone(), |facts, step| model(&step.action, facts));
+            assert!(half.volumes.values().all(|v| v.ways.contains(&Way::Recovery)));
+            let rest = ordered(plan(&to, &half));
+            assert!(rest.held.is_empty(), "{deed}, cut {cut}: {:?}", rest.held);
+            let after = rest.steps.iter().fold(half, |facts, step| model(&step.action, facts));
+            let empty = plan(&to, &after);
+            assert!(empty.steps.is_empty() && empty.held.is_empty(), "{deed}, cut {cut}: {:?}", ids(&empty));
+            assert!(after.volumes.values().all(|v| v.ways.contains(&Way::Ssh) == (deed == "add-way")));
+            let Fact::Known(files) = &after.files else { panic!("they are seen") };
+            assert_eq!(files.found.keys().any(|path| path.contains("kubestead-key-")), deed == "add-way", "units that nothing needs go");
+        }
+    }
+    // `recovery` beside `ssh` is there already: every volume has its slot.
+    let mut more = spec();
+    more.volumes[0].unlock = Ways::new(Way::ALL.to_vec()).unwrap();
+    let same = plan(&more, &made(&spec()));
+    assert!(same.steps.is_empty() && same.held.is_empty(), "{:?}", ids(&same));
+    // A locked one is unlocked first; nothing of its header is changed while it is closed.
+    let mut closed = made(&spec());
+    closed.volumes.values_mut().for_each(|v| (v.opened, v.mounted) = (None, None));
+    let part = plan(&by_hand(), &closed);
+    assert!(
+        part.steps.iter().all(|s| !s.id.0.ends_with("-way")) && held(&part).contains("it is locked"),
+        "{:?} {}",
+        ids(&part),
+        held(&part)
+    );
+}

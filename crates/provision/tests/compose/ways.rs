@@ -103,3 +103,32 @@ fn a_node_whose_volumes_are_unlocked_by_hand_waits_for_no_key_server_and_the_oth
     assert_eq!(shares, ["masterlock/cp1/shares", "masterlock/kube1/shares"]);
     assert!(!of(&plan, "kube2").iter().any(|id| id.starts_with("keypair/")));
 }
+
+/// Machines that were made as a file says get a file with other ways: by hand, and by a key server that none of them knew.
+#[test]
+fn another_way_on_volumes_that_are_there_is_an_edit_whatever_cuts_it_off() {
+    let fetched = cluster();
+    let mut by_hand = fetched.clone();
+    by_hand.volumes.iter_mut().for_each(|volume| volume.spec.unlock = Ways::new(vec![Way::Recovery]).unwrap());
+    for (from, to) in [(&fetched, &by_hand), (&by_hand, &fetched)] {
+        let begin = settled(from, World::new(seen(from)));
+        let plan = plan_of(to, &begin.seen);
+        assert!(plan.held.is_empty(), "{:?}", plan.held);
+        let ways = plan.steps.iter().filter(|step| step.id.0.ends_with("-way")).count();
+        assert_eq!(ways, from.volumes.iter().map(|v| v.nodes.len()).sum::<usize>());
+        if to.volumes[0].fetched() {
+            for id in ["masterlock/kube1/shares", "masterlock/kube1/enrol", "kube1/kubelet/share"] {
+                assert!(waits(&plan, "kube1/kubelet/add-way").contains(&StepId(id.into())), "{id}");
+            }
+        }
+        let mut world = begin;
+        for step in &plan.steps {
+            world = after(world, step);
+            let end = settled(to, world.clone());
+            for fact in end.seen.nodes.values() {
+                let Fact::Known(node) = fact else { panic!("it is seen") };
+                assert!(node.storage.volumes.values().all(|v| v.ways.contains(&Way::Ssh) == to.volumes[0].fetched()), "{}", step.id);
+            }
+        }
+    }
+}

@@ -42,8 +42,8 @@ fn every_script_is_one_that_bash_can_read() {
     ];
     let mut commands: Vec<_> = actions.iter().map(|a| procedure(a).command()).collect();
     commands.push(format(&volume, true).command());
-    commands.push(boot(&unit::units(&volume), std::slice::from_ref(&volume)).command());
-    commands.push(boot(&[], &[]).command());
+    commands.push(boot(&unit::units(&volume), std::slice::from_ref(&volume), &[]).command());
+    commands.push(boot(&[], &[], &[]).command());
     for command in commands {
         let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&*command.script()).status().unwrap();
         assert!(status.success(), "{}", command.script());
@@ -90,7 +90,7 @@ fn what_the_boot_needs_is_written_whole_and_lines_of_others_stay() {
     let volume = volume();
     std::fs::write(dir.path().join("etc/fstab"), "# theirs\n\n/dev/vda / ext4 defaults 0 1\n/dev/mapper/luks-data /old ext4 nofail 0 2\n")
         .unwrap();
-    let command = boot(&unit::units(&volume), std::slice::from_ref(&volume)).command();
+    let command = boot(&unit::units(&volume), std::slice::from_ref(&volume), &[]).command();
     let script = command
         .script()
         .replace("/etc/", &format!("{root}/etc/"))
@@ -554,7 +554,7 @@ fn a_link_in_the_place_of_crypttab_or_fstab_is_refused_by_every_step_that_edits_
     for tab in ["etc/crypttab", "etc/fstab"] {
         let volume = volume();
         for (name, procedure) in [
-            ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume))),
+            ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume), &[])),
             ("create", create(&volume, false, true)),
             ("group", group_of(std::slice::from_ref(&volume))),
             ("wipe", wipe(&volume)),

@@ -30,12 +30,13 @@ fn machine(tags: &str) -> Sandbox {
     sandbox.program("flock", "true");
     let real = Command::new("bash").args(["-c", "type -P cryptsetup"]).output().unwrap();
     let real = String::from_utf8(real.stdout).unwrap().trim().to_owned();
-    // A key that comes through a pipe of the shell's is there only once.
+    // A key that comes through a pipe of the shell's is there only once. A power cut is a call that changes the header and is not made, nor any after it.
     let open = "case $* in *--key-file*/dev/fd/*) cat \"${@: -3:1}\" > $0.key ;; *) cat > $0.key ;; esac";
-    sandbox.program(
-        "cryptsetup",
-        &format!("case $* in *--test-passphrase*) exec {real} \"$@\" ;; open*) {open} ;; *) exec {real} \"$@\" ;; esac"),
+    let cut = "if [ -e $0.cut ]; then read -r left < $0.cut; echo $((left - 1)) > $0.cut; [ \"$left\" -gt 0 ] || { kill -9 $PPID; exit 137; }; fi";
+    let body = format!(
+        "case $* in *--test-passphrase* | luksDump* | 'token export'*) exec {real} \"$@\" ;; open*) {open} ;; *) {cut}; exec {real} \"$@\" ;; esac"
     );
+    sandbox.program("cryptsetup", &body);
     sandbox
 }
 
@@ -70,7 +71,8 @@ fn a_volume_that_is_unlocked_by_hand_has_the_recovery_slot_alone_and_one_of_a_ke
         assert_eq!(status, Some(0), "{ways:?}: {said}");
         let json = dump(&sandbox);
         assert_eq!(json["keyslots"].as_object().unwrap().keys().collect::<Vec<_>>(), slots);
-        assert_eq!((&json["tokens"]["0"]["provider"], &json["tokens"]["0"]["keyslots"][0]), (&provider.into(), &slots[0].into()));
+        let token = &json["tokens"][slots[0]];
+        assert_eq!((&token["provider"], &token["keyslots"][0]), (&provider.into(), &slots[0].into()));
         assert_eq!(opens(&sandbox, "7", &RECOVERY[..key::LENGTH]), Some(0));
         assert_eq!(opens(&sandbox, "0", &machine_key()), if slots.len() == 2 { Some(0) } else { Some(1) });
         // Alone it is tried without being named, as `cryptsetup resize` cannot name one.
@@ -138,6 +140,17 @@ fn an_unlock_opens_the_recovery_slot_and_mounts_and_a_second_one_has_nothing_to_
 }
 
 #[test]
+fn a_boot_that_still_asks_key_servers_is_ended_by_an_unlock() {
+    let sandbox = closed();
+    sandbox.program("systemctl", "case $1 in is-active) echo activating; exit 3 ;; esac");
+    let (status, said) = sandbox.run(&procedure(&Action::Unlock { volume: of(&[Way::Ssh]) }).stdin(key()));
+    assert_eq!(status, Some(0), "{said}");
+    let unlock = unit::cryptsetup_unit(&volume());
+    let calls = sandbox.calls("systemctl");
+    assert_eq!(calls[calls.len() - 2..], [format!("stop {unlock}"), format!("start {unlock}")]);
+}
+
+#[test]
 fn what_is_unlocked_by_hand_is_not_mounted_while_it_is_closed_and_the_next_step_is_told() {
     let sandbox = closed();
     let (status, said) = sandbox.run(&procedure(&Action::Mount { volume: of(&[Way::Recovery]) }));
@@ -155,7 +168,7 @@ fn the_line_in_crypttab_goes_with_the_way_and_lines_of_others_stay() {
     sandbox.put("etc/crypttab", sandbox.place(&format!("{theirs}{}\n", unit::crypttab(&volume()).unwrap())));
     let by_hand = of(&[Way::Recovery]);
     assert!(unit::crypttab(&by_hand).is_none() && unit::units(&by_hand).is_empty());
-    let (status, said) = sandbox.run(&boot(&[], std::slice::from_ref(&by_hand)));
+    let (status, said) = sandbox.run(&boot(&[], std::slice::from_ref(&by_hand), &[]));
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(
         (sandbox.read("etc/crypttab"), sandbox.read("etc/fstab")),
@@ -180,4 +193,122 @@ fn services_that_waited_are_started_and_those_that_run_or_are_not_set_up_are_lef
     assert_eq!((status, starts), (Some(0), vec!["start kubelet.service kubestead-pods.service".to_owned()]), "{said}");
     assert_eq!(run(all, all).0, Some(91));
     assert_eq!(run("", "").0, Some(91), "no Kubernetes here");
+}
+
+const THEIRS: &str = "somebody else's key";
+
+/// A finished volume with these ways, and a slot and a token of somebody else's.
+fn finished(ways: &[Way]) -> Sandbox {
+    let sandbox = machine(TAGS);
+    let (status, said) = run(&sandbox, format(&of(ways), false).stdin(key()));
+    assert_eq!(status, Some(0), "{said}");
+    let add = format!(
+        "cryptsetup luksAddKey -q --key-file <(printf %s '{}') --key-slot 3 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vg01/data <(printf %s \"{THEIRS}\")
+         echo '{{\"type\":\"theirs\",\"keyslots\":[\"3\"]}}' | cryptsetup token import --token-id 5 --json-file - /dev/vg01/data",
+        if ways.contains(&Way::Ssh) { machine_key() } else { RECOVERY[..key::LENGTH].to_owned() },
+    );
+    let (status, _, said) = sandbox.bash(&add, &[], b"");
+    assert_eq!(status, Some(0), "{said}");
+    sandbox
+}
+
+/// That the volume opens by the recovery key and by somebody else's.
+fn still_opens(sandbox: &Sandbox, when: &str) {
+    assert_eq!(opens(sandbox, "7", &RECOVERY[..key::LENGTH]), Some(0), "{when}");
+    let theirs = format!("printf %s \"{THEIRS}\" | cryptsetup open --test-passphrase --key-slot 3 --key-file - /dev/vg01/data");
+    assert_eq!(sandbox.bash(&theirs, &[], b"").0, Some(0), "{when}: somebody else's slot stays");
+}
+
+/// The ways that a header shows, and the numbers of its tokens.
+fn shown(sandbox: &Sandbox) -> (Vec<String>, Vec<String>, bool) {
+    let json = dump(sandbox);
+    let keys = |of: &str| json[of].as_object().unwrap().keys().cloned().collect();
+    (keys("keyslots"), keys("tokens"), json["keyslots"]["7"]["priority"] == 0)
+}
+
+/// How often a script changes the header at most, so that a cut before each of them is tried.
+const CHANGES: usize = 5;
+
+/// Runs an action, cut off before each change of the header, and then to its end.
+fn cut_before_each_change(from: &[Way], action: &Action, keyslots: &[&str], tokens: &[&str]) {
+    let strings = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let has_both = keyslots.contains(&"0");
+    let content = std::fs::read(finished(from).path("dev/dm-1")).unwrap();
+    let mut uncut = false;
+    for cut in 0..CHANGES {
+        let sandbox = machine(TAGS);
+        std::fs::write(sandbox.path("dev/dm-1"), &content).unwrap();
+        sandbox.put("bin/cryptsetup.cut", format!("{cut}\n"));
+        let (status, said) = run(&sandbox, procedure(action).stdin(key()));
+        std::fs::remove_file(sandbox.path("bin/cryptsetup.cut")).unwrap();
+        uncut |= status == Some(0);
+        still_opens(&sandbox, &format!("cut before change {cut}: {said}"));
+        let (status, said) = run(&sandbox, procedure(action).stdin(key()));
+        // What is whole is not done a second time.
+        assert_eq!(status, Some(if uncut { 91 } else { 0 }), "after cut {cut}: {said}");
+        assert_eq!(shown(&sandbox), (strings(keyslots), strings(tokens), has_both), "after cut {cut}");
+        assert_eq!(opens(&sandbox, "0", &machine_key()) == Some(0), has_both);
+        assert!(!sandbox.read("calls").contains("abcd-abcd"), "no key is an argument");
+    }
+    assert!(uncut, "it was cut before each of its changes");
+}
+
+#[test]
+fn a_way_is_removed_and_wherever_that_is_cut_off_the_volume_opens_and_the_next_run_finishes() {
+    let remove = Action::RemoveWay { volume: of(&[Way::Recovery]) };
+    cut_before_each_change(&Way::ALL, &remove, &["3", "7"], &["5", "7"]);
+}
+
+#[test]
+fn a_way_is_added_and_wherever_that_is_cut_off_the_volume_opens_and_the_next_run_finishes() {
+    let add = Action::AddWay { volume: of(&[Way::Ssh]) };
+    cut_before_each_change(&[Way::Recovery], &add, &["0", "3", "7"], &["0", "5", "7"]);
+}
+
+#[test]
+fn nothing_of_a_header_is_changed_when_the_recovery_key_does_not_open_it_or_a_slot_is_somebody_elses() {
+    let other = || Stdin::Secret(Secret::new(RECOVERY.replace('a', "b").as_bytes()[..key::LENGTH].to_vec()));
+    let header = |sandbox: &Sandbox| std::fs::read(sandbox.path("dev/dm-1")).unwrap()[..32 << 10].to_vec();
+    let refused = |sandbox: &Sandbox, action: &Action, stdin: Stdin, word: &str| {
+        let before = header(sandbox);
+        let (status, said) = run(sandbox, procedure(action).stdin(stdin));
+        assert!(status == Some(90) && said.contains(word), "{action:?}: {status:?} {said}");
+        assert!(before == header(sandbox));
+    };
+    let (remove, add) = (Action::RemoveWay { volume: of(&[Way::Recovery]) }, Action::AddWay { volume: of(&[Way::Ssh]) });
+    for (ways, action) in [(&[Way::Ssh][..], &remove), (&[Way::Recovery], &add)] {
+        refused(&finished(ways), action, other(), "the recovery key does not open slot 7 of /dev/vg01/data");
+    }
+    // Somebody's own key in the slot, and a token of theirs in its place.
+    let sandbox = finished(&[Way::Recovery]);
+    let own = format!(
+        "cryptsetup luksAddKey -q --key-file <(printf %s '{}') --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vg01/data <(printf own)",
+        &RECOVERY[..key::LENGTH]
+    );
+    assert_eq!(sandbox.bash(&own, &[], b"").0, Some(0));
+    refused(&sandbox, &add, key(), "slot 0 of /dev/vg01/data holds another key than this machine's");
+    refused(&sandbox, &remove, key(), "slot 0 of /dev/vg01/data has no token of ours");
+    let sandbox = finished(&[Way::Recovery]);
+    let token = "echo '{\"type\":\"clevis\",\"keyslots\":[]}' | cryptsetup token import --token-id 0 --json-file - /dev/vg01/data";
+    assert_eq!(sandbox.bash(token, &[], b"").0, Some(0));
+    refused(&sandbox, &add, key(), "token 0 of /dev/vg01/data is somebody else's");
+}
+
+#[test]
+fn units_that_no_volume_needs_any_more_go_and_a_copy_of_one_that_was_edited_stays() {
+    let sandbox = Sandbox::new();
+    let fetched = volume();
+    assert_eq!(sandbox.run(&boot(&unit::units(&fetched), std::slice::from_ref(&fetched), &[])).0, Some(0));
+    let [socket, service, drop_in] = unit::units(&fetched).try_into().unwrap();
+    sandbox.put(&service.path, "edited");
+    let gone: Vec<String> = unit::units(&fetched).into_iter().map(|file| file.path).collect();
+    let by_hand = of(&[Way::Recovery]);
+    let (status, said) = sandbox.run(&boot(&[], std::slice::from_ref(&by_hand), &gone));
+    assert_eq!(status, Some(0), "{said}");
+    for file in [&socket, &service, &drop_in] {
+        assert!(!sandbox.path(&file.path).exists(), "{}", file.path);
+    }
+    assert_eq!(sandbox.read(&format!("{}.before-kubestead", service.path)), "edited");
+    assert!(!sandbox.path(&drop_in.path).parent().unwrap().exists() && !sandbox.read("etc/crypttab").contains("luks-data"));
+    assert_eq!(sandbox.read("etc/kubestead/files"), "");
 }

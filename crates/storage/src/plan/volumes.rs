@@ -14,6 +14,7 @@ use crate::extents::{extent, round_up};
 use crate::facts::{Folder, Header, Logical, OURS, VolumeFacts};
 use crate::fixed;
 use crate::spec::Volume;
+use crate::ways::Way;
 
 impl<'a> Planner<'a> {
     pub(super) fn volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts) {
@@ -165,7 +166,7 @@ impl<'a> Planner<'a> {
 
     fn old_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, wanted: &Volume) {
         let name = volume.name.as_str();
-        if volume.fetched() && !facts.share {
+        if facts.ways.contains(&Way::Ssh) && volume.fetched() && !facts.share {
             self.held(
                 name,
                 format!("the node's share of its key, /etc/kubestead/share.d/{name}, is gone"),
@@ -185,6 +186,7 @@ impl<'a> Planner<'a> {
             return self.held(name, reason, hint);
         }
         self.whole.push(Whole { volume, facts, lost: false });
+        self.ways(volume, facts);
         if wanted.size.0 < logical.size {
             return;
         }
@@ -192,6 +194,27 @@ impl<'a> Planner<'a> {
             let after = BTreeSet::from([self.id(name, "mount"), self.id(volume.group.as_str(), "extend")]);
             let why = format!("grow to {} bytes: the volume has {}, and what is in it follows", wanted.size.0, logical.size);
             self.step(name, "grow", Action::Grow { volume: wanted.clone() }, why, after);
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// Changes by which ways a finished volume is unlocked: one is added, and proved, before the boot relies on it, and one goes when the boot does not any
+    /// more. The recovery slot stays throughout, so that the volume opens at each instant.
+    fn ways(&mut self, volume: &Volume, facts: &VolumeFacts) {
+        let name = volume.name.as_str();
+        match (facts.ways.contains(&Way::Ssh), volume.fetched()) {
+            (false, true) => {
+                let after = self.before_format(volume, facts, self.id(name, "create"));
+                let why = "add the key that this node fetches, beside the recovery key".to_owned();
+                self.step(name, "add-way", Action::AddWay { volume: volume.clone() }, why, after);
+            }
+            (true, false) => {
+                let after = BTreeSet::from([self.id("volumes", "boot"), self.id(name, "mount")]);
+                let why = "remove the key that this node fetched: it is unlocked by hand".to_owned();
+                self.step(name, "remove-way", Action::RemoveWay { volume: volume.clone() }, why, after);
+            }
+            (true, true) | (false, false) => {}
         }
     }
 }

@@ -91,7 +91,7 @@ else
   cryptsetup config --priority ignore --key-slot 7 "$device"
 fi
 printf '{"type":"%s","keyslots":["%s"],"volume":"%s","provider":"%s"}' "$token" "$slot" "$name" "$provider" |
-  cryptsetup token import --json-file - "$device"
+  cryptsetup token import --token-id "$slot" --json-file - "$device"
 # verify
 whole || unverified 'the machine key or the recovery key does not open it'
 finish

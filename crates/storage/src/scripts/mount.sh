@@ -55,6 +55,11 @@ until mounted || why=$(mount "$path" 2>&1); do
   esac
   sleep 0.2
 done
+# A boot that still asks key servers would fail when one of them answers: it is ended, and finds the volume open.
+if [ "$way" = recovery ] && [ "$(systemctl is-active "$unlock" || true)" = activating ]; then
+  systemctl stop "$unlock"
+  systemctl start "$unlock"
+fi
 [ ! -d "$path/lost+found" ] || rmdir --ignore-fail-on-non-empty "$path/lost+found"
 # verify
 mounted || unverified "$path is not mounted"

@@ -36,7 +36,7 @@ pub fn spec(cluster: &Cluster, node: &Name) -> HostStorage {
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let spec = spec(wanted.cluster, &node.name);
     Asked {
-        own: unit::own_files(&spec).into_iter().map(|file| file.path).collect(),
+        own: unit::own_files(&spec).into_iter().map(|file| file.path).chain(unit::left_paths(&spec)).collect(),
         places: unit::TABS.map(str::to_owned).into(),
         sections: observe::sections(&spec),
         ..Asked::default()
@@ -53,7 +53,7 @@ pub(in super::super) struct Own {
     pub part: Result<Part<Action>, Vec<Held>>,
     /// The volumes with a slot for a key server's share: a new share would not open them.
     pub made: BTreeSet<Name>,
-    /// The volumes that are encrypted anew: these get a share and a recovery key, and no others do.
+    /// The volumes that are encrypted anew, or get a slot for a key that is fetched: these get a share and a recovery key, and no others do.
     pub making: BTreeSet<Name>,
 }
 
@@ -63,7 +63,13 @@ pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, name: &Name, found:
     let fetched = |v: &VolumeFacts| matches!(v.header, Fact::Known(Header::Ours(_))) && v.ways.contains(&Way::Ssh);
     let ours = found.storage.volumes.iter().filter(|(_, v)| fetched(v)).map(|(name, _)| name);
     // Of one that is gone the disk may only be unplugged.
-    let finished = wanted.volumes.iter().filter(|v| found.storage.finished(v).is_some()).map(|v| &v.name);
+    let gone = |v: &&Volume| {
+        let Some(seen) = found.storage.volumes.get(&v.name) else { return false };
+        // The boot mounted what somebody had opened by hand: no server had a share of it.
+        let by_hand = seen.crypttab.is_none() && seen.fstab.is_some();
+        !matches!(seen.header, Fact::Known(Header::Ours(_))) && !by_hand && found.storage.finished(v).is_some()
+    };
+    let finished = wanted.volumes.iter().filter(gone).map(|v| &v.name);
     let made = ours.chain(finished).cloned().collect();
     if !obstacles.is_empty() {
         return Own { part: Err(obstacles), made, making: BTreeSet::new() };
@@ -77,7 +83,7 @@ pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, name: &Name, found:
 
 fn making(store: &Part<planner::Action>) -> BTreeSet<Name> {
     let format = |step: &Step<planner::Action>| match &step.action {
-        planner::Action::Format { volume, .. } => Some(volume.name.clone()),
+        planner::Action::Format { volume, .. } | planner::Action::AddWay { volume } => Some(volume.name.clone()),
         _ => None,
     };
     store.steps.iter().filter_map(format).collect()
