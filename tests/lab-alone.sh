@@ -68,7 +68,9 @@ expect "what waited runs, with no hands" eventually 30 on solo "systemctl -q is-
 expect "the plan is empty" status 0 plan
 expect "a second time there is nothing to do" says "nothing to do" status 0 "$kubestead" volume unlock solo
 expect "the keys are in no log of the machine" on solo "! journalctl --no-pager | grep -E '([a-z0-9]{4}-){12}'"
-expect "a volume grows with the recovery key" bash -c "sed -i 's/size: 400MiB/size: 440MiB/' $KUBESTEAD_FILE && '$kubestead' up && '$kubestead' plan"
+# xfs writes the superblock that the plan reads when it likes to: that it has grown shows after the next boot.
+sed -i 's/size: 400MiB/size: 440MiB/' "$KUBESTEAD_FILE"
+expect "a volume grows with the recovery key" says "done     solo/data/grow" "$kubestead" up
 
 echo "== power cut, and one of two by hand"
 "$kubestead" lab kill solo; "$kubestead" lab start solo
@@ -101,7 +103,7 @@ expect "the recovery keys open them all the same" says "open and mounted" "$kube
 expect "all is there" open
 expect "what waited runs" eventually 30 on solo "systemctl -q is-active waits"
 "$kubestead" lab start masterlock
-expect "nothing fails when the key server comes back" on solo "sleep 15; [ -z \"\$(systemctl list-jobs --no-legend)\" ] && [ -z \"\$(systemctl list-units --failed --no-legend '*crypt*' '*kubestead*')\" ]"
+expect "nothing fails when the key server comes back" on solo "sleep 15; { systemctl list-jobs --no-legend; systemctl list-units --failed --no-legend; } | tee /dev/stderr | wc -l | grep -qx 0"
 expect "the plan is empty" status 0 plan
 
 echo "== and back"

@@ -15,11 +15,12 @@ use crate::spec::{HostStorage, Volume};
 /// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage, each with its action.
 pub fn steps<'a, A: 'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
     let steps: Vec<(&Step<A>, &Action)> = steps.into_iter().collect();
-    let mut others = Others { anew: BTreeMap::new(), made: BTreeSet::new() };
+    let mut others = Others { anew: BTreeMap::new(), made: BTreeSet::new(), created: Vec::new() };
     for (step, action) in &steps {
         match action {
             Action::Format { volume, lost: true, .. } => drop(others.anew.insert(&volume.name, &step.id)),
             Action::Mkfs { volume } => drop(others.made.insert(&volume.name)),
+            Action::Create { volume, .. } => others.created.push(volume),
             _ => {}
         }
     }
@@ -44,12 +45,16 @@ struct Others<'a> {
     anew: BTreeMap<&'a Name, &'a StepId>,
     /// The volumes that get a filesystem.
     made: BTreeSet<&'a Name>,
+    /// The volumes whose LVs are made.
+    created: Vec<&'a Volume>,
 }
 
 fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Others<'_>) -> Option<String> {
     match action {
         Action::Group { group, devices, .. } => blank(facts, devices).or_else(|| {
-            let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")))?;
+            let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")));
+            // What is unlocked by hand is in fstab alone, where no group is named: its LV is made by the same plan.
+            let line = line.or_else(|| others.created.iter().filter(|v| v.group == *group).find_map(|v| mounted_line(facts, v)))?;
             (!step.needs_consent()).then(|| format!("it asks nobody, and a volume of the group is mounted at boot: {line}"))
         }),
         Action::Extend { group, devices, .. } => blank(facts, devices).or_else(|| match facts.groups.get(group) {
@@ -60,7 +65,8 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             Some(seen) if seen.logical == Fact::Absent => {
                 // When its group is gone too, that step asks, and this one waits for it.
                 let alone = matches!(facts.groups.get(&volume.group), Some(Fact::Known(_)));
-                let line = line_of(seen, &format!("{} ", volume.device())).filter(|_| alone && !step.needs_consent());
+                let line = line_of(seen, &format!("{} ", volume.device())).or_else(|| mounted_line(facts, volume));
+                let line = line.filter(|_| alone && !step.needs_consent());
                 line.map(|line| format!("it asks nobody, and the volume is mounted at boot: {line}"))
             }
             Some(seen) if *replaces && seen.logical.known().is_some_and(|l| l.new) && seen.mounted.is_none() => None,
@@ -140,6 +146,12 @@ fn blank(facts: &StorageFacts, devices: &[String]) -> Option<String> {
 /// The line of ours in crypttab that names a device which begins so.
 fn line_of<'a>(seen: &'a VolumeFacts, device: &str) -> Option<&'a String> {
     seen.crypttab.as_ref().filter(|line| line.contains("/run/kubestead/") && line.contains(device))
+}
+
+/// The line of ours in fstab that mounts a volume.
+fn mounted_line<'a>(facts: &'a StorageFacts, volume: &Volume) -> Option<&'a String> {
+    let own = format!("/dev/mapper/{}", volume.mapper());
+    facts.volumes.get(&volume.name)?.fstab.as_ref().filter(|line| line.split_whitespace().next() == Some(&own))
 }
 
 /// Why a volume may hold data: only one that is made by the same plan, or that our tag calls new, holds none.

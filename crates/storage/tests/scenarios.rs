@@ -1157,3 +1157,24 @@ fn another_way_is_an_edit_that_adds_before_the_boot_relies_on_it_and_removes_aft
         held(&part)
     );
 }
+
+#[test]
+fn a_swapped_disk_with_volumes_that_are_unlocked_by_hand_asks_too() {
+    let spec = by_hand();
+    let before = ordered(plan(&spec, &facts())).steps.iter().fold(facts(), |facts, step| model(&step.action, facts));
+    let mut after = StorageFacts { files: before.files.clone(), ..facts() };
+    for (name, volume) in &mut after.volumes {
+        volume.fstab.clone_from(&before.volumes[name].fstab);
+    }
+    let mut part = plan(&spec, &after);
+    assert!(part.held[0].hint.starts_with("was this disk replaced? --yes kube1/vg01/group makes them anew"), "{:?}", part.held);
+    assert_eq!(waits_for(&part, "kube1/vg01/group").len(), part.steps.len(), "nothing runs without it: {:?}", ids(&part));
+    let made = ordered(plan(&spec, &after)).steps.iter().fold(after.clone(), |facts, step| model(&step.action, facts));
+    assert!(plan(&spec, &made).steps.is_empty() && plan(&spec, &made).held.is_empty());
+    part.steps.iter_mut().for_each(|step| step.risk = Risk::Safe);
+    let faults = kubestead_storage::check::steps(&after, part.steps.iter().map(|s| (s, &s.action))).join("\n");
+    assert!(
+        faults.contains("kube1/vg01/group: it asks nobody, and a volume of the group is mounted at boot: /dev/mapper/luks-"),
+        "{faults}"
+    );
+}

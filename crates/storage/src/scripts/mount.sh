@@ -30,16 +30,26 @@ fail() {
   printf '%s\n' "$*" >&2
   exit 1
 }
+waiting=()
 case $way in
   boot)
     systemctl start "kubestead-key-$name.socket" "$unlock"
     [ -b "$opened" ] || fail "$mapper did not open: journalctl -u '$unlock' -u 'kubestead-key-$name*' tells why"
     ;;
   recovery)
+    # A boot that still asks key servers is ended, as the mounts wait for it: it is begun anew, and finds the volume open. What waited in vain is begun
+    # anew after that.
+    asking=
+    if [ "$(systemctl is-active "$unlock" || true)" = activating ]; then
+      asking=yes
+      mapfile -t waiting < <(systemctl list-jobs --no-legend --plain | awk '$3 == "start" && $4 == "waiting" { print $2 }')
+      systemctl stop "$unlock" "kubestead-key-$name@*.service"
+    fi
     if [ ! -b "$opened" ]; then
       volume_key | cryptsetup open "${flags[@]}" --key-slot 7 --key-file - "$device" "$mapper" || fail "the recovery key does not open slot 7 of $device"
       udevadm settle
     fi
+    [ -z "$asking" ] || systemctl start "$unlock"
     # The boot's own mount, which waited for this, checks the filesystem first.
     systemctl start "$(systemd-escape --path --suffix=mount "$path")" 2> /dev/null || true
     ;;
@@ -55,11 +65,7 @@ until mounted || why=$(mount "$path" 2>&1); do
   esac
   sleep 0.2
 done
-# A boot that still asks key servers would fail when one of them answers: it is ended, and finds the volume open.
-if [ "$way" = recovery ] && [ "$(systemctl is-active "$unlock" || true)" = activating ]; then
-  systemctl stop "$unlock"
-  systemctl start "$unlock"
-fi
+[ "${#waiting[@]}" = 0 ] || systemctl start --no-block "${waiting[@]}"
 [ ! -d "$path/lost+found" ] || rmdir --ignore-fail-on-non-empty "$path/lost+found"
 # verify
 mounted || unverified "$path is not mounted"
