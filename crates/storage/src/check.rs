@@ -32,7 +32,11 @@ pub fn steps<'a, A: 'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = (&
 fn replaced<A>(facts: &StorageFacts, step: &Step<A>, action: &Action) -> Option<String> {
     match (&facts.files, action) {
         (Fact::Known(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
-        (Fact::Known(files), action) => claim::fault(files, step, action.writes()),
+        (Fact::Known(files), action) => claim::fault(files, step, action.writes()).or_else(|| {
+            let Action::Boot { gone, .. } = action else { return None };
+            let theirs = gone.iter().find(|path| !files.written.contains_key(*path))?;
+            Some(format!("{}: {theirs} would be removed, and kubestead did not write it", step.id))
+        }),
         (Fact::Unknown(_) | Fact::Absent, action) => {
             (!action.writes().is_empty()).then(|| format!("{}: what is where its files belong was not seen", step.id))
         }
