@@ -29,7 +29,8 @@ pub fn unlock(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
                     let hint = "restore it from the repository's history (secrets/escrow), or open the volume by another key of yours";
                     own.held.push(Held::on(&node.name, volume, "its recovery key is not in the escrow", hint));
                 }
-                own.steps.retain(|step| lost(&step.action).is_none());
+                let whole = own.held.is_empty();
+                own.steps.retain(|step| lost(&step.action).is_none() && (whole || step.action != Deed::Resume));
                 part.extend(own.map(Action::Storage));
             }
             Some(Fact::Unknown(gap)) => {

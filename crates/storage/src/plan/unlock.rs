@@ -30,7 +30,8 @@ pub fn unlock(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
             Err((reason, hint)) => part.held.push(Held::on(&spec.node, &volume.name, reason, hint)),
         }
     }
-    if !unlocked.is_empty() {
+    // A service that is started while one of its volumes stays closed is waited for without an end.
+    if !unlocked.is_empty() && part.held.is_empty() {
         let why = "containerd and the kubelet go on, where they waited";
         part.push(ids::RESUME.step(target(), Action::Resume, why).after(unlocked));
     }

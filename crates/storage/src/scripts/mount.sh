@@ -44,6 +44,8 @@ case $way in
       asking=yes
       mapfile -t waiting < <(systemctl list-jobs --no-legend --plain | awk '$3 == "start" && $4 == "waiting" { print $2 }')
       systemctl stop "$unlock" "kubestead-key-$name@*.service"
+      # What is ended so counts as failed.
+      systemctl reset-failed "kubestead-key-$name@*.service"
     fi
     if [ ! -b "$opened" ]; then
       volume_key | cryptsetup open "${flags[@]}" --key-slot 7 --key-file - "$device" "$mapper" || fail "the recovery key does not open slot 7 of $device"
