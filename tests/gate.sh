@@ -89,7 +89,7 @@ tail -n +$((shown + 1)) "$log"
 step "the lab: two rows of proofs side by side"
 others_log=$(mktemp) proofs=$(mktemp)
 export PROOFS=$proofs
-setsid bash tests/lab-others.sh encryption packages keys > "$others_log" 2>&1 & others=$!
+setsid bash tests/lab-others.sh encryption packages keys alone > "$others_log" 2>&1 & others=$!
 result=0
 bash tests/lab-others.sh cluster rootless api safety | timed || result=1
 step "the other row"

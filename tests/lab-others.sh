@@ -31,6 +31,7 @@ for name in "$@"; do
       proof "a fleet: hanging key server, multipath, Debian 13, a jump host" bash tests/lab-fleet.sh
       ;;
     keys) proof "keys" bash tests/lab-keys.sh alone ;; # the other part is in tests/lab.sh
+    alone) proof "one machine alone" bash tests/lab-alone.sh ;;
     rootless) proof "without root, and what ends it" bash tests/lab-rootless.sh ;;
     qemu)
       proof "the parts for QEMU" "$KUBESTEAD" lab build --backend qemu-tcg

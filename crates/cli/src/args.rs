@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// The first machine is the control plane, the others are workers. Volumes are sized to the disks that are proven blank; all others are left alone,
     /// and told. Without addresses it writes an example to fill in. A file that is there is never written over.
     #[command(
-        after_help = "Example: kubestead init 192.0.2.11 192.0.2.21 192.0.2.22 --key-server 192.0.2.5 --user root\nTheir host keys must be known: kubestead trust 192.0.2.11 192.0.2.21 192.0.2.22 192.0.2.5\nAn example to fill in: kubestead init && $EDITOR cluster.yaml && kubestead check"
+        after_help = "Example: kubestead init 192.0.2.11 192.0.2.21 192.0.2.22 --key-server 192.0.2.5 --user root\nOne machine alone: kubestead init 192.0.2.11 --unlock recovery --user root\nTheir host keys must be known: kubestead trust 192.0.2.11 192.0.2.21 192.0.2.22 192.0.2.5\nAn example to fill in: kubestead init && $EDITOR cluster.yaml && kubestead check"
     )]
     Init(Box<crate::commands::init::Args>),
     /// Show the fingerprints of machines' host keys, and keep those that you compared in your known_hosts.
@@ -166,6 +166,18 @@ pub(crate) enum Command {
 pub(crate) enum Volume {
     /// List the volumes of the file with their state on each node.
     List(Common),
+    /// Open and mount the closed volumes of nodes with their recovery keys, and start what waited for them.
+    ///
+    /// For volumes with `unlock: [recovery]` after each boot, and for others when no key server answers. The keys are those of secrets/escrow: they go to the
+    /// nodes over SSH on standard input, and are on no disk and no command line. A second time there is nothing to do.
+    #[command(after_help = "Example: kubestead volume unlock kube1 kube2")]
+    Unlock {
+        #[command(flatten)]
+        common: Common,
+        /// The nodes.
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
     /// Print a volume's recovery key, for `cryptsetup open --key-slot 7`.
     #[command(
         after_help = "Example: kubestead volume recovery kube1 volkube | ssh kube1 cryptsetup open --key-slot 7 --key-file - /dev/vg01/volkube luks-volkube"

@@ -74,6 +74,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Kubeconfig { common, merge } => commands::kubeconfig::run(&common, merge).await,
         Command::Credential { common, user } => commands::kubeconfig::credential(&common, &user).await,
         Command::Volume(Volume::Recovery { common, node, volume }) => commands::volume::run(&common, &node, &volume),
+        Command::Volume(Volume::Unlock { common, nodes }) => commands::unlock::run(&common, &nodes).await,
         Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
     }
 }

@@ -194,3 +194,16 @@ fn what_is_rounded_is_told() {
     let found: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &found[0]["severity"], &found[0]["place"]["line"]), (Some(0), &"warning".into(), &6.into()));
 }
+
+#[test]
+fn only_nodes_of_the_file_that_have_volumes_are_unlocked() {
+    let place = Place::new();
+    place.write("repo/site/one.yaml", include_str!("../../../examples/one-machine/cluster.yaml"));
+    for node in ["nosuch", "Solo", "solo/etcd", ""] {
+        let (code, said) = place.run("x", &["volume", "unlock", "-f", "one.yaml", node]);
+        assert!(
+            code == Some(2) && said.contains("is no node of the file that has volumes") && said.contains("nodes with volumes are solo"),
+            "{node}: {said}"
+        );
+    }
+}

@@ -44,7 +44,11 @@ fn without_addresses_it_writes_an_example_that_check_refuses_thing_by_thing_and_
 fn what_is_typed_wrong_is_told_before_any_machine_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     for (args, word) in [
-        (&["init", "192.0.2.1", "--yes"][..], "give --key-server ADDRESS"),
+        (&["init", "192.0.2.1"][..], "give --key-server ADDRESS"),
+        (&["init", "192.0.2.1"], "or --unlock recovery to unlock them by hand after each boot"),
+        (&["init", "192.0.2.1", "--unlock", "ssh", "--yes"], "give --key-server ADDRESS"),
+        (&["init", "192.0.2.1", "--unlock", "recovery", "--key-server", "192.0.2.3"], "leave one of them out"),
+        (&["init", "192.0.2.1", "--unlock", "tang"], "known are ssh, recovery"),
         (&["init", "192.0.2.1", "192.0.2.2", "--control-planes", "2", "--key-server", "192.0.2.3"], "write an odd number"),
         (&["init", "192.0.2.1", "--control-planes", "3", "--key-server", "192.0.2.3"], "at most that of the machines, 1"),
         (&["init", "--key-server", "192.0.2.3"], "name their addresses too"),

@@ -152,7 +152,7 @@ fn made(cluster: &Cluster, node: &Name, like: &VolumeFacts, mut files: Files) ->
             inside(opened, logical.size);
             logical.size = v.size.0;
         }
-        (facts.crypttab, facts.fstab) = (Some(unit::crypttab(v)), Some(unit::fstab(v)));
+        (facts.crypttab, facts.fstab) = (unit::crypttab(v), Some(unit::fstab(v)));
         (v.name.clone(), facts)
     };
     for file in unit::own_files(&spec) {

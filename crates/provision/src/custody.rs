@@ -216,7 +216,8 @@ impl Custody {
     }
 
     fn subjects(&self) -> Vec<Subject> {
-        let volumes = |node: &Name| -> Vec<Volume> { compose::storage(&self.cluster, node).volumes };
+        let volumes =
+            |node: &Name| -> Vec<Volume> { compose::storage(&self.cluster, node).volumes.into_iter().filter(Volume::fetched).collect() };
         let all: Vec<(Name, Vec<Volume>)> = self.cluster.nodes.iter().map(|n| (n.name.clone(), volumes(&n.name))).collect();
         let subject = |(node, volumes): &(Name, Vec<Volume>)| {
             let other = all.iter().find(|(name, v)| name != node && !v.is_empty());

@@ -1,5 +1,6 @@
 //! A cluster file with the connections to its machines: look, plan, settle. The command and the Python module both drive this.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +30,8 @@ pub enum Goal {
     Up,
     /// The cluster is gone, and so are these volumes, each of a node.
     Reset(Vec<(Name, Name)>),
+    /// The closed volumes of all nodes are opened with their recovery keys, and mounted.
+    Unlock,
 }
 
 /// What keeps a session from its work as a whole. What is wrong with one machine is held in the plan instead.
@@ -93,6 +96,14 @@ impl Session {
         Self { cluster, fleet }
     }
 
+    /// A session for the volumes of some nodes alone: no other machine is asked for anything.
+    pub fn for_volumes(mut cluster: Cluster, nodes: &BTreeSet<Name>) -> Self {
+        cluster.nodes.retain(|node| nodes.contains(&node.name));
+        cluster.servers.clear();
+        cluster.kubernetes = None;
+        Self::new(cluster)
+    }
+
     /// A session whose machines are reached another way than over SSH.
     pub fn over(cluster: Cluster, transport: Arc<dyn Transport>) -> Self {
         let fleet = Fleet::over(&cluster, &|_| true, transport);
@@ -116,6 +127,7 @@ impl Session {
     pub fn judge(&self, goal: &Goal, look: &Look) -> Result<Checked<Action>, Error> {
         let plan = match goal {
             Goal::Up => compose::plan(&self.cluster, look)?,
+            Goal::Unlock => compose::unlock(&self.cluster, look)?,
             Goal::Reset(wipe) => compose::reset(&self.cluster, look, wipe)?,
         };
         Checked::new(plan, |plan| compose::check(look, plan)).map_err(Error::Unsound)

@@ -5,6 +5,8 @@
 mod cuts;
 #[path = "compose/files.rs"]
 mod files;
+#[path = "compose/ways.rs"]
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

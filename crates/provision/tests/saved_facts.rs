@@ -50,9 +50,9 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
     let changed = format!("{}{other}{}", &good[..digit], &good[digit + 1..]);
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
-        ("\"kubesteadFacts\":1", "\"kubesteadFacts\":2", "facts of format 2, and this kubestead reads format 1"),
-        ("\"kubesteadFacts\":1", "\"kubesteadFacts\":2,\"more\":[]", "facts of format 2"),
-        ("\"kubesteadFacts\":1", "\"kubesteadFacts\":1,\"more\":[]", "unknown field"),
+        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":3", "facts of format 3, and this kubestead reads format 2"),
+        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":3,\"more\":[]", "facts of format 3"),
+        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":2,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
         ("\"free\":", "\"fre\":", "cp1: missing field `free`"),

@@ -103,6 +103,18 @@ fn files_of_one_two_three_and_seven_machines_pass_check() {
 }
 
 #[test]
+fn without_a_key_server_volumes_are_unlocked_by_hand_and_the_file_says_what_that_means() {
+    let machines = [machine(1, vec![disk("sdb", 200 * GI, None)])];
+    let text = survey::propose(&wanted(), &machines, None).unwrap().text;
+    let cluster = good(&text);
+    assert!(cluster.servers.is_empty() && !cluster.volumes.is_empty() && cluster.volumes.iter().all(|volume| volume.unlock.by_hand()));
+    assert!(text.contains("after each boot the volumes are locked until somebody types `kubestead volume unlock NODE`"), "{text}");
+    // No disk, no volume: nothing is said of keys.
+    let text = survey::propose(&wanted(), &[machine(1, Vec::new())], None).unwrap().text;
+    assert!(good(&text).volumes.is_empty() && !text.contains("unlock"), "{text}");
+}
+
+#[test]
 fn control_planes_are_as_many_as_are_asked_for() {
     let machines: Vec<Seen> = (1..=3).map(|n| machine(n, vec![disk("sdb", 100 * GI, None)])).collect();
     let three = Wanted { control_planes: 3, ..wanted() };

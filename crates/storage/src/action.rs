@@ -56,6 +56,16 @@ pub enum Action {
         #[serde(default)]
         lost: bool,
     },
+    /// Adds the slot of the key that a machine fetches, beside that of the recovery key.
+    AddWay {
+        /// Which.
+        volume: Volume,
+    },
+    /// Removes the slot of the key that a machine fetched.
+    RemoveWay {
+        /// Which.
+        volume: Volume,
+    },
     /// Makes the filesystem and drops the tag.
     Mkfs {
         /// Which.
@@ -74,12 +84,22 @@ pub enum Action {
         files: Vec<Owned>,
         /// Whose lines are set.
         volumes: Vec<Volume>,
+        /// Files of ours that go, as no volume needs them any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone: Vec<String>,
     },
-    /// Opens and mounts as the boot does.
+    /// Opens and mounts as the boot does; what is unlocked by hand is open already.
     Mount {
         /// Which.
         volume: Volume,
     },
+    /// Opens a volume with its recovery key and mounts it, and what waited for that goes on.
+    Unlock {
+        /// Which.
+        volume: Volume,
+    },
+    /// Starts the services of Kubernetes that waited for volumes, and waits for them.
+    Resume,
     /// Grows the LV, the mapping and the filesystem.
     Grow {
         /// Which; its size is the new one, in whole extents.
@@ -107,9 +127,13 @@ impl Action {
             | Self::Create { .. }
             | Self::Share { .. }
             | Self::Format { .. }
+            | Self::AddWay { .. }
+            | Self::RemoveWay { .. }
             | Self::Mkfs { .. }
             | Self::Adoption(_)
             | Self::Mount { .. }
+            | Self::Unlock { .. }
+            | Self::Resume
             | Self::Grow { .. }
             | Self::Directories { .. }
             | Self::Wipe { .. } => &[],

@@ -16,18 +16,40 @@ use crate::key::{self, COPY};
 use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid};
 use crate::spec::{EXTENT, Filesystem, Volume};
 use crate::unit::{self, FETCH};
+use crate::ways::Way;
 
 /// Carries an action out on its host.
 pub async fn apply(action: &Action, host: &dyn Host, keys: &dyn KeySource) -> Result<Done, Error> {
     let what = describe(action, host.name());
     let mut procedure = procedure(action);
-    if let Action::Format { node, volume, .. } = action {
-        let reference = KeyRef::recovery(node.as_str(), volume.name.as_str());
+    if let Some(volume) = by_recovery_key(action) {
+        let reference = KeyRef::recovery(host.name(), volume.name.as_str());
         let recovery = keys.open(&reference).await.and_then(|recovery| key::whole(&reference, recovery));
         let recovery = recovery.map_err(|source| Error::Key { what: what.clone(), source })?;
         procedure = procedure.stdin(Stdin::Secret(recovery));
     }
     procedure.run(host).await.map_err(Failed::at(what))
+}
+
+/// The volume whose recovery key an action needs. That of a volume which a machine opens by itself stays in the escrow, but for its making.
+fn by_recovery_key(action: &Action) -> Option<&Volume> {
+    match action {
+        Action::Format { volume, .. } | Action::AddWay { volume } | Action::RemoveWay { volume } | Action::Unlock { volume } => {
+            Some(volume)
+        }
+        Action::Mkfs { volume } | Action::Grow { volume } => volume.unlock.by_hand().then_some(volume),
+        Action::Group { .. }
+        | Action::Extend { .. }
+        | Action::Create { .. }
+        | Action::Share { .. }
+        | Action::Adoption(_)
+        | Action::Files { .. }
+        | Action::Boot { .. }
+        | Action::Mount { .. }
+        | Action::Resume
+        | Action::Directories { .. }
+        | Action::Wipe { .. } => None,
+    }
 }
 
 /// How long, in seconds, a device may be busy with its own boot: a filesystem that was not unmounted is checked first.
@@ -40,12 +62,16 @@ fn describe(action: &Action, host: &str) -> String {
         Action::Create { volume, .. } => ("make LV", volume.device()),
         Action::Share { volume } => ("make the key share of", volume.name.to_string()),
         Action::Format { volume, .. } => ("encrypt", volume.device()),
+        Action::AddWay { volume } => ("add the machine's key to", volume.device()),
+        Action::RemoveWay { volume } => ("remove the machine's key from", volume.device()),
         Action::Mkfs { volume } => ("make the filesystem of", volume.device()),
         Action::Adoption(Adoption::Adopt { path, .. }) => ("adopt", path.clone()),
         Action::Adoption(Adoption::Record { .. }) => ("write down", "files that are as they shall be".to_owned()),
         Action::Files { files } => ("write", files.iter().map(|f| f.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Boot { volumes, .. } => ("have mounted at boot", volumes.iter().map(|v| v.path.as_str()).collect::<Vec<_>>().join(", ")),
         Action::Mount { volume } => ("mount", volume.path.clone()),
+        Action::Unlock { volume } => ("unlock", volume.device()),
+        Action::Resume => ("start", "what waited for volumes".to_owned()),
         Action::Grow { volume } => ("grow", volume.device()),
         Action::Directories { root } => ("make folders in", root.path.clone()),
         Action::Wipe { volume } => ("wipe", volume.device()),
@@ -53,7 +79,7 @@ fn describe(action: &Action, host: &str) -> String {
     format!("{host}: {deed} {object}")
 }
 
-/// The commands of an action; that of a format refuses without the recovery key on its standard input.
+/// The commands of an action; that of one which needs the recovery key refuses without it on its standard input.
 pub fn procedure(action: &Action) -> Procedure {
     match action {
         Action::Group { group, devices, lost } => make_group(group, devices, lost),
@@ -62,14 +88,18 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Adoption(adoption) => adoption.procedure(),
         Action::Share { volume } => share(volume),
         Action::Mkfs { volume } => mkfs(volume),
-        Action::Mount { volume } => mount(volume),
+        Action::Mount { volume } => mount(volume, if volume.unlock.by_hand() { "open" } else { "boot" }),
+        Action::Unlock { volume } => mount(volume, Way::Recovery.as_str()),
+        Action::Resume => Procedure::script(include_str!("scripts/resume.sh")),
         Action::Grow { volume } => grow(volume),
         Action::Wipe { volume } => wipe(volume),
         Action::Directories { root } => {
             Procedure::script(include_str!("scripts/directories.sh")).var("root", &root.path).list("directories", &root.directories)
         }
         Action::Files { files } => written(files, include_str!("scripts/load-units.sh")),
-        Action::Boot { files, volumes } => boot(files, volumes),
+        Action::Boot { files, volumes, gone } => boot(files, volumes, gone),
+        Action::AddWay { volume } => change_way(volume, include_str!("scripts/add-way.sh")),
+        Action::RemoveWay { volume } => change_way(volume, include_str!("scripts/remove-way.sh")),
         Action::Format { volume, lost, .. } => format(volume, *lost),
     }
 }
@@ -78,6 +108,7 @@ pub fn procedure(action: &Action) -> Procedure {
 const BLANK: &str = include_str!("scripts/blank.sh");
 const FORGET: &str = include_str!("scripts/forget.sh");
 const MAPPING: &str = include_str!("scripts/mapping.sh");
+const KEYS: &str = include_str!("scripts/keys.sh");
 /// Ahead of whatever edits crypttab and fstab.
 const REGULAR_TABS: &str = include_str!("scripts/regular-tabs.sh");
 
@@ -91,6 +122,12 @@ fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
     let names = [("group", volume.group.as_str()), ("name", volume.name.as_str())];
     let procedure = names.into_iter().fold(procedure, |procedure, (name, value)| procedure.var(name, value));
     procedure.var("device", volume.device()).var("mapper", volume.mapper())
+}
+
+/// What `keys.sh` needs, with which it stands ahead.
+fn with_key(procedure: Procedure, volume: &Volume) -> Procedure {
+    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
+    procedure.after(KEYS).var("way", first.as_str()).var("length", key::LENGTH.to_string()).var("fetch", FETCH)
 }
 
 /// The lists of `forget.sh`.
@@ -138,10 +175,11 @@ fn share(volume: &Volume) -> Procedure {
 }
 
 fn format(volume: &Volume, lost: bool) -> Procedure {
-    let procedure = of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume)
-        .var("length", key::LENGTH.to_string())
+    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
+    let procedure = with_key(of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume), volume)
         .var("lost", yes(lost))
-        .var("fetch", FETCH)
+        .var("slot", first.slot().to_string())
+        .var("provider", first.provider())
         .var("new", NEW)
         .var("volume", VOLUME)
         .var("formatting", FORMATTING)
@@ -155,6 +193,19 @@ fn flags(volume: &Volume) -> &'static [&'static str] {
     if volume.discard { &["--allow-discards", "--persistent"] } else { &[] }
 }
 
+/// The way that comes and goes beside the recovery key, which stays.
+fn change_way(volume: &Volume, script: &str) -> Procedure {
+    const WAYS: &str = include_str!("scripts/ways.sh");
+    let functions = [KEYS, COPY, WAYS].concat();
+    of_volume(Procedure::script(script).after(&functions), volume)
+        .var("way", Way::Recovery.as_str())
+        .var("length", key::LENGTH.to_string())
+        .var("fetch", FETCH)
+        .var("token", TOKEN)
+        .var("slot", Way::Ssh.slot().to_string())
+        .var("provider", Way::Ssh.provider())
+}
+
 fn mkfs(volume: &Volume) -> Procedure {
     let inodes = volume.inodes.map(|inodes| inodes.to_string());
     let mut make = match volume.filesystem {
@@ -164,9 +215,8 @@ fn mkfs(volume: &Volume) -> Procedure {
     if let (Filesystem::Ext4, Some(inodes)) = (volume.filesystem, &inodes) {
         make.extend(["-N", inodes.as_str()]);
     }
-    of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume)
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume), volume)
         .var("kind", volume.filesystem.as_str())
-        .var("fetch", FETCH)
         .var("new", NEW)
         .var("formatting", FORMATTING)
         .var("mkfs", MKFS)
@@ -175,18 +225,22 @@ fn mkfs(volume: &Volume) -> Procedure {
 }
 
 /// What opens and mounts volumes at boot: units, and their lines in crypttab and fstab.
-fn boot(files: &[Owned], volumes: &[Volume]) -> Procedure {
+fn boot(files: &[Owned], volumes: &[Volume], gone: &[String]) -> Procedure {
     written(files, include_str!("scripts/tabs.sh"))
         .after(REGULAR_TABS)
+        .list("gone", gone)
         .list("names", volumes.iter().map(|v| v.name.as_str()))
         .list("mappers", volumes.iter().map(Volume::mapper))
         .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))
-        .list("crypttab", volumes.iter().map(unit::crypttab))
+        .list("crypttab", volumes.iter().filter_map(unit::crypttab))
         .list("fstab", volumes.iter().map(unit::fstab))
 }
 
-fn mount(volume: &Volume) -> Procedure {
-    of_volume(with(&[MAPPING], include_str!("scripts/mount.sh")), volume)
+/// `way`: how it is opened, as the script calls it.
+fn mount(volume: &Volume, way: &str) -> Procedure {
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/mount.sh")), volume), volume)
+        .var("way", way)
+        .list("flags", flags(volume))
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
         .var("unlock", unit::cryptsetup_unit(volume))
@@ -198,11 +252,10 @@ fn grow(volume: &Volume) -> Procedure {
         Filesystem::Ext4 => ["resize2fs".to_owned(), format!("/dev/mapper/{}", volume.mapper())],
         Filesystem::Xfs => ["xfs_growfs".to_owned(), volume.path.clone()],
     };
-    of_volume(with(&[MAPPING], include_str!("scripts/grow.sh")), volume)
+    with_key(of_volume(with(&[MAPPING], include_str!("scripts/grow.sh")), volume), volume)
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
         .var("bytes", volume.size.0.to_string())
-        .var("fetch", FETCH)
         .list("grow", grow)
 }
 
@@ -212,8 +265,10 @@ fn wipe(volume: &Volume) -> Procedure {
         .var("token", TOKEN)
         .var("volume", VOLUME)
         .var("unlock", unit::cryptsetup_unit(volume))
-        .list("files", unit::units(volume).iter().map(|f| &f.path))
+        .list("files", unit::fetched_units(volume).iter().map(|f| &f.path))
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways;

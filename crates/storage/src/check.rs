@@ -15,11 +15,12 @@ use crate::spec::{HostStorage, Volume};
 /// step may be, not whether it is wanted, and shares no code with the planner. The steps are all those of one host's storage, each with its action.
 pub fn steps<'a, A: 'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
     let steps: Vec<(&Step<A>, &Action)> = steps.into_iter().collect();
-    let mut others = Others { anew: BTreeMap::new(), made: BTreeSet::new() };
+    let mut others = Others { anew: BTreeMap::new(), made: BTreeSet::new(), created: Vec::new() };
     for (step, action) in &steps {
         match action {
             Action::Format { volume, lost: true, .. } => drop(others.anew.insert(&volume.name, &step.id)),
             Action::Mkfs { volume } => drop(others.made.insert(&volume.name)),
+            Action::Create { volume, .. } => others.created.push(volume),
             _ => {}
         }
     }
@@ -31,7 +32,11 @@ pub fn steps<'a, A: 'a>(facts: &StorageFacts, steps: impl IntoIterator<Item = (&
 fn replaced<A>(facts: &StorageFacts, step: &Step<A>, action: &Action) -> Option<String> {
     match (&facts.files, action) {
         (Fact::Known(files), Action::Adoption(adoption)) => claim::unasked(files, step, adoption),
-        (Fact::Known(files), action) => claim::fault(files, step, action.writes()),
+        (Fact::Known(files), action) => claim::fault(files, step, action.writes()).or_else(|| {
+            let Action::Boot { gone, .. } = action else { return None };
+            let theirs = gone.iter().find(|path| !files.written.contains_key(*path))?;
+            Some(format!("{}: {theirs} would be removed, and kubestead did not write it", step.id))
+        }),
         (Fact::Unknown(_) | Fact::Absent, action) => {
             (!action.writes().is_empty()).then(|| format!("{}: what is where its files belong was not seen", step.id))
         }
@@ -44,12 +49,16 @@ struct Others<'a> {
     anew: BTreeMap<&'a Name, &'a StepId>,
     /// The volumes that get a filesystem.
     made: BTreeSet<&'a Name>,
+    /// The volumes whose LVs are made.
+    created: Vec<&'a Volume>,
 }
 
 fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Others<'_>) -> Option<String> {
     match action {
         Action::Group { group, devices, .. } => blank(facts, devices).or_else(|| {
-            let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")))?;
+            let line = facts.volumes.values().find_map(|v| line_of(v, &format!("/dev/{group}/")));
+            // What is unlocked by hand is in fstab alone, where no group is named: its LV is made by the same plan.
+            let line = line.or_else(|| others.created.iter().filter(|v| v.group == *group).find_map(|v| mounted_line(facts, v)))?;
             (!step.needs_consent()).then(|| format!("it asks nobody, and a volume of the group is mounted at boot: {line}"))
         }),
         Action::Extend { group, devices, .. } => blank(facts, devices).or_else(|| match facts.groups.get(group) {
@@ -60,7 +69,8 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             Some(seen) if seen.logical == Fact::Absent => {
                 // When its group is gone too, that step asks, and this one waits for it.
                 let alone = matches!(facts.groups.get(&volume.group), Some(Fact::Known(_)));
-                let line = line_of(seen, &format!("{} ", volume.device())).filter(|_| alone && !step.needs_consent());
+                let line = line_of(seen, &format!("{} ", volume.device())).or_else(|| mounted_line(facts, volume));
+                let line = line.filter(|_| alone && !step.needs_consent());
                 line.map(|line| format!("it asks nobody, and the volume is mounted at boot: {line}"))
             }
             Some(seen) if *replaces && seen.logical.known().is_some_and(|l| l.new) && seen.mounted.is_none() => None,
@@ -113,7 +123,20 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             (!same && !others.made.contains(&volume.name))
                 .then(|| format!("the line that mounts {} is of another path or filesystem: {line}", volume.name))
         }),
-        Action::Share { .. } | Action::Adoption(_) | Action::Files { .. } | Action::Mount { .. } | Action::Directories { .. } => None,
+        Action::Unlock { volume } | Action::AddWay { volume } | Action::RemoveWay { volume } => match facts.volumes.get(&volume.name) {
+            Some(VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Ours(_)), holders, .. })
+                if !logical.new && holders.is_empty() =>
+            {
+                None
+            }
+            other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
+        },
+        Action::Share { .. }
+        | Action::Adoption(_)
+        | Action::Files { .. }
+        | Action::Mount { .. }
+        | Action::Resume
+        | Action::Directories { .. } => None,
     }
 }
 
@@ -127,6 +150,12 @@ fn blank(facts: &StorageFacts, devices: &[String]) -> Option<String> {
 /// The line of ours in crypttab that names a device which begins so.
 fn line_of<'a>(seen: &'a VolumeFacts, device: &str) -> Option<&'a String> {
     seen.crypttab.as_ref().filter(|line| line.contains("/run/kubestead/") && line.contains(device))
+}
+
+/// The line of ours in fstab that mounts a volume.
+fn mounted_line<'a>(facts: &'a StorageFacts, volume: &Volume) -> Option<&'a String> {
+    let own = format!("/dev/mapper/{}", volume.mapper());
+    facts.volumes.get(&volume.name)?.fstab.as_ref().filter(|line| line.split_whitespace().next() == Some(&own))
 }
 
 /// Why a volume may hold data: only one that is made by the same plan, or that our tag calls new, holds none.
@@ -161,8 +190,8 @@ pub fn check(spec: &HostStorage) -> Vec<String> {
     {
         found.push(format!("{} is no volume's path: persistent volumes must not fill the root file system", root.path));
     }
-    if !spec.volumes.is_empty() && spec.servers.is_empty() {
-        found.push(format!("{} has volumes and no key server", spec.node));
+    if let Some(volume) = spec.volumes.iter().find(|v| v.fetched() && spec.servers.is_empty()) {
+        found.push(format!("{} is unlocked by a key server, and {} has none", volume.name, spec.node));
     }
     found
 }

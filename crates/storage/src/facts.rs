@@ -8,6 +8,7 @@ use kubestead_core::put::Files;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::Volume;
+use crate::ways::Way;
 
 /// The storage of a host as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +198,9 @@ pub struct VolumeFacts {
     pub strays: Vec<Name>,
     /// What it holds; absent when there is no LV.
     pub header: Fact<Header>,
+    /// The ways by which it can be unlocked: the slot of each holds a key, and a token of ours says so or it is the recovery slot.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ways: BTreeSet<Way>,
     /// The volume that the token in its header names, when that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,

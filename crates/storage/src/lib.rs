@@ -26,3 +26,4 @@ mod sandbox;
 pub mod spec;
 mod superblock;
 pub mod unit;
+pub mod ways;

@@ -1,5 +1,7 @@
 //! What each action does to the facts: for tests, and to see ahead.
 
+use std::collections::BTreeSet;
+
 use kubestead_core::fact::Fact;
 
 use crate::action::Action;
@@ -7,6 +9,7 @@ use crate::extents::{capacity, extent, round_up};
 use crate::facts::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
 use crate::spec::{EXTENT, Volume};
 use crate::unit;
+use crate::ways::Way;
 
 /// The facts after an action that succeeded.
 #[must_use]
@@ -42,7 +45,7 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         Action::Share { volume } => of(&mut facts, volume, |v| v.share = true),
         Action::Format { volume, lost, .. } => {
             of(&mut facts, volume, |v| {
-                v.header = Fact::Known(Header::Ours(vec![0, 7]));
+                (v.header, v.ways) = made_with(volume);
                 if let Fact::Known(logical) = &mut v.logical {
                     (logical.formatting, logical.new) = (false, logical.new || *lost);
                     v.opened = Some(Opened { filesystem: String::new(), used: 0, ..opened(volume, logical.size) });
@@ -52,6 +55,8 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 forget(&mut facts, volume);
             }
         }
+        Action::AddWay { volume } => of(&mut facts, volume, |v| _ = v.ways.insert(Way::Ssh)),
+        Action::RemoveWay { volume } => of(&mut facts, volume, |v| _ = v.ways.remove(&Way::Ssh)),
         Action::Mkfs { volume } => of(&mut facts, volume, |v| {
             if let Fact::Known(logical) = &mut v.logical {
                 v.opened = Some(opened(volume, logical.size));
@@ -71,12 +76,23 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
                 known.pending = false;
             }
         }
-        Action::Boot { files, volumes } => {
+        Action::Boot { files, volumes, gone } => {
             facts = model(&Action::Files { files: files.clone() }, facts);
+            if let Fact::Known(known) = &mut facts.files {
+                for path in gone {
+                    known.found.remove(path);
+                    known.written.remove(path);
+                }
+            }
             for volume in volumes {
-                of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (Some(unit::crypttab(volume)), Some(unit::fstab(volume))));
+                of(&mut facts, volume, |v| (v.crypttab, v.fstab) = (unit::crypttab(volume), Some(unit::fstab(volume))));
             }
         }
+        Action::Resume => {}
+        Action::Unlock { volume } => of(&mut facts, volume, |v| {
+            v.opened = Some(opened(volume, v.logical.known().map_or(0, |logical| logical.size)));
+            (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free);
+        }),
         Action::Mount { volume } => {
             of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free))
         }
@@ -104,6 +120,12 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
 fn opened(volume: &Volume, size: u64) -> Opened {
     let size = size.saturating_sub(16 << 20);
     Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size, inodes: None, strange: None }
+}
+
+/// The header that a volume gets, and the ways by which it opens. The recovery slot is always there.
+fn made_with(volume: &Volume) -> (Fact<Header>, BTreeSet<Way>) {
+    let ways: BTreeSet<Way> = volume.unlock.iter().chain([Way::Recovery]).collect();
+    (Fact::Known(Header::Ours(ways.iter().map(|way| way.slot()).collect())), ways)
 }
 
 /// Devices become physical volumes: the bytes that they give.

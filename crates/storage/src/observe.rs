@@ -170,6 +170,7 @@ mod tests {
             inodes: None,
             path: sandbox.path("data").to_str().unwrap().to_owned(),
             discard: false,
+            unlock: crate::ways::Ways::default(),
         };
         HostStorage {
             node: name("kube1"),

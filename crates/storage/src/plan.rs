@@ -1,6 +1,7 @@
 //! From spec and facts to steps: pure, total, deterministic.
 
 mod groups;
+mod unlock;
 mod volumes;
 mod wipe;
 
@@ -10,8 +11,9 @@ use kubestead_core::claim::{Claim, Claims};
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Step, StepId, Target};
-use kubestead_core::put::Owned;
+use kubestead_core::put::{Found, Owned};
 
+pub use unlock::unlock;
 pub use wipe::wipe;
 
 pub use crate::action::Action;
@@ -42,7 +44,12 @@ pub fn plan(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
     planner.room();
     let mut volumes: Vec<&Volume> = spec.volumes.iter().collect();
     volumes.sort_by_key(|v| v.path.len()); // a mount below another comes after it
-    planner.files("keys", "fetch", "the script that fetches keys at boot", unit::common(spec), BTreeSet::new());
+    if spec.fetches() {
+        let files = unit::fetching(spec).into_iter().chain(unit::limits()).collect();
+        planner.files("keys", "fetch", "the script that fetches keys at boot", files, BTreeSet::new());
+    } else if !spec.volumes.is_empty() {
+        planner.files("shutdown", "limit", "a machine whose volumes are closed reboots all the same", unit::limits(), BTreeSet::new());
+    }
     for volume in &volumes {
         if let Some(facts) = facts.volumes.get(&volume.name) {
             planner.volume(volume, facts);
@@ -140,9 +147,13 @@ impl Planner<'_> {
             let mount = self.id(name, "mount");
             if facts.mounted.is_none() {
                 let boot = if *lost { name } else { "volumes" };
-                let mut after = BTreeSet::from([self.id(name, "mkfs"), self.id("keys", "fetch"), self.id(boot, "boot")]);
+                let mut after = BTreeSet::from([self.id(name, "mkfs"), self.id(boot, "boot")]);
+                if volume.fetched() {
+                    after.insert(self.id("keys", "fetch"));
+                    after.extend(self.spec.after_keys.iter().cloned());
+                }
                 let above = consents.iter().filter(|(other, _)| below(&volume.path, &other.path)).map(|(_, id)| id);
-                after.extend(self.spec.after_keys.iter().chain(&last).chain(above).cloned());
+                after.extend(last.iter().chain(above).cloned());
                 let fresh = *lost || facts.logical.known().is_none_or(|logical| logical.new);
                 let why = format!("open and mount at {}{}", volume.path, if fresh { "" } else { "; what is on it shows then" });
                 self.step(name, "mount", Action::Mount { volume: (*volume).clone() }, why, after);
@@ -162,15 +173,25 @@ impl Planner<'_> {
         let Claim { changed: files, after } = self.claim(units);
         let lacks = |w: &Whole| {
             let (crypttab, fstab) = (unit::crypttab(w.volume), unit::fstab(w.volume));
-            w.lost || w.facts.crypttab.as_deref() != Some(&crypttab) || w.facts.fstab.as_deref() != Some(&fstab)
+            w.lost || w.facts.crypttab != crypttab || w.facts.fstab.as_deref() != Some(&fstab)
         };
         let volumes: Vec<Volume> = whole.iter().filter(|w| lacks(w)).map(|w| w.volume.clone()).collect();
-        if !files.is_empty() || !volumes.is_empty() {
-            let made = whole.iter().map(|w| self.id(w.volume.name.as_str(), "mkfs"));
+        // When all volumes are known to be well: what is left over hurts nobody.
+        let gone = if object == "volumes" && whole.len() == self.spec.volumes.len() { self.left_over() } else { Vec::new() };
+        if !files.is_empty() || !volumes.is_empty() || !gone.is_empty() {
+            // A machine tries at its boot what its lines say: a key that is fetched has a slot before.
+            let made = whole.iter().flat_map(|w| ["mkfs", "add-way"].map(|deed| self.id(w.volume.name.as_str(), deed)));
             let after = made.chain(after).collect();
             let why = "what opens and mounts them at boot: units, lines in crypttab and fstab".to_owned();
-            self.step(object, "boot", Action::Boot { files, volumes }, why, after);
+            self.step(object, "boot", Action::Boot { files, volumes, gone }, why, after);
         }
+    }
+
+    /// Files of ours that are there and that no volume needs any more.
+    fn left_over(&self) -> Vec<String> {
+        let Fact::Known(files) = &self.facts.files else { return Vec::new() };
+        let is_there = |path: &String| matches!(files.found.get(path), Some(Found::File { .. })) && files.written.contains_key(path);
+        unit::left_paths(self.spec).into_iter().filter(is_there).collect()
     }
 
     fn files(&mut self, object: &str, deed: &str, why: &str, files: Vec<Owned>, mut after: BTreeSet<StepId>) {

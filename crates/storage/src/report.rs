@@ -105,8 +105,13 @@ pub(crate) struct LuksMetadata {
 pub(crate) struct Token {
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    /// The slots that it is about.
+    #[serde(default)]
+    pub(crate) keyslots: Vec<String>,
     /// In a token of ours: the name of its volume.
     pub(crate) volume: Option<serde_json::Value>,
+    /// In a token of ours: the way that it is of.
+    pub(crate) provider: Option<serde_json::Value>,
 }
 
 pub(crate) fn json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Gap> {

@@ -7,6 +7,8 @@ use kubestead_core::plan::StepId;
 use kubestead_core::size::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::ways::{Way, Ways};
+
 /// A filesystem that volumes may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,12 +69,20 @@ pub struct Volume {
     pub path: String,
     /// Whether discards reach the disk.
     pub discard: bool,
+    /// How it is unlocked.
+    #[serde(default)]
+    pub unlock: Ways,
 }
 
 impl Volume {
     /// `/dev/GROUP/VOLUME`: never `/dev/mapper/GROUP-VOLUME`, where hyphens double.
     pub fn device(&self) -> String {
         format!("/dev/{}/{}", self.group, self.name)
+    }
+
+    /// Whether a key server has half of its key.
+    pub fn fetched(&self) -> bool {
+        self.unlock.has(Way::Ssh)
     }
 
     /// The device-mapper name of the opened volume.
@@ -119,6 +129,13 @@ pub struct HostStorage {
     pub pool_root: Option<PoolRoot>,
     /// Steps of other domains after which this host can fetch its keys.
     pub after_keys: BTreeSet<StepId>,
+}
+
+impl HostStorage {
+    /// Whether the host needs key servers at all.
+    pub fn fetches(&self) -> bool {
+        self.volumes.iter().any(Volume::fetched)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //!
 //! `_netdev` hangs the unlocking off remote-cryptsetup.target; `nofail` in both files keeps logins possible while the key server is
 //! away; the device time-out of 0 and the retry loop in `fetch` let a node heal by itself, however long it takes.
+//!
+//! A volume that is unlocked by hand has no line in crypttab, so that nothing asks for its key on the console. Its mount waits for the mapping without
+//! limit, and what needs the mount waits for that.
 
 use std::fmt::Write as _;
 
@@ -41,18 +44,31 @@ pub fn cryptsetup_unit(volume: &Volume) -> String {
     format!("systemd-cryptsetup@{}.service", escape(&volume.mapper()))
 }
 
-/// The files that serve all volumes of a host.
-pub fn common(spec: &HostStorage) -> Vec<Owned> {
+/// The files by which a host fetches keys; none if it does not.
+pub fn fetching(spec: &HostStorage) -> Vec<Owned> {
+    if !spec.fetches() {
+        return Vec::new();
+    }
     let servers: String = spec.servers.iter().map(|s| format!("{} {} {}\n", s.user, s.address, s.port)).collect();
+    vec![owned(FETCH, FETCH_TEXT, 0o755), owned(SERVERS, servers, 0o644)]
+}
+
+/// The files by which a host shuts down while its volumes are closed.
+pub fn limits() -> Vec<Owned> {
     // The device of a volume waits for its key without limit, and so does its stop job when something still holds it. All file systems
     // are unmounted long before this, so the node reboots.
     let limit =
         |target: &str| owned(format!("/etc/systemd/system/{target}.target.d/10-kubestead.conf"), "[Unit]\nJobTimeoutSec=3min\n", 0o644);
-    vec![owned(FETCH, FETCH_TEXT, 0o755), owned(SERVERS, servers, 0o644), limit("reboot"), limit("poweroff")]
+    vec![limit("reboot"), limit("poweroff")]
 }
 
-/// The units of one volume.
+/// The units of one volume; none if it is unlocked by hand.
 pub fn units(volume: &Volume) -> Vec<Owned> {
+    if volume.unlock.by_hand() { Vec::new() } else { fetched_units(volume) }
+}
+
+/// The units of a volume whose key is fetched at boot.
+pub fn fetched_units(volume: &Volume) -> Vec<Owned> {
     let (name, unlock) = (&volume.name, cryptsetup_unit(volume));
     let socket = format!("kubestead-key-{name}.socket");
     vec![
@@ -107,17 +123,28 @@ pub fn own_files(spec: &HostStorage) -> Vec<Owned> {
     if spec.volumes.is_empty() && spec.groups.is_empty() {
         return Vec::new();
     }
-    common(spec).into_iter().chain(spec.volumes.iter().flat_map(units)).chain(require_mounts(spec)).collect()
+    let common = fetching(spec).into_iter().chain(limits());
+    common.chain(spec.volumes.iter().flat_map(units)).chain(require_mounts(spec)).collect()
 }
 
-/// The volume's line in /etc/crypttab.
-pub fn crypttab(volume: &Volume) -> String {
+/// Where files of ours may be that are needed no more, since volumes are unlocked by hand now.
+pub fn left_paths(spec: &HostStorage) -> Vec<String> {
+    let units = spec.volumes.iter().filter(|v| v.unlock.by_hand()).flat_map(fetched_units).map(|file| file.path);
+    let common = [FETCH, SERVERS].map(str::to_owned).into_iter().filter(|_| !spec.volumes.is_empty() && !spec.fetches());
+    units.chain(common).collect()
+}
+
+/// The volume's line in /etc/crypttab; none if it is unlocked by hand.
+pub fn crypttab(volume: &Volume) -> Option<String> {
+    if volume.unlock.by_hand() {
+        return None;
+    }
     let discard = if volume.discard { ",discard" } else { "" };
     let mapper = volume.mapper();
-    format!(
+    Some(format!(
         "{mapper} {} /run/kubestead/{mapper}.sock luks,_netdev,nofail,headless=true,x-systemd.device-timeout=0{discard}",
         volume.device()
-    )
+    ))
 }
 
 /// The volume's line in /etc/fstab.

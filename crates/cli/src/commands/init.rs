@@ -11,6 +11,7 @@ use kubestead_provision::file;
 use kubestead_provision::ssh::Login;
 use kubestead_provision::survey::{self, Note, Proposal, Seen, Software, Wanted};
 use kubestead_secrets::{Escrow, new_file};
+use kubestead_storage::ways::Way;
 
 use super::address::{self, Typed};
 use crate::excerpt::Source;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// A machine beside them for half of each volume's key.
     #[arg(long, value_name = "ADDRESS")]
     key_server: Option<String>,
+    /// How volumes are unlocked at boot: `ssh`, from the key server, or `recovery`, by hand with `kubestead volume unlock`.
+    #[arg(long, value_name = "WAY", value_parser = way)]
+    unlock: Option<Way>,
     /// How many of the machines are control planes, the first ones: an odd number.
     #[arg(long, value_name = "N", default_value_t = 1)]
     control_planes: usize,
@@ -50,11 +54,16 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "bundle")]
     no_kubernetes: bool,
     /// No encrypted volumes.
-    #[arg(long, conflicts_with = "key_server")]
+    #[arg(long, conflicts_with_all = ["key_server", "unlock"])]
     no_volumes: bool,
-    /// Ask nothing: take what is not said as it is by default.
+    /// Ask nothing: take what is not said as it is by default. Without a key server volumes are unlocked by hand then.
     #[arg(long)]
     yes: bool,
+}
+
+/// A way by its word.
+fn way(text: &str) -> Result<Way, String> {
+    Way::from_name(text).ok_or_else(|| format!("known are {}", Way::ALL.map(Way::as_str).join(", ")))
 }
 
 /// The operator's age identity: `KUBESTEAD_AGE_KEY_FILE`, else where sops looks for it.
@@ -97,6 +106,9 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
         print::note(&format!("note: {note}"));
     }
     tell(&path, &proposal.text, &found);
+    if proposal.text.contains("\n  unlock: [recovery]\n") {
+        print::note(&format!("note: {BY_HAND}"));
+    }
     print::note(&format!("next: read {0}, then kubestead check -f {0}, and kubestead plan -f {0}", path.display()));
     Ok(Exit::Done)
 }
@@ -110,15 +122,22 @@ async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
             .hint("etcd needs more than half of them: two bear no more losses than one, and four no more than three"));
     }
     let asks = !args.yes && std::io::stdin().is_terminal();
-    let server = match &args.key_server {
-        Some(server) => Some(server.clone()),
-        None if args.no_volumes => None,
-        None if asks => ask("address of the key server, a machine that is none of these (Enter for none):"),
-        None => None,
+    let server = match (&args.key_server, args.unlock) {
+        (Some(_), Some(Way::Recovery)) => {
+            let failure = fail(Exit::Usage, "--unlock recovery is without a key server, and --key-server names one");
+            return Err(failure.hint("leave one of them out; in the file, `unlock: [recovery]` says it for one volume"));
+        }
+        (Some(server), _) => Some(server.clone()),
+        (None, _) if args.no_volumes => None,
+        (None, None | Some(Way::Ssh)) if asks => ask("address of the key server, a machine that is none of these (Enter for none):"),
+        (None, _) => None,
     };
-    if server.is_none() && !args.no_volumes {
+    if server.is_none() && !args.no_volumes && !by_hand(args, asks) {
         let failure = fail(Exit::Usage, "volumes are encrypted, and half of each key lies on another machine: no key server is named");
-        return Err(failure.hint("give --key-server ADDRESS (a small machine does), or --no-volumes for a cluster on plain disks"));
+        return Err(failure.hint(
+            "give --key-server ADDRESS (a small machine does), or --unlock recovery to unlock them by hand after each boot, or --no-volumes for a \
+             cluster on plain disks",
+        ));
     }
     let config = args.ssh_config.as_ref().map(std::path::absolute).transpose()?;
     let mut logins = Vec::new();
@@ -150,6 +169,23 @@ async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
     };
     survey::propose(&wanted, &seen, server.as_ref()).map_err(|notes| refuse(&notes))
 }
+
+/// Whether volumes are unlocked by hand where no key server is: asked for, or the default of who wants no question.
+fn by_hand(args: &Args, asks: bool) -> bool {
+    match args.unlock {
+        Some(way) => way == Way::Recovery,
+        None if args.yes => true,
+        None if asks => {
+            let answer = ask(&format!("{BY_HAND} Is that what you want? (yes, or Enter for no):"));
+            answer.is_some_and(|answer| ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()))
+        }
+        None => false,
+    }
+}
+
+/// What it means to have no key server.
+const BY_HAND: &str = "without a key server no machine unlocks its volumes by itself: after each boot, also one after a power cut, etcd, containerd and \
+                       the kubelet wait until somebody who has the age key types `kubestead volume unlock NODE`.";
 
 /// An answer that is not empty.
 fn ask(question: &str) -> Option<String> {

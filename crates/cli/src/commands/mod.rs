@@ -14,5 +14,6 @@ pub(crate) mod secret;
 mod session;
 pub(crate) mod status;
 pub(crate) mod trust;
+pub(crate) mod unlock;
 pub(crate) mod up;
 pub(crate) mod volume;

@@ -13,6 +13,7 @@ use kubestead_provision::objects::NodeState;
 use kubestead_provision::secret::{self, State};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
+use kubestead_storage::spec::Volume;
 use serde::Serialize;
 
 use super::session;
@@ -23,12 +24,18 @@ use crate::progress::Progress;
 
 /// A volume on a node.
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     node: String,
     volume: String,
     path: String,
     state: String,
-    good: bool,
+    pub(super) good: bool,
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:<10} {:<14} {:<30} {}", self.node, self.volume, self.path, self.state)
+    }
 }
 
 /// The volumes; with `all` the machines that do not answer and what is held too.
@@ -49,7 +56,7 @@ pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
         }
         Format::Text => {
             for row in &rows {
-                print::data(&format!("{:<10} {:<14} {:<30} {}", row.node, row.volume, row.path, row.state));
+                print::data(&row.to_string());
             }
             let (at_rest, secrets) = (at_rest(&machines.cluster, &seen), secrets(&machines.cluster, &seen));
             let ends = certificates(&machines.cluster, &seen);
@@ -152,25 +159,30 @@ fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<String> {
     lines
 }
 
-fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {
+pub(super) fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {
     let mut rows = Vec::new();
     for node in &cluster.nodes {
         let storage = seen.nodes.get(&node.name).and_then(Fact::known).map(|n| &n.storage);
         for volume in cluster.volumes_of(&node.name) {
             let facts = storage.and_then(|s| s.volumes.get(&volume.name));
-            let (state, good) = facts.map_or_else(|| ("not seen".to_owned(), false), |f| state(f, &volume.path));
+            let (state, good) = facts.map_or_else(|| ("not seen".to_owned(), false), |f| state(f, volume, &node.name));
             rows.push(Row { node: node.name.to_string(), volume: volume.name.to_string(), path: volume.path.clone(), state, good });
         }
     }
     rows
 }
 
-fn state(facts: &VolumeFacts, path: &str) -> (String, bool) {
+fn state(facts: &VolumeFacts, volume: &Volume, node: &Name) -> (String, bool) {
+    let path = &volume.path;
+    let own = format!("/dev/mapper/{} ", volume.mapper());
     let state = match (&facts.header, &facts.opened, &facts.mounted) {
         (Fact::Known(Header::Ours(_)), Some(_), Some(_)) => return ("open and mounted".to_owned(), true),
         (Fact::Known(Header::Ours(_)), Some(_), None) => format!("open, not mounted at {path}"),
+        (Fact::Known(Header::Ours(_)), None, _) if volume.unlock.by_hand() => format!("locked: kubestead volume unlock {node}"),
         (Fact::Known(Header::Ours(_)), None, _) => "closed: waiting for its key (journalctl -u 'kubestead-key-*' on the node)".to_owned(),
-        (Fact::Known(Header::Blank) | Fact::Absent, ..) if facts.crypttab.is_some() => {
+        (Fact::Known(Header::Blank) | Fact::Absent, ..)
+            if facts.crypttab.is_some() || facts.fstab.as_ref().is_some_and(|line| line.starts_with(&own)) =>
+        {
             format!("gone: it was mounted at {path}; `plan` tells more")
         }
         (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),

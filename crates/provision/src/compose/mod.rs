@@ -7,6 +7,7 @@ mod model;
 mod observe;
 mod order;
 mod reset;
+mod unlock;
 mod up;
 mod witness;
 
@@ -41,6 +42,7 @@ pub use domains::storage::spec as storage;
 pub use model::World;
 pub use observe::{observe, own_paths, sections};
 pub use reset::reset;
+pub use unlock::unlock;
 pub use up::plan;
 
 /// What a key in the escrow is for.

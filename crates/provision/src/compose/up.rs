@@ -26,7 +26,7 @@ pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
 
 fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
     let mut part: Part<Action> = Part::default();
-    // Without its key server a node can neither make nor open a volume.
+    // Without its key server a node can neither make nor open a volume that it unlocks by itself.
     let spec = domains::kubeadm::spec(cluster);
     let alone = cores::map(&cluster.nodes, |node| alone(cluster, seen, spec.as_ref(), &node.name));
     let own_keys = domains::keyserver::plan(cluster, seen, &alone);
@@ -50,6 +50,7 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
                 }
                 // What comes after the volumes must never write below a mount point that waits for its volume. What a volume holds that is
                 // made and not mounted shows when it is.
+                let keys = keys || !domains::keyserver::needed(cluster, &node.name);
                 if own.held.is_empty() && (keys || own.steps.is_empty()) && !domains::storage::hidden(&own) {
                     machines.push((node, found));
                 }
@@ -76,16 +77,17 @@ fn parts(cluster: &Cluster, seen: &Seen) -> Part<Action> {
 /// What comes of a node that was seen by itself.
 fn alone(cluster: &Cluster, seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name) -> Option<Own> {
     let found = seen.nodes.get(name)?.known()?;
-    Some(domains::storage::plan(cluster, seen, name, found, obstacles(seen, spec, name, found)))
+    Some(domains::storage::plan(cluster, seen, name, found, obstacles(cluster, seen, spec, name, found)))
 }
 
 /// Reasons not to touch a machine at all.
-fn obstacles(seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name, found: &NodeSeen) -> Vec<Held> {
+fn obstacles(cluster: &Cluster, seen: &Seen, spec: Option<&KubeadmSpec>, name: &Name, found: &NodeSeen) -> Vec<Held> {
     let mut held = machine::held(name, &found.machine);
     if let (Some(spec), Some(member)) = (spec, &found.kubeadm) {
         held.extend(kubeadm::stranger(spec, name, member));
     }
-    held.extend(seen.keys.get(name).and_then(Fact::known).map(|keys| keyserver::obstacles(name, keys)).unwrap_or_default());
+    let keys = seen.keys.get(name).filter(|_| domains::keyserver::needed(cluster, name)).and_then(Fact::known);
+    held.extend(keys.map(|keys| keyserver::obstacles(name, keys)).unwrap_or_default());
     held
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::name::Name;
 use kubestead_core::put::digest;
+use kubestead_storage::spec;
+use kubestead_storage::ways::Ways;
 
 use super::across::{self, Placement};
 use super::cluster::{Cluster, Volume};
 use super::findings::Findings;
-use super::sections::{self, Endpoint, Sections};
+use super::sections::{self, Endpoint, Sections, VolumeDecl};
 use super::tree;
 
 /// How many mistakes are told of one file: who wrote more wrote another kind of file.
@@ -42,6 +44,7 @@ fn bounded(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 /// The values alone, each in its place.
 fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
     let volumes = sections.volumes.items.into_iter().zip(placement.volumes);
+    let unlock = sections.keys.unlock.map(|at| at.value);
     Cluster {
         name,
         kubernetes: sections.kubernetes,
@@ -49,8 +52,8 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
         ssh: sections.ssh,
         nodes: sections.nodes.items.into_iter().map(|decl| decl.node).collect(),
         groups: placement.groups,
-        volumes: volumes.map(|(decl, nodes)| Volume { nodes, spec: decl.volume }).collect(),
-        servers: sections.servers.items.into_iter().map(|decl| decl.server).collect(),
+        volumes: volumes.map(|(decl, nodes)| Volume { nodes, spec: unlocked(decl, unlock.as_ref()) }).collect(),
+        servers: sections.keys.servers.items.into_iter().map(|decl| decl.server).collect(),
         pools: sections.pools.into_iter().map(|at| at.value).collect(),
         named: sections.named.into_iter().map(|at| at.value).collect(),
         namespace: sections.namespace,
@@ -59,4 +62,10 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
         warnings: Vec::new(),
         digest: String::new(),
     }
+}
+
+/// A volume with the ways by which it is unlocked: its own, else those of all.
+fn unlocked(decl: VolumeDecl, all: Option<&Ways>) -> spec::Volume {
+    let unlock = decl.unlock.map(|at| at.value).or_else(|| all.cloned()).unwrap_or_default();
+    spec::Volume { unlock, ..decl.volume }
 }

@@ -15,6 +15,7 @@ mod read;
 mod sections;
 mod ssh_config;
 mod tree;
+mod unlock;
 
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;

@@ -361,6 +361,7 @@ mod tests {
             inodes: None,
             path: "/data".into(),
             discard: false,
+            unlock: kubestead_storage::ways::Ways::default(),
         };
         Subject { node: name("kube1"), volumes: vec![volume], stranger: "kube2/data".into() }
     }

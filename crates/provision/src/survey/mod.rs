@@ -78,7 +78,7 @@ pub struct Wanted {
     pub control_planes: usize,
     /// Where Kubernetes comes from.
     pub software: Software,
-    /// Whether there are encrypted volumes, for which a key server is needed.
+    /// Whether there are encrypted volumes.
     pub volumes: bool,
     /// Login user; ssh's configuration decides if `None`.
     pub user: Option<String>,

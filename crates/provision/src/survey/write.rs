@@ -38,7 +38,8 @@ struct Node<'a> {
     room: Option<u64>,
 }
 
-/// The file for machines, the first of which are control planes; a key server is a machine beside them. The error is what speaks against them.
+/// The file for machines, the first of which are control planes; a key server is a machine beside them, and without one volumes are unlocked by hand. The
+/// error is what speaks against them.
 pub fn propose(wanted: &Wanted, machines: &[Seen], server: Option<&Seen>) -> Result<Proposal, Vec<Note>> {
     let all: Vec<&Seen> = machines.iter().chain(server).collect();
     let names = names::of(all.iter().map(|seen| seen.found.hostname.as_str()), &mut BTreeSet::new());
@@ -74,6 +75,11 @@ pub fn propose(wanted: &Wanted, machines: &[Seen], server: Option<&Seen>) -> Res
             word(&seen.address)
         );
         let _ = writeln!(text, "  recovery: age # a second key of each volume, beside this file, encrypted");
+    } else if !with_disks.is_empty() {
+        text.push_str(
+            "keys: # no key server: after each boot the volumes are locked until somebody types `kubestead volume unlock NODE`\n  unlock: [recovery]\n  \
+             recovery: age # the keys lie beside this file, encrypted: keep copies of secrets/escrow and of your age key elsewhere\n",
+        );
     }
     if wanted.software != Software::None {
         cluster_sections(&mut text, root, &all);

@@ -5,7 +5,7 @@ use super::*;
 use crate::sandbox::Sandbox;
 use crate::spec::PoolRoot;
 
-fn volume() -> Volume {
+pub(super) fn volume() -> Volume {
     let name = |n: &str| Name::new(n).unwrap();
     Volume {
         name: name("data"),
@@ -15,6 +15,7 @@ fn volume() -> Volume {
         inodes: Some(1000),
         path: "/data".into(),
         discard: false,
+        unlock: crate::ways::Ways::default(),
     }
 }
 
@@ -41,8 +42,8 @@ fn every_script_is_one_that_bash_can_read() {
     ];
     let mut commands: Vec<_> = actions.iter().map(|a| procedure(a).command()).collect();
     commands.push(format(&volume, true).command());
-    commands.push(boot(&unit::units(&volume), std::slice::from_ref(&volume)).command());
-    commands.push(boot(&[], &[]).command());
+    commands.push(boot(&unit::units(&volume), std::slice::from_ref(&volume), &[]).command());
+    commands.push(boot(&[], &[], &[]).command());
     for command in commands {
         let status = std::process::Command::new("bash").arg("-n").arg("-c").arg(&*command.script()).status().unwrap();
         assert!(status.success(), "{}", command.script());
@@ -89,7 +90,7 @@ fn what_the_boot_needs_is_written_whole_and_lines_of_others_stay() {
     let volume = volume();
     std::fs::write(dir.path().join("etc/fstab"), "# theirs\n\n/dev/vda / ext4 defaults 0 1\n/dev/mapper/luks-data /old ext4 nofail 0 2\n")
         .unwrap();
-    let command = boot(&unit::units(&volume), std::slice::from_ref(&volume)).command();
+    let command = boot(&unit::units(&volume), std::slice::from_ref(&volume), &[]).command();
     let script = command
         .script()
         .replace("/etc/", &format!("{root}/etc/"))
@@ -106,7 +107,7 @@ fn what_the_boot_needs_is_written_whole_and_lines_of_others_stay() {
         for unit in unit::units(&volume) {
             assert_eq!(read(&unit.path[1..]), unit.text);
         }
-        assert_eq!(read("etc/crypttab"), format!("{}\n", unit::crypttab(&volume)));
+        assert_eq!(read("etc/crypttab"), format!("{}\n", unit::crypttab(&volume).unwrap()));
         assert_eq!(read("etc/fstab"), format!("# theirs\n\n/dev/vda / ext4 defaults 0 1\n{}\n", unit::fstab(&volume)));
         assert!(!dir.path().join("etc/kubestead/reload-pending").exists());
     }
@@ -124,7 +125,7 @@ fn a_volume_that_its_boot_mounts_meanwhile_is_not_refused() {
         let sandbox = Sandbox::new();
         sandbox.put("data/file", "");
         sandbox.put("answers", sandbox.place(&(answers.join("\n") + "\n")));
-        let mut procedure = mount(&volume());
+        let mut procedure = mount(&volume(), "boot");
         procedure.act = "exit 0".to_owned();
         procedure.guard = format!(
             "exec 3< {}; findmnt() {{ read -r a <&3; echo \"$a\"; [ -n \"$a\" ]; }}\n{}",
@@ -251,7 +252,7 @@ const OTHERS: &str = "# theirs\n\n/dev/vda / ext4 defaults 0 1\n/dev/mapper/luks
 
 /// The lines that a finished volume has, and those of others.
 fn finished(sandbox: &Sandbox) {
-    sandbox.put("etc/crypttab", sandbox.place(&format!("data UUID=1 none luks\n{}\n", unit::crypttab(&volume()))));
+    sandbox.put("etc/crypttab", sandbox.place(&format!("data UUID=1 none luks\n{}\n", unit::crypttab(&volume()).unwrap())));
     sandbox.put("etc/fstab", sandbox.place(&format!("{OTHERS}{}\n", unit::fstab(&volume()))));
 }
 
@@ -279,7 +280,7 @@ fn before_a_lost_group_is_made_anew_the_lines_of_its_volumes_go_and_no_others() 
 }
 
 /// A machine with our LV, tagged so, and a mapping of our name on the device of that number.
-fn mapped(tags: &str, below: &str) -> Sandbox {
+pub(super) fn mapped(tags: &str, below: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.device("/dev/vg01/data", "dm-1", "253:1", &[0; 4096]);
     sandbox.device("/dev/mapper/luks-data", "dm-2", "253:2", &[0; 4096]);
@@ -302,7 +303,7 @@ fn a_mapping_of_our_name_on_another_device_is_refused_by_every_step_that_uses_it
         ("format", format(&volume(), false).stdin(Stdin::Secret(recovery())), true),
         ("mkfs", mkfs(&volume()), true),
         ("grow", grow(&volume()), false),
-        ("mount", mount(&volume()), true),
+        ("mount", mount(&volume(), "boot"), true),
     ];
     for (name, procedure, bare) in all {
         let sandbox = mapped(tags, "8:16");
@@ -451,7 +452,7 @@ fn a_header_is_made_anew_only_where_ours_does_not_load_and_our_tag_is_on_the_lv(
 fn a_link_in_the_path_and_another_filesystem_are_refused_before_the_mount() {
     let sandbox = Sandbox::new();
     std::os::unix::fs::symlink("/tmp", sandbox.path("data")).unwrap();
-    let (status, said) = sandbox.run(&mount(&volume()));
+    let (status, said) = sandbox.run(&mount(&volume(), "boot"));
     assert!(status == Some(90) && said.contains("/data is a link or goes through one: it is /tmp"), "{status:?} {said}");
     let sandbox = mapped("kubestead:volume", "253:1");
     sandbox.program("findmnt", "exit 1");
@@ -459,7 +460,7 @@ fn a_link_in_the_path_and_another_filesystem_are_refused_before_the_mount() {
         sandbox.program(quiet, "true");
     }
     sandbox.program("blkid", "echo xfs");
-    let (status, said) = sandbox.run(&mount(&volume()));
+    let (status, said) = sandbox.run(&mount(&volume(), "boot"));
     assert!(status == Some(1) && said.contains("it holds xfs, the file says ext4: nothing is mounted"), "{status:?} {said}");
     assert!(sandbox.calls("mount").is_empty());
 }
@@ -553,7 +554,7 @@ fn a_link_in_the_place_of_crypttab_or_fstab_is_refused_by_every_step_that_edits_
     for tab in ["etc/crypttab", "etc/fstab"] {
         let volume = volume();
         for (name, procedure) in [
-            ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume))),
+            ("boot", boot(&unit::units(&volume), std::slice::from_ref(&volume), &[])),
             ("create", create(&volume, false, true)),
             ("group", group_of(std::slice::from_ref(&volume))),
             ("wipe", wipe(&volume)),
@@ -576,7 +577,7 @@ fn a_file_where_a_mount_point_or_a_folder_above_it_belongs_is_refused() {
         sandbox.program("findmnt", "exit 1");
         sandbox.put("data", "a file");
         let path = sandbox.path(file).to_str().unwrap().to_owned();
-        let (status, said) = sandbox.run(&mount(&Volume { path, ..volume() }));
+        let (status, said) = sandbox.run(&mount(&Volume { path, ..volume() }, "boot"));
         assert!(status == Some(90) && said.contains("/data is no folder"), "{file}: {status:?} {said}");
     }
 }

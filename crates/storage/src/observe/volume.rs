@@ -1,5 +1,7 @@
 //! One volume: what its LV holds, what is open, mounted and written in crypttab and fstab.
 
+use std::collections::BTreeSet;
+
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::probe::Answers;
 
@@ -8,9 +10,10 @@ use super::{Told, group};
 use crate::facts::{Folder, Header, Opened, VolumeFacts};
 use crate::luks2::{self, Which};
 use crate::marks::TOKEN;
-use crate::report::{LuksMetadata, Signature};
+use crate::report::{LuksMetadata, Signature, Token};
 use crate::spec::{Filesystem, Volume};
 use crate::superblock;
+use crate::ways::Way;
 
 pub(super) fn read(volume: &Volume, answers: &Answers, looks: &Result<Looks<'_>, Gap>, lvm: &Told) -> VolumeFacts {
     let (logical, strays) = group::logical(volume, lvm);
@@ -18,6 +21,7 @@ pub(super) fn read(volume: &Volume, answers: &Answers, looks: &Result<Looks<'_>,
         logical,
         strays,
         header: Fact::Absent,
+        ways: BTreeSet::new(),
         named: None,
         holders: Vec::new(),
         opened: None,
@@ -60,6 +64,7 @@ fn look(volume: &Volume, looks: &Result<Looks<'_>, Gap>, facts: &mut VolumeFacts
             facts.holders.extend(held.holders.iter().filter(|user| **user != volume.mapper()).map(|user| (*user).to_owned()));
             facts.header = Fact::Known(header(volume, held)?);
             if matches!(facts.header, Fact::Known(Header::Ours(_))) {
+                facts.ways = ways(held);
                 facts.named = named(held).filter(|named| *named != volume.name.as_str());
             }
         }
@@ -148,6 +153,19 @@ fn header(volume: &Volume, held: &Held<'_>) -> Result<Header, Gap> {
     })
 }
 
+/// The ways by which a whole header of ours can be unlocked. The recovery slot is ours by its number: early headers have no token for it.
+fn ways(held: &Held<'_>) -> BTreeSet<Way> {
+    let (one, _) = held.copies.split_at(held.copies.len() / 2);
+    let Some(metadata) = luks2::read(one, Which::First) else { return BTreeSet::new() };
+    let is_there = |way: &Way| {
+        let slot = way.slot().to_string();
+        let provider = |token: &Token| token.provider.as_ref().and_then(serde_json::Value::as_str) == Some(way.provider());
+        let told = metadata.tokens.values().any(|token| token.kind == TOKEN && provider(token) && token.keyslots.contains(&slot));
+        metadata.keyslots.contains_key(&slot) && (told || *way == Way::Recovery)
+    };
+    Way::ALL.into_iter().filter(is_there).collect()
+}
+
 /// The volume that the token of ours in a whole header names.
 fn named(held: &Held<'_>) -> Option<String> {
     let (one, _) = held.copies.split_at(held.copies.len() / 2);
@@ -170,6 +188,7 @@ mod tests {
             inodes: None,
             path: "/data".into(),
             discard: false,
+            unlock: crate::ways::Ways::default(),
         };
         let one = || Signature { device: None, offset: "0x0".into(), kind: "crypto_LUKS".into(), uuid: Some("e7".into()) };
         let held = |magic, length| Held { signatures: vec![one(), one()], magic, length, ..Held::default() };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::key::KeyRef;
+use kubestead_core::name::Name;
 use kubestead_core::plan::StepId;
 use kubestead_core::size::Bytes;
 
@@ -13,6 +14,7 @@ use crate::extents::{extent, round_up};
 use crate::facts::{Folder, Header, Logical, OURS, VolumeFacts};
 use crate::fixed;
 use crate::spec::Volume;
+use crate::ways::Way;
 
 impl<'a> Planner<'a> {
     pub(super) fn volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts) {
@@ -89,7 +91,8 @@ impl<'a> Planner<'a> {
     fn new_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, created: StepId, lost: bool) {
         let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone(), lost: false };
         let after = self.before_format(volume, facts, created);
-        let why = "make the LUKS2 header with a machine key and a recovery key".to_owned();
+        let keys = if volume.unlock.by_hand() { "the recovery key alone" } else { "a machine key and a recovery key" };
+        let why = format!("make the LUKS2 header with {keys}");
         let formatted = self.step(volume.name.as_str(), "format", format, why, after);
         self.make_filesystem(volume, facts, formatted, lost);
     }
@@ -97,16 +100,15 @@ impl<'a> Planner<'a> {
     /// The node's share of the key, reused if it is there, and what a header is made after.
     fn before_format(&mut self, volume: &Volume, facts: &VolumeFacts, created: StepId) -> BTreeSet<StepId> {
         let name = volume.name.as_str();
-        if !facts.share {
-            self.step(name, "share", Action::Share { volume: volume.clone() }, "make this node's share of the key".into(), BTreeSet::new());
+        let mut after = BTreeSet::from([created, KeyRef::recovery(self.spec.node.as_str(), name).escrowed()]);
+        if volume.fetched() {
+            if !facts.share {
+                let why = "make this node's share of the key".to_owned();
+                self.step(name, "share", Action::Share { volume: volume.clone() }, why, BTreeSet::new());
+            }
+            after.extend([self.id(name, "share"), self.id("keys", "fetch")]);
+            after.extend(self.spec.after_keys.iter().cloned());
         }
-        let mut after = self.spec.after_keys.clone();
-        after.extend([
-            created,
-            self.id(name, "share"),
-            self.id("keys", "fetch"),
-            KeyRef::recovery(self.spec.node.as_str(), name).escrowed(),
-        ]);
         after
     }
 
@@ -164,7 +166,7 @@ impl<'a> Planner<'a> {
 
     fn old_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, logical: &Logical, wanted: &Volume) {
         let name = volume.name.as_str();
-        if !facts.share {
+        if facts.ways.contains(&Way::Ssh) && volume.fetched() && !facts.share {
             self.held(
                 name,
                 format!("the node's share of its key, /etc/kubestead/share.d/{name}, is gone"),
@@ -180,7 +182,11 @@ impl<'a> Planner<'a> {
             self.held(name, reason, format!("look at it by hand: `blkid -p /dev/mapper/{}`, then fsck", volume.mapper()));
             return;
         }
+        if let Some((reason, hint)) = locked(&self.spec.node, volume, facts) {
+            return self.held(name, reason, hint);
+        }
         self.whole.push(Whole { volume, facts, lost: false });
+        self.ways(volume, facts);
         if wanted.size.0 < logical.size {
             return;
         }
@@ -190,6 +196,35 @@ impl<'a> Planner<'a> {
             self.step(name, "grow", Action::Grow { volume: wanted.clone() }, why, after);
         }
     }
+}
+
+impl Planner<'_> {
+    /// Changes by which ways a finished volume is unlocked: one is added, and proved, before the boot relies on it, and one goes when the boot does not any
+    /// more. The recovery slot stays throughout, so that the volume opens at each instant.
+    fn ways(&mut self, volume: &Volume, facts: &VolumeFacts) {
+        let name = volume.name.as_str();
+        match (facts.ways.contains(&Way::Ssh), volume.fetched()) {
+            (false, true) => {
+                let after = self.before_format(volume, facts, self.id(name, "create"));
+                let why = "add the key that this node fetches, beside the recovery key".to_owned();
+                self.step(name, "add-way", Action::AddWay { volume: volume.clone() }, why, after);
+            }
+            (true, false) => {
+                let after = BTreeSet::from([self.id("volumes", "boot"), self.id(name, "mount")]);
+                let why = "remove the key that this node fetched: it is unlocked by hand".to_owned();
+                self.step(name, "remove-way", Action::RemoveWay { volume: volume.clone() }, why, after);
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+/// A volume that is unlocked by hand, and is closed: since its machine booted nobody did.
+fn locked(node: &Name, volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    (volume.unlock.by_hand() && facts.opened.is_none()).then(|| {
+        let reason = format!("it is locked, and {} and all that needs it wait", volume.path);
+        (reason, format!("unlock the volumes of this node with their recovery keys: kubestead volume unlock {node}"))
+    })
 }
 
 /// What is made, and of what size when that is not just what the file says.
@@ -224,7 +259,7 @@ fn obstacle(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
 }
 
 /// The mapping of our name on another device, or another user of the LV.
-fn in_other_hands(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+pub(super) fn in_other_hands(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
     let (mapper, device) = (volume.mapper(), volume.device());
     if let Some(below) = facts.opened.as_ref().and_then(|opened| opened.strange.as_ref()) {
         return Some(if facts.logical == Fact::Absent {
@@ -271,7 +306,7 @@ fn unfinished(volume: &Volume, facts: &VolumeFacts, logical: &Logical) -> Option
             let reason = format!("{mapper} is open, and {device} has no whole header of ours: kubestead did not open it");
             Some((reason, format!("look at what it is; `cryptsetup close {mapper}` closes it, then plan again")))
         }
-        Fact::Known(Header::Ours(_)) if !logical.formatting && !facts.share => {
+        Fact::Known(Header::Ours(_)) if volume.fetched() && !logical.formatting && !facts.share => {
             let reason = format!(
                 "the node's share of its key, /etc/kubestead/share.d/{name}, is gone, and {device} has a header that was made with it"
             );
@@ -282,7 +317,7 @@ fn unfinished(volume: &Volume, facts: &VolumeFacts, logical: &Logical) -> Option
 }
 
 /// What stands where it is mounted, or in the lines by which it is.
-fn in_the_way(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+pub(super) fn in_the_way(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
     let own = format!("/dev/mapper/{}", volume.mapper());
     if let Some(real) = &facts.resolved {
         return Some((

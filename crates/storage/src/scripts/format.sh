@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2154
-# Makes the LUKS2 header of "device". The recovery key comes on standard input, as one line of "length" characters; the machine's key never
-# leaves the node. Both go to cryptsetup through pipes. Both are random and have more than 250 bits, so no KDF makes them harder to guess: what it
+# Makes the LUKS2 header of "device", with a slot of the recovery key and, if "way" is `ssh`, one of the machine's key. The recovery key comes on
+# standard input; the machine's key never leaves the node. Both go to cryptsetup through pipes. Both are random and have more than 250 bits, so no KDF makes them harder to guess: what it
 # costs is fixed and small, so that no benchmark runs and any machine can open it, also one that boots with little memory. The tag "formatting"
 # is there while the header is made: a run that is cut off in between is known by it, and makes the whole header again.
-# The volume stays open, so that its filesystem can be made without the key being fetched once more. With "lost" it is the header of a finished volume, and whatever is in its place is wiped. mapping.sh and forget.sh stand ahead.
+# The volume stays open, so that its filesystem can be made without the key being fetched once more. With "lost" it is the header of a finished volume, and whatever is in its place is wiped. mapping.sh, forget.sh and
+# keys.sh stand ahead.
 # guard
-IFS= read -r recovery || true
-[ "${#recovery}" = "$length" ] || refuse "the recovery key has ${#recovery} characters instead of $length: it was cut off"
+[ -n "$recovery" ] || read_recovery
 [ -b "$device" ] || refuse "$device is not there"
 tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
 case $tags,$lost in
@@ -17,7 +17,8 @@ esac
 own_mapping
 no_other_holder
 unused
-key=$("$fetch" "$name" | base64 -w 0)
+key=
+[ "$way" = recovery ] || key=$(volume_key | base64 -w 0)
 machine() {
   printf %s "$key" | base64 -d
 }
@@ -34,11 +35,14 @@ ours() {
   esac
 }
 whole() {
-  case $(header) in
-    *"\"type\":\"$token\""*'"priority":0'* | *'"priority":0'*"\"type\":\"$token\""*) ;;
-    *) return 1 ;;
-  esac
-  opens --key-file <(machine) || return 1
+  ours || return 1
+  if [ "$way" != recovery ]; then
+    case $(header) in
+      *'"priority":0'*) ;;
+      *) return 1 ;;
+    esac
+    opens --key-file <(machine) || return 1
+  fi
   printf %s "$recovery" | opens --key-slot 7 --key-file -
 }
 finish() {
@@ -77,12 +81,18 @@ if [ "$lost" = yes ]; then
 fi
 lvchange -q --addtag "$formatting" "$group/$name"
 tags=${tags}${formatting},
-machine | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - "$device"
-cryptsetup luksAddKey -q --key-file <(machine) --key-slot 7 --pbkdf argon2id --pbkdf-memory 16384 --pbkdf-parallel 1 \
-  --pbkdf-force-iterations 4 "$device" <(printf %s "$recovery")
-cryptsetup config --priority ignore --key-slot 7 "$device"
-printf '{"type":"%s","keyslots":["0"],"volume":"%s","provider":"ssh-split"}' "$token" "$name" | cryptsetup token import --json-file - "$device"
+slow=(--pbkdf argon2id --pbkdf-memory 16384 --pbkdf-parallel 1 --pbkdf-force-iterations 4)
+if [ "$way" = recovery ]; then
+  printf %s "$recovery" | cryptsetup luksFormat -q --type luks2 --key-slot 7 "${slow[@]}" --key-file - "$device"
+else
+  machine | cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file - "$device"
+  cryptsetup luksAddKey -q --key-file <(machine) --key-slot 7 "${slow[@]}" "$device" <(printf %s "$recovery")
+  # Beside a slot that is opened at each boot, this one is tried only when it is named.
+  cryptsetup config --priority ignore --key-slot 7 "$device"
+fi
+printf '{"type":"%s","keyslots":["%s"],"volume":"%s","provider":"%s"}' "$token" "$slot" "$name" "$provider" |
+  cryptsetup token import --token-id "$slot" --json-file - "$device"
 # verify
 whole || unverified 'the machine key or the recovery key does not open it'
 finish
-cryptsetup open "${flags[@]}" --key-file <(machine) "$device" "$mapper"
+cryptsetup open "${flags[@]}" --key-file <(if [ "$way" = recovery ]; then volume_key; else machine; fi) "$device" "$mapper"

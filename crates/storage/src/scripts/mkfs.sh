@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Makes the filesystem "kind" by the command "make", and drops the tag "new", which proves that this LV never held data: so it is dropped
 # before the first mount. What is inside when nobody has begun to make a filesystem is somebody's, whatever the tag says.
-# mapping.sh stands ahead.
+# mapping.sh and keys.sh stand ahead.
 # guard
 tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
 case $tags in
@@ -14,7 +14,7 @@ esac
 opened=/dev/mapper/$mapper
 own_mapping
 if findmnt -rn -S "$opened" > /dev/null; then refuse "$mapper is mounted"; fi
-if [ ! -b "$opened" ]; then cryptsetup open "${flags[@]}" --key-file <("$fetch" "$name") "$device" "$mapper"; fi
+if [ ! -b "$opened" ]; then cryptsetup open "${flags[@]}" --key-file <(volume_key) "$device" "$mapper"; fi
 held=$(wipefs -n -O TYPE --noheadings "$opened" | tr '\n' ' ')
 case $held,$tags in
   ,* | *,"$mkfs",*) ;;

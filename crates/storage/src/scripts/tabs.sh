@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Replaces the volumes' own lines in crypttab and fstab, or adds them; everybody else's lines stay as they are. Then systemd reads all of it.
+# "gone" are files of ours that no volume needs any more: they are removed, and a copy stays of one that somebody edited.
 # "mappers" and "mounts" are the first fields of the lines "crypttab" and "fstab", "names" the volumes'.
 # edit FILE KEYS: the lines of others, then those on standard input.
 edit() {
@@ -14,13 +15,29 @@ edit() {
   mv -fT "$new" "$1"
   sync "${1%/*}"
 }
+# What is unlocked by hand has no line in crypttab.
+lines() {
+  [ "$#" = 0 ] || printf '%s\n' "$@"
+}
 if [ "${#names[@]}" != 0 ]; then
-  printf '%s\n' "${crypttab[@]}" | edit /etc/crypttab "${mappers[*]}"
+  lines "${crypttab[@]}" | edit /etc/crypttab "${mappers[*]}"
   printf '%s\n' "${fstab[@]}" | edit /etc/fstab "${mounts[*]}"
 fi
 for i in "${!names[@]}"; do
-  grep -qxF -- "${crypttab[i]}" /etc/crypttab || unverified "/etc/crypttab lacks the line of ${names[i]}"
   grep -qxF -- "${fstab[i]}" /etc/fstab || unverified "/etc/fstab lacks the line of ${names[i]}"
+done
+for file in "${gone[@]}"; do
+  if [ -f "$file" ] && [ ! -L "$file" ]; then
+    recorded "$(sum_of "$file")" "$file" || keep_copy "$file"
+    rm -f "$file"
+    case ${file%/*} in
+      *.d) rmdir --ignore-fail-on-non-empty "${file%/*}" ;;
+    esac
+  fi
+done
+[ "${#gone[@]}" = 0 ] || strike "${gone[@]}"
+for line in "${crypttab[@]}"; do
+  grep -qxF -- "$line" /etc/crypttab || unverified "/etc/crypttab lacks the line $line"
 done
 systemctl -q enable --no-reload remote-cryptsetup.target
 systemctl daemon-reload

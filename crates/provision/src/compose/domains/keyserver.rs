@@ -14,10 +14,10 @@ use super::{Asked, Wanted};
 use crate::file::{Cluster, Node};
 use crate::keyserver::{self, EnrolledNode, Folder, KeyServerSpec, Site};
 
-/// The key servers with the nodes that they let in, built once for all of them.
+/// The key servers with the nodes that they let in, built once for all of them: those with volumes whose keys they have a part of.
 pub fn specs(cluster: &Cluster) -> Vec<KeyServerSpec> {
     let enrolled = |node: &Node| {
-        let volumes: Vec<Name> = cluster.volumes_of(&node.name).map(|v| v.name.clone()).collect();
+        let volumes: Vec<Name> = cluster.volumes_of(&node.name).filter(|v| v.fetched()).map(|v| v.name.clone()).collect();
         (!volumes.is_empty()).then(|| EnrolledNode { name: node.name.clone(), address: ip(&node.address), volumes })
     };
     let nodes: Arc<[EnrolledNode]> = cluster.nodes.iter().filter_map(enrolled).collect();
@@ -36,6 +36,11 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
+/// Whether a node needs key servers: otherwise none of them is waited for, and it gets no key pair for them.
+pub(in super::super) fn needed(cluster: &Cluster, node: &Name) -> bool {
+    cluster.volumes_of(node).any(|volume| volume.fetched())
+}
+
 pub(super) fn asks(_: &Wanted<'_>, _: &Node) -> Asked {
     Asked {
         own: keyserver::own_paths().map(str::to_owned).into(),
@@ -49,7 +54,7 @@ pub(super) fn asks(_: &Wanted<'_>, _: &Node) -> Asked {
 pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, nodes: &[Option<Own>]) -> Part<keyserver::Action> {
     let (mut ready, mut made, mut making) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (name, own) in cluster.nodes.iter().map(|node| &node.name).zip(nodes).filter_map(|(name, own)| Some((name, own.as_ref()?))) {
-        if own.part.is_ok() {
+        if own.part.is_ok() && needed(cluster, name) {
             ready.insert(name.clone(), seen.keys.get(name).cloned().unwrap_or(Fact::Absent));
         }
         let of = |volumes: &BTreeSet<Name>| volumes.iter().map(|volume| (name.clone(), volume.clone())).collect::<Vec<_>>();

@@ -7,9 +7,10 @@ use kubestead_core::key::{ESCROW, KeyRef};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Step, Target};
 use kubestead_core::probe::Answers;
-use kubestead_storage::observe::{Header, StorageFacts};
+use kubestead_storage::observe::{Header, StorageFacts, VolumeFacts};
 use kubestead_storage::plan as planner;
 use kubestead_storage::spec::{HostStorage, KeyServer, PoolRoot, Volume};
+use kubestead_storage::ways::Way;
 use kubestead_storage::{observe, pv, unit};
 
 use super::super::{Action, KeyKind, NodeSeen, Seen, order};
@@ -35,7 +36,7 @@ pub fn spec(cluster: &Cluster, node: &Name) -> HostStorage {
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let spec = spec(wanted.cluster, &node.name);
     Asked {
-        own: unit::own_files(&spec).into_iter().map(|file| file.path).collect(),
+        own: unit::own_files(&spec).into_iter().map(|file| file.path).chain(unit::left_paths(&spec)).collect(),
         places: unit::TABS.map(str::to_owned).into(),
         sections: observe::sections(&spec),
         ..Asked::default()
@@ -50,18 +51,25 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, node: &Node, answers: &Answers
 pub(in super::super) struct Own {
     /// Its steps with its recovery keys, or the reasons not to touch the machine at all.
     pub part: Result<Part<Action>, Vec<Held>>,
-    /// The volumes that have a header of ours: a new share would not open them.
+    /// The volumes with a slot for a key server's share: a new share would not open them.
     pub made: BTreeSet<Name>,
-    /// The volumes that are encrypted anew: these get a share and a recovery key, and no others do.
+    /// The volumes that are encrypted anew, or get a slot for a key that is fetched: these get a share and a recovery key, and no others do.
     pub making: BTreeSet<Name>,
 }
 
 /// `obstacles`: reasons not to touch the machine at all.
 pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, name: &Name, found: &NodeSeen, obstacles: Vec<Held>) -> Own {
     let wanted = spec(cluster, name);
-    let ours = found.storage.volumes.iter().filter(|(_, v)| matches!(v.header, Fact::Known(Header::Ours(_)))).map(|(name, _)| name);
+    let fetched = |v: &VolumeFacts| matches!(v.header, Fact::Known(Header::Ours(_))) && v.ways.contains(&Way::Ssh);
+    let ours = found.storage.volumes.iter().filter(|(_, v)| fetched(v)).map(|(name, _)| name);
     // Of one that is gone the disk may only be unplugged.
-    let finished = wanted.volumes.iter().filter(|v| found.storage.finished(v).is_some()).map(|v| &v.name);
+    let gone = |v: &&Volume| {
+        let Some(seen) = found.storage.volumes.get(&v.name) else { return false };
+        // The boot mounted what somebody had opened by hand: no server had a share of it.
+        let by_hand = seen.crypttab.is_none() && seen.fstab.is_some();
+        !matches!(seen.header, Fact::Known(Header::Ours(_))) && !by_hand && found.storage.finished(v).is_some()
+    };
+    let finished = wanted.volumes.iter().filter(gone).map(|v| &v.name);
     let made = ours.chain(finished).cloned().collect();
     if !obstacles.is_empty() {
         return Own { part: Err(obstacles), made, making: BTreeSet::new() };
@@ -75,7 +83,7 @@ pub(in super::super) fn plan(cluster: &Cluster, seen: &Seen, name: &Name, found:
 
 fn making(store: &Part<planner::Action>) -> BTreeSet<Name> {
     let format = |step: &Step<planner::Action>| match &step.action {
-        planner::Action::Format { volume, .. } => Some(volume.name.clone()),
+        planner::Action::Format { volume, .. } | planner::Action::AddWay { volume } => Some(volume.name.clone()),
         _ => None,
     };
     store.steps.iter().filter_map(format).collect()

@@ -23,7 +23,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
 fn reached(file: &Sections, Endpoint { address, port }: &Endpoint, out: &mut Findings) {
     let host = address.value.as_str();
     let hint = "write a control plane's address, or that of a load balancer before them".to_owned();
-    let mut servers = file.servers.items.iter().map(|decl| &decl.server);
+    let mut servers = file.keys.servers.items.iter().map(|decl| &decl.server);
     if servers.any(|server| server.address == host || server.name.as_str() == host) {
         out.error(&address.place, format!("endpoint.address: {host} is a key server, where no API is"), hint);
         return;
@@ -64,7 +64,7 @@ fn room(file: &Sections, out: &mut Findings) {
 /// No machine's address is a pod's or a service's.
 fn outside(file: &Sections, out: &mut Findings) {
     let nodes = file.nodes.items.iter().map(|decl| ("a node's address", &decl.node.address, &decl.address));
-    let servers = file.servers.items.iter().map(|decl| ("a key server's address", &decl.server.address, &decl.address));
+    let servers = file.keys.servers.items.iter().map(|decl| ("a key server's address", &decl.server.address, &decl.address));
     for (what, address, place) in nodes.chain(servers) {
         match address.parse::<IpAddr>() {
             Ok(ip) if ip.is_loopback() => {

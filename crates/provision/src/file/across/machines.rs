@@ -20,7 +20,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
 
 /// No node is a key server: each name begins the ids of one machine's steps.
 fn apart(file: &Sections, out: &mut Findings) {
-    for decl in &file.servers.items {
+    for decl in &file.keys.servers.items {
         let same = |node: &Node| node.name == decl.server.name || node.address == decl.server.address;
         if file.nodes.items.iter().any(|n| same(&n.node)) {
             let message = format!("{} is a node and a key server: a cluster cannot unlock itself", decl.server.name);
@@ -33,7 +33,7 @@ fn apart(file: &Sections, out: &mut Findings) {
 fn logins(file: &Sections, out: &mut Findings) {
     let nodes = file.nodes.items.iter().filter_map(|n| n.node.ssh.user.as_deref());
     let users: BTreeSet<&str> = nodes.chain(file.ssh.user.as_deref()).collect();
-    for decl in file.servers.items.iter().filter(|decl| users.contains(decl.server.user.as_str())) {
+    for decl in file.keys.servers.items.iter().filter(|decl| users.contains(decl.server.user.as_str())) {
         let place = decl.user.as_ref().unwrap_or(&decl.name);
         let message = format!("a key server's user: you log in as {}, and this account may only fetch keys", decl.server.user);
         out.error(place, message, "write an account of its own, such as masterlock or keys".to_owned());

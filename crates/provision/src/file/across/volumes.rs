@@ -4,18 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
+use kubestead_storage::ways::{Way, Ways};
 
 use super::placement::Placement;
 use crate::file::cluster::Node;
-use crate::file::findings::Findings;
+use crate::file::findings::{At, Findings};
 use crate::file::sections::{Sections, VolumeDecl};
 
 pub(super) fn check(file: &Sections, placement: &Placement, out: &mut Findings) {
     paths(file, placement, out);
     homes(file, placement, out);
     sums(file, placement, out);
-    if let (Some(first), true) = (file.volumes.items.first(), file.servers.items.is_empty() && !file.servers.broken) {
-        out.error(&first.path, "volumes are encrypted and no key server is named", Some("add keys.servers".to_owned()));
+    without_servers(file, out);
+}
+
+/// Whoever is to unlock a volume is named: a key server, or a person who does it by hand.
+fn without_servers(file: &Sections, out: &mut Findings) {
+    if !file.keys.servers.items.is_empty() || file.keys.servers.broken {
+        return;
+    }
+    let hint = "add keys.servers, a machine that holds half of each key; or `keys: {unlock: [recovery]}`: after each boot the volumes wait for \
+                `kubestead volume unlock NODE`";
+    let asks = |at: &At<Ways>| at.value.has(Way::Ssh).then(|| at.place.clone());
+    let by_word = file.keys.unlock.as_ref().and_then(asks);
+    let of_all = file.keys.unlock.as_ref().is_none_or(|at| at.value.has(Way::Ssh));
+    if let Some(place) = file.volumes.items.iter().filter_map(|decl| decl.unlock.as_ref()).find_map(asks).or(by_word) {
+        out.error(&place, "key servers are to unlock volumes, and none is named", Some(hint.to_owned()));
+    } else if let (Some(first), true) = (file.volumes.items.iter().find(|decl| decl.unlock.is_none()), of_all) {
+        out.error(&first.path, "volumes are encrypted and no key server is named", Some(hint.to_owned()));
     }
 }
 

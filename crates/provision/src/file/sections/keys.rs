@@ -1,12 +1,14 @@
-//! `keys`: the key servers.
+//! `keys`: how volumes are unlocked, and the key servers.
 
 use kubestead_core::diagnostic::Place;
+use kubestead_storage::ways::Ways;
 
 use crate::file::cluster::KeyServer;
 use crate::file::decode::{Fields, list, text};
 use crate::file::findings::{At, Findings, Items};
 use crate::file::machine;
 use crate::file::tree::Node as Yaml;
+use crate::file::unlock::ways;
 use crate::keyserver::Account;
 
 /// A key server, and where parts of it are written.
@@ -18,17 +20,26 @@ pub(crate) struct ServerDecl {
     pub(crate) user: Option<Place>,
 }
 
-/// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<ServerDecl> {
-    let found = out.items(|out| top.take("keys").map(|n| keys(n, out)).unwrap_or_default());
-    out.twice(found.items.iter().map(|s| (&s.server.name, &s.name)), "two key servers are called");
-    out.twice(found.items.iter().map(|s| (&s.server.address, &s.address)), "two key servers have the address");
-    found
+/// The section as written.
+pub(crate) struct KeysDecl {
+    pub(crate) servers: Items<ServerDecl>,
+    /// How volumes are unlocked that do not say it themselves. None where it is not written.
+    pub(crate) unlock: Option<At<Ways>>,
 }
 
-fn keys(node: Yaml, out: &mut Findings) -> Vec<ServerDecl> {
+/// Decodes the section.
+pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> KeysDecl {
+    let mut unlock = None;
+    let servers = out.items(|out| top.take("keys").map(|n| keys(n, &mut unlock, out)).unwrap_or_default());
+    out.twice(servers.items.iter().map(|s| (&s.server.name, &s.name)), "two key servers are called");
+    out.twice(servers.items.iter().map(|s| (&s.server.address, &s.address)), "two key servers have the address");
+    KeysDecl { servers, unlock }
+}
+
+fn keys(node: Yaml, unlock: &mut Option<At<Ways>>, out: &mut Findings) -> Vec<ServerDecl> {
     let mut f = Fields::of(node, "keys", out);
-    let servers = f.required("servers", out).map(|n| list(n, "keys.servers", out)).unwrap_or_default();
+    *unlock = f.take("unlock").and_then(|n| ways(n, "keys.unlock", out));
+    let servers = f.take("servers").map(|n| list(n, "keys.servers", out)).unwrap_or_default();
     let found = servers.into_iter().filter_map(|item| server(item, out)).collect();
     if let Some(recovery) = f.take("recovery").and_then(|n| text(n, "keys.recovery", out))
         && recovery.value != "age"

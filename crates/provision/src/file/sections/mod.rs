@@ -24,7 +24,7 @@ use kubestead_storage::pv::{NamedVolume, Pool};
 
 pub(super) use disks::DeviceDecl;
 pub(super) use endpoint::Endpoint;
-pub(super) use keys::ServerDecl;
+pub(super) use keys::KeysDecl;
 pub(crate) use kubernetes::NEWEST;
 pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
@@ -45,7 +45,7 @@ pub(super) struct Sections {
     pub(super) nodes: Items<NodeDecl>,
     pub(super) disks: Items<DeviceDecl>,
     pub(super) volumes: Items<VolumeDecl>,
-    pub(super) servers: Items<ServerDecl>,
+    pub(super) keys: KeysDecl,
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
     pub(super) namespace: Option<Namespace>,
@@ -64,7 +64,7 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         nodes: nodes::decode(&mut top, out),
         disks: disks::decode(&mut top, out),
         volumes: volumes::decode(&mut top, out),
-        servers: keys::decode(&mut top, out),
+        keys: keys::decode(&mut top, out),
         pools: pools::decode(&mut top, out),
         named: named_volumes::decode(&mut top, out),
         namespace: namespace::decode(&mut top, out),

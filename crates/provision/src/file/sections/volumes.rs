@@ -7,11 +7,13 @@ use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
 use kubestead_storage::spec::{self, Filesystem};
+use kubestead_storage::ways::Ways;
 
 use self::mount_point::{UNIT, escaped, mount_point};
 use crate::file::decode::{Fields, boolean, count, entries, key_name, list, name, parsed, size, text};
 use crate::file::findings::{At, Findings, Items};
 use crate::file::tree::Node as Yaml;
+use crate::file::unlock::ways;
 
 /// Each volume is an LV, two units and a key; a hundred is many.
 const MOST: usize = 500;
@@ -39,6 +41,8 @@ pub(crate) struct VolumeDecl {
     pub(crate) group: Place,
     pub(crate) size: Place,
     pub(crate) path: Place,
+    /// How it is unlocked. None where it is not written.
+    pub(crate) unlock: Option<At<Ways>>,
 }
 
 /// Decodes the section.
@@ -73,6 +77,7 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     let filesystem = f.take("filesystem").and_then(|n| filesystem(n, out)).unwrap_or(Filesystem::Ext4);
     let inodes = f.take("inodes").and_then(|n| count(n, "inodes", out));
     let discard = f.take("discard").and_then(|n| boolean(n, "discard", out)).unwrap_or_default();
+    let unlock = f.take("unlock").and_then(|n| ways(n, "unlock", out));
     f.end(out);
     let size = room(size, filesystem, inodes.as_ref(), out);
     if let (Some(name), Some(group)) = (&volume_name, &group) {
@@ -80,8 +85,9 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     }
     let (name, group, size, path) = (volume_name?, group?, size?, path?);
     let inodes = inodes.map(|at| at.value);
-    let volume = spec::Volume { name, group: group.value, size: size.value, filesystem, inodes, path: path.value, discard };
-    Some(VolumeDecl { volume, on, name: place.clone(), group: group.place, size: size.place, path: path.place })
+    let volume =
+        spec::Volume { name, group: group.value, size: size.value, filesystem, inodes, path: path.value, discard, unlock: Ways::default() };
+    Some(VolumeDecl { volume, on, name: place.clone(), group: group.place, size: size.place, path: path.place, unlock })
 }
 
 fn on(node: Option<Yaml>, out: &mut Findings) -> Vec<At<String>> {

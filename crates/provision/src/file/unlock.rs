@@ -1,0 +1,42 @@
+//! `unlock`, of `keys` and of a volume: the ways by which volumes are unlocked, in their order.
+
+use kubestead_storage::ways::{BadWays, Way, Ways};
+
+use super::decode::{list, text};
+use super::findings::{At, Findings};
+use super::tree::Node as Yaml;
+
+/// Decodes a list of ways.
+pub(super) fn ways(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Ways>> {
+    let place = node.place.clone();
+    let written = out.items(|out| list(node, what, out).into_iter().filter_map(|item| way(item, what, out)).collect());
+    if written.broken {
+        return None;
+    }
+    match Ways::new(written.items) {
+        Ok(value) => Some(At { value, place }),
+        Err(error) => {
+            let hint = match error {
+                BadWays::None => "write [ssh] for key servers, or [recovery] for a person who does it by hand after each boot",
+                BadWays::Twice(_) => "name it once",
+                BadWays::Late(_) => "write recovery last",
+            };
+            out.error(&place, format!("{what}: {error}"), hint.to_owned());
+            None
+        }
+    }
+}
+
+fn way(item: Yaml, what: &str, out: &mut Findings) -> Option<Way> {
+    let found = text(item, what, out)?;
+    let way = Way::from_name(&found.value);
+    if way.is_none() {
+        let known: Vec<&str> = Way::ALL.iter().map(|way| way.as_str()).collect();
+        out.error(
+            &found.place,
+            format!("{what}: {:?} is no way to unlock a volume", found.value),
+            format!("known are {}", known.join(", ")),
+        );
+    }
+    way
+}
