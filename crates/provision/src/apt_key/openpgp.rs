@@ -13,6 +13,13 @@ use super::{BEGIN, END};
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 20]);
 
+impl Fingerprint {
+    /// Of these bytes.
+    pub const fn of(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
@@ -133,8 +140,7 @@ fn armour(bytes: &[u8]) -> String {
         rest = more;
     }
     let sum = crc24(bytes).to_be_bytes();
-    text.push_str(&format!("={}\n{END}\n", STANDARD.encode(&sum[1..])));
-    text
+    text + &format!("={}\n{END}\n", STANDARD.encode(&sum[1..]))
 }
 
 /// The sum behind an armour's data, without which older programs do not find its end.
@@ -177,7 +183,7 @@ fn long(bytes: &[u8]) -> Option<(u64, &[u8])> {
         0..=191 => Some((u64::from(*first), rest)),
         192..=223 => {
             let (second, rest) = rest.split_first()?;
-            Some(((u64::from(*first) - 192 << 8) + u64::from(*second) + 192, rest))
+            Some((((u64::from(*first) - 192) << 8) + u64::from(*second) + 192, rest))
         }
         255 => rest.split_at_checked(4).map(|(length, rest)| (number(length), rest)),
         _ => None,
@@ -232,7 +238,7 @@ fn subpackets(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     while !rest.is_empty() {
         // Here the second kind of length reaches to 254.
         let (length, after) = match rest {
-            [first @ 192..=254, second, after @ ..] => ((u64::from(*first) - 192 << 8) + u64::from(*second) + 192, after),
+            [first @ 192..=254, second, after @ ..] => (((u64::from(*first) - 192) << 8) + u64::from(*second) + 192, after),
             other => long(other)?,
         };
         let (body, after) = after.split_at_checked(usize::try_from(length).ok()?)?;

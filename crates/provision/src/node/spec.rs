@@ -6,7 +6,9 @@ use std::sync::Arc;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 
-use super::apt::Packages;
+use super::apt::{Packages, Trust};
+use super::repository::{DOCKER, KUBERNETES, Proxies};
+use super::runtime::RuntimeSpec;
 use crate::bundle::{BundleFile, Kind};
 
 /// A node as it shall be.
@@ -22,6 +24,10 @@ pub struct NodeSpec {
     pub files: Arc<[BundleFile]>,
     /// Kubernetes' programs as packages, when they do not come from the bundle.
     pub packages: Option<Packages>,
+    /// Where containerd comes from, when neither the bundle brings it nor the machine must have it.
+    pub runtime: Option<RuntimeSpec>,
+    /// The proxies behind which it is.
+    pub proxies: Option<Proxies>,
     /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
     pub pause_image: Option<String>,
 }
@@ -48,7 +54,15 @@ pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "ne
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 
-/// All files that are written on a node and that are ours alone.
+/// Where files are written on a node that are ours alone, those among them whose text depends on what a repository offers.
+pub fn own_paths(spec: &NodeSpec) -> Vec<String> {
+    let offered = spec.packages.as_ref().is_some_and(|packages| matches!(packages.trust, Trust::Fingerprint(_)));
+    let kubernetes = offered.then(|| KUBERNETES.paths()).into_iter().flatten();
+    let docker = spec.runtime.iter().flat_map(|_| DOCKER.paths());
+    kubernetes.chain(docker).chain(own_files(spec).into_iter().map(|file| file.path)).collect()
+}
+
+/// All files that are written on a node and that are ours alone, and whose texts are known ahead.
 pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
     let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
     [kernel_files(), source, containerd_files(spec), kubelet_files(spec)].concat()
@@ -207,6 +221,8 @@ mod tests {
             bundle: "/b".into(),
             files: [].into(),
             packages: None,
+            runtime: None,
+            proxies: None,
             pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
     }
@@ -240,7 +256,7 @@ mod tests {
             files.len() == 1 && !files[0].text.contains("sandbox"),
             "the machine's own containerd keeps its unit and its sandbox image"
         );
-        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), key: String::new() };
+        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), trust: Trust::Key(String::new()) };
         let packaged: Vec<String> = kubelet_files(&NodeSpec { packages: Some(packages), ..spec() }).into_iter().map(|f| f.path).collect();
         assert_eq!(packaged, ["/etc/systemd/system/kubestead-pods.service", STOP_PODS]);
         assert_eq!(kubelet_files(&spec()).len(), 4);

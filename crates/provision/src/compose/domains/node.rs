@@ -15,7 +15,7 @@ use super::super::Seen;
 use super::{Asked, Wanted};
 use crate::apt_key;
 use crate::bundle::{self, Bundle, BundleFile};
-use crate::file::{Cluster, Kubernetes, Node};
+use crate::file::{Cluster, Kubernetes, Node, Trust};
 use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
@@ -28,11 +28,11 @@ pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
     }
 }
 
-/// The key of the packages' repository that the file names.
+/// The key of the packages' repository, when the file names one that lies here.
 pub(in super::super) fn keyring(cluster: &Cluster) -> Fact<String> {
-    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()) {
-        Some(packages) => Fact::from_result(apt_key::load(&packages.key).map_err(|e| causes(&e))),
-        None => Fact::Absent,
+    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()).map(|packages| &packages.trust) {
+        Some(Trust::File(key)) => Fact::from_result(apt_key::load(key).map_err(|e| causes(&e))),
+        Some(Trust::Fingerprint { .. }) | None => Fact::Absent,
     }
 }
 
@@ -40,6 +40,7 @@ pub(in super::super) fn keyring(cluster: &Cluster) -> Fact<String> {
 pub(in super::super) struct Software {
     bundle: PathBuf,
     packages: Option<node::Packages>,
+    runtime: Option<node::RuntimeSpec>,
     pause_image: Option<String>,
     /// The files of a control plane, and those of a worker.
     files: [Arc<[BundleFile]>; 2],
@@ -53,10 +54,13 @@ impl Software {
             return None;
         }
         let (bundle, key) = (bundle.known(), key.known());
-        let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
-            version: wanted.version.clone(),
-            repository: packages.repository.clone(),
-            key: key.clone(),
+        let trust = |trust: &Trust| match trust {
+            Trust::File(_) => key.cloned().map(node::Trust::Key),
+            Trust::Fingerprint { kubernetes, .. } => Some(node::Trust::Fingerprint(*kubernetes)),
+        };
+        let packages = wanted.packages.as_ref().and_then(|packages| {
+            let (version, repository) = (wanted.version.clone(), packages.repository.clone());
+            Some(node::Packages { version, repository, trust: trust(&packages.trust)? })
         });
         let files = |control_plane| {
             let mut files = bundle.map(|b| b.files_for(control_plane)).unwrap_or_default();
@@ -67,7 +71,15 @@ impl Software {
         };
         let files = [files(true), files(false)];
         let pause_image = bundle.and_then(Bundle::pause_image).map(str::to_owned);
-        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, pause_image, files })
+        let runtime = wanted.packages.as_ref().filter(|_| bundle.is_none()).and_then(|packages| match &packages.trust {
+            Trust::File(_) => None,
+            Trust::Fingerprint { docker, .. } => Some(node::RuntimeSpec {
+                repository: docker.repository.clone(),
+                fingerprint: docker.fingerprint,
+                version: wanted.containerd.clone(),
+            }),
+        });
+        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, runtime, pause_image, files })
     }
 
     /// A node as it shall be.
@@ -79,6 +91,8 @@ impl Software {
             bundle: self.bundle.clone(),
             files: Arc::clone(if node.is_control_plane() { control_plane } else { worker }),
             packages: self.packages.clone(),
+            runtime: self.runtime.clone(),
+            proxies: None,
             pause_image: self.pause_image.clone(),
         }
     }
@@ -87,7 +101,7 @@ impl Software {
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let Some(spec) = wanted.software.as_ref().map(|software| software.spec(node)) else { return Asked::default() };
     Asked {
-        own: node::own_files(&spec).into_iter().map(|file| file.path).collect(),
+        own: node::own_paths(&spec),
         places: node::places(&spec).into_iter().collect(),
         sections: node::sections(&spec),
         ..Asked::default()
