@@ -31,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 52] = [
+const BROKEN: [(&str, &str, &str); 56] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a string, and this is a list"),
@@ -103,6 +103,14 @@ const BROKEN: [(&str, &str, &str); 52] = [
     ),
     ("{key: release.asc}", "{docker: {repository: 'https://me:secret@a.b'}}", "kubernetes.packages.docker.repository: it holds a login"),
     ("{key: release.asc}", "{}", "c.yaml:15:41: error: kubernetes.packages names nothing\n  hint: leave `packages` out"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {}", "kubernetes.proxy names no proxy\n  hint: write `https:"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {https: 'http://me:secret@p:3128'}", "kubernetes.proxy.https: it holds a login"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {http: 'p:3128'}", "kubernetes.proxy.http: \"p:3128\" is not an address such as"),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, proxy: {http: 'http://p:3128', noProxy: ['a b']}",
+        "kubernetes.proxy.noProxy: \"a b\" is not a name",
+    ),
     ("{key: release.asc}", "release.asc", "kubernetes.packages must be a map, and this is"),
     ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),
     ("{key:", "{repository: 'https://me:secret@a.b/c', key:", "kubernetes.packages.repository: it holds a login"),

@@ -67,12 +67,25 @@ pub struct Kubernetes {
     pub packages: Option<Packages>,
     /// Exactly this version of containerd; the newest that fits when not given.
     pub containerd: Option<String>,
+    /// How nodes reach what is outside; directly when not given.
+    pub proxy: Option<Proxy>,
     /// How values in etcd are encrypted.
     pub encryption: EncryptionSpec,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines: long time-outs, one CPU, no leader election.
     pub lab: bool,
+}
+
+/// Proxies of HTTP for apt, containerd and the kubelet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// For http.
+    pub http: Option<String>,
+    /// For https.
+    pub https: Option<String>,
+    /// What is reached without one, beside what is the cluster's own.
+    pub direct: Vec<String>,
 }
 
 /// An apt repository with a path for each minor.

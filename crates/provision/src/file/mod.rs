@@ -19,7 +19,7 @@ mod tree;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Cluster, DockerRepository, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Role, Ssh, Trust, Volume,
+    Cluster, DockerRepository, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust, Volume,
 };
 pub use load::load;
 pub use read::bounded;

@@ -13,7 +13,7 @@ use super::action::Action;
 use super::apt;
 use super::spec::SYSCTL_FILE;
 use super::swap;
-use super::{runtime, sources};
+use super::{proxy, runtime, sources};
 use crate::bundle::BundleFile;
 
 /// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
@@ -31,13 +31,19 @@ pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureEr
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
         Action::Containerd { files, package } => containerd(files, package.as_ref()).run(host).await,
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
-        Action::Kubelet { files } => reload::write(files, include_str!("scripts/load-kubelet.sh"), host).await,
+        Action::Kubelet { files } => kubelet(files).run(host).await,
     }
 }
 
 fn kernel(files: &[Owned]) -> Procedure {
     let load = Procedure::script(include_str!("scripts/kernel.sh"));
     written(files, &load.act).var("settings", SYSCTL_FILE)
+}
+
+/// A kubelet that runs is started again for another environment alone: its unit's other files were there before it.
+fn kubelet(files: &[Owned]) -> Procedure {
+    let environment = files.iter().any(|file| file.path == proxy::KUBELET);
+    written(files, include_str!("scripts/load-kubelet.sh")).var("environment", if environment { "yes" } else { "" })
 }
 
 fn containerd(files: &[Owned], package: Option<&runtime::Package>) -> Procedure {
@@ -97,6 +103,7 @@ mod tests {
         for procedure in [
             kernel(&[]),
             containerd(&[], None),
+            kubelet(&[]),
             swap::off(&["swap.target".into()]),
             put::adopt("/a", "b"),
             put::record(&[]),

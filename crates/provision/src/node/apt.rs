@@ -12,6 +12,7 @@ use kubestead_core::procedure::Procedure;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::proxy;
 use super::repository::{self, DOCKER, KUBERNETES, Offer, Place};
 use crate::apt_key::Fingerprint;
 use crate::bundle::{BundleFile, Kind};
@@ -96,6 +97,9 @@ pub struct AptFacts {
     pub rivals: Vec<String>,
     /// Files that would be used instead of the packages' own.
     pub hiding: Vec<String>,
+    /// Files that tell of proxies, when the cluster file names none.
+    #[serde(default)]
+    pub proxied: Vec<String>,
     /// The repository of Kubernetes, when its key is known by its fingerprint.
     #[serde(default)]
     pub kubernetes: Option<Offer>,
@@ -126,12 +130,12 @@ impl AptFacts {
     }
 }
 
-/// The sections of the probe; `beside` are packages that are looked for too.
-pub(super) fn sections(wanted: &Packages, beside: &[&str]) -> Vec<Section> {
+/// The sections of the probe; `beside` are packages that are looked for too, and `left` files that are not to be there.
+pub(super) fn sections(wanted: &Packages, beside: &[&str], left: &[&str]) -> Vec<Section> {
     vec![
         Section::script("node/packages", include_str!("scripts/probe-packages.sh")).list("names", NAMES.iter().chain(beside)),
         rivals("node/rivals", &wanted.address(), KUBERNETES),
-        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING),
+        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING.iter().chain(left)),
     ]
 }
 
@@ -154,15 +158,17 @@ pub(super) fn read(wanted: &Packages, with_runtime: bool, answers: &Answers) -> 
     }
     // They stand in a command that is shown: only what was asked for is taken.
     let hiding: Vec<String> = lines("node/hiding")?;
-    if let Some(other) = hiding.iter().find(|file| !HIDING.contains(&file.as_str())) {
+    if let Some(other) = hiding.iter().find(|file| !HIDING.contains(&file.as_str()) && !proxy::FILES.contains(&file.as_str())) {
         return Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}")));
     }
+    let (proxied, hiding) = hiding.into_iter().partition(|file| proxy::FILES.contains(&file.as_str()));
     let by_print = matches!(wanted.trust, Trust::Fingerprint(_));
     let look = |place| repository::read(place, answers);
     Ok(AptFacts {
         packages,
         rivals: lines("node/rivals")?,
         hiding,
+        proxied,
         kubernetes: by_print.then_some(KUBERNETES).map(look).transpose()?,
         docker: with_runtime.then_some(DOCKER).map(look).transpose()?,
         docker_rivals: if with_runtime { lines("node/docker-rivals")? } else { Vec::new() },
@@ -183,10 +189,11 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
         let reason = format!("from a bundle, and used instead of the packages' own: {files}");
         held.push(Held::on(node, "packages", reason, format!("rm {files}; systemctl daemon-reload")));
     }
-    if held.is_empty()
-        && let Some(offer) = facts.kubernetes.as_ref().filter(|offer| offer.failure.is_none() && offer.asked)
-    {
-        held.extend(not_offered(node, wanted, facts, offer));
+    if !facts.proxied.is_empty() {
+        let files = facts.proxied.join(" ");
+        let reason = format!("{files}: of kubernetes.proxy, which the file does not name any more");
+        let hint = format!("rm {files}; systemctl daemon-reload; systemctl restart containerd kubelet");
+        held.push(Held::on(node, "proxy", reason, hint));
     }
     for file in &facts.rivals {
         let reason = format!("{file} names the repository {} too, and apt refuses a second keyring for it", wanted.address());
@@ -196,13 +203,16 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
 }
 
 /// A package that is missing and that the repository does not have at the version.
-fn not_offered(node: &Name, wanted: &Packages, facts: &AptFacts, offer: &Offer) -> Option<Held> {
+pub(super) fn not_offered(node: &Name, wanted: &Packages, facts: &AptFacts, offer: &Offer) -> Option<Held> {
+    if !offer.asked || offer.failure.is_some() {
+        return None;
+    }
     let none = Vec::new();
     let missing = NAMES.iter().filter(|name| !facts.packages.get(**name).is_some_and(|p| p.whole));
     let (name, all) = missing
         .map(|name| (name, offer.versions.get(*name).unwrap_or(&none)))
         .find(|(_, all)| !all.iter().any(|version| wanted.is(version)))?;
-    let has = if all.is_empty() { "none of it".to_owned() } else { all.join(" ") };
+    let has = if all.is_empty() { "no version of it".to_owned() } else { all.join(" ") };
     let reason = format!("{name} {} is not in {}, which has: {has}", wanted.version, wanted.address());
     Some(Held::on(node, name, reason, "ask for one of these in kubernetes.version"))
 }
@@ -345,7 +355,7 @@ mod tests {
         };
         let place = root.path().display().to_string();
         let look = || {
-            let script = kubestead_core::probe::command(&sections(&wanted(), &[]), "n1").script().into_owned();
+            let script = kubestead_core::probe::command(&sections(&wanted(), &[], &proxy::FILES), "n1").script().into_owned();
             let script = ["/etc/apt", "/etc/systemd", "/usr/local/bin"]
                 .iter()
                 .fold(script, |script, path| script.replace(path, &format!("{place}{path}")));
@@ -370,12 +380,20 @@ mod tests {
         let told = |section: &str| answers.text(section).unwrap().replace(&place, "");
         assert_eq!(told("node/rivals"), "/etc/apt/sources.list\n/etc/apt/sources.list.d/it's b.sources\n");
         assert_eq!(told("node/hiding"), "/usr/local/bin/kubelet\n");
+        std::fs::remove_file(root.path().join("usr/local/bin/kubelet")).unwrap();
+        write(proxy::KUBELET.trim_start_matches('/'), "");
+        let answers = look();
+        assert_eq!(answers.text("node/hiding").unwrap().replace(&place, "").trim(), proxy::KUBELET);
+        let all = [("node/packages", String::new()), ("node/rivals", String::new()), ("node/hiding", format!("{}\n", proxy::KUBELET))];
+        let found = read(&wanted(), false, &Answers::from_pairs(all.map(|(name, text)| (name, 0, text)))).unwrap();
+        let held = obstacles(&Name::new("kube1").unwrap(), &wanted(), &found);
+        assert!(held.len() == 1 && held[0].hint.starts_with(&format!("rm {}; systemctl daemon-reload", proxy::KUBELET)), "{held:?}");
     }
 
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
         let script = install("1.37.1", &wanted().address()).command().script().into_owned();
-        for text in sections(&wanted(), &[]).into_iter().map(|s| s.script).chain([script]) {
+        for text in sections(&wanted(), &[], &proxy::FILES).into_iter().map(|s| s.script).chain([script]) {
             let status = std::process::Command::new("bash").args(["-n", "-c", &text]).status().unwrap();
             assert!(status.success(), "{text}");
         }

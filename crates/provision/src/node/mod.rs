@@ -12,6 +12,7 @@ pub mod ids;
 mod model;
 mod observe;
 mod plan;
+mod proxy;
 mod repository;
 mod runtime;
 mod sources;

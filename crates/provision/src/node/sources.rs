@@ -6,15 +6,17 @@ use kubestead_core::procedure::Procedure;
 use kubestead_core::put::Owned;
 
 use super::apt::{self, AptFacts, BEGUN, NAMES, Trust};
+use super::proxy;
 use super::repository::{DOCKER, KUBERNETES, Question, Wanted};
 use super::runtime;
-use super::spec::NodeSpec;
+use super::spec::{NodeSpec, apt_files};
 
 /// The sections of the probe.
 pub(super) fn sections(spec: &NodeSpec) -> Vec<Section> {
     let Some(packages) = &spec.packages else { return Vec::new() };
     let beside: &[&str] = if spec.runtime.is_some() { &runtime::PACKAGES } else { &[] };
-    let mut all = apt::sections(packages, beside);
+    let proxied: &[&str] = if spec.proxies.is_none() { &proxy::FILES } else { &[] };
+    let mut all = apt::sections(packages, beside, proxied);
     let proxies = spec.proxies.as_ref();
     if let Trust::Fingerprint(_) = packages.trust {
         all.push(Question { place: KUBERNETES, uri: &packages.address(), names: &NAMES, others: &[], proxies }.section());
@@ -33,7 +35,7 @@ pub(super) fn files(
     program: Option<&str>,
 ) -> Result<(Vec<Owned>, Option<runtime::Package>), Vec<Held>> {
     let Some((packages, facts)) = spec.packages.as_ref().zip(facts) else { return Ok((Vec::new(), None)) };
-    let (mut files, mut held) = (packages.files(), Vec::new());
+    let (mut files, mut held) = ([packages.files(), apt_files(spec)].concat(), Vec::new());
     if let (Trust::Fingerprint(fingerprint), Some(offer)) = (&packages.trust, &facts.kubernetes) {
         let wanted = Wanted {
             place: KUBERNETES,
@@ -44,7 +46,10 @@ pub(super) fn files(
             offer,
         };
         match wanted.files(&spec.name) {
-            Ok(some) => files.extend(some),
+            Ok(some) => {
+                files.extend(some);
+                held.extend(apt::not_offered(&spec.name, packages, facts, offer));
+            }
             Err(why) => held.push(why),
         }
     }

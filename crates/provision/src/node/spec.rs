@@ -7,6 +7,7 @@ use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 
 use super::apt::{Packages, Trust};
+use super::proxy;
 use super::repository::{DOCKER, KUBERNETES, Proxies};
 use super::runtime::RuntimeSpec;
 use crate::bundle::{BundleFile, Kind};
@@ -65,12 +66,20 @@ pub fn own_paths(spec: &NodeSpec) -> Vec<String> {
 /// All files that are written on a node and that are ours alone, and whose texts are known ahead.
 pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
     let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
-    [kernel_files(), source, containerd_files(spec), kubelet_files(spec)].concat()
+    [kernel_files(), source, apt_files(spec), containerd_files(spec), kubelet_files(spec)].concat()
 }
 
 /// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
 pub fn places(spec: &NodeSpec) -> Vec<String> {
     spec.files.iter().filter_map(BundleFile::target).collect()
+}
+
+/// What apt is told of proxies.
+pub(super) fn apt_files(spec: &NodeSpec) -> Vec<Owned> {
+    let docker = spec.runtime.as_ref().map(|runtime| runtime.repository.as_str());
+    let repositories = |packages: &Packages| -> Vec<String> { [packages.address()].into_iter().chain(docker.map(str::to_owned)).collect() };
+    let both = spec.proxies.as_ref().zip(spec.packages.as_ref());
+    both.map(|(proxies, packages)| proxy::apt(proxies, &repositories(packages))).into_iter().collect()
 }
 
 fn config(path: &str, text: impl Into<String>) -> Owned {
@@ -97,6 +106,7 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     if spec.brings_containerd() {
         files.push(config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT));
     }
+    files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::CONTAINERD, proxies)));
     files
 }
 
@@ -109,6 +119,7 @@ pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
         files.push(config("/etc/systemd/system/kubelet.service", KUBELET_UNIT));
         files.push(config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN));
     }
+    files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::KUBELET, proxies)));
     files.push(config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT));
     files.push(Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 });
     files

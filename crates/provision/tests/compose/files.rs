@@ -36,7 +36,10 @@ pub(super) fn worlds() -> [(Cluster, Seen); 3] {
         let Fact::Known(NodeSeen { setup: Some(setup), .. }) = node else { panic!("it is seen") };
         (setup.apt, setup.runtime) = (Some(AptFacts::default()), Some("2.1.4".into()));
     }
-    let text = FILE.replace("bundle: bundle,", &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}},"));
+    let text = FILE.replace(
+        "bundle: bundle,",
+        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}},"),
+    );
     let official = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
     let mut three = seen(&official);
     three.bundle = Fact::Absent;

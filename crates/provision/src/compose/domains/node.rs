@@ -36,11 +36,28 @@ pub(in super::super) fn keyring(cluster: &Cluster) -> Fact<String> {
     }
 }
 
+/// What is reached without a proxy: the machine itself, the cluster's own addresses and names, and what the file says.
+fn direct(cluster: &Cluster, more: &[String]) -> Vec<String> {
+    let network = &cluster.network;
+    let own = ["localhost", "127.0.0.0/8", "::1"].map(str::to_owned).into_iter();
+    let ranges = [network.pods.to_string(), network.services.to_string(), ".svc".to_owned(), format!(".{}", network.dns_domain)];
+    let endpoint = cluster.endpoint.as_deref().map(|text| text.rsplit_once(':').map_or(text, |(host, _)| host).to_owned());
+    let nodes = cluster.nodes.iter().map(|node| node.address.clone());
+    let mut all: Vec<String> = Vec::new();
+    for entry in own.chain(ranges).chain(endpoint).chain(nodes).chain(more.iter().cloned()) {
+        if !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    all
+}
+
 /// What all nodes shall be, but for their names.
 pub(in super::super) struct Software {
     bundle: PathBuf,
     packages: Option<node::Packages>,
     runtime: Option<node::RuntimeSpec>,
+    proxies: Option<node::Proxies>,
     pause_image: Option<String>,
     /// The files of a control plane, and those of a worker.
     files: [Arc<[BundleFile]>; 2],
@@ -79,7 +96,12 @@ impl Software {
                 version: wanted.containerd.clone(),
             }),
         });
-        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, runtime, pause_image, files })
+        let proxies = wanted.proxy.as_ref().map(|proxy| node::Proxies {
+            http: proxy.http.clone(),
+            https: proxy.https.clone(),
+            direct: direct(cluster, &proxy.direct),
+        });
+        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, runtime, proxies, pause_image, files })
     }
 
     /// A node as it shall be.
@@ -92,7 +114,7 @@ impl Software {
             files: Arc::clone(if node.is_control_plane() { control_plane } else { worker }),
             packages: self.packages.clone(),
             runtime: self.runtime.clone(),
-            proxies: None,
+            proxies: self.proxies.clone(),
             pause_image: self.pause_image.clone(),
         }
     }

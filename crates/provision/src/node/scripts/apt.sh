@@ -23,7 +23,8 @@ apt_hold() {
     apt-mark hold "${names[@]}" > /dev/null
 }
 apt_install() {
-    local wait=(-o DPkg::Lock::Timeout=300) again=() lists ours wanted=() name all found apt others=() changes
+    local wait again lists ours wanted name all found apt others changes
+    wait=(-o DPkg::Lock::Timeout=300) again=() wanted=() others=()
     export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
     if [ -e "$begun" ]; then
         dpkg --force-confdef --force-confold --configure -a || true

@@ -54,6 +54,12 @@ wanted() {
 fetch() {
     curl -fsSL --proto '=http,https' --connect-timeout 10 --max-time 60 --max-filesize 16777216 "$1"
 }
+versions() {
+    fetch "$1" | gzip -dc 2> /dev/null | awk -v list=" ${names[*]} " '
+        $1 == "Package:" { name = $2 }
+        $1 == "Version:" && index(list, " " name " ") { print "version\t" name "\t" $2 }' | sort -V | uniq
+    return "${PIPESTATUS[0]}"
+}
 setting() {
     apt-config dump --format '%v%n' "$1" | head -n 1
 }
@@ -78,12 +84,7 @@ offer() {
         return 0
     fi
     awk '{ print "key\t" $0 }' <<< "$text"
-    text=$({
-        fetch "$index" | gzip -dc 2> /dev/null | awk -v list=" ${names[*]} " '
-            $1 == "Package:" { name = $2 }
-            $1 == "Version:" && index(list, " " name " ") { print "version\t" name "\t" $2 }' | sort -V | uniq
-        exit "${PIPESTATUS[0]}"
-    } 2>&1) || code=$?
+    text=$(versions "$index" 2>&1) || code=$?
     if [ "$code" != 0 ]; then
         tell failed "$code" "$index" "$(printf %s "$text" | tr '\t\n' '  ' | cut -c 1-300)"
     elif [ -n "$text" ]; then
