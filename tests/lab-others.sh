@@ -25,6 +25,7 @@ for name in "$@"; do
     cluster) proof "a cluster" bash tests/lab.sh ;;
     encryption) proof "encryption at rest" bash tests/lab-encryption.sh ;;
     packages) proof "Kubernetes from packages" bash tests/lab-packages.sh ;;
+    official) proof "official software" bash tests/lab-official.sh ;;
     safety) proof "hosts that lie, hang or were changed" bash tests/lab-safety.sh ;;
     fleet)
       proof "the parts for Debian 13" "$KUBESTEAD" lab build --debian trixie

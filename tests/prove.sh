@@ -13,7 +13,7 @@ mkdir -p "$KUBESTEAD_CACHE/bin"
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")
 trap 'rm -f "$kubestead"' EXIT
 cp "$CARGO_TARGET_DIR/debug/kubestead" "$kubestead"; chmod 755 "$kubestead"
-KUBESTEAD=$kubestead bash tests/lab-others.sh qemu servers fleet || bad=1
+KUBESTEAD=$kubestead bash tests/lab-others.sh qemu servers fleet official || bad=1
 export FUZZ_SEED=$now FUZZ_SECONDS=$seconds CORPUS_SEED=${now}000 CORPUS_SECONDS=$seconds
 search() { printf '\n== %s, for %s s (%(%H:%M:%S)T)\n' "$1" "$seconds" -1; shift; cargo test --locked "$@" -- --nocapture || bad=1; }
 search "damaged documents, FUZZ_SEED=$FUZZ_SEED" -p kubestead-secrets --test sops_fuzz

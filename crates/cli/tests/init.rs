@@ -29,11 +29,12 @@ fn without_addresses_it_writes_an_example_that_check_refuses_thing_by_thing_and_
     let (code, said) = run(dir.path(), &["init", "--name", "lab"]);
     assert!(code == Some(0) && said.contains("wrote ./cluster.yaml") && said.contains("CHANGE-ME"), "{said}");
     let text = std::fs::read_to_string(dir.path().join("cluster.yaml")).unwrap();
+    assert!(text.contains("\nkubernetes: {version: 1.37.1}\n"), "{text}");
     assert!(text.contains("\nname: lab\n") && dir.path().join("secrets/escrow/recipients").exists());
     let (code, said) = run(dir.path(), &["check"]);
     assert!(code == Some(2) && said.contains("5 mistakes"), "{said}");
     // Each with its line and a caret.
-    let line = "  12 |   - {name: cp1, address: CHANGE-ME, roles: [control-plane]}\n     |                          ^\n  hint: ";
+    let line = "  10 |   - {name: cp1, address: CHANGE-ME, roles: [control-plane]}\n     |                          ^\n  hint: ";
     assert!(said.matches("is to be filled in").count() == 5 && said.contains(line), "{said}");
     let (code, said) = run(dir.path(), &["init", "--name", "other"]);
     assert!(code == Some(0) && said.contains("cluster.yaml is there and stays as it is"), "{said}");

@@ -1,6 +1,10 @@
-//! The key that an apt repository is signed with: an armoured OpenPGP public key on the operator's computer, as repositories offer it.
+//! The key that an apt repository is signed with: an armoured OpenPGP public key, on the operator's computer or as the repository offers it.
+
+mod openpgp;
 
 use std::path::{Path, PathBuf};
+
+pub use openpgp::{Fingerprint, PublicKey, parse};
 
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";

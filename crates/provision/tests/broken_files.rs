@@ -31,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 46] = [
+const BROKEN: [(&str, &str, &str); 56] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a string, and this is a list"),
@@ -83,8 +83,34 @@ const BROKEN: [(&str, &str, &str); 46] = [
     ("count: 2", "count: -2", "c.yaml:14:19: error: count: \"-2\" is not a whole number"),
     ("kind: Cluster", "kind: Cluster\nkind: Cluster", "c.yaml:3:1: error: \"kind\" is written twice (first in line 2)"),
     ("version: 1.37.1", "version: 1.99.0", "c.yaml:15:23: error: Kubernetes 1.99.0 is not supported"),
-    (", packages: {key: release.asc}", "", "c.yaml:15:13: error: kubernetes names no source of its software\n  hint: write `packages:"),
-    ("{key: release.asc}", "{}", "c.yaml:15:41: error: kubernetes.packages needs \"key\""),
+    ("packages: {key: release.asc}", "containerd: 1.7.27", "kubernetes.containerd: 1.7.27 is too old"),
+    ("packages: {key: release.asc}", "containerd: 2.2", "kubernetes.containerd: \"2.2\" is not a version such as 2.2.0"),
+    (
+        "packages: {key: release.asc}",
+        "bundle: b, containerd: 2.2.0",
+        "kubernetes.containerd is of the official repositories alone\n  hint: leave it out",
+    ),
+    (
+        "{key: release.asc}",
+        "{key: release.asc, fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436}",
+        "kubernetes.packages has both `key` and `fingerprint`",
+    ),
+    ("{key: release.asc}", "{key: release.asc, docker: {repository: 'https://a.b'}}", "kubernetes.packages has both `key` and `docker`"),
+    (
+        "{key: release.asc}",
+        "{fingerprint: 0EBFCD88}",
+        "kubernetes.packages.fingerprint: \"0EBFCD88\" is not the fingerprint of a key: 40 hexadecimal digits",
+    ),
+    ("{key: release.asc}", "{docker: {repository: 'https://me:secret@a.b'}}", "kubernetes.packages.docker.repository: it holds a login"),
+    ("{key: release.asc}", "{}", "c.yaml:15:41: error: kubernetes.packages names nothing\n  hint: leave `packages` out"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {}", "kubernetes.proxy names no proxy\n  hint: write `https:"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {https: 'http://me:secret@p:3128'}", "kubernetes.proxy.https: it holds a login"),
+    ("{key: release.asc}", "{key: release.asc}, proxy: {http: 'p:3128'}", "kubernetes.proxy.http: \"p:3128\" is not an address such as"),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, proxy: {http: 'http://p:3128', noProxy: ['a b']}",
+        "kubernetes.proxy.noProxy: \"a b\" is not a name",
+    ),
     ("{key: release.asc}", "release.asc", "kubernetes.packages must be a map, and this is"),
     ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),
     ("{key:", "{repository: 'https://me:secret@a.b/c', key:", "kubernetes.packages.repository: it holds a login"),

@@ -211,7 +211,7 @@ fn what_is_written_is_what_is_used() {
     assert_eq!((cluster.nodes[0].hostname.as_str(), cluster.nodes[1].hostname.as_str()), ("cp1", "kube1.example.com"));
     assert_eq!((cluster.nodes[1].ssh.user.as_deref(), cluster.nodes[1].ssh.port), (Some("ops"), Some(2222)));
     assert_eq!((cluster.ssh.config, cluster.secrets), (Some(home.join(".ssh/lab")), home.join("s")));
-    assert_eq!(cluster.kubernetes.unwrap().packages.unwrap().key, home.join("release.asc"));
+    assert_eq!(cluster.kubernetes.unwrap().packages.unwrap().trust, kubestead_provision::file::Trust::File(home.join("release.asc")));
     assert_eq!(
         (cluster.network.interfaces.as_slice(), cluster.endpoint.as_deref()),
         (["eth1".to_owned(), "eno1".to_owned()].as_slice(), Some("api.a:6443"))

@@ -49,7 +49,7 @@ fn wanted() -> Wanted {
     Wanted {
         name: Name::new("home").unwrap(),
         control_planes: 1,
-        software: Software::Packages("kubernetes.asc".into()),
+        software: Software::Official,
         volumes: true,
         user: Some("root".into()),
         config: None,

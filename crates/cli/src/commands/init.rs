@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Another ssh configuration than ~/.ssh/config. The file names it.
     #[arg(long, value_name = "FILE")]
     ssh_config: Option<PathBuf>,
-    /// A bundle with all the software (docs/bundle.md); the official apt repository when left out.
+    /// A bundle with all the software (docs/bundle.md); the official repositories when left out.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// No Kubernetes: machines and volumes alone.
@@ -161,7 +161,7 @@ async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
         software: match &args.bundle {
             Some(bundle) => Software::Bundle(std::path::absolute(bundle)?),
             None if args.no_kubernetes => Software::None,
-            None => Software::Packages("kubernetes.asc".into()),
+            None => Software::Official,
         },
         volumes: !args.no_volumes,
         user: args.user.clone(),

@@ -11,6 +11,7 @@ use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec;
 
 use super::address::Subnet;
+use crate::apt_key::Fingerprint;
 use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
 
@@ -62,8 +63,12 @@ pub struct Kubernetes {
     pub version: String,
     /// A bundle folder on the operator's computer; every program that packages do not bring, and images, come from it.
     pub bundle: Option<PathBuf>,
-    /// The apt repository of kubeadm, kubelet and kubectl; the bundle has them when not given.
+    /// The apt repository of kubeadm, kubelet and kubectl; the bundle has them when `None`, which it is not without a bundle.
     pub packages: Option<Packages>,
+    /// Exactly this version of containerd; the newest that fits when not given.
+    pub containerd: Option<String>,
+    /// How nodes reach what is outside; directly when not given.
+    pub proxy: Option<Proxy>,
     /// How values in etcd are encrypted.
     pub encryption: EncryptionSpec,
     /// kubeadm's preflight errors to ignore, by name.
@@ -72,13 +77,47 @@ pub struct Kubernetes {
     pub lab: bool,
 }
 
+/// Proxies of HTTP for apt, containerd and the kubelet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// For http.
+    pub http: Option<String>,
+    /// For https.
+    pub https: Option<String>,
+    /// What is reached without one, beside what is the cluster's own.
+    pub direct: Vec<String>,
+}
+
 /// An apt repository with a path for each minor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packages {
     /// Its address without the minor.
     pub repository: String,
-    /// The armoured public key that signs it, on the operator's computer.
-    pub key: PathBuf,
+    /// Which key signs it.
+    pub trust: Trust,
+}
+
+/// How the key is known that signs an apt repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is a file on the operator's computer, armoured.
+    File(PathBuf),
+    /// The repository offers it, and it has this fingerprint; containerd then comes as a package too.
+    Fingerprint {
+        /// Of the key of Kubernetes' repository.
+        kubernetes: Fingerprint,
+        /// Where containerd comes from if the distribution has none that is new enough.
+        docker: DockerRepository,
+    },
+}
+
+/// Docker's apt repository, which has a folder for each distribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerRepository {
+    /// Its address without the distribution.
+    pub repository: String,
+    /// Of the key that signs it.
+    pub fingerprint: Fingerprint,
 }
 
 /// How to log in.

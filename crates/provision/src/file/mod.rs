@@ -19,7 +19,9 @@ mod unlock;
 
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
-pub use cluster::{Cluster, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Role, Ssh, Volume};
+pub use cluster::{
+    Cluster, DockerRepository, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust, Volume,
+};
 pub use load::load;
 pub use read::bounded;
 pub(crate) use sections::NEWEST as KUBERNETES;

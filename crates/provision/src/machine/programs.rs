@@ -27,6 +27,7 @@ const CRYPTSETUP: &[(&str, &str, &str)] = &[("debian", "13", "systemd-cryptsetup
 /// All of them; a test compares this with the scripts. Programs of Kubernetes and containerd are not here: kubestead installs them.
 pub(super) const NEEDS: &[Need] = &[
     of("apt-cache", "apt"),
+    of("apt-config", "apt"),
     of("apt-get", "apt"),
     of("apt-mark", "apt"),
     of("awk", "mawk"),
@@ -56,6 +57,7 @@ pub(super) const NEEDS: &[Need] = &[
     of("findmnt", "util-linux"),
     of("flock", "util-linux"),
     of("grep", "grep"),
+    of("gzip", "gzip"),
     of("head", "coreutils"),
     of("id", "coreutils"),
     of("ip", "iproute2"),

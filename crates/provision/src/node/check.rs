@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_replaced_by_no_step_without_its_adoption() {
-        let write = || of(Action::Containerd { files: containerd_files(&spec()) });
+        let write = || of(Action::Containerd { files: containerd_files(&spec()), package: None });
         let adoption = StepId("kube1/etc/containerd/config.toml/adopt".into());
         for mark in [Mark::None, Mark::Package] {
             assert!(step(&facts(mark), &write()).is_some_and(|why| why.contains("config.toml would be replaced")));

@@ -12,17 +12,23 @@ pub mod ids;
 mod model;
 mod observe;
 mod plan;
+mod proxy;
+mod repository;
+mod runtime;
+mod sources;
 mod spec;
 mod swap;
 mod version;
 
 pub use action::Action;
 pub use apply::apply;
-pub use apt::{AptFacts, Package, Packages, packaged};
+pub use apt::{AptFacts, Package, Packages, Trust, packaged};
 pub use model::model;
 pub use observe::{NodeFacts, read, sections};
 pub use plan::plan;
-pub use spec::{NodeSpec, own_files, places};
+pub use repository::{Failure, Offer, Proxies, System};
+pub use runtime::{Package as RuntimePackage, RuntimeSpec};
+pub use spec::{NodeSpec, own_files, own_paths, places};
 pub use swap::{Swap, SwapKind};
 pub use version::Version;
 

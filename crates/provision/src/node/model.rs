@@ -26,7 +26,10 @@ pub fn model(action: &Action, facts: &mut NodeFacts) {
                 apt.packages.extend(NAMES.map(|name| (name.to_owned(), package())));
             }
         }
-        Action::Containerd { .. } => {
+        Action::Containerd { package, .. } => {
+            if let (Some(package), Some(apt)) = (package, &mut facts.apt) {
+                apt.packages.insert(package.name.clone(), Package { version: package.version.clone(), whole: true, held: true });
+            }
             facts.containerd = true;
             facts.versions.values_mut().for_each(|version| version.replaced = false);
         }

@@ -8,6 +8,7 @@ use kubestead_core::put::{Files, INSTALLED};
 use serde::{Deserialize, Serialize};
 
 use super::apt::{self, AptFacts};
+use super::sources;
 use super::spec::{NETWORK, NodeSpec, SYSCTLS, places};
 use super::swap::{self, Swap};
 use super::version::{self, Version};
@@ -62,9 +63,7 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
         exists("node/member", "/etc/kubernetes/kubelet.conf"),
         Section::script("node/images", include_str!("scripts/probe-images.sh")),
     ];
-    if let Some(packages) = &spec.packages {
-        all.extend(apt::sections(packages));
-    }
+    all.extend(sources::sections(spec));
     all
 }
 
@@ -72,7 +71,7 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
 pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let kernel = answers.text("node/kernel")?;
     let yes = |name: &str| Ok(answers.text(name)?.trim() == "yes");
-    let apt = spec.packages.as_ref().map(|_| apt::read(answers)).transpose()?;
+    let apt = spec.packages.as_ref().map(|wanted| apt::read(wanted, spec.runtime.is_some(), answers)).transpose()?;
     let programs = version::read(spec, apt.as_ref(), answers.text("node/versions")?)?;
     let containerd = programs.says("containerd", "ActiveState", "active")?;
     let starts = |unit: &str| programs.says(unit, "UnitFileState", "enabled");

@@ -8,11 +8,12 @@ use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
 use kubestead_core::put::Owned;
 
 use super::action::Action;
-use super::apt::{self, Packages};
+use super::apt;
 use super::ids;
 use super::observe::NodeFacts;
-use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, places};
-use super::{swap, version};
+use super::repository::DOCKER;
+use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_paths, places};
+use super::{sources, swap, version};
 use crate::bundle::{BundleFile, Kind};
 
 /// The steps of one node, and what is held.
@@ -36,13 +37,19 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         part.held.extend(apt::obstacles(name, packages, found));
     }
-    if !spec.brings_containerd() {
+    if !spec.brings_containerd() && spec.runtime.is_none() {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
+    // What is not to be installed for another reason is not looked for either.
+    let found =
+        if part.held.is_empty() { sources::files(spec, facts.apt.as_ref(), facts.runtime.as_deref()) } else { Ok(Default::default()) };
+    let (source, package) = found.unwrap_or_else(|held| {
+        part.held.extend(held);
+        Default::default()
+    });
     part.held.extend(swap::obstacles(name, &facts.swap, &facts.files));
     let (kernel, containerd, kubelet) = (kernel_files(), containerd_files(spec), kubelet_files(spec));
-    let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
-    let own = [&kernel, &source, &containerd, &kubelet].into_iter().flatten().map(|f| Cow::from(&f.path));
+    let own = own_paths(spec).into_iter().map(Cow::from);
     let claims = Claims::new(name.as_str(), &facts.files, own.chain(places(spec).into_iter().map(Cow::from)));
     let programs: Vec<&BundleFile> =
         spec.files.iter().filter(|f| f.target().is_some_and(|t| facts.installed.get(&t) != Some(&f.sha256))).collect();
@@ -86,7 +93,9 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         let (changed, after) = claim(&source);
         if changed {
-            let why = format!("the apt repository {}", packages.address());
+            let docker = spec.runtime.as_ref().filter(|_| source.iter().any(|file| file.path == DOCKER.source));
+            let docker = docker.map(|docker| format!(", and Docker's, {}", docker.repository)).unwrap_or_default();
+            let why = format!("the apt repository {}{docker}", packages.address());
             step(ids::SOURCE, Action::Source { files: source }, why, Risk::Safe, after);
         }
         if !found.done(packages) {
@@ -96,10 +105,16 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         }
     }
     let (changed, adopted) = claim(&containerd);
-    if changed || !facts.containerd || renewed {
-        let risk = if facts.containerd { Risk::Disrupts } else { Risk::Safe };
-        let after = adopted.into_iter().chain([ids::SOFTWARE.on(name)]).collect();
-        step(ids::CONTAINERD, Action::Containerd { files: containerd }, "configure containerd and start it".into(), risk, after);
+    let starts = changed || !facts.containerd || renewed;
+    if starts || package.is_some() {
+        let risk = if facts.containerd && starts { Risk::Disrupts } else { Risk::Safe };
+        let after = adopted.into_iter().chain([ids::SOFTWARE.on(name), ids::SOURCE.on(name)]).collect();
+        let why = match (&package, starts) {
+            (None, _) => "configure containerd and start it".to_owned(),
+            (Some(package), true) => format!("{package}; configure containerd and start it"),
+            (Some(package), false) => package.to_string(),
+        };
+        step(ids::CONTAINERD, Action::Containerd { files: containerd, package }, why, risk, after);
     }
     let absent = |f: &&BundleFile| f.kind == Kind::Image && f.image.as_ref().is_some_and(|i| !facts.images.contains(i));
     let images: Vec<BundleFile> = spec.files.iter().filter(absent).cloned().collect();
@@ -161,7 +176,7 @@ fn runtime(name: &Name, version: Option<&str>) -> Option<Held> {
 /// Specs for tests.
 #[cfg(test)]
 pub(super) mod fixture {
-    use super::super::apt::Packages;
+    use super::super::apt::{Packages, Trust};
     use super::*;
 
     pub(in super::super) fn file(kind: Kind, name: &str, image: Option<&str>) -> BundleFile {
@@ -190,12 +205,15 @@ pub(super) mod fixture {
             bundle: "/b".into(),
             files: files.into(),
             packages: None,
+            runtime: None,
+            proxies: None,
             pause_image: Some("r/pause:1".into()),
         }
     }
 
     pub(in super::super) fn packaged() -> NodeSpec {
-        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com/k8s".into(), key: "KEY\n".into() };
+        let packages =
+            Packages { version: "1.37.1".into(), repository: "https://example.com/k8s".into(), trust: Trust::Key("KEY\n".into()) };
         NodeSpec { files: [].into(), packages: Some(packages), pause_image: None, ..spec() }
     }
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 
-use super::apt::Packages;
+use super::apt::{Packages, Trust};
+use super::proxy;
+use super::repository::{DOCKER, KUBERNETES, Proxies};
+use super::runtime::RuntimeSpec;
 use crate::bundle::{BundleFile, Kind};
 
 /// A node as it shall be.
@@ -22,6 +25,10 @@ pub struct NodeSpec {
     pub files: Arc<[BundleFile]>,
     /// Kubernetes' programs as packages, when they do not come from the bundle.
     pub packages: Option<Packages>,
+    /// Where containerd comes from, when neither the bundle brings it nor the machine must have it.
+    pub runtime: Option<RuntimeSpec>,
+    /// The proxies behind which it is.
+    pub proxies: Option<Proxies>,
     /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
     pub pause_image: Option<String>,
 }
@@ -48,15 +55,31 @@ pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "ne
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 
-/// All files that are written on a node and that are ours alone.
+/// Where files are written on a node that are ours alone, those among them whose text depends on what a repository offers.
+pub fn own_paths(spec: &NodeSpec) -> Vec<String> {
+    let offered = spec.packages.as_ref().is_some_and(|packages| matches!(packages.trust, Trust::Fingerprint(_)));
+    let kubernetes = offered.then(|| KUBERNETES.paths()).into_iter().flatten();
+    let docker = spec.runtime.iter().flat_map(|_| DOCKER.paths());
+    kubernetes.chain(docker).chain(own_files(spec).into_iter().map(|file| file.path)).collect()
+}
+
+/// All files that are written on a node and that are ours alone, and whose texts are known ahead.
 pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
     let source = spec.packages.as_ref().map(Packages::files).unwrap_or_default();
-    [kernel_files(), source, containerd_files(spec), kubelet_files(spec)].concat()
+    [kernel_files(), source, apt_files(spec), containerd_files(spec), kubelet_files(spec)].concat()
 }
 
 /// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
 pub fn places(spec: &NodeSpec) -> Vec<String> {
     spec.files.iter().filter_map(BundleFile::target).collect()
+}
+
+/// What apt is told of proxies.
+pub(super) fn apt_files(spec: &NodeSpec) -> Vec<Owned> {
+    let docker = spec.runtime.as_ref().map(|runtime| runtime.repository.as_str());
+    let repositories = |packages: &Packages| -> Vec<String> { [packages.address()].into_iter().chain(docker.map(str::to_owned)).collect() };
+    let both = spec.proxies.as_ref().zip(spec.packages.as_ref());
+    both.map(|(proxies, packages)| proxy::apt(proxies, &repositories(packages))).into_iter().collect()
 }
 
 fn config(path: &str, text: impl Into<String>) -> Owned {
@@ -83,6 +106,7 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     if spec.brings_containerd() {
         files.push(config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT));
     }
+    files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::CONTAINERD, proxies)));
     files
 }
 
@@ -95,6 +119,7 @@ pub(super) fn kubelet_files(spec: &NodeSpec) -> Vec<Owned> {
         files.push(config("/etc/systemd/system/kubelet.service", KUBELET_UNIT));
         files.push(config("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN));
     }
+    files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::KUBELET, proxies)));
     files.push(config("/etc/systemd/system/kubestead-pods.service", PODS_UNIT));
     files.push(Owned { path: STOP_PODS.to_owned(), text: include_str!("stop-pods.sh").to_owned(), mode: 0o755 });
     files.push(config("/etc/systemd/system/kubestead-network.path", NETWORK_PATH));
@@ -246,6 +271,8 @@ mod tests {
             bundle: "/b".into(),
             files: [].into(),
             packages: None,
+            runtime: None,
+            proxies: None,
             pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
     }
@@ -279,7 +306,7 @@ mod tests {
             files.len() == 1 && !files[0].text.contains("sandbox"),
             "the machine's own containerd keeps its unit and its sandbox image"
         );
-        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), key: String::new() };
+        let packages = Packages { version: "1.37.1".into(), repository: "https://example.com".into(), trust: Trust::Key(String::new()) };
         let packaged: Vec<String> = kubelet_files(&NodeSpec { packages: Some(packages), ..spec() }).into_iter().map(|f| f.path).collect();
         let always = [
             "/etc/systemd/system/kubestead-pods.service",

@@ -63,8 +63,8 @@ pub struct Seen {
 pub enum Software {
     /// The folder of a bundle.
     Bundle(PathBuf),
-    /// The key of the official apt repository.
-    Packages(PathBuf),
+    /// The official repositories.
+    Official,
     /// No Kubernetes: machines and volumes alone.
     None,
 }

@@ -163,15 +163,11 @@ fn software(text: &mut String, software: &Software) {
                 path(folder)
             );
         }
-        Software::Packages(key) => {
-            let minor = VERSION.rsplit_once('.').map_or(VERSION, |(minor, _)| minor);
+        Software::Official => {
             let _ = writeln!(
                 text,
-                "# kubeadm, kubelet and kubectl come from the apt repository of Kubernetes, whose key lies here:\n#   curl -fsSLo {} https://pkgs.k8s.io/core:/stable:/v{minor}/deb/Release.key\n\
-                 # containerd 2.0 or newer must be on each node (docs/packages.md). `bundle: DIR` brings all of it instead (docs/bundle.md).\n\
-                 kubernetes: {{version: {VERSION}, packages: {{key: {}}}}}",
-                comment(&kubestead_core::command::quote(&key.display().to_string())),
-                path(key)
+                "# Software comes from the official repositories (docs/packages.md); `bundle: DIR` brings all of it instead (docs/bundle.md).\n\
+                 kubernetes: {{version: {VERSION}}}"
             );
         }
         Software::None => {}
@@ -305,7 +301,7 @@ pub fn example(name: &Name) -> String {
         "# Fill in what says CHANGE-ME; `kubestead check` names each place. Or let `kubestead init ADDRESS...` look at your machines.\n# Every field: docs/cluster-file.md\n\
          apiVersion: kubestead/v1\nkind: Cluster\nname: {name}\n"
     );
-    software(&mut text, &Software::Packages("kubernetes.asc".into()));
+    software(&mut text, &Software::Official);
     text.push_str(include_str!("example.yaml"));
     text
 }

@@ -80,14 +80,23 @@ impl World {
         let packages = packages.then(|| Packages {
             version: "1.37.1".into(),
             repository: "https://pkgs.k8s.io/core:/stable:".into(),
-            key: "-----BEGIN PGP PUBLIC KEY BLOCK-----".into(),
+            trust: node::Trust::Key("-----BEGIN PGP PUBLIC KEY BLOCK-----".into()),
         });
         let mut files = self.bundle.files_for(true);
         if packages.is_some() {
             files.retain(|f| !node::packaged(f) && f.name != "containerd");
         }
         let hostname = self.cluster.nodes.iter().find(|n| n.name == *name).unwrap().hostname.clone();
-        NodeSpec { name: name.clone(), hostname, bundle: "/x/bundle".into(), files: files.into(), packages, pause_image: None }
+        NodeSpec {
+            name: name.clone(),
+            hostname,
+            bundle: "/x/bundle".into(),
+            files: files.into(),
+            packages,
+            runtime: None,
+            proxies: None,
+            pause_image: None,
+        }
     }
 
     /// What the machines are asked.

@@ -8,7 +8,7 @@ use super::files::worlds;
 use super::*;
 
 /// The worlds of blank machines, with a Secret that the folder asks for.
-fn blank() -> [(Cluster, World); 2] {
+fn blank() -> [(Cluster, World); 3] {
     worlds().map(|(cluster, mut seen)| {
         seen.wish.secrets.push(SecretSpec {
             file: "db.yaml".into(),

@@ -3,12 +3,30 @@
 use kubestead_core::claim::{Adoption, adopts};
 use kubestead_core::plan::{Step, Target};
 use kubestead_core::put::{Files, Found, digest};
-use kubestead_provision::node::AptFacts;
+use kubestead_provision::node::{AptFacts, Offer, System};
 
 use super::*;
 
-/// Three nodes with a bundle, and one whose programs are packages; all machines are blank.
-pub(super) fn worlds() -> [(Cluster, Seen); 2] {
+/// The key of the official world.
+const PRINT: &str = "CB88F838D695A2601A192861DDE092B251C1362B";
+
+/// What both repositories offer a machine that has nothing of them.
+fn offers() -> AptFacts {
+    let versions = ["kubeadm", "kubelet", "kubectl", "containerd.io"]
+        .map(|name| (name.to_owned(), vec!["1.37.1-1.1".to_owned(), "2.2.1-1".to_owned()]));
+    let offer = Offer {
+        now: 1_800_000_000,
+        asked: true,
+        key: Some(include_str!("key.asc").to_owned()),
+        system: Some(System { id: "debian".into(), codename: "bookworm".into(), architecture: "amd64".into() }),
+        versions: versions.into(),
+        ..Offer::default()
+    };
+    AptFacts { kubernetes: Some(offer.clone()), docker: Some(offer), ..AptFacts::default() }
+}
+
+/// Three nodes with a bundle, with packages whose key lies here, and with packages of both repositories; all machines are blank.
+pub(super) fn worlds() -> [(Cluster, Seen); 3] {
     let bundled = cluster();
     let text = FILE.replace("bundle: bundle,", "packages: {key: kubernetes.asc},");
     let packaged = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
@@ -18,7 +36,18 @@ pub(super) fn worlds() -> [(Cluster, Seen); 2] {
         let Fact::Known(NodeSeen { setup: Some(setup), .. }) = node else { panic!("it is seen") };
         (setup.apt, setup.runtime) = (Some(AptFacts::default()), Some("2.1.4".into()));
     }
-    [(bundled, one), (packaged, two)]
+    let text = FILE.replace(
+        "bundle: bundle,",
+        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}},"),
+    );
+    let official = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let mut three = seen(&official);
+    three.bundle = Fact::Absent;
+    for node in three.nodes.values_mut() {
+        let Fact::Known(NodeSeen { setup: Some(setup), .. }) = node else { panic!("it is seen") };
+        setup.apt = Some(offers());
+    }
+    [(bundled, one), (packaged, two), (official, three)]
 }
 
 /// Each domain reads the one answer of a host.

@@ -15,7 +15,7 @@ use super::super::Seen;
 use super::{Asked, Wanted};
 use crate::apt_key;
 use crate::bundle::{self, Bundle, BundleFile};
-use crate::file::{Cluster, Kubernetes, Node};
+use crate::file::{Cluster, Kubernetes, Node, Trust};
 use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
@@ -28,18 +28,36 @@ pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
     }
 }
 
-/// The key of the packages' repository that the file names.
+/// The key of the packages' repository, when the file names one that lies here.
 pub(in super::super) fn keyring(cluster: &Cluster) -> Fact<String> {
-    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()) {
-        Some(packages) => Fact::from_result(apt_key::load(&packages.key).map_err(|e| causes(&e))),
-        None => Fact::Absent,
+    match cluster.kubernetes.as_ref().and_then(|k| k.packages.as_ref()).map(|packages| &packages.trust) {
+        Some(Trust::File(key)) => Fact::from_result(apt_key::load(key).map_err(|e| causes(&e))),
+        Some(Trust::Fingerprint { .. }) | None => Fact::Absent,
     }
+}
+
+/// What is reached without a proxy: the machine itself, the cluster's own addresses and names, and what the file says.
+fn direct(cluster: &Cluster, more: &[String]) -> Vec<String> {
+    let network = &cluster.network;
+    let own = ["localhost", "127.0.0.0/8", "::1"].map(str::to_owned).into_iter();
+    let ranges = [network.pods.to_string(), network.services.to_string(), ".svc".to_owned(), format!(".{}", network.dns_domain)];
+    let endpoint = cluster.endpoint.as_deref().map(|text| text.rsplit_once(':').map_or(text, |(host, _)| host).to_owned());
+    let nodes = cluster.nodes.iter().map(|node| node.address.clone());
+    let mut all: Vec<String> = Vec::new();
+    for entry in own.chain(ranges).chain(endpoint).chain(nodes).chain(more.iter().cloned()) {
+        if !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    all
 }
 
 /// What all nodes shall be, but for their names.
 pub(in super::super) struct Software {
     bundle: PathBuf,
     packages: Option<node::Packages>,
+    runtime: Option<node::RuntimeSpec>,
+    proxies: Option<node::Proxies>,
     pause_image: Option<String>,
     /// The files of a control plane, and those of a worker.
     files: [Arc<[BundleFile]>; 2],
@@ -53,10 +71,13 @@ impl Software {
             return None;
         }
         let (bundle, key) = (bundle.known(), key.known());
-        let packages = wanted.packages.as_ref().zip(key).map(|(packages, key)| node::Packages {
-            version: wanted.version.clone(),
-            repository: packages.repository.clone(),
-            key: key.clone(),
+        let trust = |trust: &Trust| match trust {
+            Trust::File(_) => key.cloned().map(node::Trust::Key),
+            Trust::Fingerprint { kubernetes, .. } => Some(node::Trust::Fingerprint(*kubernetes)),
+        };
+        let packages = wanted.packages.as_ref().and_then(|packages| {
+            let (version, repository) = (wanted.version.clone(), packages.repository.clone());
+            Some(node::Packages { version, repository, trust: trust(&packages.trust)? })
         });
         let files = |control_plane| {
             let mut files = bundle.map(|b| b.files_for(control_plane)).unwrap_or_default();
@@ -67,7 +88,20 @@ impl Software {
         };
         let files = [files(true), files(false)];
         let pause_image = bundle.and_then(Bundle::pause_image).map(str::to_owned);
-        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, pause_image, files })
+        let runtime = wanted.packages.as_ref().filter(|_| bundle.is_none()).and_then(|packages| match &packages.trust {
+            Trust::File(_) => None,
+            Trust::Fingerprint { docker, .. } => Some(node::RuntimeSpec {
+                repository: docker.repository.clone(),
+                fingerprint: docker.fingerprint,
+                version: wanted.containerd.clone(),
+            }),
+        });
+        let proxies = wanted.proxy.as_ref().map(|proxy| node::Proxies {
+            http: proxy.http.clone(),
+            https: proxy.https.clone(),
+            direct: direct(cluster, &proxy.direct),
+        });
+        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, runtime, proxies, pause_image, files })
     }
 
     /// A node as it shall be.
@@ -79,6 +113,8 @@ impl Software {
             bundle: self.bundle.clone(),
             files: Arc::clone(if node.is_control_plane() { control_plane } else { worker }),
             packages: self.packages.clone(),
+            runtime: self.runtime.clone(),
+            proxies: self.proxies.clone(),
             pause_image: self.pause_image.clone(),
         }
     }
@@ -87,7 +123,7 @@ impl Software {
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let Some(spec) = wanted.software.as_ref().map(|software| software.spec(node)) else { return Asked::default() };
     Asked {
-        own: node::own_files(&spec).into_iter().map(|file| file.path).collect(),
+        own: node::own_paths(&spec),
         places: node::places(&spec).into_iter().collect(),
         sections: node::sections(&spec),
         ..Asked::default()

@@ -1,15 +1,14 @@
 //! `kubernetes`: the version, where the software comes from, and how values in etcd are encrypted.
 
 mod encryption;
+mod packages;
+mod proxy;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use kubestead_core::diagnostic::Place;
-
-use crate::file::cluster::{Kubernetes, Packages};
-use crate::file::decode::{Fields, boolean, list, number, parsed, text};
+use crate::file::cluster::{Kubernetes, Trust};
+use crate::file::decode::{Fields, boolean, list, number, text};
 use crate::file::findings::{At, Findings};
-use crate::file::path::path;
 use crate::file::tree::Node as Yaml;
 
 /// The minors of Kubernetes that kubestead knows how to install.
@@ -18,22 +17,27 @@ const MINORS: [u64; 3] = [35, 36, 37];
 /// The newest version that kubestead knows.
 pub(crate) const NEWEST: &str = "1.37.1";
 
-/// The official repository.
-const REPOSITORY: &str = "https://pkgs.k8s.io/core:/stable:";
-
 /// Decodes the section. `None` if it is not written.
 pub(super) fn decode(top: &mut Fields, dir: &Path, out: &mut Findings) -> Option<Kubernetes> {
     let node = top.take("kubernetes")?;
-    let place = node.place.clone();
     let mut f = Fields::of(node, "kubernetes", out);
     let version = f.required("version", out).and_then(|n| version(n, out)).unwrap_or_default();
-    let (bundle, packages) = source(&mut f, &place, dir, out);
+    let (bundle, packages) = packages::source(&mut f, dir, out);
+    let containerd = f.take("containerd").and_then(|node| {
+        let by_file = packages.as_ref().is_some_and(|packages| matches!(packages.trust, Trust::File(_)));
+        if bundle.is_some() || by_file {
+            let hint = "leave it out: a bundle brings its own, and with `packages: {key: FILE}` it is the machine's own";
+            out.error(&node.place, "kubernetes.containerd is of the official repositories alone", Some(hint.to_owned()));
+        }
+        packages::containerd(node, out)
+    });
+    let proxy = f.take("proxy").map(|n| proxy::proxy(n, out));
     let encryption = f.take("encryption").and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
     let ignored = f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
     let lab = f.take("lab").and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
     f.end(out);
-    Some(Kubernetes { version, bundle, packages, encryption, ignore_preflight, lab })
+    Some(Kubernetes { version, bundle, packages, containerd, proxy, encryption, ignore_preflight, lab })
 }
 
 fn version(node: Yaml, out: &mut Findings) -> Option<String> {
@@ -57,59 +61,6 @@ fn supported(found: &At<String>, out: &mut Findings) {
             out.error(&found.place, format!("{:?} is not a version such as 1.37.1", found.value), hint);
         }
     }
-}
-
-/// Where the software comes from: one source at least.
-fn source(f: &mut Fields, place: &Place, dir: &Path, out: &mut Findings) -> (Option<PathBuf>, Option<Packages>) {
-    let (bundle, source) = (f.take("bundle"), f.take("packages"));
-    if bundle.is_none() && source.is_none() {
-        let hint = "write `packages: {key: FILE}` for the apt repository, or `bundle: DIR` for a folder with the software";
-        out.error(place, "kubernetes names no source of its software", Some(hint.to_owned()));
-    }
-    (bundle.and_then(|n| path(n, "kubernetes.bundle", dir, out)), source.and_then(|n| packages(n, dir, out)))
-}
-
-fn packages(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Packages> {
-    let mut f = Fields::of(node, "kubernetes.packages", out);
-    let repository = match f.take("repository") {
-        Some(node) => repository(node, out),
-        None => Some(REPOSITORY.to_owned()),
-    };
-    let key = f.required("key", out).and_then(|n| path(n, "kubernetes.packages.key", dir, out));
-    f.end(out);
-    Some(Packages { repository: repository?, key: key? })
-}
-
-/// An address for apt. It goes into files and scripts of the nodes, so it holds nothing that is special there, and no password.
-fn repository(node: Yaml, out: &mut Findings) -> Option<String> {
-    let found = parsed(node, "kubernetes.packages.repository", out, |text| {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-        if rest.contains('@') {
-            return Err("it holds a login: apt reads those from /etc/apt/auth.conf.d".to_owned());
-        }
-        let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = server.split_once(':').map_or((server, None), |(host, port)| (host, Some(port)));
-        let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        let is_host = host.split('.').all(label) && !host.starts_with('-');
-        let is_port = port.is_none_or(|port| number::<u16>(port).is_some_and(|port| port > 0));
-        if !is_host || !is_port || !is_path(path) {
-            return Err(format!("{text:?} is not an address such as https://pkgs.k8s.io/core:/stable:"));
-        }
-        let is_minor = |part: &str| part.strip_prefix('v').is_some_and(|rest| rest.split('.').map(number::<u64>).all(|n| n.is_some()));
-        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        if matches!(last, "deb" | "rpm") || is_minor(last) {
-            return Err(format!("{text:?} is the path of one minor: leave out /v1.N/deb"));
-        }
-        Ok(text.trim_end_matches('/').to_owned())
-    })?;
-    Some(found.value)
-}
-
-/// A path of a URL, with each `%` before two hexadecimal digits.
-fn is_path(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+".contains(c);
-    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|c| c.is_ascii_hexdigit());
-    text.chars().all(plain) && text.split('%').skip(1).all(is_escape)
 }
 
 /// The name of a check that kubeadm is to pass over, one of them alone.

@@ -1,0 +1,57 @@
+//! `kubernetes.proxy`: how nodes reach what is outside.
+
+use super::packages::is_server;
+use crate::file::cluster::Proxy;
+use crate::file::decode::{Fields, list, parsed};
+use crate::file::findings::Findings;
+use crate::file::tree::Node as Yaml;
+
+/// Decodes the section.
+pub(super) fn proxy(node: Yaml, out: &mut Findings) -> Proxy {
+    let place = node.place.clone();
+    let mut f = Fields::of(node, "kubernetes.proxy", out);
+    let (http, https) = (f.take("http"), f.take("https"));
+    if http.is_none() && https.is_none() {
+        let hint = "write `https: http://proxy.example.com:3128`, and `http` where http goes by it too";
+        out.error(&place, "kubernetes.proxy names no proxy", Some(hint.to_owned()));
+    }
+    let http = http.and_then(|node| address(node, "kubernetes.proxy.http", out));
+    let https = https.and_then(|node| address(node, "kubernetes.proxy.https", out));
+    let direct = f.take("noProxy").map(|node| list(node, "kubernetes.proxy.noProxy", out)).unwrap_or_default();
+    let direct = direct.into_iter().filter_map(|node| exception(node, out)).collect();
+    f.end(out);
+    Proxy { http, https, direct }
+}
+
+/// An address of a proxy. It stands in files that everybody on a node may read, so it holds no password.
+fn address(node: Yaml, what: &str, out: &mut Findings) -> Option<String> {
+    let found = parsed(node, what, out, |text| {
+        let text = text.trim_end_matches('/');
+        let server = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or_default();
+        if server.contains('@') {
+            return Err(
+                "it holds a login, which everybody on a node could read: let the proxy take the nodes' addresses instead".to_owned()
+            );
+        }
+        if is_server(server) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("{text:?} is not an address such as http://proxy.example.com:3128"))
+        }
+    })?;
+    Some(found.value)
+}
+
+/// A name, a domain with a dot ahead, an address, or a range of addresses.
+fn exception(node: Yaml, out: &mut Findings) -> Option<String> {
+    let found = parsed(node, "kubernetes.proxy.noProxy", out, |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
+        let good = !text.is_empty() && text.len() <= 253 && text.chars().all(fits) && !text.contains("://");
+        if good {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("{text:?} is not a name, a domain such as .example.com, an address or a range of addresses"))
+        }
+    })?;
+    Some(found.value)
+}
