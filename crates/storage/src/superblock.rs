@@ -50,9 +50,30 @@ pub(crate) fn size(text: &str, filesystem: Filesystem) -> Option<u64> {
     found.filter(|size| *size <= MOST)
 }
 
+/// Bytes of a mounted xfs by the output of `xfs_growfs -n`; `None` if there is none.
+pub(crate) fn geometry(text: &str) -> Option<u64> {
+    let data = text.lines().find_map(|line| line.strip_prefix("data")?.trim_start().strip_prefix('='))?;
+    let word = |name: &str| -> Option<u64> {
+        let word = data.split([' ', ',']).find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+        word.parse().ok()
+    };
+    word("bsize")?.checked_mul(word("blocks")?).filter(|size| *size <= MOST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_s_word_for_a_mounted_xfs_is_taken() {
+        let text = "meta-data=/dev/mapper/luks-volkube isize=512    agcount=4, agsize=131072 blks\n         =                       sectsz=512   attr=2, projid32bit=1\n\
+            data     =                       bsize=4096   blocks=524288, imaxpct=25\n         =                       sunit=0      swidth=0 blks\n\
+            naming   =version 2              bsize=4096   ascii-ci=0, ftype=1\nlog      =internal log           bsize=4096   blocks=16384, version=2\n";
+        assert_eq!(geometry(text), Some(2 << 30));
+        for wrong in ["", "data     =  bsize=4096", "data = bsize=4096 blocks=18446744073709551615,", "data = bsize=-1 blocks=1"] {
+            assert_eq!(geometry(wrong), None, "{wrong}");
+        }
+    }
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!(" {byte:02x}")).collect()

@@ -37,6 +37,8 @@ pub(super) struct Inside<'a> {
     pub(super) kind: &'a str,
     /// Its first bytes as `od -An -v -tx1` prints them; empty when they cannot be read.
     pub(super) start: &'a str,
+    /// What the kernel tells of it as `xfs_growfs -n` prints it; empty if it is no mounted xfs.
+    pub(super) geometry: &'a str,
 }
 
 /// An LV.
@@ -93,7 +95,7 @@ fn part_of(text: &str) -> Result<Vec<(&str, Look<'_>)>, Gap> {
     let mut looks = lines(parts.next().unwrap_or_default())?;
     let mut parts: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('\n')).collect();
     let mut part = |name: &str| parts.remove(name).unwrap_or_default();
-    insides(&mut looks, part("types"), part("starts"))?;
+    insides(&mut looks, part("types"), part("geometry"), part("starts"))?;
     let mut held: Vec<(&str, &mut Held<'_>)> = looks.iter_mut().filter_map(|(name, look)| Some((*name, look.present.as_mut()?))).collect();
     if !held.is_empty() {
         signatures(&mut held, part("signatures"))?;
@@ -132,8 +134,8 @@ fn lines(text: &str) -> Result<Vec<(&str, Look<'_>)>, Gap> {
     }
 }
 
-/// What is in open mappings: pairs of `DEVNAME=` and `TYPE=`, and a line each of how they start.
-fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, starts: &'a str) -> Result<(), Gap> {
+/// What is in open mappings: pairs of `DEVNAME=` and `TYPE=`, for each xfs its geometry after a line `device PATH`, and a line each of how they start.
+fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, geometry: &'a str, starts: &'a str) -> Result<(), Gap> {
     let mut open: Vec<(&str, &mut Inside<'a>)> = looks.iter_mut().filter_map(|(name, look)| Some((*name, look.open.as_mut()?))).collect();
     let alone = open.len() == 1;
     let mut known = BTreeMap::new();
@@ -147,6 +149,7 @@ fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, starts: &'a st
             _ => {}
         }
     }
+    let geometry: BTreeMap<&str, &str> = geometry.split("device ").filter_map(|part| part.split_once('\n')).collect();
     let starts: Vec<&str> = starts.lines().collect();
     if starts.len() != open.len() && !alone {
         return Err(Gap::new("the look at the open volumes is not whole"));
@@ -154,6 +157,7 @@ fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, starts: &'a st
     for (at, (name, inside)) in open.iter_mut().enumerate() {
         let own = known.iter().find(|(path, _)| path.rsplit_once("/luks-").is_some_and(|(_, volume)| volume == *name));
         inside.kind = own.map(|(_, kind)| *kind).unwrap_or_default();
+        inside.geometry = own.and_then(|(path, _)| geometry.get(*path)).copied().unwrap_or_default();
         inside.start = starts.get(at).copied().unwrap_or_default();
     }
     Ok(())

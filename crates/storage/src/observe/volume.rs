@@ -81,7 +81,7 @@ fn opened(inside: &Inside<'_>, numbers: &str) -> Result<Opened, Gap> {
     let known = Filesystem::from_name(inside.kind);
     Ok(Opened {
         size: crate::report::number("the size of a mapping", inside.size)?,
-        used: known.and_then(|known| superblock::size(inside.start, known)).unwrap_or(0),
+        used: superblock::geometry(inside.geometry).or_else(|| superblock::size(inside.start, known?)).unwrap_or(0),
         filesystem: inside.kind.to_owned(),
         inodes: superblock::inodes(inside.start),
         strange: (inside.below != numbers).then(|| inside.below.to_owned()),

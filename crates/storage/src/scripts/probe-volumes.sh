@@ -8,9 +8,9 @@ shopt -s nullglob dotglob
 set -o pipefail
 # look NUMBER...: the volumes of these numbers.
 look() {
-  local number at=0 file top bytes block sectors below slave holder user numbers magic size=0
+  local number at=0 file top bytes block sectors below slave holder user numbers magic size=0 types word value device=
   local all=() real=() shares=() files=() opened=() present=() sealed=()
-  local -A of=()
+  local -A of=() mounted=()
   for number; do
     all+=("${paths[number]}" "/dev/mapper/${mappers[number]}" "${devices[number]}")
     file=/etc/kubestead/share.d/${names[number]}
@@ -40,6 +40,7 @@ look() {
     if [ ! -e "$file" ] && [ ! -L "$file" ]; then echo "share no"; elif [ "${of[$file]-}" = 64 ]; then echo "share yes"; else echo "share broken"; fi
     if [ -b "/dev/mapper/${mappers[number]}" ]; then
       opened+=("/dev/mapper/${mappers[number]}")
+      mounted[/dev/mapper/${mappers[number]}]=${paths[number]}
       block=/sys/class/block/${real[at + 1]##*/}
       read -r sectors < "$block/size"
       echo "open $((sectors * 512))"
@@ -69,7 +70,19 @@ look() {
   if [ "${#opened[@]}" != 0 ]; then
     # blkid stops at the first one in which it finds nothing. That, and one that cannot be read, is no failure of a volume's own look.
     echo "@@ types"
-    blkid -p -o export -s TYPE "${opened[@]}" || [ "$#" = 1 ] || return 1
+    types=$(blkid -p -o export -s TYPE "${opened[@]}") || [ "$#" = 1 ] || return 1
+    printf '%s\n' "$types"
+    # The superblock of a mounted xfs on its device is an older one for a while: the kernel tells the sizes. Of one that is not mounted it tells nothing.
+    echo "@@ geometry"
+    while IFS='=' read -r word value; do
+      case $word,$value in
+        DEVNAME,*) device=$value ;;
+        TYPE,xfs)
+          echo "device $device"
+          xfs_growfs -n "${mounted[$device]}" 2> /dev/null || true
+          ;;
+      esac
+    done <<< "$types"
     echo "@@ starts"
     head -qc "$length" "${opened[@]}" | od -An -v -tx1 -w"$length" || [ "$#" = 1 ] || return 1
   fi
