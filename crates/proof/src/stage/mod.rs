@@ -1,0 +1,68 @@
+//! What scenarios in Rust use: commands, claims, and the machines of their fixture.
+
+mod call;
+mod claim;
+mod fixture;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use call::{Call, Ran};
+pub use claim::Claim;
+
+use crate::worker::{Place, say};
+
+/// The end of a scenario; an error says why it could not go on. What it claims and what is not so is told as it comes, and counted.
+pub type Done = Result<(), String>;
+
+/// Where the functions for machines lie on each of them.
+const ON_MACHINE: &str = "/root/proof.sh";
+/// How many of the last commands the story of a failure tells.
+const TOLD: usize = 25;
+
+/// Where a scenario plays.
+#[derive(Debug)]
+pub struct Stage {
+    top: PathBuf,
+    work: PathBuf,
+    kubestead: PathBuf,
+    passed: Cell<usize>,
+    failed: Cell<usize>,
+    calls: Cell<usize>,
+    commands: RefCell<VecDeque<Ran>>,
+    cut: Arc<AtomicBool>,
+}
+
+impl Stage {
+    pub(crate) fn new(place: &Place, cut: Arc<AtomicBool>) -> Self {
+        let Place { top, folder, kubestead, grace: _ } = place.clone();
+        let (passed, failed, calls) = Default::default();
+        Self { top, work: folder, kubestead, passed, failed, calls, commands: RefCell::default(), cut }
+    }
+
+    /// How many claims were not so.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed.get()
+    }
+
+    /// Stops here for good once this worker is to end.
+    fn hold(&self) {
+        while self.cut.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+    }
+
+    /// Tells the last commands and what each of them said.
+    pub(crate) fn tell_commands(&self) {
+        say(&format!("      {} claims passed, {} failed; the last commands:", self.passed.get(), self.failed.get()));
+        self.commands.borrow().iter().for_each(Ran::tell);
+    }
+
+    /// Writes a file of the scenario's folder.
+    pub fn write(&self, name: &str, text: &str) -> Done {
+        std::fs::write(self.work.join(name), text).map_err(|error| format!("{name} cannot be written: {error}"))
+    }
+}
