@@ -25,7 +25,7 @@ pub fn batches(chosen: &[&'static Scenario]) -> Vec<Batch> {
     let mut found: Vec<Batch> = alone.into_iter().map(|s| Batch { fixture: Fixture::Own, scenarios: vec![s] }).collect();
     // A chain of each fixture, the ones that others are made of first.
     let mut chains: Vec<Batch> = Vec::new();
-    for fixture in [Fixture::Machines, Fixture::Cluster] {
+    for fixture in Fixture::ALL.into_iter().filter(|fixture| *fixture != Fixture::Own) {
         let of = |leaves: fn(Leaves) -> bool| shared.iter().copied().filter(move |s| s.fixture == fixture && leaves(s.leaves));
         let made = chains.iter().position(|c| c.scenarios.last().is_some_and(|s| s.leaves == Leaves::Made(fixture)));
         let mut chain = made.map_or_else(|| Batch { fixture, scenarios: Vec::new() }, |at| chains.remove(at));

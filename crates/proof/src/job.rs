@@ -17,7 +17,7 @@ pub(crate) struct Job {
 pub(crate) struct Item {
     pub(crate) name: String,
     pub(crate) limit: u64,
-    /// Whether what it leaves is the cluster as it found it.
+    /// Whether what it leaves must have an empty plan.
     pub(crate) as_found: bool,
     /// The script that it is; `None` if a function is registered under its name.
     pub(crate) script: Option<ScriptItem>,
@@ -49,7 +49,7 @@ impl From<&Scenario> for Item {
         Self {
             name: scenario.name.to_owned(),
             limit: scenario.limit,
-            as_found: scenario.leaves == Leaves::AsFound && scenario.fixture == Fixture::Cluster,
+            as_found: scenario.leaves == Leaves::AsFound && matches!(scenario.fixture, Fixture::Volumes | Fixture::Cluster),
             script,
         }
     }
@@ -57,6 +57,6 @@ impl From<&Scenario> for Item {
 
 impl Job {
     pub(crate) fn fixture(&self) -> Option<Fixture> {
-        [Fixture::Own, Fixture::Machines, Fixture::Cluster].into_iter().find(|fixture| fixture.name() == self.fixture)
+        Fixture::ALL.into_iter().find(|fixture| fixture.name() == self.fixture)
     }
 }

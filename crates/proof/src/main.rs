@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     let ended = match &options.part {
         Some(Part::Worker { folder, grace }) => {
             let (folder, kubestead) = (folder.clone(), options.kubestead.clone());
-            work(Place { top: top(), folder, kubestead, grace: Duration::from_secs(*grace) }, scenarios::ALL)
+            work(Place { top: top(), folder, kubestead, grace: Duration::from_secs(*grace) }, scenarios::all())
         }
         None => made(&options),
     };

@@ -28,18 +28,27 @@ pub struct Scenario {
 pub enum Fixture {
     /// Nothing that is shared: it makes what it needs, and removes it.
     Own,
+    /// An API server and its etcd, without machines.
+    Api,
     /// cp1, kube1, kube2 with blank disks and the key server masterlock, and the cluster file of `examples/three-nodes`.
     Machines,
+    /// These machines with their encrypted volumes, without Kubernetes.
+    Volumes,
     /// These machines with the cluster on them.
     Cluster,
 }
 
 impl Fixture {
+    /// All of them, those that others are made of first.
+    pub const ALL: [Self; 5] = [Self::Own, Self::Api, Self::Machines, Self::Volumes, Self::Cluster];
+
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
             Self::Own => "makes its own",
+            Self::Api => "an API server and its etcd, without machines",
             Self::Machines => "three bare machines and a key server",
+            Self::Volumes => "three machines with encrypted volumes, and a key server",
             Self::Cluster => "a cluster of three nodes and a key server",
         }
     }
@@ -48,7 +57,9 @@ impl Fixture {
     pub fn limit(self) -> u64 {
         match self {
             Self::Own => 60,
+            Self::Api => 240,
             Self::Machines => 600,
+            Self::Volumes => 900,
             Self::Cluster => 1500,
         }
     }
@@ -57,7 +68,7 @@ impl Fixture {
 /// What a scenario leaves of its fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaves {
-    /// As it found it. On a cluster that is proved: the plan is empty.
+    /// As it found it. Where there is something to compare with, that is proved: the plan is empty.
     AsFound,
     /// Worn out: nothing else starts from it.
     WornOut,

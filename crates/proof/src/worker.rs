@@ -36,11 +36,11 @@ struct Worker {
     place: Place,
     /// Whether the leash was pulled: from then on nothing new begins.
     cut: Arc<AtomicBool>,
-    known: &'static [&'static [Scenario]],
+    known: Vec<&'static Scenario>,
 }
 
 /// Makes the job that stands on the first line of standard input.
-pub fn work(place: Place, known: &'static [&'static [Scenario]]) -> Result<ExitCode, std::io::Error> {
+pub fn work(place: Place, known: Vec<&'static Scenario>) -> Result<ExitCode, std::io::Error> {
     tree::adopt_all()?;
     let mut first = String::new();
     std::io::stdin().lock().read_line(&mut first)?;
@@ -159,7 +159,7 @@ impl Worker {
     }
 
     fn here(&self, stage: &Stage, item: &Item) -> Outcome {
-        let found = self.known.iter().copied().flatten().find(|scenario| scenario.name == item.name);
+        let found = self.known.iter().find(|scenario| scenario.name == item.name);
         let Some(Scenario { run: Run::Here(run), .. }) = found else {
             say("no such scenario is in this program");
             return Outcome::Failed;

@@ -1,13 +1,13 @@
 //! All scenarios, by subject.
 
+mod api;
+mod cluster;
+mod hostile;
 mod scripts;
 
 use crate::scenario::Scenario;
 
-/// The lists of scenarios.
-pub static ALL: &[&[Scenario]] = &[scripts::SCENARIOS];
-
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    ALL.iter().copied().flatten().collect()
+    cluster::SCENARIOS.into_iter().chain([api::SCENARIOS, hostile::SCENARIOS, scripts::SCENARIOS]).flatten().collect()
 }

@@ -1,17 +1,21 @@
 //! What scenarios in Rust use: commands, claims, and the machines of their fixture.
 
+mod api;
 mod call;
 mod claim;
+mod files;
 mod fixture;
+mod kill;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub use call::{Call, Ran};
-pub use claim::Claim;
+pub use claim::{Claim, all, is};
+pub use files::fresh_value;
 
 use crate::worker::{Place, say};
 
@@ -34,13 +38,28 @@ pub struct Stage {
     calls: Cell<usize>,
     commands: RefCell<VecDeque<Ran>>,
     cut: Arc<AtomicBool>,
+    /// A process in the network of the API server; 0 where there is none.
+    network: Cell<u32>,
+    /// Words of command lines of this computer.
+    seen: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Stage {
     pub(crate) fn new(place: &Place, cut: Arc<AtomicBool>) -> Self {
         let Place { top, folder, kubestead, grace: _ } = place.clone();
         let (passed, failed, calls) = Default::default();
-        Self { top, work: folder, kubestead, passed, failed, calls, commands: RefCell::default(), cut }
+        Self {
+            top,
+            work: folder,
+            kubestead,
+            passed,
+            failed,
+            calls,
+            commands: RefCell::default(),
+            cut,
+            network: Cell::new(0),
+            seen: Arc::default(),
+        }
     }
 
     /// How many claims were not so.
@@ -59,10 +78,5 @@ impl Stage {
     pub(crate) fn tell_commands(&self) {
         say(&format!("      {} claims passed, {} failed; the last commands:", self.passed.get(), self.failed.get()));
         self.commands.borrow().iter().for_each(Ran::tell);
-    }
-
-    /// Writes a file of the scenario's folder.
-    pub fn write(&self, name: &str, text: &str) -> Done {
-        std::fs::write(self.work.join(name), text).map_err(|error| format!("{name} cannot be written: {error}"))
     }
 }
