@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ use crate::worker::say;
 
 /// How many lines of what a command said are told when it is not as claimed.
 const LINES: usize = 40;
+/// How many bytes of what a command said are read: a host may say things without end.
+const READ: u64 = 16 << 20;
 /// ssh's own status: the connection was lost, or the command was ended by a signal.
 const LOST: i32 = 255;
 /// How often something is looked at again.
@@ -50,6 +54,13 @@ pub struct Running {
 fn quoted(word: &str) -> String {
     let is_plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// The begin of a file.
+fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(READ).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Stage {
@@ -167,8 +178,8 @@ impl Call<'_> {
         std::fs::write(&input, &self.input)?;
         self.command.stdin(File::open(&input)?).stdout(File::create(&out)?).stderr(File::create(&error)?);
         let status = self.command.status()?.code();
-        let stdout = std::fs::read(&out)?;
-        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&std::fs::read(&error)?));
+        let (stdout, stderr) = (read(&out)?, read(&error)?);
+        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         for file in [input, out, error] {
             std::fs::remove_file(file)?;
         }

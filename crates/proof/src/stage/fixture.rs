@@ -44,7 +44,7 @@ impl Stage {
         self.kubestead(&["lab", "up"]).run().ok()?;
         self.kubestead(&["init", "--dir", &self.work.to_string_lossy()]).run().ok()?;
         for machine in ["cp1", "kube1", "kube2", "masterlock"] {
-            self.on(machine, &["tee", ON_MACHINE]).input(MACHINE).run().ok()?;
+            self.on(machine, &["dd", &format!("of={ON_MACHINE}"), "status=none"]).input(MACHINE).run().ok()?;
         }
         for machine in ["cp1", "kube1"] {
             self.at(machine, &["sample"]).run().ok()?;

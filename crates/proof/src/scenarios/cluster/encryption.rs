@@ -14,8 +14,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     fixture: Fixture::Cluster,
     leaves: Leaves::AsFound,
     limit: 900,
-    takes: 90,
-    core: true,
+    takes: 250,
+    core: false,
     run: Run::Here(replaced),
 }];
 

@@ -13,7 +13,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     fixture: Fixture::Cluster,
     leaves: Leaves::AsFound,
     limit: 1200,
-    takes: 130,
+    takes: 190,
     core: false,
     run: Run::Here(reset),
 }];

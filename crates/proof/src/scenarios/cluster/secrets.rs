@@ -14,7 +14,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         fixture: Fixture::Cluster,
         leaves: Leaves::AsFound,
         limit: 900,
-        takes: 70,
+        takes: 130,
         core: true,
         run: Run::Here(exact),
     },
