@@ -10,16 +10,28 @@ use crate::scenario::{Run, Scenario};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mistake(pub String);
 
+/// How a rule says that scenarios show it: the page has their sentences instead.
+const ON_MACHINES: &str = "[on machines](promises.md)";
+/// How a rule says that what shows the one before shows it too.
+const SAME: &str = "the same";
+
 /// The rules of `docs/safety.md`: what is never done, and where tests without machines show it.
-fn rows(safety: &str) -> Vec<(&str, &str)> {
-    let table = safety.lines().skip_while(|line| !line.starts_with("| rule |")).skip(2).take_while(|line| line.starts_with("| "));
-    // A pipe in a cell is written `\|`.
-    table
-        .filter_map(|line| {
-            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-            Some((*cells.first()?, *cells.get(2)?))
-        })
-        .collect()
+fn rows(safety: &str) -> Vec<(&str, String)> {
+    let mut found: Vec<(&str, String)> = Vec::new();
+    for line in safety.lines().skip_while(|line| !line.starts_with("| rule |")).skip(2).take_while(|line| line.starts_with("| ")) {
+        // A pipe in a cell is written `\|`.
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let (Some(rule), Some(tests)) = (cells.first(), cells.get(2)) else { continue };
+        let mut parts: Vec<&str> = tests.split("; ").filter(|part| *part != ON_MACHINES).collect();
+        if parts.first() == Some(&SAME)
+            && let Some((_, before)) = found.last()
+        {
+            parts[0] = before.as_str();
+        }
+        let tests = parts.join("; ");
+        found.push((rule, tests));
+    }
+    found
 }
 
 /// Which scenarios show something: those that name it by its id, or a rule by its beginning.
@@ -90,9 +102,12 @@ pub fn page(all: &[&Scenario], safety: &str) -> String {
     section("What must stay true, the more important first", "| | promise | shown by |\n|---|---|---|", promises(&RULES));
     section("Features", "| | promise | shown by |\n|---|---|---|", promises(&FEATURES));
     let rules = rows(safety).into_iter().map(|(rule, tests)| {
-        let parts = by(&shown(all, |name| rule.starts_with(name)));
-        let shown = if parts.is_empty() { format!("not by a scenario; {tests}") } else { format!("{}; {tests}", parts.join("; ")) };
-        [String::new(), rule.to_owned(), shown]
+        let mut parts = by(&shown(all, |name| rule.starts_with(name)));
+        if parts.is_empty() {
+            parts.push("not by a scenario".to_owned());
+        }
+        parts.extend(Some(tests).filter(|tests| !tests.is_empty()));
+        [String::new(), rule.to_owned(), parts.join("; ")]
     });
     section(
         "What is never done",
@@ -107,7 +122,7 @@ mod tests {
     use super::*;
     use crate::scenario::{Fixture, Leaves};
 
-    const SAFETY: &str = "# x\n\n| rule | where | shown |\n|---|---|---|\n| nothing is lost | `a.rs` | unit tests |\n| nothing is read | `b.rs` | the same |\n\nMore.\n";
+    const SAFETY: &str = "# x\n\n| rule | where | shown |\n|---|---|---|\n| nothing is lost | `a.rs` | [on machines](promises.md); unit tests |\n| nothing is read | `b.rs` | the same; canaries |\n\nMore.\n";
 
     const fn one(shows: &'static [&'static str], core: bool) -> Scenario {
         Scenario {
@@ -131,7 +146,7 @@ mod tests {
             "| F05 | A dashboard that has no rights of its own: its user brings a token that ends. | it is so; it is so (`make prove`) |",
             "| F07 | Helm works with a user's own rights, and nothing of it runs in the cluster. | **not shown yet** |",
             "| nothing is lost | it is so; unit tests |",
-            "| nothing is read | not by a scenario; the same |",
+            "| nothing is read | not by a scenario; unit tests; canaries |",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
         }
