@@ -7,7 +7,7 @@ SHIPPED = $(CARGO_TARGET_DIR)/dist/kubestead
 # The demo's cluster file and keys; they stay when `make demo-down` removes the machines.
 DEMO = $(KUBESTEAD_CACHE)/demo
 
-.PHONY: demo demo-down test prove bench docs lint tools clean
+.PHONY: demo demo-down test prove promises bench docs lint tools clean
 
 demo: tools ## Real machines on this computer, and encrypted volumes on them
 	cargo build --release -p kubestead-cli
@@ -16,11 +16,14 @@ demo: tools ## Real machines on this computer, and encrypted volumes on them
 demo-down: ## Stop the demo's machines and remove their disks
 	"$(KUBESTEAD)" lab down --wipe
 
-test: ## What gates a change: the fast checks, and the proofs of the lab that fit
+test: ## What gates a change: the fast checks, and the proofs of the lab that show the main ways
 	bash tests/gate.sh
 
-prove: ## The gate, then the proofs that do not fit in it, and its searches for longer and from new seeds: ten minutes each, or PROVE_SECONDS
-	bash tests/prove.sh
+prove: ## The gate, then every other proof of the lab, and its searches for longer and from new seeds: ten minutes each, or PROVE_SECONDS. ONLY=PATTERN: the proofs that it means, alone
+	ONLY="$(ONLY)" bash tests/prove.sh
+
+promises: ## docs/promises.md anew, from what the proofs say of themselves
+	cargo run --quiet --locked -p kubestead-proof -- --promises docs/promises.md
 
 bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, large clusters
 	cargo build --locked --profile dist -p kubestead-cli

@@ -1,83 +1,9 @@
 #!/bin/bash
-# The proof of what is about keys, on real machines: who is let in and who is shut out, what the key servers refuse, their copies, the
-# recovery kit, and the wiping of one volume. Alone it makes a lab of its own, without Kubernetes, and removes it at the end (KEEP=1
-# keeps it). tests/lab.sh sources it and calls `keys_of_a_cluster` while its own machines are up; `lab-keys.sh alone` leaves that part out.
+# The proof of what is about key servers, on real machines without Kubernetes: what refuses the nodes' account, a node that leaves the file, their copies, two of
+# them, and the wiping of one volume. Makes a lab of its own and removes it at the end (KEEP=1 keeps it).
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH).
+. "$(dirname "$0")/lab-lib.sh" "lab, keys"
 
-# keys_of_a_cluster NODE OTHER VOLUME: leaves all as it was.
-keys_of_a_cluster() {
-  local node=$1 other=$2 volume=$3 device found
-  line() { on masterlock "grep -c 'kubestead:home/$1\$' /etc/ssh/kubestead_keys || true"; }
-
-  echo "== doctor"
-  device="\$(ip -o route get 10.77.0.5 | sed 's/.* dev \([^ ]*\).*/\1/')"
-  on "$node" "ip addr add 10.77.0.99/24 dev $device"
-  expect "all is as it must be" bash -c "'$kubestead' key doctor -o json > $work/doctor"
-  expect "another address was tried and refused" python3 -c "
-import json
-checks = json.load(open('$work/doctor'))
-assert len(checks) > 40 and not [c for c in checks if c['verdict'] in ('bad', 'notSeen')], checks
-assert [c for c in checks if c['host'] == '$node' and 'another address' in c['what']][0]['verdict'] == 'good', checks"
-  # What a doctor must find, all at once: a key that is good from everywhere, a forced command that gives all, an open folder, a shell.
-  on masterlock "cp /etc/ssh/kubestead_keys /root/keys; sed -i 's/from=\"[^\"]*\"/from=\"*\"/' /etc/ssh/kubestead_keys; cp -p /usr/local/lib/kubestead/serve /root/serve
-    printf '#!/bin/sh\ncat /var/lib/kubestead-keys/*/$volume\n' > /usr/local/lib/kubestead/serve; chmod 755 /var/lib/kubestead-keys
-    echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIbVGhBiYPBPGBKLxbZQYA5Oru1ZCpcZAnMfV2PTJJ0K me@desk' >> /etc/ssh/kubestead_keys"
-  expect "what is wrong ends it with 1" bash -c "r=0; '$kubestead' key doctor > $work/doctor || r=\$?; [ \$r = 1 ]"
-  for found in "WRONG     $node at masterlock: the node's key is refused from another address (status 0" "WRONG     $node at masterlock: another node's share, by a path is refused" \
-    "its own share of $volume comes, 64 bytes (status 0" "/var/lib/kubestead-keys is masterlock's with mode 755" "$node is let in from *" "me@desk"; do
-    expect "it found: $found" grep -F -- "$found" "$work/doctor"
-  done
-  # Of these the line of somebody else stays: it is looked for below.
-  on masterlock "tail -n 1 /etc/ssh/kubestead_keys >> /root/keys; cat /root/keys > /etc/ssh/kubestead_keys; cat /root/serve > /usr/local/lib/kubestead/serve; chmod 700 /var/lib/kubestead-keys"
-  on "$node" "ip addr del 10.77.0.99/24 dev $device"
-
-  echo "== a node is shut out"
-  local fetch="ssh -F /etc/kubestead/ssh_config -o ConnectTimeout=5 masterlock@10.77.0.5"
-  on "$other" "ssh -F /etc/kubestead/ssh_config -M -S /run/master -N -f masterlock@10.77.0.5 && $fetch -S /run/master get $volume | wc -c | grep -qx 64"
-  expect "revoke" says "$other is let in by no key server" "$kubestead" key revoke "$other"
-  expect "its line is gone" [ "$(line "$other")" = 0 ]
-  expect "its open connection has ended" on "$other" "! ssh -S /run/master -O check masterlock@10.77.0.5 2>/dev/null"
-  expect "it gets nothing" on "$other" "! $fetch get $volume < /dev/null > /dev/null 2>&1"
-  expect "the others' lines stay" [ "$(line "$node")" = 1 ]
-  expect "a line of somebody else stays" on masterlock "grep -q me@desk /etc/ssh/kubestead_keys"
-  expect "its share stays" on masterlock "[ \$(stat -c %s /var/lib/kubestead-keys/$other/$volume) = 64 ]"
-  expect "a second time there is nothing to do" status 0 "$kubestead" key revoke "$other"
-  expect "a share of a node of the file is not wiped" status 4 "$kubestead" key revoke "$other" --wipe "$volume"
-  expect "it comes back by consent alone" status 4 "$kubestead" up
-  expect "it is still out" [ "$(line "$other")" = 0 ]
-  expect "with consent it is let in" "$kubestead" up --yes "masterlock/$other/enrol"
-  expect "and gets its share" on "$other" "[ \$($fetch get $volume < /dev/null | wc -c) = 64 ]"
-  expect "the plan is empty" status 0 plan
-
-  echo "== a node with another key"
-  on "$other" "mkdir /root/old; mv /etc/kubestead/id_ed25519* /root/old; ssh-keygen -q -t ed25519 -N '' -f /etc/kubestead/id_ed25519"
-  expect "the plan asks" says "needs your consent: --yes masterlock/$other/enrol" plan
-  enrolled=$(on masterlock "sha256sum /etc/ssh/kubestead_keys")
-  expect "without consent it is not let in" status 4 "$kubestead" up
-  expect "and nothing was changed on the server" [ "$enrolled" = "$(on masterlock "sha256sum /etc/ssh/kubestead_keys")" ]
-  expect "with consent it is" "$kubestead" up --yes "masterlock/$other/enrol"
-  expect "by one line" [ "$(line "$other")" = 1 ]
-  on masterlock "sed -i /me@desk/d /etc/ssh/kubestead_keys"
-  expect "all is as it must be" status 0 "$kubestead" key doctor
-
-  echo "== the recovery kit"
-  expect "a kit of three, of which two open" "$kubestead" recovery kit --shares 3 --threshold 2 --out "$work/kit" --backups "a stick in the safe" --date 2026-11-25
-  expect "its pages are their owner's alone" bash -c "[ \"\$(stat -c %a $work/kit/* | sort -u)\" = 600 ] && [ \$(ls $work/kit | wc -l) = 6 ]"
-  expect "no page holds the identity" bash -c "grep -q AGE-SECRET-KEY '$KUBESTEAD_AGE_KEY_FILE' && ! grep -rqi AGE-SECRET-KEY-1 $work/kit"
-  expect "a second kit does not replace it" status 1 "$kubestead" recovery kit --shares 3 --threshold 2 --out "$work/kit"
-  expect "two shares open all, on the nodes too" says "good   recovery.$node.$volume: opens slot 7" "$kubestead" recovery verify "$work/kit/share-3-of-3.html" "$work/kit/share-1-of-3.txt" --nodes
-  expect "from standard input too" bash -c "cat $work/kit/share-[12]*.txt | KUBESTEAD_AGE_KEY_FILE=/nonexistent '$kubestead' recovery verify -"
-  expect "one share does not" fails_saying "1 of the 2 shares" "$kubestead" recovery verify "$work/kit/share-1-of-3.txt"
-  sed 's/^2: ..../2: aaaa/' "$work/kit/share-2-of-3.txt" > "$work/typed"
-  expect "a mistake is told with its line" fails_saying "line 2 of the share is mistyped" "$kubestead" recovery verify "$work/kit/share-1-of-3.txt" "$work/typed"
-  expect "open gives the identity" "$kubestead" recovery open "$work/kit/share-2-of-3.txt" "$work/kit/share-3-of-3.txt" --to "$work/identity"
-  expect "it is the one, and its owner's alone" bash -c "grep -qxF -f $work/identity '$KUBESTEAD_AGE_KEY_FILE' && [ \$(stat -c %a $work/identity) = 600 ]"
-  sed -n '/^# python3 join.py/,$p' "$work/kit/share-1-of-3.txt" > "$work/join.py"
-  expect "the printed program gives the same" bash -c "python3 $work/join.py $work/kit/share-3-of-3.txt $work/kit/share-2-of-3.txt | cmp - $work/identity"
-  rm -rf "$work/kit" "$work/identity"
-}
-
-# Two key servers, a copy of one, a node that leaves the file, and the end of one volume: machines of this file alone.
 keys_alone() {
   echo "== what refuses the nodes' account, and a key that a power cut tore"
   on masterlock "echo 'AllowUsers root' > /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh"
@@ -182,12 +108,9 @@ file() {
   } > "$KUBESTEAD_FILE"
 }
 
-if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-  . "$(dirname "$0")/lab-lib.sh" "lab, keys"
-
-  echo "== from nothing"
-  mkdir -p "$KUBESTEAD_LAB_DIR/lab"
-  cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
+echo "== from nothing"
+mkdir -p "$KUBESTEAD_LAB_DIR/lab"
+cat > "$KUBESTEAD_LAB_DIR/lab/lab.json" <<'JSON'
 {"machines": [
   {"name": "kube1", "address": "10.77.0.21", "memory": 640, "disks": [{"serial": "kube1-data", "size": 1024}]},
   {"name": "kube2", "address": "10.77.0.22", "memory": 640, "disks": [{"serial": "kube2-data", "size": 1024}]},
@@ -195,14 +118,12 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   {"name": "spare", "address": "10.77.0.6", "memory": 320, "disks": []}
 ]}
 JSON
-  expect "lab up" "$kubestead" lab up
-  ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
-  "$kubestead" init --dir "$work" >/dev/null 2>&1
-  file "kube1 kube2" masterlock
-  expect "up" "$kubestead" up
-  for n in kube1 kube2; do on "$n" "echo canary | tee /data/file > /keep/file; sync"; done
-  expect "the plan is empty" status 0 plan
-  [ "${1:-}" = alone ] || keys_of_a_cluster kube1 kube2 data
-  keys_alone
-  expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"
-fi
+expect "lab up" "$kubestead" lab up
+ln -sf "$KUBESTEAD_LAB_DIR/lab/ssh_config" "$work/ssh"
+"$kubestead" init --dir "$work" >/dev/null 2>&1
+file "kube1 kube2" masterlock
+expect "up" "$kubestead" up
+for n in kube1 kube2; do on "$n" "echo canary | tee /data/file > /keep/file; sync"; done
+expect "the plan is empty" status 0 plan
+keys_alone
+expect "down leaves no process" bash -c "'$kubestead' lab down && ! pgrep -f '[u]mid=.* ubd0=$work'"

@@ -13,11 +13,12 @@ mod sources;
 use serde_json::Value;
 
 /// A crate, and the crates of the workspace that it may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("kubestead-core", &[]),
     ("kubestead-storage", &["kubestead-core"]),
     ("kubestead-secrets", &["kubestead-core"]),
     ("kubestead-lab", &[]),
+    ("kubestead-proof", &[]),
     ("kubestead-provision", &["kubestead-core", "kubestead-storage", "kubestead-secrets"]),
     ("kubestead-py", &["kubestead-core", "kubestead-secrets", "kubestead-provision"]),
     ("kubestead-cli", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision", "kubestead-lab"]),

@@ -1,4 +1,4 @@
-//! Other people's objects on a real API server, which `tests/api.sh` starts: what the twin only claims to do as it does. Skipped where none is given.
+//! Other people's objects on a real API server, which `crates/proof` starts: what the twin only claims to do as it does. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Secrets on a real API server, which `tests/api.sh` starts: what the twin only claims to do as it does. Skipped where none is given.
+//! Secrets on a real API server, which `crates/proof` starts: what the twin only claims to do as it does. Skipped where none is given.
 #![allow(clippy::unwrap_used)] // a test fails by it
 
 use std::collections::BTreeSet;
@@ -106,7 +106,7 @@ impl World {
 #[tokio::test]
 async fn on_a_real_api_server() {
     let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else {
-        println!("skipped: no API server was given; tests/api.sh starts one");
+        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
         return;
     };
     let world = World::new(kubeconfig);

@@ -1,0 +1,142 @@
+//! How a run is told: each scenario's own words when it has ended, or as they come if there is one lane; and the table at the end.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::event::Outcome;
+use crate::scenario::Scenario;
+
+/// How a scenario ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its name.
+    pub name: &'static str,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub seconds: u64,
+    /// Whether it was made a second time.
+    pub once_more: bool,
+}
+
+/// What is told to whoever started a run.
+pub struct Report {
+    /// What each lane has said since its scenario began; `None` if it is told as it comes.
+    kept: Option<Vec<Mutex<String>>>,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+/// The time of day, UTC.
+pub(crate) fn time() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86400;
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "ok",
+            Self::Failed => "FAILED",
+            Self::Panicked => "PANICKED",
+            Self::TimedOut => "TIMED OUT",
+        }
+    }
+}
+
+impl Report {
+    /// For so many lanes, to where it is read.
+    pub fn new(lanes: usize, out: Box<dyn Write + Send>) -> Self {
+        Self { kept: (lanes > 1).then(|| (0..lanes).map(|_| Mutex::default()).collect()), out: Mutex::new(out) }
+    }
+
+    fn out(&self, text: &str) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever closed it does not want to know more.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn tell(&self, lane: usize, text: &str) {
+        match self.kept.as_ref().and_then(|kept| kept.get(lane)) {
+            Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(text),
+            None => self.out(text),
+        }
+    }
+
+    /// A line of the lane's own; headings of scripts get the time.
+    pub(crate) fn line(&self, lane: usize, line: &str) {
+        let time = if line.starts_with("== ") { format!(" ({})", time()) } else { String::new() };
+        self.tell(lane, &format!("{line}{time}\n"));
+    }
+
+    pub(crate) fn begins(&self, lane: usize, name: &str) {
+        if self.kept.is_some() {
+            self.out(&format!(".. {name} ({})\n", time()));
+        }
+        self.tell(lane, &format!("\n=== {name} ({})\n", time()));
+    }
+
+    pub(crate) fn ends(&self, lane: usize, name: &str, outcome: Outcome, seconds: u64) {
+        self.tell(lane, &format!("=== {}: {name}, {seconds} s ({})\n", outcome.word(), time()));
+        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.get(lane)) {
+            self.out(&std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
+    }
+}
+
+/// The table of a run: each scenario with how it ended and how long it took, the sum, and what was not chosen.
+pub fn table(finished: &[Finished], seconds: u64, left: &[&Scenario]) -> String {
+    let mut text = String::from("\n== the proofs that were made\n");
+    for one in finished {
+        let more = if one.once_more { " (once more: the lab's own kernel had panicked)" } else { "" };
+        let _ = writeln!(text, "{:<10}{:>6} s  {}{more}", one.outcome.word(), one.seconds, one.name);
+    }
+    let good = finished.iter().filter(|one| one.outcome == Outcome::Passed).count();
+    let _ = writeln!(text, "{good} of {} passed, in {seconds} s", finished.len());
+    if !left.is_empty() {
+        text.push_str("\n== left to `make prove`\n");
+        for scenario in left {
+            text.extend([scenario.name, "\n"]);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Fixture, Leaves, Run};
+
+    #[test]
+    fn the_table_tells_every_end_and_what_was_left() {
+        static LEFT: Scenario = Scenario {
+            name: "a fleet goes on",
+            shows: &[],
+            fixture: Fixture::Own,
+            leaves: Leaves::WornOut,
+            limit: 1,
+            takes: 1,
+            core: false,
+            run: Run::script("x", &[]),
+        };
+        let one = |name, outcome, once_more| Finished { name, outcome, seconds: 7, once_more };
+        let finished = [
+            one("a", Outcome::Passed, true),
+            one("b", Outcome::Failed, false),
+            one("c", Outcome::TimedOut, false),
+            one("d", Outcome::Panicked, true),
+        ];
+        let text = table(&finished, 20, &[&LEFT]);
+        for line in [
+            "ok             7 s  a (once more: the lab's own kernel had panicked)",
+            "FAILED         7 s  b",
+            "TIMED OUT      7 s  c",
+            "PANICKED       7 s  d (once more: the lab's own kernel had panicked)",
+            "1 of 4 passed, in 20 s",
+            "a fleet goes on",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    }
+}

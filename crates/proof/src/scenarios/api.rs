@@ -1,0 +1,29 @@
+//! Objects and Secrets on a real API server, by the tests of `provision`, which ask it as the command does.
+
+use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::stage::{Done, Stage};
+
+const fn on_api(name: &'static str, shows: &'static [&'static str], run: fn(&Stage) -> Done) -> Scenario {
+    Scenario { name, shows, fixture: Fixture::Api, leaves: Leaves::AsFound, limit: 900, takes: 20, core: true, run: Run::Here(run) }
+}
+
+pub(super) static SCENARIOS: &[Scenario] = &[
+    on_api(
+        "a real API server tells who set which field of a Secret, and what a table and metadata show of it",
+        &["F08", "R1", "a Secret that kubestead did not make", "a value of a Secret is in no plan"],
+        |s| program(s, "secrets_api"),
+    ),
+    on_api(
+        "other people's objects on a real API server are seen, asked for and kept",
+        &["F06", "R1", "an object in the cluster that kubestead did not make", "what is deleted in the cluster is exactly what was seen"],
+        |s| program(s, "objects_api"),
+    ),
+];
+
+fn program(s: &Stage, name: &str) -> Done {
+    let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", name, "--", "--nocapture"];
+    let ran = s.beside_api(&test).run();
+    s.claim("its tests pass", ran.ok());
+    // One that was given no API server passes too.
+    ran.lacks("skipped:")
+}

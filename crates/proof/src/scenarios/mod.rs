@@ -1,0 +1,13 @@
+//! All scenarios, by subject.
+
+mod api;
+mod cluster;
+mod hostile;
+mod scripts;
+
+use crate::scenario::Scenario;
+
+/// Every scenario, in the order of the lists.
+pub fn all() -> Vec<&'static Scenario> {
+    cluster::SCENARIOS.into_iter().chain([api::SCENARIOS, hostile::SCENARIOS, scripts::SCENARIOS]).flatten().collect()
+}

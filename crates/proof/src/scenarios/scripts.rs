@@ -1,0 +1,98 @@
+//! Proofs that are scripts as a whole: each makes a lab of its own. Another one is an entry here.
+
+use crate::scenario::{Fixture, Leaves, Run, Scenario, Script};
+
+const fn whole(name: &'static str, shows: &'static [&'static str], core: bool, (takes, limit): (u64, u64), run: Run) -> Scenario {
+    Scenario { name, shows, fixture: Fixture::Own, leaves: Leaves::WornOut, limit, takes, core, run }
+}
+
+pub(super) static SCENARIOS: &[Scenario] = &[
+    whole(
+        "the key of encryption at rest is replaced while Secrets are written and read, whatever is killed meanwhile",
+        &["F09", "R2", "R4", "a key of encryption at rest goes only when", "no key is made for values that are encrypted with one"],
+        false,
+        (900, 2400),
+        Run::script("tests/lab-encryption.sh", &[]),
+    ),
+    whole(
+        "Kubernetes comes from a signed apt repository at exact versions, held, beside what somebody else put there",
+        &[
+            "F16",
+            "F44",
+            "F46",
+            "R1",
+            "R4",
+            "a package of Kubernetes that is there at another version",
+            "a unit that somebody wrote to turn swap on",
+            "a file or program that kubestead did not write",
+        ],
+        false,
+        (600, 2400),
+        Run::script("tests/lab-packages.sh", &[]),
+    ),
+    whole(
+        "key servers give each node its own share, shut a node out, are copied and restored, and a volume is wiped by its name alone",
+        &[
+            "F24",
+            "R1",
+            "R2",
+            "a share is made once",
+            "a volume is wiped only by its name",
+            "lines on a key server that kubestead did not write",
+        ],
+        true,
+        (280, 1800),
+        Run::script("tests/lab-keys.sh", &[]),
+    ),
+    whole(
+        "volumes of a machine alone are opened by hand after each boot, grow while they are mounted, and change to a key server and back",
+        &["F02", "F24", "R1", "R2", "R3"],
+        true,
+        (300, 1800),
+        Run::script("tests/lab-alone.sh", &[]),
+    ),
+    whole(
+        "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
+        &["F16", "R1", "R3", "R5"],
+        false,
+        (600, 2400),
+        Run::script("tests/lab-official.sh", &[]),
+    ),
+    whole(
+        "a lab needs no root, and nothing is left of it, whatever ends it",
+        &["R4"],
+        false,
+        (300, 1800),
+        Run::script("tests/lab-rootless.sh", &[]),
+    ),
+    whole(
+        "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
+        &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of an API server"],
+        false,
+        (600, 2400),
+        Run::script(
+            "tests/servers.sh",
+            &["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "encryption_servers", "--", "--nocapture"],
+        ),
+    ),
+    whole(
+        "a fleet goes on with a key server that hangs, a disk behind multipath, two releases of Debian and a jump host",
+        &[
+            "F17",
+            "F24",
+            "a group or a mapping of our name on another device",
+            "a key server that hangs costs a node one limit",
+            "a login that sshd drops because many begin at once",
+        ],
+        false,
+        (900, 5400),
+        Run::Script(Script { file: "tests/lab-fleet.sh", arguments: &[], parts: &["--debian", "trixie"] }),
+    ),
+    whole(
+        "the lab's machines run under QEMU as well, on the same disks",
+        &[],
+        false,
+        (600, 3600),
+        Run::Script(Script { file: "tests/lab-qemu.sh", arguments: &[], parts: &["--backend", "qemu-tcg"] }),
+    ),
+];

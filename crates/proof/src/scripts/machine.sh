@@ -1,0 +1,122 @@
+#!/bin/bash
+# machine.sh FUNCTION ARGUMENT...: what scenarios ask of a machine that is more than one program; each function succeeds if it is so.
+set -euo pipefail
+ssh_config=/etc/kubestead/ssh_config
+server=masterlock@10.77.0.5
+kube=(kubectl --kubeconfig /etc/kubernetes/admin.conf)
+etcd=(etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key)
+
+# Every command line of this machine from here on, each once.
+sample() { setsid bash "$0" sample_on > /run/cmdlines 2> /dev/null < /dev/null & }
+# shellcheck disable=SC2016 # awk's own
+sample_on() { while sleep 1; do cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' '\n' || true; done | awk '!seen[$0]++ { print; fflush() }'; }
+
+mounted_from_crypt() { findmnt -M "$1" -o SOURCE | grep -q /dev/mapper/luks-; }
+# sshd tells of each command at the level VERBOSE.
+ssh_verbose() { echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
+ssh_quiet() { rm -f /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
+ssh_commands() { journalctl --sync; journalctl -u ssh -o cat | grep -c 'Starting session: command'; }
+# one_token VOLUME...: no header was made twice: each has one token of ours.
+one_token() { for volume in "$@"; do [ "$(cryptsetup luksDump --dump-json-metadata "/dev/vg01/$volume" | grep -c '"type": *"kubestead"')" = 1 ] || return 1; done; }
+
+# etcd_encrypted KEY: the value begins as one of secretbox and lacks what stands on standard input, a text a line.
+etcd_encrypted() { "${etcd[@]}" get "$1" > /run/probe && grep -qa 'k8s:enc:secretbox:v1:key[0-9]:' /run/probe && ! grep -qaF -f - /run/probe; }
+etcd_secrets() { "${etcd[@]}" get /registry/secrets/ --prefix -w json; }
+# Whether the key on standard input lies in a file of Kubernetes or of ours.
+holds_key() { grep -rqsF -f - /etc/kubernetes /etc/kubestead /run/kubestead*; }
+encryption_key() { grep -o 'secret: *[A-Za-z0-9+/=]*' /etc/kubernetes/enc/enc.yaml | head -n 1 | sed 's/secret: *//'; }
+# The administrator's file gets a program to run, which leaves CANARY.
+exec_in_kubeconfig() {
+  cp -p /etc/kubernetes/admin.conf /root/admin.conf
+  sed -i "s#^\( *\)client-key-data: .*#&\n\1exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [$1], interactiveMode: Never}#" /etc/kubernetes/admin.conf
+}
+exec_out_of_kubeconfig() { cat /root/admin.conf > /etc/kubernetes/admin.conf; rm /root/admin.conf; }
+
+# As people do it who fetch an object, change it and apply it: the annotation then holds all values.
+applied_by_hand() {
+  "${kube[@]}" -n apps get secret "$1" -o yaml | grep -v -e resourceVersion -e uid | "${kube[@]}" -n apps apply -f - 2> /dev/null
+  has_last_applied "$1"
+}
+has_last_applied() { "${kube[@]}" -n apps get secret "$1" -o yaml | grep -q last-applied; }
+digest_without_values() { "${kube[@]}" -n apps get secret "$1" -o "jsonpath={.metadata.annotations}" > /run/probe; grep -q kubestead.io/digest /run/probe && ! grep -q last-applied /run/probe; }
+# Whether any of the texts on standard input is in a log, a file, a command line or an environment.
+traces() { grep -rqaF -f - /var/log /run /etc /root /tmp /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2> /dev/null; }
+
+# canaries FILE BARE TEXT: on the encrypted volume, and on the root disk.
+canaries() { echo "$3-file" > "$1"; sync; echo "$3-bare" > "$2"; sync; }
+recovery_opens() { cryptsetup open --test-passphrase --key-slot 7 --key-file - "$1"; }
+no_core_and_no_swap() { sync; ! ls /var/lib/systemd/coredump/* /core* 2> /dev/null && [ -z "$(tail -n +2 /proc/swaps)" ]; }
+
+takes_no_file() { ! touch "$1/x" 2> /dev/null; }
+# A service that needs the kubelet's volume.
+probe_service() {
+  printf '[Unit]\nRequiresMountsFor=/var/lib/kubelet\n[Service]\nExecStart=/bin/sleep 1000\n' > /run/systemd/system/probe.service
+  systemctl daemon-reload
+  systemctl start --no-block probe
+  ! systemctl is-active -q probe
+}
+probe_service_starts() { systemctl start probe && systemctl is-active -q probe; }
+no_probe_service() { systemctl stop probe; rm /run/systemd/system/probe.service; systemctl daemon-reload; }
+
+fetch() { ssh -F "$ssh_config" -o ConnectTimeout=5 "$server" "$@" < /dev/null; }
+share_is_whole() { [ "$(fetch get "$1" | wc -c)" = 64 ]; }
+# refused STATUS REQUEST: the key server refuses it so.
+refused() { local status=0; fetch "$2" > /dev/null 2>&1 || status=$?; [ "$status" = "$1" ] || { echo "status $status"; return 1; }; }
+gets_nothing() { ! fetch get "$1" > /dev/null 2>&1; }
+no_sftp() { ! sftp -F "$ssh_config" -b /dev/null "$server" > /dev/null 2>&1; }
+no_forwarding() { ! timeout 5 ssh -F "$ssh_config" -o ExitOnForwardFailure=yes -W 127.0.0.1:22 "$server" < /dev/null > /dev/null 2>&1; }
+share_alone_opens() { fetch get "$1" | cryptsetup open --test-passphrase --key-file - "/dev/vg01/$1" 2> /dev/null; }
+open_connection() { ssh -F "$ssh_config" -M -S /run/master -N -f "$server" && [ "$(fetch -S /run/master get "$1" | wc -c)" = 64 ]; }
+connection_ended() { ! ssh -S /run/master -O check "$server" 2> /dev/null; }
+# The interface by which the key server is reached.
+device() { ip -o route get 10.77.0.5 | sed 's/.* dev \([^ ]*\).*/\1/'; }
+second_address() { ip addr "$1" 10.77.0.99/24 dev "$(device)"; }
+another_key() { mkdir -p /root/old; mv /etc/kubestead/id_ed25519* /root/old; ssh-keygen -q -t ed25519 -N '' -f /etc/kubestead/id_ed25519; }
+
+# On the key server. A line of somebody else.
+foreign_line() { echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIbVGhBiYPBPGBKLxbZQYA5Oru1ZCpcZAnMfV2PTJJ0K me@desk' >> /etc/ssh/kubestead_keys; }
+# What a doctor must find, all at once: a key that is good from everywhere, a forced command that gives all, an open folder, a shell.
+break_server() {
+  cp /etc/ssh/kubestead_keys /root/keys; sed -i 's/from="[^"]*"/from="*"/' /etc/ssh/kubestead_keys
+  cp -p /usr/local/lib/kubestead/serve /root/serve
+  printf '#!/bin/sh\ncat /var/lib/kubestead-keys/*/%s\n' "$1" > /usr/local/lib/kubestead/serve
+  chmod 755 /var/lib/kubestead-keys
+  foreign_line
+}
+repair_server() {
+  cat /root/keys > /etc/ssh/kubestead_keys
+  cat /root/serve > /usr/local/lib/kubestead/serve; chmod 700 /var/lib/kubestead-keys
+}
+# lines NODE: how many lines of ours let it in.
+lines() { grep -c "kubestead:home/$1\$" /etc/ssh/kubestead_keys || true; }
+has_foreign_line() { grep -q me@desk /etc/ssh/kubestead_keys; }
+no_foreign_line() { sed -i /me@desk/d /etc/ssh/kubestead_keys; }
+share_has_64_bytes() { [ "$(stat -c %s "/var/lib/kubestead-keys/$1/$2")" = 64 ]; }
+
+# Mounts of somebody's below the kubelet's folder.
+bind_below_kubelet() {
+  mkdir -p /root/bound /run/kept /var/lib/kubelet/bound /var/lib/kubelet/kept
+  echo canary > /root/bound/file; mount -t tmpfs kept /run/kept; echo canary > /run/kept/file
+  mount --bind /root/bound /var/lib/kubelet/bound; mount --bind /run/kept /var/lib/kubelet/kept
+}
+unbind() { umount /run/kept; rm -r /root/bound /run/kept; }
+nothing_of_the_cluster() { ! [ -e /etc/kubernetes/admin.conf ] && ! [ -e /etc/kubernetes/manifests/etcd.yaml ] && [ -z "$(ls /var/lib/etcd)" ]; }
+no_join_tokens() { [ -z "$(kubeadm token list -o json 2> /dev/null)" ]; }
+
+# A volume is closed, its header kept in memory, and a byte of the first copy flipped.
+flip_header() {
+  systemctl stop kubelet containerd; umount /var/lib/kubestead/volumes; systemctl stop 'systemd-cryptsetup@luks\x2dvolkube.service'
+  dd if=/dev/vg01/volkube of=/run/header bs=1M count=1 status=none
+  printf X | dd of=/dev/vg01/volkube bs=1 seek=4200 conv=notrunc status=none; sync
+}
+put_header_back() { dd if=/run/header of=/dev/vg01/volkube bs=1M conv=notrunc status=none; sync; }
+
+os_release() { sed 's/VERSION_ID=.*/VERSION_ID="9"/' /etc/os-release > /run/os; mount --bind /run/os /etc/os-release; }
+# No login for so many seconds, in which the key that opens it lies beside.
+refuse_logins_for() {
+  mv /root/.ssh/authorized_keys /root/.ssh/away
+  setsid bash -c "sleep $1; mv /root/.ssh/away /root/.ssh/authorized_keys" > /dev/null 2>&1 < /dev/null &
+}
+fill_root() { fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 50000000)) /root/full; }
+
+"$@"

@@ -1,0 +1,73 @@
+//! The machines and the cluster that scenarios share.
+
+use std::path::PathBuf;
+
+use super::{Done, ON_MACHINE, Stage};
+use crate::scenario::Fixture;
+
+/// Functions for machines, which are put there.
+const MACHINE: &str = concat!(include_str!("../scripts/hostile.sh"), include_str!("../scripts/machine.sh"));
+
+impl Stage {
+    /// Makes a fixture from nothing.
+    pub(crate) fn start(&self, fixture: Fixture) -> Done {
+        match fixture {
+            Fixture::Own => Ok(()),
+            Fixture::Api => self.api_server(),
+            Fixture::Machines => self.machines(),
+            Fixture::Volumes => {
+                self.machines()?;
+                self.disks_only()?;
+                self.kubestead(&["up"]).run().ok()?;
+                self.is_as_found()
+            }
+            Fixture::Cluster => {
+                self.machines()?;
+                self.kubestead(&["up"]).run().ok()?;
+                self.is_as_found()
+            }
+        }
+    }
+
+    /// What a scenario leaves as it found it: the plan is empty, perhaps not at once.
+    pub(crate) fn is_as_found(&self) -> Done {
+        self.eventually(180, || self.plan(&[]).status(0)).map_err(|why| format!("it is not left as it was found: {why}"))
+    }
+
+    /// The configuration that leads ssh to the machines.
+    pub(super) fn ssh_config(&self) -> PathBuf {
+        self.work.join("labs/lab/ssh_config")
+    }
+
+    /// The lab's four machines with blank disks, a key that opens secrets, and the cluster file of `examples/three-nodes`.
+    fn machines(&self) -> Done {
+        self.kubestead(&["lab", "up"]).run().ok()?;
+        self.kubestead(&["init", "--dir", &self.work.to_string_lossy()]).run().ok()?;
+        for machine in ["cp1", "kube1", "kube2", "masterlock"] {
+            self.on(machine, &["dd", &format!("of={ON_MACHINE}"), "status=none"]).input(MACHINE).run().ok()?;
+        }
+        for machine in ["cp1", "kube1"] {
+            self.at(machine, &["sample"]).run().ok()?;
+        }
+        self.watch_command_lines();
+        self.keep_a_secret()?;
+        self.cluster_file()
+    }
+
+    /// The file without Kubernetes, for what is about disks alone; Secrets are nobody's then.
+    pub fn disks_only(&self) -> Done {
+        let file = self.read("cluster.yaml")?;
+        let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with("kubernetes:") && !line.starts_with("namespace:")).collect();
+        self.write("cluster.yaml", &format!("{}\n", lines.join("\n")))?;
+        self.remove("secrets/kept.yaml")
+    }
+
+    /// The file of the cluster, as the fixture has it.
+    pub fn cluster_file(&self) -> Done {
+        let bundle = self.kubestead(&["lab", "build"]).run().answer()?;
+        let text = self.repository("examples/three-nodes/cluster.yaml")?;
+        let config = format!("ssh: {{config: {}}}", self.ssh_config().display());
+        let text = text.replace("ssh: {user: root}", &config).replace("bundle: bundle,", &format!("bundle: {bundle},"));
+        self.write("cluster.yaml", &text)
+    }
+}

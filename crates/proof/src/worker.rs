@@ -1,0 +1,208 @@
+//! A process of its own that makes the scenarios of a batch, so that it can be ended with all that it started.
+//!
+//! It lives on a leash: its standard input. When that ends, because a limit is over or because the runner is gone, whatever ended it, the worker tells
+//! what the machines said last, takes its lab away, ends every process below it, and ends.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::event::{Event, Outcome};
+use crate::job::{Item, Job, ScriptItem};
+use crate::scenario::{Fixture, Run, Scenario};
+use crate::stage::Stage;
+use crate::{story, tree};
+
+/// The status of a script on whose lab a kernel panicked.
+const PANICKED: i32 = 75;
+
+/// Where a worker does its work.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The top of the repository.
+    pub top: PathBuf,
+    /// A folder of its own, which goes with it.
+    pub folder: PathBuf,
+    /// The command.
+    pub kubestead: PathBuf,
+    /// How long what is asked to end may clean up after itself.
+    pub grace: Duration,
+}
+
+struct Worker {
+    place: Place,
+    /// Whether the leash was pulled: from then on nothing new begins.
+    cut: Arc<AtomicBool>,
+    known: Vec<&'static Scenario>,
+}
+
+/// Makes the job that stands on the first line of standard input.
+pub fn work(place: Place, known: Vec<&'static Scenario>) -> Result<ExitCode, std::io::Error> {
+    tree::adopt_all()?;
+    let mut first = String::new();
+    std::io::stdin().lock().read_line(&mut first)?;
+    let job: Job = serde_json::from_str(&first)?;
+    let cut = Arc::new(AtomicBool::new(false));
+    let leash = (place.clone(), Arc::clone(&cut));
+    std::thread::spawn(move || {
+        // Nothing more is ever written to it.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        leash.1.store(true, Ordering::SeqCst);
+        story::tell(&leash.0.folder);
+        leave(&leash.0);
+        std::process::exit(1);
+    });
+    let worker = Worker { place, cut, known };
+    let code = if worker.make(&job) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    worker.hold();
+    leave(&worker.place);
+    Ok(code)
+}
+
+/// Takes away what a worker made: its labs, its processes, its folder.
+fn leave(place: &Place) {
+    if place.folder.join("labs").exists() {
+        let mut down = Command::new(&place.kubestead);
+        let _ = down.args(["lab", "down", "--wipe"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+    for pid in tree::end(std::process::id(), &[], place.grace) {
+        say(&format!("process {pid} does not end"));
+    }
+    let _ = std::fs::remove_dir_all(&place.folder);
+}
+
+/// A line of the output.
+pub(crate) fn say(line: &str) {
+    // When nobody reads it any more, the leash is pulled too.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn tell(event: &Event) {
+    if let Ok(line) = event.line() {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+impl Worker {
+    /// Stops here for good once the leash was pulled: the other thread ends this process.
+    fn hold(&self) {
+        while self.cut.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+    }
+
+    /// Whether all went well. After a scenario that did not, the fixture is not what the next one may start from.
+    fn make(&self, job: &Job) -> bool {
+        let stage = Stage::new(&self.place, Arc::clone(&self.cut));
+        match job.fixture() {
+            Some(Fixture::Own) => {}
+            Some(fixture) => {
+                tell(&Event::Starts(fixture.limit()));
+                let outcome = self.outcome(&stage, |stage| stage.start(fixture));
+                self.hold();
+                tell(&Event::Stands(outcome));
+                if outcome != Outcome::Passed {
+                    return false;
+                }
+            }
+            None => return false,
+        }
+        for (place, item) in job.items.iter().enumerate() {
+            self.hold();
+            tell(&Event::Begins(place, item.limit));
+            let outcome = match &item.script {
+                Some(script) => self.script(script),
+                None => self.here(&stage, item),
+            };
+            self.hold();
+            tell(&Event::Ended(place, outcome));
+            if outcome != Outcome::Passed {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn script(&self, script: &ScriptItem) -> Outcome {
+        if !script.parts.is_empty() {
+            let mut build = Command::new(&self.place.kubestead);
+            build.args(["lab", "build"]).args(&script.parts);
+            if self.status(build) != Some(0) {
+                say("the parts of the lab could not be built");
+                return Outcome::Failed;
+            }
+        }
+        let mut run = Command::new("bash");
+        run.arg(&script.file).args(&script.arguments);
+        match self.status(run) {
+            Some(0) => Outcome::Passed,
+            Some(PANICKED) => Outcome::Panicked,
+            Some(status) => {
+                say(&format!("{} ended with {status}", script.file));
+                Outcome::Failed
+            }
+            None => {
+                say(&format!("{} was ended by a signal, or could not be started", script.file));
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Runs a program to its end, in the repository, with all that it says in this process' output.
+    fn status(&self, mut command: Command) -> Option<i32> {
+        self.hold();
+        command.current_dir(&self.place.top).stdin(Stdio::null()).status().ok()?.code()
+    }
+
+    fn here(&self, stage: &Stage, item: &Item) -> Outcome {
+        let found = self.known.iter().find(|scenario| scenario.name == item.name);
+        let Some(Scenario { run: Run::Here(run), .. }) = found else {
+            say("no such scenario is in this program");
+            return Outcome::Failed;
+        };
+        self.outcome(stage, |stage| {
+            run(stage)?;
+            if item.as_found { stage.is_as_found() } else { Ok(()) }
+        })
+    }
+
+    /// What became of something on the stage: a claim that failed, an end in the middle, or a crash; and then the whole story of it.
+    fn outcome(&self, stage: &Stage, act: impl FnOnce(&Stage) -> crate::stage::Done) -> Outcome {
+        let before = stage.failed();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(stage)));
+        self.hold();
+        let whole = match ended {
+            Ok(Ok(())) => true,
+            Ok(Err(broken)) => {
+                say(&format!("FAIL  it could not go on: {broken}"));
+                false
+            }
+            Err(_) => {
+                say("FAIL  the scenario itself crashed");
+                false
+            }
+        };
+        if whole && stage.failed() == before {
+            return Outcome::Passed;
+        }
+        stage.tell_commands();
+        story::tell(&self.place.folder);
+        if story::panicked(&self.place.folder) { Outcome::Panicked } else { Outcome::Failed }
+    }
+}
+
+/// The folder of a worker, as it is told by the environment of what it starts.
+pub fn environment(folder: &Path) -> [(&'static str, PathBuf); 6] {
+    [
+        ("TMPDIR", folder.to_owned()),
+        ("KUBESTEAD_LAB_DIR", folder.join("labs")),
+        ("KUBESTEAD_AGE_KEY_FILE", folder.join("age.txt")),
+        ("XDG_STATE_HOME", folder.join("state")),
+        ("KUBESTEAD_FILE", folder.join("cluster.yaml")),
+        ("KUBECONFIG", folder.join("kubeconfig")),
+    ]
+}

@@ -1,0 +1,229 @@
+//! The harness itself, with scripts that stand for proofs.
+#![allow(clippy::unwrap_used)] // a test fails by it
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kubestead_proof::batch::batches;
+use kubestead_proof::event::Outcome::{self, Failed, Panicked, Passed, TimedOut};
+use kubestead_proof::report::{Finished, Report};
+use kubestead_proof::runner::Runner;
+use kubestead_proof::scenario::{Fixture, Leaves, Run, Scenario};
+use kubestead_proof::{promises, scenarios};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kubestead-proof");
+const MARK: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/panicked");
+const MARKS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/none/panicked");
+
+const fn one(name: &'static str, limit: u64, takes: u64, run: Run) -> Scenario {
+    Scenario { name, shows: &[], fixture: Fixture::Own, leaves: Leaves::WornOut, limit, takes, core: true, run }
+}
+static HANGS: Scenario = one("it hangs", 1, 9, Run::script("crates/proof/tests/scripts/hangs.sh", &[]));
+static FAILS: Scenario = one("it fails", 60, 8, Run::script("crates/proof/tests/scripts/fails.sh", &[]));
+static PANICS: Scenario = one("it panics once", 60, 7, Run::script("crates/proof/tests/scripts/panics.sh", &[MARK]));
+static PANICKING: Scenario = one("it panics always", 60, 6, Run::script("crates/proof/tests/scripts/panics.sh", &[MARKS]));
+static PASSES: Scenario = one("it passes", 60, 5, Run::script("crates/proof/tests/scripts/passes.sh", &[]));
+
+/// A run ends what its process has started: two at once in one process would end each other's.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Told {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn run(lanes: usize, chosen: &[&'static Scenario]) -> (Vec<Finished>, String) {
+    let told = Told::default();
+    let report = Report::new(lanes, Box::new(told.clone()));
+    let worker = vec![PROGRAM.to_owned(), "worker".to_owned(), "--grace".to_owned(), "1".to_owned()];
+    let finished = Runner { worker, lanes, folder: std::env::temp_dir(), report: &report }.run(batches(chosen)).unwrap();
+    let text = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
+    (finished, text)
+}
+
+fn outcomes(finished: &[Finished]) -> Vec<(&str, Outcome, bool)> {
+    finished.iter().map(|one| (one.name, one.outcome, one.once_more)).collect()
+}
+
+/// What comes after a word in lines of a text.
+fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    text.lines().filter_map(|line| line.strip_prefix(word)).collect()
+}
+
+/// A process that has not ended; one that nobody has asked for its end is one that has.
+fn lives(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn one_that_hangs_is_ended_with_all_that_it_started_and_the_next_one_runs() {
+    let _alone = alone();
+    let (finished, text) = run(1, &[&HANGS, &PASSES]);
+    assert_eq!(outcomes(&finished), [("it hangs", TimedOut, false), ("it passes", Passed, false)], "{text}");
+    let pids = after(&text, "pid ");
+    assert_eq!(pids.len(), 3, "{text}");
+    assert!(!pids.iter().any(|pid| lives(pid)), "{text}");
+    assert!(!Path::new(after(&text, "folder ")[0]).exists());
+    assert!(text.contains("not at its end after 1 s"), "{text}");
+}
+
+#[test]
+fn one_that_fails_does_not_stop_others_and_what_it_said_is_told() {
+    let _alone = alone();
+    let (finished, text) = run(2, &[&FAILS, &PASSES]);
+    let mut ended = outcomes(&finished);
+    ended.sort_by_key(|(name, ..)| *name);
+    assert_eq!(ended, [("it fails", Failed, false), ("it passes", Passed, false)]);
+    assert!(text.contains("FAIL  the sky is green\n") && text.contains("=== FAILED: it fails"), "{text}");
+}
+
+#[test]
+fn one_whose_machines_panicked_is_made_once_more_and_only_once() {
+    let _alone = alone();
+    let _ = std::fs::remove_file(MARK);
+    let (finished, _) = run(1, &[&PANICS, &PANICKING]);
+    assert_eq!(outcomes(&finished), [("it panics once", Passed, true), ("it panics always", Panicked, true)]);
+}
+
+#[test]
+fn a_worker_whose_runner_is_gone_leaves_nothing() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap().keep();
+    let mut worker = Command::new(PROGRAM);
+    worker.args(["worker", "--grace", "1", "--folder"]).arg(&folder).env("TMPDIR", &folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut worker = worker.spawn().unwrap();
+    let job = r#"{"fixture":"makes its own","items":[{"name":"it hangs","limit":600,"as_found":false,
+        "script":{"file":"crates/proof/tests/scripts/hangs.sh","arguments":[],"parts":[]}}]}"#;
+    writeln!(worker.stdin.as_mut().unwrap(), "{}", job.replace('\n', "")).unwrap();
+    let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+    let mut pids = Vec::new();
+    while pids.len() < 3 {
+        pids.extend(lines.next().unwrap().unwrap().strip_prefix("pid ").map(str::to_owned));
+    }
+    assert!(pids.iter().all(|pid| lives(pid)));
+    drop(worker.stdin.take()); // as when the runner was killed
+    assert!(!worker.wait().unwrap().success());
+    let begin = Instant::now();
+    while pids.iter().any(|pid| lives(pid)) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{pids:?}");
+    }
+    assert!(!folder.exists());
+}
+
+fn program(arguments: &[&str]) -> (Option<i32>, String) {
+    let out = Command::new(PROGRAM).args(arguments).output().unwrap();
+    (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_an_error_and_starts_nothing() {
+    let (status, said) = program(&["--only", "a teapot"]);
+    assert_eq!(status, Some(2));
+    assert_eq!(said, "no scenario is meant by \"a teapot\", and nothing was made; `kubestead-proof --list` tells all of them\n");
+}
+
+#[test]
+fn a_pattern_means_sentences_scripts_and_promises() {
+    let names = |pattern: &str| scenarios::all().iter().filter(|s| s.is_meant(pattern)).count();
+    assert!(names("API servers") >= 1 && names("lab-keys") == 1 && names("F17") >= 1);
+    assert_eq!(names(""), scenarios::all().len());
+}
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn every_sentence_is_a_name_of_its_own_and_everything_that_it_shows_was_promised() {
+    let all = scenarios::all();
+    let safety = std::fs::read_to_string(top().join("docs/safety.md")).unwrap();
+    assert_eq!(promises::mistakes(&all, &safety, &top()), []);
+    for one in &all {
+        assert_eq!(all.iter().filter(|other| other.name == one.name).count(), 1, "{}", one.name);
+        assert!(one.takes < one.limit, "{}: it takes more than its limit", one.name);
+    }
+}
+
+#[test]
+fn the_page_of_promises_is_not_stale() {
+    let page = top().join("docs/promises.md");
+    let (status, said) = program(&["--check-promises", &page.to_string_lossy()]);
+    assert_eq!((status, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_page_that_is_stale_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("promises.md");
+    let path = page.to_string_lossy().into_owned();
+    assert_eq!(program(&["--promises", &path]).0, Some(0));
+    assert_eq!(program(&["--check-promises", &path]).0, Some(0));
+    let text = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(&page, text.replacen("| F05 |", "| F5 |", 1)).unwrap();
+    let (status, said) = program(&["--check-promises", &path]);
+    assert_eq!((status, said), (Some(2), format!("{path} is not what the scenarios show: run `make promises`\n")));
+}
+
+/// Scripts of `tests/` that are no proofs: what others read, and what the gate calls by itself.
+const NO_PROOFS: [&str; 4] = ["gate.sh", "prove.sh", "python.sh", "lab-lib.sh"];
+
+#[test]
+fn no_proof_lies_in_tests_that_nothing_makes() {
+    let scripts: Vec<&str> = scenarios::all()
+        .iter()
+        .filter_map(|scenario| match &scenario.run {
+            Run::Script(script) => script.file.strip_prefix("tests/"),
+            Run::Here(_) => None,
+        })
+        .collect();
+    for entry in std::fs::read_dir(top().join("tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            Path::new(&name).extension().is_none_or(|kind| kind != "sh")
+                || NO_PROOFS.contains(&name.as_str())
+                || scripts.contains(&name.as_str()),
+            "tests/{name} is a proof that nothing makes: give it an entry in crates/proof/src/scenarios/scripts.rs"
+        );
+    }
+}
+
+/// How many claims the scripts made that are no more.
+const MOVED: usize = 233;
+
+#[test]
+fn no_claim_of_a_script_that_is_no_more_is_lost() {
+    let mut sources = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scenarios")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { sources.push_str(&std::fs::read_to_string(path).unwrap()) }
+        }
+    }
+    let table = std::fs::read_to_string(top().join("crates/proof/tests/moved.tsv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.len(), MOVED);
+    for row in &rows {
+        let &[from, _, name, claim] = row.as_slice() else { panic!("{row:?}") };
+        let fixture = Fixture::ALL.iter().any(|fixture| fixture.name() == name);
+        assert!(fixture || scenarios::all().iter().any(|scenario| scenario.name == name), "{from}: there is no scenario \"{name}\"");
+        let wanted = rows.iter().filter(|other| other[3] == claim).count();
+        let made = sources.matches(&format!("\"{claim}\"")).count();
+        assert!(fixture || made >= wanted, "{from}: \"{claim}\" is claimed {made} times, and {wanted} times by the scripts");
+    }
+}

@@ -1,0 +1,3 @@
+#!/bin/bash
+echo "FAIL  the sky is green"
+exit 1
