@@ -19,8 +19,13 @@ pub(super) fn registries(node: Yaml, out: &mut Findings) -> BTreeMap<String, Vec
         let what = format!("kubernetes.registries.{host}");
         let mut f = Fields::of(value, &what, out);
         let mirrors = f.required("mirrors", out).map(|node| list(node, &format!("{what}.mirrors"), out)).unwrap_or_default();
-        let one =
-            |node| parsed(node, &format!("{what}.mirrors"), out, |text| address(text, "https://mirror.example.com")).map(|at| at.value);
+        let mirror = |text: &str| {
+            if text.contains('@') {
+                return Err("it holds a login, which everybody on a node could read".to_owned());
+            }
+            address(text, "https://mirror.example.com")
+        };
+        let one = |node| parsed(node, &format!("{what}.mirrors"), out, mirror).map(|at| at.value);
         let mirrors: Vec<String> = mirrors.into_iter().filter_map(one).collect();
         f.end(out);
         found.insert(host, mirrors);
