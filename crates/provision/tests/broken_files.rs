@@ -31,7 +31,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 56] = [
+const BROKEN: [(&str, &str, &str); 58] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a string, and this is a list"),
@@ -110,6 +110,12 @@ const BROKEN: [(&str, &str, &str); 56] = [
         "{key: release.asc}",
         "{key: release.asc}, proxy: {http: 'http://p:3128', noProxy: ['a b']}",
         "kubernetes.proxy.noProxy: \"a b\" is not a name",
+    ),
+    ("{key: release.asc}", "{key: release.asc}, registries: {'../x': {mirrors: []}}", "\"../x\" is not the host of a registry"),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, registries: {a.b: {mirrors: ['ftp://c']}}",
+        "\"ftp://c\" is not an address such as https://mirror",
     ),
     ("{key: release.asc}", "release.asc", "kubernetes.packages must be a map, and this is"),
     ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),

@@ -69,6 +69,8 @@ pub struct Kubernetes {
     pub containerd: Option<String>,
     /// How nodes reach what is outside; directly when not given.
     pub proxy: Option<Proxy>,
+    /// The host of a registry to its mirrors, in the order in which containerd asks them.
+    pub registries: BTreeMap<String, Vec<String>>,
     /// How values in etcd are encrypted.
     pub encryption: EncryptionSpec,
     /// kubeadm's preflight errors to ignore, by name.

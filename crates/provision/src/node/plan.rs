@@ -207,6 +207,7 @@ pub(super) mod fixture {
             packages: None,
             runtime: None,
             proxies: None,
+            registries: [].into(),
             pause_image: Some("r/pause:1".into()),
         }
     }

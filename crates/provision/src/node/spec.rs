@@ -1,5 +1,7 @@
 //! What a node shall be: its part of the bundle, its packages, and the files that we write.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct NodeSpec {
     pub runtime: Option<RuntimeSpec>,
     /// The proxies behind which it is.
     pub proxies: Option<Proxies>,
+    /// The host of a registry to its mirrors, in the order in which containerd asks them.
+    pub registries: BTreeMap<String, Vec<String>>,
     /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
     pub pause_image: Option<String>,
 }
@@ -53,6 +57,8 @@ pub(super) const PROGRAMS: &str = "/usr/local/bin";
 /// Kernel settings that kubeadm and the CNI ask for; each is to be 1.
 pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables", "net.ipv4.ip_forward"];
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
+/// Where containerd looks for what it is told of registries.
+const CONTAINERD_REGISTRIES: &str = "/etc/containerd/certs.d";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 
 /// Where files are written on a node that are ours alone, those among them whose text depends on what a repository offers.
@@ -72,6 +78,19 @@ pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
 /// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
 pub fn places(spec: &NodeSpec) -> Vec<String> {
     spec.files.iter().filter_map(BundleFile::target).collect()
+}
+
+/// The mirrors of a registry, which is asked itself when none of them has an image (containerd's hosts.toml).
+fn hosts(host: &str, mirrors: &[String]) -> Owned {
+    let mut text = "# Written by kubestead.\n".to_owned();
+    for mirror in mirrors {
+        let _ = write!(text, "\n[host.{}]\n  capabilities = [\"pull\", \"resolve\"]\n", serde_json::Value::from(mirror.as_str()));
+        // Else containerd would put /v2 behind a path, as in https://harbor.example.com/v2/cache.
+        if mirror.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
+            text.push_str("  override_path = true\n");
+        }
+    }
+    config(&format!("{CONTAINERD_REGISTRIES}/{host}/hosts.toml"), text)
 }
 
 /// What apt is told of proxies.
@@ -106,6 +125,7 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     if spec.brings_containerd() {
         files.push(config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT));
     }
+    files.extend(spec.registries.iter().map(|(host, mirrors)| hosts(host, mirrors)));
     files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::CONTAINERD, proxies)));
     files
 }
@@ -273,6 +293,7 @@ mod tests {
             packages: None,
             runtime: None,
             proxies: None,
+            registries: BTreeMap::new(),
             pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
     }
@@ -297,6 +318,16 @@ mod tests {
         for line in ["ExecStart=/usr/local/bin/containerd", "Delegate=yes", "KillMode=process", "Restart=always", "LimitNOFILE=1048576"] {
             assert!(unit.lines().any(|l| l == line), "{line}");
         }
+    }
+
+    #[test]
+    fn mirrors_are_asked_in_their_order_and_before_the_registry() {
+        let mirrors = vec!["https://one.example.com".to_owned(), "http://two.example.com:5000/v2/cache".to_owned()];
+        let files = containerd_files(&NodeSpec { registries: [("docker.io".to_owned(), mirrors)].into(), ..spec() });
+        assert_eq!(files[1].path, "/etc/containerd/certs.d/docker.io/hosts.toml");
+        let wanted = "# Written by kubestead.\n\n[host.\"https://one.example.com\"]\n  capabilities = [\"pull\", \"resolve\"]\n\n\
+            [host.\"http://two.example.com:5000/v2/cache\"]\n  capabilities = [\"pull\", \"resolve\"]\n  override_path = true\n";
+        assert_eq!(files[1].text, wanted);
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl World {
             packages,
             runtime: None,
             proxies: None,
+            registries: BTreeMap::new(),
             pause_image: None,
         }
     }

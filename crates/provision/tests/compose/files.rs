@@ -38,7 +38,7 @@ pub(super) fn worlds() -> [(Cluster, Seen); 3] {
     }
     let text = FILE.replace(
         "bundle: bundle,",
-        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}},"),
+        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}}, registries: {{docker.io: {{mirrors: ['https://m']}}}},"),
     );
     let official = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
     let mut three = seen(&official);

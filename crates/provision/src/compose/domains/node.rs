@@ -1,6 +1,6 @@
 //! A node's kernel and software.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,6 +58,7 @@ pub(in super::super) struct Software {
     packages: Option<node::Packages>,
     runtime: Option<node::RuntimeSpec>,
     proxies: Option<node::Proxies>,
+    registries: BTreeMap<String, Vec<String>>,
     pause_image: Option<String>,
     /// The files of a control plane, and those of a worker.
     files: [Arc<[BundleFile]>; 2],
@@ -101,7 +102,15 @@ impl Software {
             https: proxy.https.clone(),
             direct: direct(cluster, &proxy.direct),
         });
-        Some(Self { bundle: wanted.bundle.clone().unwrap_or_default(), packages, runtime, proxies, pause_image, files })
+        Some(Self {
+            bundle: wanted.bundle.clone().unwrap_or_default(),
+            packages,
+            runtime,
+            proxies,
+            registries: wanted.registries.clone(),
+            pause_image,
+            files,
+        })
     }
 
     /// A node as it shall be.
@@ -115,6 +124,7 @@ impl Software {
             packages: self.packages.clone(),
             runtime: self.runtime.clone(),
             proxies: self.proxies.clone(),
+            registries: self.registries.clone(),
             pause_image: self.pause_image.clone(),
         }
     }

@@ -3,6 +3,7 @@
 mod encryption;
 mod packages;
 mod proxy;
+mod registries;
 
 use std::path::Path;
 
@@ -32,12 +33,13 @@ pub(super) fn decode(top: &mut Fields, dir: &Path, out: &mut Findings) -> Option
         packages::containerd(node, out)
     });
     let proxy = f.take("proxy").map(|n| proxy::proxy(n, out));
+    let registries = f.take("registries").map(|n| registries::registries(n, out)).unwrap_or_default();
     let encryption = f.take("encryption").and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
     let ignored = f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
     let lab = f.take("lab").and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
     f.end(out);
-    Some(Kubernetes { version, bundle, packages, containerd, proxy, encryption, ignore_preflight, lab })
+    Some(Kubernetes { version, bundle, packages, containerd, proxy, registries, encryption, ignore_preflight, lab })
 }
 
 fn version(node: Yaml, out: &mut Findings) -> Option<String> {

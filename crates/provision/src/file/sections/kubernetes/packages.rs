@@ -113,7 +113,7 @@ fn repository(node: Yaml, out: &mut Findings) -> Option<String> {
 }
 
 /// An address for apt. It goes into files and scripts of the nodes, so it holds nothing that is special there, and no password.
-fn address(text: &str, example: &str) -> Result<String, String> {
+pub(super) fn address(text: &str, example: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     if rest.contains('@') {
         return Err("it holds a login: apt reads those from /etc/apt/auth.conf.d".to_owned());
