@@ -142,5 +142,9 @@ fn made(options: &Options) -> Result<ExitCode, std::io::Error> {
     let finished = Runner { worker, lanes, folder: std::env::temp_dir(), report: &report }.run(batches)?;
     let left: Vec<&Scenario> = all.iter().copied().filter(|s| options.choice.core && !s.core).collect();
     say(&table(&finished, begin.elapsed().as_secs(), &left));
+    let failed = report.failed();
+    if !failed.is_empty() {
+        say(&failed);
+    }
     Ok(if finished.iter().all(|one| one.outcome == Outcome::Passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

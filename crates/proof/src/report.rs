@@ -21,8 +21,50 @@ pub struct Finished {
     pub once_more: bool,
 }
 
+/// How many lines of a claim that failed are told once more at the end.
+const LINES: usize = 15;
+
+/// What failed in a scenario: at the end of a long output it is told once more.
+#[derive(Default)]
+struct Failures {
+    claims: Vec<Vec<String>>,
+    /// Whether the next line, if it is indented, belongs to the last claim.
+    open: bool,
+}
+
+impl Failures {
+    fn line(&mut self, line: &str) {
+        if line.starts_with("FAIL") {
+            self.claims.push(vec![line.to_owned()]);
+            self.open = true;
+        } else if self.open && line.starts_with("      ") && !line.starts_with("      --") {
+            // What went well, and what was planned, says nothing of it.
+            let is_noise = ["done ", "+ "].iter().any(|noise| line.trim_start().starts_with(noise));
+            self.claims.last_mut().filter(|_| !is_noise).into_iter().for_each(|claim| claim.push(line.to_owned()));
+        } else {
+            self.open = false;
+        }
+    }
+
+    /// All claims, each with the end of what was told of it. None is kept.
+    fn take(&mut self) -> String {
+        let mut text = String::new();
+        for claim in std::mem::take(self).claims {
+            let (head, rest) = claim.split_at(1);
+            for line in head.iter().chain(&rest[rest.len().saturating_sub(LINES)..]) {
+                text.extend([line, "\n"]);
+            }
+        }
+        text
+    }
+}
+
 /// What is told to whoever started a run.
 pub struct Report {
+    /// Of the scenario of each lane.
+    failures: Vec<Mutex<Failures>>,
+    /// Of scenarios that have ended.
+    failed: Mutex<String>,
     /// What each lane has said since its scenario began; `None` if it is told as it comes.
     kept: Option<Vec<Mutex<String>>>,
     out: Mutex<Box<dyn Write + Send>>,
@@ -48,7 +90,13 @@ impl Outcome {
 impl Report {
     /// For so many lanes, to where it is read.
     pub fn new(lanes: usize, out: Box<dyn Write + Send>) -> Self {
-        Self { kept: (lanes > 1).then(|| (0..lanes).map(|_| Mutex::default()).collect()), out: Mutex::new(out) }
+        let failures = (0..lanes).map(|_| Mutex::default()).collect();
+        Self {
+            failures,
+            failed: Mutex::default(),
+            kept: (lanes > 1).then(|| (0..lanes).map(|_| Mutex::default()).collect()),
+            out: Mutex::new(out),
+        }
     }
 
     fn out(&self, text: &str) {
@@ -67,7 +115,15 @@ impl Report {
     /// A line of the lane's own; headings of scripts get the time.
     pub(crate) fn line(&self, lane: usize, line: &str) {
         let time = if line.starts_with("== ") { format!(" ({})", time()) } else { String::new() };
+        if let Some(failures) = self.failures.get(lane) {
+            failures.lock().unwrap_or_else(PoisonError::into_inner).line(line);
+        }
         self.tell(lane, &format!("{line}{time}\n"));
+    }
+
+    /// What failed in scenarios that have ended; empty if nothing did.
+    pub fn failed(&self) -> String {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn begins(&self, lane: usize, name: &str) {
@@ -79,6 +135,13 @@ impl Report {
 
     pub(crate) fn ends(&self, lane: usize, name: &str, outcome: Outcome, seconds: u64) {
         self.tell(lane, &format!("=== {}: {name}, {seconds} s ({})\n", outcome.word(), time()));
+        if let Some(failures) = self.failures.get(lane) {
+            let claims = failures.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if outcome != Outcome::Passed {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = write!(failed, "\n{}: {name}\n{claims}", outcome.word());
+            }
+        }
         if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.get(lane)) {
             self.out(&std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)));
         }
@@ -107,6 +170,25 @@ pub fn table(finished: &[Finished], seconds: u64, left: &[&Scenario]) -> String 
 mod tests {
     use super::*;
     use crate::scenario::{Fixture, Leaves, Run};
+
+    #[test]
+    fn what_failed_is_told_once_more_at_the_end() {
+        let report = Report::new(2, Box::new(std::io::sink()));
+        let noise = (0..LINES).map(|n| format!("        done     kube1/x{n}/make (0.1 s)"));
+        let told = (0..LINES).map(|n| format!("      line {n}"));
+        report.begins(0, "a");
+        report.begins(1, "b");
+        report.line(1, "ok    it is there");
+        report.line(1, "      of no claim that failed");
+        report.line(1, "FAIL  up");
+        noise.chain(["      first".to_owned()]).chain(told).for_each(|line| report.line(1, &line));
+        report.line(1, "ok    it goes on");
+        report.line(0, "FAIL  with the lab's own kernel");
+        report.ends(0, "a", Outcome::Passed, 1);
+        report.ends(1, "b", Outcome::Failed, 1);
+        let lines: Vec<String> = (0..LINES).map(|n| format!("      line {n}\n")).collect();
+        assert_eq!(report.failed(), format!("\nFAILED: b\nFAIL  up\n{}", lines.concat()));
+    }
 
     #[test]
     fn the_table_tells_every_end_and_what_was_left() {
