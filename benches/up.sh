@@ -1,6 +1,6 @@
 #!/bin/bash
 # up.sh KUBESTEAD: `up` from nothing against benches/by-hand.sh, the same cluster typed into a script, on the same machines made anew for each; its
-# memory; and then a plan of the finished cluster (plan.sh).
+# memory; then a plan of the finished cluster (plan.sh), and the minute after a power cut (boot.sh). PAIRS: how often both are made, 1 if it is not set.
 set -euo pipefail
 kubestead=$1
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,18 +13,21 @@ fresh
 sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"
 "$kubestead" init --dir "$work" > /dev/null 2>&1
 "$kubestead" plan --output json > "$work/plan.json" || [ $? = 3 ]
-begin=$(date +%s)
-bash "$top/benches/by-hand.sh" "$config" "$bundle" "$work/plan.json" > "$work/by-hand.log" 2>&1 || { tail -n 20 "$work/by-hand.log"; exit 1; }
-hand=$(($(date +%s) - begin))
-fresh
-begin=$(date +%s)
-python3 - "$kubestead" up > "$work/up.log" 2>&1 <<'PY' || { tail -n 20 "$work/up.log"; exit 1; }
+by_hand() { bash "$top/benches/by-hand.sh" "$config" "$bundle" "$work/plan.json" > "$work/log" 2>&1; }
+by_kubestead() {
+  python3 - "$kubestead" up > "$work/log" 2>&1 <<'PY'
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL)
 print("memory", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 sys.exit(status)
 PY
-up=$(($(date +%s) - begin))
-echo "up from nothing $up s; by hand $hand s; ratio $(awk "BEGIN{printf \"%.2f\", $up/$hand}") (limit 1.0)"
-echo "up $(sed -n 's/^memory //p' "$work/up.log") MB of memory at most (limit 60)"
+}
+seconds() { begin=$(date +%s%N); "$1" || { tail -n 20 "$work/log"; exit 1; }; took=$((($(date +%s%N) - begin) / 100000000)); }
+for _ in $(seq "${PAIRS:-1}"); do
+  fresh; seconds by_hand; hand=$took
+  fresh; seconds by_kubestead
+  echo "$took $hand" | awk '{printf "up from nothing %.1f s; by hand %.1f s; ratio %.2f (limit 1.0)\n", $1/10, $2/10, $1/$2}'
+done
+echo "up $(sed -n 's/^memory //p' "$work/log") MB of memory at most (limit 60)"
 bash "$top/benches/plan.sh" "$kubestead"
+bash "$top/benches/boot.sh" "$kubestead"
