@@ -2,6 +2,7 @@
 # Needs: a built `kubestead` (KUBESTEAD, else from PATH). KEEP=1 keeps the lab.
 set -euo pipefail
 title=${1:?}
+# shellcheck disable=SC2034 # some of the proofs use it
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 kubestead=${KUBESTEAD:-$(command -v kubestead)}
 work=$(mktemp -d)

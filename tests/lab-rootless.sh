@@ -130,7 +130,7 @@ expect "kill -9 of the supervisor: nothing is left" eventually 10 nothing_left
 expect "the machines are said to be off" status 1 lab status
 # begun: `lab up` in the background, as it is when its first machine boots.
 begun() {
-  exec=exec lab up > "$work/up" 2>&1 & up=$!
+  exec="exec" lab up > "$work/up" 2>&1 & up=$!
   eventually 60 pgrep -u "$uid" -f '[u]mid=kube1' > /dev/null || { cat "$work/up"; return 1; }
 }
 killed() { begun && kill "-$1" "$up" && { wait "$up" || true; cat "$work/up"; }; }
@@ -141,7 +141,7 @@ expect "it says so" grep -q "no machine was left running" "$work/up"
 expect "nothing is left when it has ended" nothing_left
 expect "lab up after all of this" lab up
 expect "the file is there" eventually 60 kept
-exec=exec lab up > "$work/up" 2>&1 & up=$!; sleep 0.3; kill -INT "$up" 2>/dev/null || true; wait "$up" || true
+exec="exec" lab up > "$work/up" 2>&1 & up=$!; sleep 0.3; kill -INT "$up" 2>/dev/null || true; wait "$up" || true
 expect "Ctrl-C of a second lab up leaves the machines running" status 0 lab status
 expect "lab down --wipe" lab down --wipe
 expect "it leaves no process and no mount" nothing_left
@@ -151,7 +151,7 @@ echo "== what ends a build ends all of it"
 # The root file system is missing: mmdebstrap runs in a user namespace with the user's range of numbers.
 mv "$work"/cache/lab/artifacts/root-* "$work/tmp/"
 building() {
-  exec=exec as_with_helpers "$work/kubestead" lab build > "$work/up" 2>&1 & up=$!
+  exec="exec" as_with_helpers "$work/kubestead" lab build > "$work/up" 2>&1 & up=$!
   eventually 120 pgrep -u "$uid" -f mmdebstrap > /dev/null || { cat "$work/up"; return 1; }
   sleep 3
   kill "-$1" "$up"; wait "$up" || true

@@ -36,6 +36,31 @@ fn every_script_is_one_that_bash_and_shellcheck_accept() {
     }
 }
 
+/// The scripts of a folder that run by themselves, under a shell that shellcheck knows (busybox' is none). What only others read has no first line that names its shell, and is looked at through them.
+fn programs(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let shells = ["#!/bin/bash", "#!/usr/bin/env bash", "#!/bin/sh"];
+    let first = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).lines().next().unwrap_or_default().to_owned();
+    all.filter(|path| path.is_file() && shells.contains(&first(path).as_str())).collect()
+}
+
+#[test]
+fn every_script_of_the_house_is_one_that_shellcheck_accepts() {
+    let found: Vec<PathBuf> =
+        [".ci", "scripts", "tests", "benches", "crates/lab/recipes"].iter().flat_map(|folder| programs(folder)).collect();
+    assert!(found.len() >= 40, "{found:?}");
+    // SC2154, what is not assigned: some functions of a file that is read are for others who read it; `set -u` ends a run that meets it.
+    match Command::new("shellcheck")
+        .args(["-x", "-a", "-P", "SCRIPTDIR", "-S", "warning", "-e", "SC2154", "-f", "gcc"])
+        .args(&found)
+        .output()
+    {
+        Ok(out) => assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout)),
+        Err(error) => assert!(std::env::var_os("CI").is_none(), "shellcheck: {error}"),
+    }
+}
+
 /// What a literal of a program has only if it is a shell script of more than one command.
 const SHELL: [&str; 12] = ["$(", "${", "\"$", "|| ", "> /dev/null", ">/dev/null", "2>&1", "set -e", "; fi", "\nfi", "; done", "\ndone"];
 /// The two places that put a command together: the line that ssh sends with its frame, and the probe's calls of `section`.

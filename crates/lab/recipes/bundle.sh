@@ -1,7 +1,6 @@
 #!/bin/bash
 # bundle.sh OUT KUBERNETES CONTAINERD ETCD CNI IMAGES: one folder with all that a node needs, and bundle.json with the sha256 of each file.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
 out=$(realpath -m "${1:?output directory}"); kubernetes=$2 containerd=$3 etcd=$4 cni=$5 images=$6
 mkdir -p "$out/bin" "$out/cni" "$out/images"
 put() { cp -l "$1" "$2" 2>/dev/null || cp "$1" "$2"; }
