@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{DeedOf, Held, Kind, Part, Step, StepId, Target};
 use crate::procedure::Procedure;
-use crate::put::{self, Files, Found, Mark, Owned, Standing};
+use crate::put::{self, Files, Found, Mark, Owned, Ownership};
 
 /// What is done about files that hold something before we wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +85,12 @@ struct Taken {
 }
 
 /// What is said of a file that is adopted first, and whether somebody is asked.
-fn strange(standing: Standing) -> Option<(&'static str, bool)> {
-    match standing {
-        Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours | Standing::Other => None,
-        Standing::Foreign => Some(("was not written by kubestead", true)),
-        Standing::Changed => Some(("was changed since kubestead wrote it", true)),
-        Standing::Shipped => Some(("is as its package ships it", false)),
+fn strange(ownership: Ownership) -> Option<(&'static str, bool)> {
+    match ownership {
+        Ownership::Missing | Ownership::Done | Ownership::Unrecorded | Ownership::Ours | Ownership::Other => None,
+        Ownership::Foreign => Some(("was not written by kubestead", true)),
+        Ownership::Changed => Some(("was changed since kubestead wrote it", true)),
+        Ownership::Shipped => Some(("is as its package ships it", false)),
     }
 }
 
@@ -128,16 +128,16 @@ impl<'a> Claims<'a> {
     pub fn claim(&mut self, files: &[Owned]) -> Claim {
         let mut claim = Claim::default();
         for file in files {
-            let standing = self.seen.standing(file);
-            match standing {
-                Standing::Done => continue,
-                Standing::Unrecorded => {
+            let ownership = self.seen.ownership(file);
+            match ownership {
+                Ownership::Done => continue,
+                Ownership::Unrecorded => {
                     self.known.insert(file.path.clone(), put::digest(&file.text));
                     continue;
                 }
-                Standing::Missing | Standing::Ours | Standing::Other | Standing::Foreign | Standing::Changed | Standing::Shipped => {}
+                Ownership::Missing | Ownership::Ours | Ownership::Other | Ownership::Foreign | Ownership::Changed | Ownership::Shipped => {}
             }
-            if let (Some((why, asks)), Some(sum)) = (strange(standing), self.seen.sum(&file.path)) {
+            if let (Some((why, asks)), Some(sum)) = (strange(ownership), self.seen.sum(&file.path)) {
                 let about = if asks { self.about(file) } else { String::new() };
                 claim.after.push(self.take(&file.path, sum, &format!("{why}{about}"), asks));
             }
@@ -198,9 +198,9 @@ impl<'a> Claims<'a> {
 /// The second pair of eyes: why a step must not write these files on what was seen. It shares no code with [`Claims`].
 pub fn fault<A>(seen: &Files, step: &Step<A>, writes: &[Owned]) -> Option<String> {
     let adopted = |path: &str| step.after.contains(&adopts(&step.target.to_string(), path));
-    writes.iter().find_map(|file| match seen.standing(file) {
-        Standing::Missing | Standing::Done | Standing::Unrecorded | Standing::Ours => None,
-        Standing::Shipped | Standing::Changed | Standing::Foreign if adopted(&file.path) => None,
+    writes.iter().find_map(|file| match seen.ownership(file) {
+        Ownership::Missing | Ownership::Done | Ownership::Unrecorded | Ownership::Ours => None,
+        Ownership::Shipped | Ownership::Changed | Ownership::Foreign if adopted(&file.path) => None,
         other => Some(format!("{}: {} would be replaced, which is not ours: {other:?}", step.id, file.path)),
     })
 }

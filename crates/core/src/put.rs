@@ -215,7 +215,7 @@ pub enum Mark {
 
 /// How a file stands to what it shall hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Ownership {
     /// It is not there.
     Missing,
     /// It holds that, and the manifest says that kubestead wrote it.
@@ -299,32 +299,32 @@ impl Files {
     }
 
     /// How a file stands to what it shall hold.
-    pub fn standing(&self, file: &Owned) -> Standing {
+    pub fn ownership(&self, file: &Owned) -> Ownership {
         match self.found.get(&file.path) {
             Some(Found::File { sum, .. }) if has_sum(&file.text, sum) => {
                 if self.wrote(&file.path, sum) {
-                    Standing::Done
+                    Ownership::Done
                 } else {
-                    Standing::Unrecorded
+                    Ownership::Unrecorded
                 }
             }
             _ => self.whose(&file.path),
         }
     }
 
-    /// Whose that is what lies at a path and is not what it shall hold: as [`Files::standing`], for a file that is made on the machine, so that
+    /// Whose that is what lies at a path and is not what it shall hold: as [`Files::ownership`], for a file that is made on the machine, so that
     /// nobody knows ahead what it shall hold.
-    pub fn whose(&self, path: &str) -> Standing {
+    pub fn whose(&self, path: &str) -> Ownership {
         let (sum, mark) = match self.found.get(path) {
-            None => return Standing::Missing,
-            Some(Found::Other) => return Standing::Other,
+            None => return Ownership::Missing,
+            Some(Found::Other) => return Ownership::Other,
             Some(Found::File { sum, mark, .. }) => (sum, mark),
         };
         match (self.wrote(path, sum), self.written.contains_key(path), mark) {
-            (true, ..) | (false, false, Mark::Kubestead) => Standing::Ours,
-            (false, true, _) => Standing::Changed,
-            (false, false, Mark::Package) => Standing::Shipped,
-            (false, false, Mark::None) => Standing::Foreign,
+            (true, ..) | (false, false, Mark::Kubestead) => Ownership::Ours,
+            (false, true, _) => Ownership::Changed,
+            (false, false, Mark::Package) => Ownership::Shipped,
+            (false, false, Mark::None) => Ownership::Foreign,
         }
     }
 }
@@ -435,7 +435,7 @@ mod tests {
         let file = root.owned("a/config.toml", "# ours\n");
         std::fs::write(&file.path, "[plugins.nvidia]\n").unwrap();
         let wanted = std::slice::from_ref(&file);
-        assert_eq!(root.look(wanted).standing(&file), Standing::Foreign);
+        assert_eq!(root.look(wanted).ownership(&file), Ownership::Foreign);
         let (status, said) = root.put(wanted);
         assert!(status == Some(90) && said.contains("config.toml was not written by kubestead"), "{said}");
         assert_eq!(root.read("a/config.toml"), "[plugins.nvidia]\n");
@@ -452,12 +452,12 @@ mod tests {
         assert_eq!(root.run(&adopt(&file.path, sum), b"").0, Some(0));
         assert_eq!(root.run(&adopt(&file.path, sum), b"").0, Some(91));
         assert_eq!(root.read("a/config.toml.before-kubestead"), "[plugins.nvidia]\n");
-        assert_eq!(root.look(wanted).standing(&file), Standing::Ours);
+        assert_eq!(root.look(wanted).ownership(&file), Ownership::Ours);
         assert_eq!(root.put(wanted).0, Some(0));
-        assert_eq!((root.read("a/config.toml").as_str(), root.look(wanted).standing(&file)), ("# ours\n", Standing::Done));
+        assert_eq!((root.read("a/config.toml").as_str(), root.look(wanted).ownership(&file)), ("# ours\n", Ownership::Done));
         // Edited later: asked again, and the first copy stays.
         std::fs::write(&file.path, "# ours\n[plugins.kata]\n").unwrap();
-        assert_eq!(root.look(wanted).standing(&file), Standing::Changed);
+        assert_eq!(root.look(wanted).ownership(&file), Ownership::Changed);
         let (status, said) = root.put(wanted);
         assert!(status == Some(90) && said.contains("was changed since kubestead wrote it"), "{said}");
         assert_eq!(root.run(&adopt(&file.path, &digest("# ours\n[plugins.kata]\n")), b"").0, Some(0));
@@ -476,14 +476,14 @@ mod tests {
         std::fs::write(&next.path, "# Written by kubestead.\nold\n").unwrap();
         let all = [same.clone(), next.clone()];
         let found = root.look(&all);
-        assert_eq!((found.standing(&same), found.standing(&next)), (Standing::Unrecorded, Standing::Ours));
+        assert_eq!((found.ownership(&same), found.ownership(&next)), (Ownership::Unrecorded, Ownership::Ours));
         let pairs = [(same.path.clone(), digest("x\n"))];
         assert_eq!(root.run(&record(&pairs), b"").0, Some(0));
         assert_eq!(root.run(&record(&pairs), b"").0, Some(91));
         assert_eq!(root.put(&all).0, Some(0));
         assert_eq!(root.read("a/unit\\x2d.service.before-kubestead"), "# Written by kubestead.\nold\n", "it may have been edited");
         let found = root.look(&all);
-        assert_eq!((found.standing(&same), found.standing(&next)), (Standing::Done, Standing::Done));
+        assert_eq!((found.ownership(&same), found.ownership(&next)), (Ownership::Done, Ownership::Done));
         assert_eq!(Files::holding(&all).written, found.written);
         // The record is refused for what has changed since.
         std::fs::write(&same.path, "y\n").unwrap();
@@ -498,7 +498,7 @@ mod tests {
             let wanted = std::slice::from_ref(&file);
             std::fs::create_dir_all(std::path::Path::new(&file.path).parent().unwrap()).unwrap();
             std::fs::write(&file.path, "theirs\n").unwrap();
-            assert_eq!(root.look(wanted).standing(&file), Standing::Foreign, "{name}");
+            assert_eq!(root.look(wanted).ownership(&file), Ownership::Foreign, "{name}");
             let (status, said) = root.put(wanted);
             assert!(status == Some(90) && said.contains("was not written by kubestead") && root.read(name) == "theirs\n", "{said}");
             assert_eq!(root.run(&adopt(&file.path, &digest("theirs\n")), b"").0, Some(0));
@@ -506,9 +506,9 @@ mod tests {
             assert_eq!(root.read(&format!("{name}.before-kubestead")), "theirs\n");
             // One that holds what it shall asks nobody, whoever wrote it.
             std::fs::write(root.path("files"), "").unwrap();
-            assert_eq!(root.look(wanted).standing(&file), Standing::Unrecorded);
+            assert_eq!(root.look(wanted).ownership(&file), Ownership::Unrecorded);
             assert_eq!(root.put(wanted).0, Some(0));
-            assert_eq!(root.look(wanted).standing(&file), Standing::Done);
+            assert_eq!(root.look(wanted).ownership(&file), Ownership::Done);
         }
     }
 
@@ -522,7 +522,7 @@ mod tests {
         for before in ["old\n", "# Written by kubestead.\n"] {
             assert_eq!(root.run(&cut, b"new\n").0, Some(7));
             assert_eq!(root.read("files").lines().count(), 2);
-            assert_eq!((root.read("a/f").as_str(), root.look(std::slice::from_ref(&new)).standing(&new)), (before, Standing::Ours));
+            assert_eq!((root.read("a/f").as_str(), root.look(std::slice::from_ref(&new)).ownership(&new)), (before, Ownership::Ours));
             assert_eq!(root.put(std::slice::from_ref(&new)).0, Some(0));
             assert_eq!(root.read("files"), format!("{}  {}\n", digest("new\n"), new.path));
             // Then one of an earlier version, which kept no manifest.
@@ -547,10 +547,10 @@ mod tests {
                     std::fs::write(&file.path, text).unwrap();
                 }
                 let wanted = std::slice::from_ref(&file);
-                let standing = root.look(wanted).standing(&file);
-                let asks = matches!(standing, Standing::Changed | Standing::Foreign);
+                let ownership = root.look(wanted).ownership(&file);
+                let asks = matches!(ownership, Ownership::Changed | Ownership::Foreign);
                 let (status, said) = root.put(wanted);
-                assert_eq!(status, Some(if asks { 90 } else { 0 }), "{content:?} {manifest:?} {standing:?} {said}");
+                assert_eq!(status, Some(if asks { 90 } else { 0 }), "{content:?} {manifest:?} {ownership:?} {said}");
                 if asks {
                     asked += 1;
                     assert_eq!(Some(root.read("a/f").as_str()), content);
@@ -559,7 +559,7 @@ mod tests {
                     assert_eq!(Some(root.read("a/f.before-kubestead").as_str()), content);
                 }
                 assert_eq!(root.read("a/f"), "new\n");
-                assert_eq!((root.look(wanted).standing(&file), root.read("files").lines().count()), (Standing::Done, 1));
+                assert_eq!((root.look(wanted).ownership(&file), root.read("files").lines().count()), (Ownership::Done, 1));
             }
         }
         assert_eq!(asked, 3 + 4 + 5, "of old ones, of marked ones, of theirs");
@@ -580,7 +580,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/null", &link.path).unwrap();
         std::fs::create_dir(&folder.path).unwrap();
         let found = root.look(&[link.clone(), folder.clone()]);
-        assert_eq!((found.standing(&link), found.standing(&folder)), (Standing::Other, Standing::Other));
+        assert_eq!((found.ownership(&link), found.ownership(&folder)), (Ownership::Other, Ownership::Other));
         std::fs::write(root.path("place"), "a program").unwrap();
         assert!(!root.look(&[]).found.contains_key(&root.path("place")), "it is not read");
         std::fs::remove_file(root.path("place")).unwrap();

@@ -7,7 +7,7 @@ pub mod apt_key;
 pub mod bundle;
 pub mod compose;
 pub mod credentials;
-pub mod custody;
+pub mod key_servers;
 pub mod encryption;
 pub mod engine;
 pub mod facts;

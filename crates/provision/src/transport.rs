@@ -1,7 +1,7 @@
 //! How machines are reached: what a backend brings, so that a program can bring its own. The command's is [`crate::ssh::Ssh`].
 //!
 //! ```text
-//! Session, Custody -> Fleet -> Transport::connect -> Remote   commands (Host), one lock a writer, a port of the machine
+//! Session, KeyServers -> Fleet -> Transport::connect -> Remote   commands (Host), one lock a writer, a port of the machine
 //!                          \-> Transport::kube    -> Api      the API server of a control plane
 //! ```
 //!

@@ -11,7 +11,7 @@ use kubestead_core::host::{Host, HostError};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::twin::{MemoryKube, ProbedHost, Silent};
-use kubestead_provision::custody::{Custody, Error as CustodyError, Machines};
+use kubestead_provision::key_servers::{KeyServers, Error as KeyServersError, Machines};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::fleet::Fleet;
 use kubestead_provision::session::{Error, Goal, Session};
@@ -70,10 +70,10 @@ async fn one_writer_has_all_machines_and_the_next_one_is_told_which_is_taken() {
     let leases = first.lease().await.unwrap();
     assert_eq!(leases.len(), 3);
     assert!(matches!(second.lease().await, Err(Error::Taken(machine)) if machine == name("kube1")));
-    let custody = Custody::connect_over(cluster(), &Machines::Servers, twins.clone()).await.unwrap();
-    assert!(matches!(custody.lease().await, Err(CustodyError::Taken(machine)) if machine == name("masterlock")));
-    let stranger = Custody::connect_over(cluster(), &Machines::One(name("kube1")), twins).await;
-    assert!(matches!(stranger, Err(CustodyError::NoServer(..))));
+    let servers = KeyServers::connect_over(cluster(), &Machines::Servers, twins.clone()).await.unwrap();
+    assert!(matches!(servers.lease().await, Err(KeyServersError::Taken(machine)) if machine == name("masterlock")));
+    let stranger = KeyServers::connect_over(cluster(), &Machines::One(name("kube1")), twins).await;
+    assert!(matches!(stranger, Err(KeyServersError::NoServer(..))));
     drop(leases);
     assert_eq!(second.lease().await.unwrap().len(), 3, "and it is free again");
 }

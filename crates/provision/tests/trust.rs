@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command as Program;
 
 use kubestead_provision::ssh::Login;
-use kubestead_provision::trust::{self, Error, Standing};
+use kubestead_provision::trust::{self, Error, KeyState};
 use sshd::{Sshd, works};
 
 fn keygen(args: &[&str]) {
@@ -36,11 +36,11 @@ fn another() -> String {
 async fn keys_that_were_accepted_are_taken_by_ssh_and_a_second_time_changes_nothing() {
     let Some(sshd) = Sshd::start("") else { return };
     let login = sshd.login("kube1");
-    assert_eq!(trust::look(&login).await.unwrap().standing, Standing::Known);
+    assert_eq!(trust::look(&login).await.unwrap().state, KeyState::Known);
     let own = format!("# mine\r\n\u{e9} broken\nother {}", another());
     forget(&sshd, &own);
     let host = trust::look(&login).await.unwrap();
-    assert_eq!(host.standing, Standing::New);
+    assert_eq!(host.state, KeyState::New);
     let shown = String::from_utf8(Program::new("ssh-keygen").arg("-lf").arg(sshd.path("host.pub")).output().unwrap().stdout).unwrap();
     let key = &host.keys[0];
     assert!(shown.starts_with(&format!("{} {} ", key.bits(), key.fingerprint())) && shown.contains(key.label()), "{shown}");
@@ -53,7 +53,7 @@ async fn keys_that_were_accepted_are_taken_by_ssh_and_a_second_time_changes_noth
     assert!(added.starts_with("|1|") && added.lines().count() == 1 && !added.contains("127.0.0.1"), "{added}");
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(sshd.path("known")).unwrap().permissions()) & 0o777, 0o600);
     let again = trust::look(&login).await.unwrap();
-    assert_eq!(again.standing, Standing::Known);
+    assert_eq!(again.state, KeyState::Known);
     assert_eq!((again.accept(&again.keys).await.unwrap(), host.accept(&host.keys).await.unwrap()), (0, 0));
     assert_eq!(known(&sshd), after);
 }
@@ -67,7 +67,7 @@ async fn a_key_that_changed_or_is_revoked_is_never_accepted() {
     let changed = format!("\n{name} {}\n", another());
     forget(&sshd, &changed);
     let host = trust::look(&login).await.unwrap();
-    let Standing::Changed { spot, was } = &host.standing else { panic_with(&host.standing) };
+    let KeyState::Changed { spot, was } = &host.state else { panic_with(&host.state) };
     assert_eq!((spot.file.as_path(), spot.line), (sshd.path("known").as_path(), 2));
     assert!(host.keys.iter().all(|key| key.fingerprint() != *was));
     assert!(matches!(host.accept(&host.keys).await, Err(Error::Meanwhile { .. })));
@@ -75,20 +75,20 @@ async fn a_key_that_changed_or_is_revoked_is_never_accepted() {
     // One that changed between the look and the yes.
     forget(&sshd, "");
     let host = trust::look(&login).await.unwrap();
-    assert_eq!(host.standing, Standing::New);
+    assert_eq!(host.state, KeyState::New);
     forget(&sshd, &changed);
     assert!(matches!(host.accept(&host.keys).await, Err(Error::Meanwhile { .. })));
     assert_eq!(known(&sshd), changed);
     let revoked = format!("@revoked * {key}\n{right}");
     forget(&sshd, &revoked);
     let host = trust::look(&login).await.unwrap();
-    assert!(matches!(&host.standing, Standing::Revoked { spot, .. } if spot.line == 1), "{:?}", host.standing);
+    assert!(matches!(&host.state, KeyState::Revoked { spot, .. } if spot.line == 1), "{:?}", host.state);
     assert!(host.accept(&host.keys).await.is_err());
     assert_eq!(known(&sshd), revoked);
 }
 
-fn panic_with(standing: &Standing) -> ! {
-    unreachable!("{standing:?}")
+fn panic_with(state: &KeyState) -> ! {
+    unreachable!("{state:?}")
 }
 
 #[tokio::test]
@@ -105,14 +105,14 @@ async fn a_certificate_of_a_trusted_authority_needs_nothing_and_one_of_another_d
     let text = format!("@cert-authority 127.0.0.* {ca}");
     forget(&sshd, &text);
     let host = trust::look(&login).await.unwrap();
-    assert_eq!(host.standing, Standing::Vouched);
+    assert_eq!(host.state, KeyState::Vouched);
     assert_eq!(host.keys.len(), 2, "its plain keys are seen as they are");
     // Another authority's word is none.
     forget(&sshd, &format!("@cert-authority * {}\n", another()));
-    assert_eq!(trust::look(&login).await.unwrap().standing, Standing::New);
+    assert_eq!(trust::look(&login).await.unwrap().state, KeyState::New);
     // Nor is one for other hosts, though such a line is there.
     forget(&sshd, &format!("@cert-authority *.example.com {ca}"));
-    assert_eq!(trust::look(&login).await.unwrap().standing, Standing::New);
+    assert_eq!(trust::look(&login).await.unwrap().state, KeyState::New);
     forget(&sshd, &text);
     assert_eq!(known(&sshd), text);
 }
@@ -130,13 +130,13 @@ async fn behind_a_jump_host_what_to_type_is_told_and_a_known_key_is_seen() {
     std::fs::write(sshd.path("config"), format!("{block}{config}")).unwrap();
     let login = Login { destination: "target".into(), ..sshd.login("kube1") };
     let host = trust::look(&login).await.unwrap();
-    let Standing::Behind { jump: through, command } = &host.standing else { panic_with(&host.standing) };
+    let KeyState::Behind { jump: through, command } = &host.state else { panic_with(&host.state) };
     // Newer versions of ssh put brackets around it.
     assert!(through.starts_with("the jump host ") && through.contains("127.0.0.1"), "{through}");
     assert!(command.starts_with("ssh -F ") && command.ends_with(" target"), "{command}");
     assert!(host.keys.is_empty());
     forget(&sshd, &format!("{jump}target {key}\n"));
-    assert_eq!(trust::look(&login).await.unwrap().standing, Standing::Vouched);
+    assert_eq!(trust::look(&login).await.unwrap().state, KeyState::Vouched);
     // A jump host that is not known itself is no word about the machine behind it.
     forget(&sshd, &format!("target {key}\n"));
     assert!(matches!(trust::look(&login).await, Err(Error::Silent { why, .. }) if why.contains("127.0.0.1")));
@@ -171,9 +171,9 @@ async fn no_file_of_the_systems_is_written() {
     let with = |files: &str| std::fs::write(sshd.path("config"), config.replace(&own, files)).unwrap();
     with("/dev/null");
     let host = trust::look(&sshd.login("kube1")).await.unwrap();
-    assert!(host.standing == Standing::New && matches!(host.accept(&host.keys).await, Err(Error::NoFile { .. })));
+    assert!(host.state == KeyState::New && matches!(host.accept(&host.keys).await, Err(Error::NoFile { .. })));
     let second = sshd.path("second").display().to_string();
     with(&format!("{own} {second}\n  GlobalKnownHostsFile {own}"));
     let host = trust::look(&sshd.login("kube1")).await.unwrap();
-    assert_eq!((host.standing.clone(), host.file().unwrap()), (Standing::Known, Path::new(&second)));
+    assert_eq!((host.state.clone(), host.file().unwrap()), (KeyState::Known, Path::new(&second)));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kubestead_core::name::Name;
-use kubestead_provision::custody::{Custody, Machines};
+use kubestead_provision::key_servers::{KeyServers, Machines};
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::keyserver::doctor::{Check, Verdict};
 use kubestead_provision::keyserver::export::Archive;
@@ -82,13 +82,13 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let wipe = wipe.iter().map(Name::new).collect::<Result<BTreeSet<_>, _>>()?;
     let (journal, member) = (session::journal(&cluster), cluster.nodes.iter().any(|n| n.name == node));
     // No lease: a stolen node is shut out also while another run is at work.
-    let custody = Custody::connect(cluster, &Machines::Servers).await?;
+    let servers = KeyServers::connect(cluster, &Machines::Servers).await?;
     let reporter = Progress::new(Some(&journal));
-    let plan = custody.revocation(&custody.observe(&reporter).await, &node, &wipe)?;
+    let plan = servers.revocation(&servers.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.
     let terms = Terms { consent: plan.steps.iter().map(|s| s.id.clone()).collect(), fail_fast: false };
-    let report = custody.apply(&plan, &terms, &reporter, &session::stop_on_ctrl_c()).await;
-    let seen = custody.observe(&Progress::new(None)).await;
+    let report = servers.apply(&plan, &terms, &reporter, &session::stop_on_ctrl_c()).await;
+    let seen = servers.observe(&Progress::new(None)).await;
     drop(reporter);
     if !engine::succeeded(&report) {
         return Err(fail(
@@ -96,13 +96,13 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
             format!("{node} may still fetch keys: see above, and run it again; the journal is {}", journal.display()),
         ));
     }
-    let again = custody.revocation(&seen, &node, &wipe)?;
+    let again = servers.revocation(&seen, &node, &wipe)?;
     match common.output {
         Format::Json => print::json(&again)?,
         Format::Text if !again.is_empty() => print::data(&render::plan(&again, false)),
         Format::Text => {
             print::data(&format!("{node} is let in by no key server"));
-            for share in Custody::shares_of(&seen, &node) {
+            for share in KeyServers::shares_of(&seen, &node) {
                 print::note(&format!("the share of {share} is still there; --wipe VOLUME deletes it when {node} has left the file"));
             }
             if member {
@@ -121,8 +121,8 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
 
 async fn doctor(common: &Common, all: bool) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
-    let custody = Custody::connect(cluster, &Machines::All).await?;
-    let checks = custody.examine(&Progress::new(None)).await;
+    let servers = KeyServers::connect(cluster, &Machines::All).await?;
+    let checks = servers.examine(&Progress::new(None)).await;
     let count = |verdict: Verdict| checks.iter().filter(|c| c.verdict == verdict).count();
     match common.output {
         Format::Json => print::json(&checks)?,
@@ -165,8 +165,8 @@ async fn export(common: &Common, server: &str, to: &Path) -> Result<Exit, Failur
         return Err(fail(Exit::Usage, format!("{} is there already and is not replaced", to.display())));
     }
     let escrow = session::escrow(&cluster)?;
-    let custody = Custody::connect(cluster, &Machines::One(server.clone())).await?;
-    let archive = custody.export(&server).await?;
+    let servers = KeyServers::connect(cluster, &Machines::One(server.clone())).await?;
+    let archive = servers.export(&server).await?;
     let plain = archive.render();
     let sealed = escrow.seal(to, &plain)?;
     new_file(to, &sealed).map_err(|e| fail(Exit::Failed, format!("cannot write {}: {e}", to.display())))?;
@@ -196,9 +196,9 @@ async fn restore(common: &Common, from: &Path, server: &str) -> Result<Exit, Fai
             format!("{} is of the cluster {}, and this file is of {}; nothing was touched", from.display(), archive.cluster, cluster.name);
         return Err(fail(Exit::Usage, what));
     }
-    let custody = Custody::connect(cluster, &Machines::One(server.clone())).await?;
-    let _leases = custody.lease().await?;
-    let done = custody.restore(&server, &archive, &Progress::new(None)).await?;
+    let servers = KeyServers::connect(cluster, &Machines::One(server.clone())).await?;
+    let _leases = servers.lease().await?;
+    let done = servers.restore(&server, &archive, &Progress::new(None)).await?;
     let word = if done.changed { "put back, read and compared" } else { "there already" };
     print::data(&format!("{server}: {} shares of {}: {word}", done.shares, archive.server));
     if !done.left.is_empty() {

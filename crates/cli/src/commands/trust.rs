@@ -6,7 +6,7 @@ use std::path::Path;
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::fleet::logins;
 use kubestead_provision::ssh::Login;
-use kubestead_provision::trust::{self, Fingerprint, Host, HostKey, Standing};
+use kubestead_provision::trust::{self, Fingerprint, Host, HostKey, KeyState};
 use serde::Serialize;
 
 use super::{address, check};
@@ -156,7 +156,7 @@ async fn one(common: &Common, login: &Login, host: &Host, fingerprints: &[Finger
         written: 0,
         why: None,
     };
-    let (outcome, lines) = standing(host, &who);
+    let (outcome, lines) = state(host, &who);
     told.outcome = outcome;
     shown.line(&lines[0]);
     for key in &host.keys {
@@ -166,14 +166,14 @@ async fn one(common: &Common, login: &Login, host: &Host, fingerprints: &[Finger
         shown.line(format!("  {line}"));
     }
     tell(common, &shown);
-    let is_open = matches!(host.standing, Standing::New | Standing::Known);
-    let keys = match host.standing {
+    let is_open = matches!(host.state, KeyState::New | KeyState::Known);
+    let keys = match host.state {
         _ if !named.is_empty() && is_open => named,
-        Standing::New if fingerprints.is_empty() && common.output == Format::Text && asks() => answer(&who, host),
+        KeyState::New if fingerprints.is_empty() && common.output == Format::Text && asks() => answer(&who, host),
         _ => Vec::new(),
     };
     if keys.is_empty() {
-        if host.standing == Standing::New {
+        if host.state == KeyState::New {
             let why = if fingerprints.is_empty() { "not accepted" } else { "not accepted: you named none of its fingerprints" };
             told.why = Some(why.to_owned());
             let next = "give --fingerprint for a key that you compared, or type yes on a terminal";
@@ -200,17 +200,17 @@ async fn one(common: &Common, login: &Login, host: &Host, fingerprints: &[Finger
 }
 
 /// What is said of a host: its first line stands above its keys, the others below.
-fn standing(host: &Host, who: &str) -> (Outcome, Vec<String>) {
+fn state(host: &Host, who: &str) -> (Outcome, Vec<String>) {
     let never = "that is never accepted here";
-    match &host.standing {
-        Standing::Known => (Outcome::Known, vec![format!("{who}: known, nothing to do")]),
-        Standing::Vouched => (Outcome::Known, vec![format!("{who}: ssh takes it as it is (a certificate, or your own ssh configuration), nothing to do")]),
-        Standing::New => {
+    match &host.state {
+        KeyState::Known => (Outcome::Known, vec![format!("{who}: known, nothing to do")]),
+        KeyState::Vouched => (Outcome::Known, vec![format!("{who}: ssh takes it as it is (a certificate, or your own ssh configuration), nothing to do")]),
+        KeyState::New => {
             let file = host.keys.first().map_or("ed25519".to_owned(), |key| key.label().to_lowercase().replace('-', "_"));
             let compare = format!("compare on the machine's own console: ssh-keygen -lf /etc/ssh/ssh_host_{file}_key.pub");
             (Outcome::Waits, vec![format!("{who}: not known yet; it shows"), compare])
         }
-        Standing::Changed { spot, was } => (
+        KeyState::Changed { spot, was } => (
             Outcome::Refused,
             vec![
                 format!("{who}: ITS KEY CHANGED: {spot} knows it by {was}, and it shows"),
@@ -219,14 +219,14 @@ fn standing(host: &Host, who: &str) -> (Outcome, Vec<String>) {
                 format!("  ssh-keygen -R '{}' -f {}", host.name(), kubestead_core::command::quote(&spot.file.display().to_string())),
             ],
         ),
-        Standing::Revoked { spot, key } => (
+        KeyState::Revoked { spot, key } => (
             Outcome::Refused,
             vec![
                 format!("{who}: ITS KEY IS REVOKED: {spot} says so of {key}, and it shows"),
                 format!("{never}: whoever has this key may be anybody. Give the machine new keys (ssh-keygen -A), then compare those"),
             ],
         ),
-        Standing::Behind { jump, command } => (
+        KeyState::Behind { jump, command } => (
             Outcome::Waits,
             vec![
                 format!("{who}: not known yet, and behind {jump}, where ssh-keyscan cannot go"),

@@ -2,7 +2,7 @@
 
 use kubestead_core::fact::Fact;
 use kubestead_core::probe::{Answers, Section};
-use kubestead_core::put::{Owned, Standing};
+use kubestead_core::put::{Owned, Ownership};
 
 use super::line::{self, Entry};
 use super::login::{self, Password};
@@ -48,7 +48,7 @@ pub(super) fn judge(spec: &KeyServerSpec, answers: &Answers) -> Vec<(String, Str
 }
 
 fn files(spec: &KeyServerSpec, facts: &ServerFacts) -> String {
-    let good = |f: &Owned| matches!(facts.files.standing(f), Standing::Done | Standing::Unrecorded) && !facts.files.pending;
+    let good = |f: &Owned| matches!(facts.files.ownership(f), Ownership::Done | Ownership::Unrecorded) && !facts.files.pending;
     let other = spec.site.files().into_iter().filter(|f| !good(f)).map(|f| f.path);
     other.collect::<Vec<_>>().join(", ")
 }

@@ -92,7 +92,7 @@ pub enum Error {
 
 /// How ssh stands to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum KeyState {
     /// It takes the host's key: there is nothing to do.
     Known,
     /// It takes the host's certificate, or its key by other ways than lines of known_hosts: there is nothing to do.
@@ -130,34 +130,34 @@ pub struct Host {
     /// One of each kind that it has, the most usual kind first; none where ssh-keyscan cannot go.
     pub keys: Vec<HostKey>,
     /// How ssh stands to it.
-    pub standing: Standing,
+    pub state: KeyState,
 }
 
 /// Looks at a host: nothing is written, and nobody logs in to it.
 pub async fn look(login: &Login) -> Result<Host, Error> {
     let route = openssh::route(login).await?;
-    let host = |route, keys, standing| Ok(Host { login: login.clone(), route, keys, standing });
+    let host = |route, keys, state| Ok(Host { login: login.clone(), route, keys, state });
     if let Some(jump) = route.jump.clone() {
-        let standing = match openssh::opinion(login).await? {
-            Opinion::Accepted => Standing::Vouched,
-            Opinion::Refused(_) => Standing::Behind { jump, command: login.by_hand() },
+        let state = match openssh::opinion(login).await? {
+            Opinion::Accepted => KeyState::Vouched,
+            Opinion::Refused(_) => KeyState::Behind { jump, command: login.by_hand() },
             Opinion::Unreached(said) => return Err(Error::Silent { host: login.name.clone(), why: format!("through {jump}: {said}") }),
         };
-        return host(route, Vec::new(), standing);
+        return host(route, Vec::new(), state);
     }
     let keys = openssh::scan(login, &route).await?;
     let files = files(&route)?;
     let book = Book::of(&route.name, route.other.as_deref(), &files);
-    let standing = match book.judge(&keys) {
-        Verdict::Known => Standing::Known,
-        Verdict::Revoked(spot, key) => Standing::Revoked { spot, key },
+    let state = match book.judge(&keys) {
+        Verdict::Known => KeyState::Known,
+        Verdict::Revoked(spot, key) => KeyState::Revoked { spot, key },
         verdict @ (Verdict::New | Verdict::Changed(..)) => match (book.has_authority(), verdict) {
-            (true, _) if openssh::opinion(login).await? == Opinion::Accepted => Standing::Vouched,
-            (_, Verdict::Changed(spot, was)) => Standing::Changed { spot, was },
-            (_, Verdict::New | Verdict::Known | Verdict::Revoked(..)) => Standing::New,
+            (true, _) if openssh::opinion(login).await? == Opinion::Accepted => KeyState::Vouched,
+            (_, Verdict::Changed(spot, was)) => KeyState::Changed { spot, was },
+            (_, Verdict::New | Verdict::Known | Verdict::Revoked(..)) => KeyState::New,
         },
     };
-    host(route, keys, standing)
+    host(route, keys, state)
 }
 
 /// Hosts that are looked at side by side.

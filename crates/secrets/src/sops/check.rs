@@ -37,7 +37,7 @@ pub struct Finding {
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Verdict {
     /// No document of sops, and no rule wants it to be one.
     Other,
     /// A document that was opened: its MAC fits.
@@ -49,9 +49,9 @@ pub enum Standing {
 }
 
 /// Checks a file. Without identities documents are looked at from outside only.
-pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>) -> (Standing, Vec<Finding>) {
+pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>) -> (Verdict, Vec<Finding>) {
     let mut findings = Vec::new();
-    let mut standing = Standing::Other;
+    let mut verdict = Verdict::Other;
     // PowerShell writes UTF-16, and a key in it is one as any other.
     let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let text = if is_wide { Cow::Owned(kubernetes::text_of(bytes).into_owned().into_bytes()) } else { Cow::Borrowed(bytes) };
@@ -64,11 +64,11 @@ pub fn check(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Optio
     }
     let known = Format::found(path, bytes) != Format::Binary || is_binary_document(bytes);
     if known && contains(bytes, MARK) {
-        standing = document(path, bytes, rules, identities, &mut findings);
+        verdict = document(path, bytes, rules, identities, &mut findings);
     } else {
         plain(path, bytes, rules, &mut findings);
     }
-    if findings.is_empty() { (standing, findings) } else { (Standing::Refused, findings) }
+    if findings.is_empty() { (verdict, findings) } else { (Verdict::Refused, findings) }
 }
 
 fn add(findings: &mut Vec<Finding>, line: usize, why: impl Into<String>) {
@@ -121,24 +121,24 @@ fn plain(path: &Path, bytes: &[u8], rules: Option<&Rules>, findings: &mut Vec<Fi
     }
 }
 
-fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>, findings: &mut Vec<Finding>) -> Standing {
+fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option<&Identities>, findings: &mut Vec<Finding>) -> Verdict {
     if let Some(line) = std::str::from_utf8(bytes).ok().and_then(conflict) {
         add(findings, line, CONFLICT);
-        return Standing::Refused;
+        return Verdict::Refused;
     }
     let outline = match Outline::read(path, bytes) {
         Ok(outline) if outline.is_encrypted() => outline,
         Ok(_) => {
             add(findings, 0, "it holds encrypted values (`ENC[`) and no sops metadata, so nobody can decrypt them");
-            return Standing::Refused;
+            return Verdict::Refused;
         }
         Err(Error::Syntax { line, why, .. }) => {
             add(findings, line, why);
-            return Standing::Refused;
+            return Verdict::Refused;
         }
         Err(error) => {
             add(findings, 0, error.to_string());
-            return Standing::Refused;
+            return Verdict::Refused;
         }
     };
     let mut values = outline.entries().iter().filter(|entry| !entry.written.is_bare()).peekable();
@@ -163,16 +163,16 @@ fn document(path: &Path, bytes: &[u8], rules: Option<&Rules>, identities: Option
     }
     surprise(path, rules, &outline.recipients().concat(), findings);
     match identities.map(|identities| Sops::open_text(path, Format::found(path, bytes), bytes, identities)) {
-        None | Some(Err(Error::NoKey { .. })) => Standing::Unverified,
+        None | Some(Err(Error::NoKey { .. })) => Verdict::Unverified,
         Some(Err(error)) => {
             add(findings, 0, error.to_string());
-            Standing::Refused
+            Verdict::Refused
         }
         Some(Ok(document)) => {
             for (at, _) in document.values().filter(|(_, value)| value.bytes().expose().starts_with(MARK)) {
                 add(findings, 0, format!("{at} was encrypted twice"));
             }
-            Standing::Verified
+            Verdict::Verified
         }
     }
 }
@@ -255,9 +255,9 @@ mod tests {
                 .to_owned()
         }
 
-        fn check(&self, path: &str, text: &str) -> (Standing, String) {
-            let (standing, findings) = check(Path::new(path), text.as_bytes(), Some(&self.rules), Some(&self.identities));
-            (standing, findings.iter().map(|f| format!("{}: {}\n", f.line, f.why)).collect())
+        fn check(&self, path: &str, text: &str) -> (Verdict, String) {
+            let (verdict, findings) = check(Path::new(path), text.as_bytes(), Some(&self.rules), Some(&self.identities));
+            (verdict, findings.iter().map(|f| format!("{}: {}\n", f.line, f.why)).collect())
         }
     }
 
@@ -267,12 +267,12 @@ mod tests {
     fn whole_documents_pass_and_other_files_are_none_of_its_business() {
         let repo = repo();
         let sealed = repo.seal("/repo/secrets/a.yaml", SECRET);
-        assert_eq!(repo.check("/repo/secrets/a.yaml", &sealed), (Standing::Verified, String::new()));
-        let (standing, _) = check(Path::new("/repo/secrets/a.yaml"), sealed.as_bytes(), Some(&repo.rules), Some(&Identities::new()));
-        assert_eq!(standing, Standing::Unverified);
+        assert_eq!(repo.check("/repo/secrets/a.yaml", &sealed), (Verdict::Verified, String::new()));
+        let (verdict, _) = check(Path::new("/repo/secrets/a.yaml"), sealed.as_bytes(), Some(&repo.rules), Some(&Identities::new()));
+        assert_eq!(verdict, Verdict::Unverified);
         // Nothing in it can be encrypted, and nothing stands in plain text.
         let empty = repo.seal("/repo/secrets/a.yaml", "kind: Secret\nstringData:\n  k:\n  l: ''\n");
-        assert_eq!(repo.check("/repo/secrets/a.yaml", &empty), (Standing::Verified, String::new()));
+        assert_eq!(repo.check("/repo/secrets/a.yaml", &empty), (Verdict::Verified, String::new()));
         for (path, text) in [
             ("/repo/a.yaml", "a: b\n"),
             ("/repo/README.md", "see ENC[AES256_GCM,data:x]"),
@@ -280,7 +280,7 @@ mod tests {
             ("/repo/secrets/x.age", "-----BEGIN AGE ENCRYPTED FILE-----\n"),
             ("/repo/a.bin", "\u{1}"),
         ] {
-            assert_eq!(repo.check(path, text), (Standing::Other, String::new()), "{path}");
+            assert_eq!(repo.check(path, text), (Verdict::Other, String::new()), "{path}");
         }
     }
 
@@ -307,8 +307,8 @@ mod tests {
         };
         let both = "kind: Secret\ndata:\n  a: aGk=\nstringData:\n  b: hunter2\n";
         for (regex, expected) in [("^data$", "5: [\"stringData\"][\"b\"] stands"), ("^stringData$", "3: [\"data\"][\"a\"] stands")] {
-            let (standing, findings) = repo.check("/repo/secrets/a.yaml", seal(regex, both).text());
-            assert!(standing == Standing::Refused && findings.starts_with(expected), "{findings}");
+            let (verdict, findings) = repo.check("/repo/secrets/a.yaml", seal(regex, both).text());
+            assert!(verdict == Verdict::Refused && findings.starts_with(expected), "{findings}");
         }
         // Some of a section's values are meant to be read; a ConfigMap's are none.
         for (regex, plain) in [
@@ -316,7 +316,7 @@ mod tests {
             ("^x$", "kind: ConfigMap\nx: y\ndata:\n  a: b\n"),
             ("^data$", "kind: Secret\ndata:\n  a: aGk=\nstringData:\n  b: ''\n"),
         ] {
-            assert_eq!(repo.check("/repo/secrets/a.yaml", seal(regex, plain).text()), (Standing::Verified, String::new()), "{plain}");
+            assert_eq!(repo.check("/repo/secrets/a.yaml", seal(regex, plain).text()), (Verdict::Verified, String::new()), "{plain}");
         }
         // An edit does not make such a one either, and leaves alone what is one.
         let mut document = seal("^data$", "kind: Secret\ndata:\n  a: aGk=\n");
@@ -363,8 +363,8 @@ mod tests {
             ("/repo/notes.txt", format!("x\n{}\n", key.expose_secret().to_lowercase()), "2: an age identity"),
         ];
         for (path, text, words) in cases {
-            let (standing, findings) = repo.check(path, &text);
-            assert!(standing == Standing::Refused && findings.contains(words), "{words}: {findings}\n{text}");
+            let (verdict, findings) = repo.check(path, &text);
+            assert!(verdict == Verdict::Refused && findings.contains(words), "{words}: {findings}\n{text}");
         }
     }
 }

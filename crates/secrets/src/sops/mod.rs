@@ -74,7 +74,7 @@ mod wrap;
 pub(crate) mod yaml;
 
 pub use age_program::AgeProgram;
-pub use check::{Finding, Standing, check};
+pub use check::{Finding, Verdict, check};
 pub use compare::{Difference, Differs, differences};
 pub use document::{Document, Sops};
 pub use error::{Error, Tried};

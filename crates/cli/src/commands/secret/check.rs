@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kubestead_secrets::sops::{self, Finding, Identities, Standing};
+use kubestead_secrets::sops::{self, Finding, Identities, Verdict};
 
 use super::files::{RuleBook, below};
 use super::{current_dir, failure, git, identities, shown};
@@ -100,12 +100,12 @@ fn judge(files: &[PathBuf], read: &Read<'_>) -> Result<Tally, Failure> {
 
 fn one(path: &Path, bytes: &[u8], book: &RuleBook, identities: &Identities, tally: &Mutex<Tally>) -> Result<(), Failure> {
     let rules = book.of(path).map_err(failure)?;
-    let (standing, findings) = sops::check(path, bytes, rules.as_ref(), Some(identities));
+    let (verdict, findings) = sops::check(path, bytes, rules.as_ref(), Some(identities));
     let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match standing {
-        Standing::Other | Standing::Refused => {}
-        Standing::Verified => tally.verified.push(path.to_owned()),
-        Standing::Unverified => tally.unverified.push(path.to_owned()),
+    match verdict {
+        Verdict::Other | Verdict::Refused => {}
+        Verdict::Verified => tally.verified.push(path.to_owned()),
+        Verdict::Unverified => tally.unverified.push(path.to_owned()),
     }
     tally.findings.extend(findings.into_iter().map(|finding| (path.to_owned(), finding)));
     Ok(())

@@ -102,7 +102,7 @@ pub struct Restored {
 }
 
 /// The key servers of a cluster, connected.
-pub struct Custody {
+pub struct KeyServers {
     cluster: Cluster,
     servers: Vec<KeyServerSpec>,
     fleet: Fleet,
@@ -125,7 +125,7 @@ fn nonce() -> String {
     format!("{:x}{:x}", since.as_nanos(), std::process::id())
 }
 
-impl Custody {
+impl KeyServers {
     /// Connects. A machine that does not answer is told by what is asked of it.
     pub async fn connect(cluster: Cluster, machines: &Machines) -> Result<Self, Error> {
         Self::connect_over(cluster, machines, Arc::new(Ssh::default())).await
