@@ -7,12 +7,12 @@ pub mod apt_key;
 pub mod bundle;
 pub mod compose;
 pub mod credentials;
-pub mod key_servers;
 pub mod encryption;
 pub mod engine;
 pub mod facts;
 pub mod file;
 pub mod fleet;
+pub mod key_servers;
 
 pub mod keyserver;
 pub mod kubeadm;

@@ -71,7 +71,7 @@ fn blank(cluster: &Cluster, node: &Name) -> NodeSeen {
         |volume: &kubestead_storage::spec::Volume| format!("volume {}\nfolder free\nreal {}\nshare no\nabsent\n", volume.name, volume.path);
     answers.push(("storage/volumes".to_owned(), 0, spec.volumes.iter().map(look).collect::<String>() + "@@ end\n"));
     NodeSeen {
-        machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: 8 << 30 },
+        machine: Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: 0, free: vec![] },
         storage: kubestead_storage::observe::read(&spec, &Answers::from_pairs(answers)),
         setup: Some(node::NodeFacts { hostname: node.to_string(), cgroup2: true, ..node::NodeFacts::default() }),
         kubeadm: Some(KubeadmFacts::default()),

@@ -45,14 +45,14 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
         let told = plan(&world, &good[..cut]).unwrap_err().to_string();
         assert!(told.starts_with("facts.json: not facts as they were saved") && told.contains("--save-facts"), "{cut}: {told}");
     }
-    let digit = good.find("\"free\":").unwrap() + 7;
+    let digit = good.find("\"inodes\":").unwrap() + 9;
     let other = if good.as_bytes()[digit] == b'1' { "2" } else { "1" };
     let changed = format!("{}{other}{}", &good[..digit], &good[digit + 1..]);
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
-        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":3", "facts of format 3, and this kubestead reads format 2"),
-        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":3,\"more\":[]", "facts of format 3"),
-        ("\"kubesteadFacts\":2", "\"kubesteadFacts\":2,\"more\":[]", "unknown field"),
+        ("\"kubesteadFacts\":3", "\"kubesteadFacts\":4", "facts of format 4, and this kubestead reads format 3"),
+        ("\"kubesteadFacts\":3", "\"kubesteadFacts\":4,\"more\":[]", "facts of format 4"),
+        ("\"kubesteadFacts\":3", "\"kubesteadFacts\":3,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
         ("\"free\":", "\"fre\":", "cp1: missing field `free`"),

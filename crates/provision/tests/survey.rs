@@ -9,7 +9,7 @@ use std::path::Path;
 use kubestead_core::name::Name;
 use kubestead_core::twin::Silent;
 use kubestead_provision::file::{Cluster, load};
-use kubestead_provision::machine::Machine;
+use kubestead_provision::machine::{Machine, Room};
 use kubestead_provision::survey::{self, Disk, Found, Note, Proposal, Seen, Software, Wanted};
 use proptest::prelude::*;
 use sshd::{Sshd, works};
@@ -25,9 +25,13 @@ fn disk(kernel: &str, size: u64, holds: Option<&str>) -> Disk {
     }
 }
 
+fn room(bytes: u64) -> Room {
+    Room { folder: "/".into(), bytes, inodes: None }
+}
+
 fn found(hostname: &str, number: usize, disks: Vec<Disk>) -> Found {
     Found {
-        machine: Machine { system: ("debian".into(), "12".into()), missing: Vec::new(), clock: 0, free: GI },
+        machine: Machine { system: ("debian".into(), "12".into()), missing: Vec::new(), clock: 0, free: vec![room(GI)] },
         hostname: hostname.into(),
         id: format!("{number:032x}"),
         architecture: "x86_64".into(),
@@ -224,7 +228,7 @@ fn host_names_that_are_none_or_anothers_get_names_and_what_to_do() {
 #[test]
 fn what_a_machine_lacks_is_told_and_the_file_is_made() {
     let mut seen = machine(1, vec![disk("sdb", 100 * GI, None)]);
-    seen.found.machine = Machine { missing: vec!["lvm".into()], clock: 900, free: 1, ..seen.found.machine };
+    seen.found.machine = Machine { missing: vec!["lvm".into()], clock: 900, free: vec![room(1)], ..seen.found.machine };
     let Proposal { text, notes } = propose(&[seen]);
     good(&text);
     let told: String = notes.iter().map(|note| format!("{note}\n")).collect();

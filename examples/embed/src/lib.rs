@@ -20,7 +20,10 @@ pub fn node(name: &str, volume: (&str, &str), disk: &str) -> Arc<dyn Host> {
             ("machine/system".to_owned(), "ID=debian\nVERSION_ID=\"12\"\n".to_owned()),
             ("machine/missing".to_owned(), String::new()),
             ("machine/clock".to_owned(), format!("{}\n", since.as_secs())),
-            ("machine/free".to_owned(), "Avail\n8589934592\n".to_owned()),
+            (
+                "machine/free".to_owned(),
+                format!("Avail Inodes IFree Filesystem Mounted on\n{}", "8589934592 655360 600000 /dev/vda1 /\n".repeat(6)),
+            ),
             ("files".to_owned(), String::new()),
             ("storage/lvm".to_owned(), "{\"report\": []}".to_owned()),
             ("storage/mounts".to_owned(), String::new()),

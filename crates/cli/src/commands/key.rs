@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kubestead_core::name::Name;
-use kubestead_provision::key_servers::{KeyServers, Machines};
 use kubestead_provision::engine::{self, Terms};
+use kubestead_provision::key_servers::{KeyServers, Machines};
 use kubestead_provision::keyserver::doctor::{Check, Verdict};
 use kubestead_provision::keyserver::export::Archive;
 use kubestead_secrets::new_file;

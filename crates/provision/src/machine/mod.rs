@@ -1,6 +1,7 @@
 //! What every machine must be before anything is done to it.
 
 mod programs;
+mod room;
 #[cfg(test)]
 mod shell;
 mod system;
@@ -14,6 +15,7 @@ use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 
 use programs::NEEDS;
+pub use room::Room;
 
 /// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). The lab proves Debian 12, and Debian 13 without Kubernetes.
 const SUPPORTED: [(&str, &str); 4] = [("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")];
@@ -30,8 +32,8 @@ pub struct Machine {
     pub missing: Vec<String>,
     /// Its clock minus ours, in seconds.
     pub clock: i64,
-    /// Free bytes of the root file system.
-    pub free: u64,
+    /// What is free on the file systems that are written to.
+    pub free: Vec<Room>,
 }
 
 /// The sections of the probe.
@@ -41,7 +43,7 @@ pub fn sections() -> Vec<Section> {
         Section::script("machine/missing", include_str!("scripts/probe-missing.sh"))
             .list("programs", NEEDS.iter().map(|need| need.program)),
         Section::program("machine/clock", ["printf", "%(%s)T\\n", "-1"]),
-        Section::program("machine/free", ["df", "--output=avail", "-B1", "/"]),
+        room::section(),
     ]
 }
 
@@ -52,7 +54,7 @@ pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Machine, Gap> {
         system: system::read(answers.text("machine/system")?),
         missing: missing(answers.text("machine/missing")?)?,
         clock: off(number(answers, "machine/clock")?, asked),
-        free: u64::try_from(number(answers, "machine/free")?).unwrap_or(0),
+        free: room::read(answers.text("machine/free")?)?,
     })
 }
 
@@ -70,10 +72,8 @@ fn missing(text: &str) -> Result<Vec<String>, Gap> {
     }
 }
 
-/// The number in the last line: df(1) has a heading.
 fn number(answers: &Answers, name: &str) -> Result<i64, Gap> {
-    let last = answers.text(name)?.trim_end().lines().next_back().unwrap_or_default();
-    last.trim().parse().map_err(|_| Gap::new(format!("{name} is no number that is understood")))
+    answers.text(name)?.trim().parse().map_err(|_| Gap::new(format!("{name} is no number that is understood")))
 }
 
 /// Reasons not to touch this machine.
@@ -105,14 +105,7 @@ pub fn held(name: &Name, machine: &Machine) -> Vec<Held> {
             format!("its clock is {} s {} ours", machine.clock.unsigned_abs(), if machine.clock > 0 { "ahead of" } else { "behind" });
         found.push(Held::on(name, "clock", reason, "set up time synchronisation: timedatectl set-ntp true"));
     }
-    if machine.free < 100 << 20 {
-        found.push(Held::on(
-            name,
-            "disk",
-            format!("{} bytes are free on its root file system", machine.free),
-            "make at least 100 MiB free",
-        ));
-    }
+    found.extend(room::held(name, &machine.free));
     found
 }
 
@@ -125,9 +118,14 @@ mod tests {
     #[test]
     fn what_stands_against_a_machine_is_named_with_the_next_step() {
         let name = Name::new("kube1").unwrap();
-        let good = Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: -3, free: 1 << 30 };
+        let good = Machine { system: ("debian".into(), "12".into()), missing: vec![], clock: -3, free: vec![] };
         assert!(held(&name, &good).is_empty());
-        let bad = Machine { system: ("arch".into(), String::new()), missing: vec!["lvm".into(), "wipefs".into()], clock: 900, free: 0 };
+        let bad = Machine {
+            system: ("arch".into(), String::new()),
+            missing: vec!["lvm".into(), "wipefs".into()],
+            clock: 900,
+            free: vec![Room { folder: "/".into(), bytes: 0, inodes: None }],
+        };
         let text: String = held(&name, &bad).iter().map(|h| format!("{}: {} {}\n", h.object, h.reason, h.hint)).collect();
         for part in ["kube1/system: arch without a version", "apt-get install lvm2 util-linux", "900 s ahead", "0 bytes are free"] {
             assert!(text.contains(part), "{text}");
@@ -139,7 +137,7 @@ mod tests {
         let missing = vec!["/usr/lib/systemd/systemd-cryptsetup".to_owned(), "cmp".to_owned()];
         let name = Name::new("kube1").unwrap();
         for (version, hint) in [("12", "apt-get install diffutils systemd"), ("13", "apt-get install diffutils systemd-cryptsetup")] {
-            let machine = Machine { system: ("debian".into(), version.into()), missing: missing.clone(), clock: 0, free: 1 << 30 };
+            let machine = Machine { system: ("debian".into(), version.into()), missing: missing.clone(), clock: 0, free: vec![] };
             assert_eq!(held(&name, &machine)[0].hint, hint);
         }
     }
@@ -150,7 +148,11 @@ mod tests {
             ("machine/system", 0, system),
             ("machine/missing", 0, ""),
             ("machine/clock", 0, clock),
-            ("machine/free", 0, "1\n"),
+            (
+                "machine/free",
+                0,
+                "Avail Inodes IFree Filesystem Mounted on\n1 1 1 a /\n1 1 1 a /\n1 1 1 a /\n1 1 1 a /\n1 1 1 a /\n1 1 1 a /\n",
+            ),
         ])
     }
 
@@ -180,7 +182,7 @@ mod tests {
         let answers = kubestead_core::probe::parse(&out.stdout, "n1").unwrap();
         let now = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()).unwrap();
         let machine = read(&answers, (now, now)).unwrap();
-        assert!(!machine.system.0.is_empty() && machine.clock.abs() < 30 && machine.free > 0, "{machine:?}");
+        assert!(!machine.system.0.is_empty() && machine.clock.abs() < 30 && machine.free[0].bytes > 0, "{machine:?}");
         assert!(!machine.missing.iter().any(|p| p == "cat"), "{machine:?}");
     }
 

@@ -37,7 +37,7 @@ fn as_they_should_not_be(s: &Stage) -> Done {
     s.claim("an operating system that is not supported", s.plan(&[]).says("debian 9 is not supported"));
     on(&["umount", "/etc/os-release"])?;
     s.at("kube2", &["fill_root"]).run().ok()?;
-    s.claim("a full disk", s.plan(&[]).says("bytes are free on its root file system"));
+    s.claim("a full disk", s.plan(&[]).says("bytes are free on the file system of /"));
     on(&["rm", "/root/full"])?;
     on(&["hostname", "other"])?;
     s.claim("a hostname that is another", s.plan(&[]).says("its hostname is other"));
