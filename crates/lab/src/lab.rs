@@ -16,7 +16,7 @@ use crate::namespaces::Namespaces;
 use crate::process::run;
 use crate::snapshot::no_restore;
 use crate::spec::{Backend, LabSpec};
-use crate::{access, build, cache, disk};
+use crate::{access, build, cache, disk, internet};
 
 /// How long a machine may take to answer. Twelve seconds are usual; a busy host needs more.
 pub(crate) const WAIT: Duration = Duration::from_secs(300);
@@ -106,6 +106,12 @@ impl Lab {
             self.wait(&machine.name).await?;
             progress(&machine.name, begin.elapsed().as_secs());
         }
+        if spec.internet {
+            for machine in &spec.machines {
+                let trust = internet::trust(&self.files)?;
+                self.ssh(&machine.name, &trust).await?;
+            }
+        }
         self.ask(Ask::Keep).await?;
         drop(held);
         Ok(())
@@ -121,6 +127,10 @@ impl Lab {
         self.files.put_spec(&spec)?;
         self.files.put_parts(&artifacts.kernel(), &artifacts.packages())?;
         self.files.put_namespaces(namespaces)?;
+        if spec.internet {
+            let not_built = || Error::Refused("the lab's internet was not built: ask again".to_owned());
+            internet::prepare(&self.files, &artifacts.internet().ok_or_else(not_built)?).await?;
+        }
         disk::key_pair(&dir.join("id"), "kubestead-lab").await?;
         for machine in &spec.machines {
             // Its file may have been written anew since the parts were chosen.
