@@ -4,10 +4,11 @@ mod api;
 mod cluster;
 mod hostile;
 mod scripts;
+mod tour;
 
 use crate::scenario::Scenario;
 
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    cluster::SCENARIOS.into_iter().chain([api::SCENARIOS, hostile::SCENARIOS, scripts::SCENARIOS]).flatten().collect()
+    cluster::SCENARIOS.into_iter().chain([api::SCENARIOS, hostile::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS]).flatten().collect()
 }
