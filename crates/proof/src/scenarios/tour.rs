@@ -19,7 +19,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         run: Run::Here(|s| play(s, &THREE)),
     },
     Scenario {
-        name: "the README's tour, as it is typed for one machine alone, makes a cluster that is opened by hand after a reboot",
+        name: "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot",
         shows: &["F00", "F02", "F16", "R3", "R5"],
         fixture: Fixture::Own,
         leaves: Leaves::WornOut,
@@ -102,7 +102,7 @@ static THREE: Plot = Plot {
 
 static ALONE: Plot = Plot {
     tour: Tour::Alone,
-    machines: &[("kube1", "21", "bookworm")],
+    machines: &[("kube1", "21", "trixie")],
     volumes: &[("kube1", &["/var/lib/etcd", "/etc/kubernetes", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/kubestead/volumes"])],
 };
 
