@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::process::ChildStdin;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::build::Artifacts;
@@ -107,13 +108,24 @@ impl Lab {
             progress(&machine.name, begin.elapsed().as_secs());
         }
         if spec.internet {
-            for machine in &spec.machines {
-                let trust = internet::trust(&self.files)?;
-                self.ssh(&machine.name, &trust).await?;
-            }
+            self.tell_authority(&spec).await?;
         }
         self.ask(Ask::Keep).await?;
         drop(held);
+        Ok(())
+    }
+
+    /// Makes the machines trust the authority of the lab's internet.
+    async fn tell_authority(&self, spec: &LabSpec) -> Result<(), Error> {
+        let trust = internet::trust(&self.files)?;
+        let mut told = JoinSet::new();
+        for machine in &spec.machines {
+            let (lab, name, trust) = (self.clone(), machine.name.clone(), trust.clone());
+            told.spawn(async move { lab.ssh(&name, &trust).await });
+        }
+        while let Some(ended) = told.join_next().await {
+            ended.map_err(|e| Error::Program { program: "ssh".into(), detail: e.to_string() })??;
+        }
         Ok(())
     }
 

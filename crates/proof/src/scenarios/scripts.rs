@@ -56,7 +56,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         &["R4"],
         false,
         (300, 1800),
-        Run::script("tests/lab-rootless.sh", &[]),
+        Run::Script(Script { file: "tests/lab-rootless.sh", arguments: &[], parts: &["--internet"] }),
     ),
     whole(
         "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
