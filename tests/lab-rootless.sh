@@ -53,7 +53,7 @@ fi
 echo "== machines of an ordinary user"
 mkdir -p "$work/labs/lab"
 cat > "$work/labs/lab/lab.json" <<'JSON'
-{"machines": [
+{"internet": true, "machines": [
   {"name": "kube1", "address": "10.77.0.21", "memory": 768, "disks": [{"serial": "kube1-data", "size": 1024}]},
   {"name": "masterlock", "address": "10.77.0.5", "memory": 320, "disks": []}
 ]}
@@ -65,6 +65,8 @@ expect "lab up" lab up
 in_its_own() { for kind in user net; do [ "$(readlink "/proc/$(supervisor)/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ] || return 1; done; }
 expect "they are in a user namespace and a network namespace of their own" in_its_own
 expect "and all of it is the user's" [ "$(left | wc -l)" -ge 3 ]
+expect "the lab's internet answers its machines, by an authority that they trust" on kube1 "curl -fsS https://registry.k8s.io/v2/ && curl -fsS https://dl.k8s.io/release/stable.txt"
+expect "its key is the user's alone" [ "$(stat -c '%U %a' "$work/labs/lab/internet/server.key")" = "$user 600" ]
 sed "s#WORK#$work#" > "$work/cluster.yaml" <<'YAML'
 apiVersion: kubestead/v1
 kind: Cluster

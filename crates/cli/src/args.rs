@@ -231,6 +231,9 @@ pub(crate) enum Lab {
         /// What the machines will be: the file lab.json chooses for each, and `lab up` builds what is missing.
         #[arg(long, value_enum, default_value_t = Release::Bookworm)]
         debian: Release,
+        /// Also what a lab with `"internet": true` serves, and `lab up` builds what is missing.
+        #[arg(long)]
+        internet: bool,
     },
     /// Start the machines; what is missing is built first. One that is stopped before its end leaves nothing running.
     #[command(

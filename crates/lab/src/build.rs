@@ -69,6 +69,11 @@ impl Artifacts {
         self.path("packages", "repository")
     }
 
+    /// The folder of what the lab's internet serves, if it was asked for.
+    pub fn internet(&self) -> Option<PathBuf> {
+        self.folders.get("internet").cloned()
+    }
+
     /// The bundle's folder.
     pub fn bundle(&self) -> PathBuf {
         self.path("bundle", "")

@@ -10,6 +10,9 @@ use crate::namespaces::Namespaces;
 use crate::process::{began, lock};
 use crate::spec::LabSpec;
 
+/// The folder of what makes a lab's internet its own.
+pub(crate) const INTERNET: &str = "internet";
+
 /// The files of a lab.
 #[derive(Clone, Debug)]
 pub(crate) struct Files(PathBuf);
@@ -68,6 +71,20 @@ impl Files {
     pub(crate) fn put_parts(&self, kernel: &Path, packages: &Path) -> Result<(), Error> {
         self.put_json("kernel.json", &kernel)?;
         self.put_json("packages.json", &packages)
+    }
+
+    /// What makes the lab's internet its own.
+    pub(crate) fn own_internet(&self) -> PathBuf {
+        self.0.join(INTERNET)
+    }
+
+    /// The folder of what the lab's internet serves.
+    pub(crate) fn internet(&self) -> Result<PathBuf, Error> {
+        self.json("internet.json")
+    }
+
+    pub(crate) fn put_internet(&self, folder: &Path) -> Result<(), Error> {
+        self.put_json("internet.json", &folder)
     }
 
     /// The namespaces that the supervisor is in.

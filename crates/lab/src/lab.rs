@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::process::ChildStdin;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::build::Artifacts;
@@ -16,7 +17,7 @@ use crate::namespaces::Namespaces;
 use crate::process::run;
 use crate::snapshot::no_restore;
 use crate::spec::{Backend, LabSpec};
-use crate::{access, build, cache, disk};
+use crate::{access, build, cache, disk, internet};
 
 /// How long a machine may take to answer. Twelve seconds are usual; a busy host needs more.
 pub(crate) const WAIT: Duration = Duration::from_secs(300);
@@ -106,8 +107,25 @@ impl Lab {
             self.wait(&machine.name).await?;
             progress(&machine.name, begin.elapsed().as_secs());
         }
+        if spec.internet {
+            self.tell_authority(&spec).await?;
+        }
         self.ask(Ask::Keep).await?;
         drop(held);
+        Ok(())
+    }
+
+    /// Makes the machines trust the authority of the lab's internet.
+    async fn tell_authority(&self, spec: &LabSpec) -> Result<(), Error> {
+        let trust = internet::trust(&self.files)?;
+        let mut told = JoinSet::new();
+        for machine in &spec.machines {
+            let (lab, name, trust) = (self.clone(), machine.name.clone(), trust.clone());
+            told.spawn(async move { lab.ssh(&name, &trust).await });
+        }
+        while let Some(ended) = told.join_next().await {
+            ended.map_err(|e| Error::Program { program: "ssh".into(), detail: e.to_string() })??;
+        }
         Ok(())
     }
 
@@ -121,6 +139,10 @@ impl Lab {
         self.files.put_spec(&spec)?;
         self.files.put_parts(&artifacts.kernel(), &artifacts.packages())?;
         self.files.put_namespaces(namespaces)?;
+        if spec.internet {
+            let not_built = || Error::Refused("the lab's internet was not built: ask again".to_owned());
+            internet::prepare(&self.files, &artifacts.internet().ok_or_else(not_built)?).await?;
+        }
         disk::key_pair(&dir.join("id"), "kubestead-lab").await?;
         for machine in &spec.machines {
             // Its file may have been written anew since the parts were chosen.

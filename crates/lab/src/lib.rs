@@ -7,6 +7,7 @@
 //! ```text
 //! build   recipes -> artifacts, cached by content        (build, recipe, cache)
 //! up      a supervisor in a network namespace of its own  (supervisor): bridge, DNS, packages by HTTP, one kernel process a machine
+//! serve   the hosts that software comes from, over TLS     (internet): apt repositories, registries, releases
 //! run     a backend says what to run                      (runner: uml, qemu), on which CPU of this computer (cpus)
 //! keep    disks under a name, and back                (snapshot)
 //! talk    a control socket                                (control), plain ssh through the written ssh_config (access)
@@ -22,6 +23,7 @@ mod dns;
 mod error;
 mod files;
 mod http;
+mod internet;
 mod lab;
 mod namespaces;
 mod process;

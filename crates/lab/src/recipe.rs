@@ -42,6 +42,7 @@ embedded!(
     "images.sh",
     "bundle.sh",
     "packages.sh",
+    "internet.sh",
 );
 
 /// One thing to build.
@@ -79,13 +80,15 @@ pub(crate) const RECIPES: &[Recipe] = &[
     of("images", &["apt.sh", "pause.c", "flannel-cni"], &["kubernetes", "etcd", "coredns", "flannel"]),
     of("bundle", &[], &["kubernetes", "containerd", "etcd", "cni", "images"]),
     of("packages", &[], &["kubernetes", "cni"]),
+    of("internet", &["apt.sh"], &["bundle", "images", "packages"]),
 ];
 
-/// The recipes of a lab's parts: all but another backend's kernel and the root file systems of other releases.
+/// The recipes of a lab's parts: all but another backend's kernel, the root file systems of other releases, and an internet that it has not.
 pub(crate) fn recipes(parts: &Parts) -> impl Iterator<Item = &'static Recipe> + use<> {
-    let Parts { backend, debian } = parts.clone();
+    let Parts { backend, debian, internet } = parts.clone();
     RECIPES.iter().filter(move |r| match r.name {
         "kernel" | "cloud" => r.name == backend.kernel(),
+        "internet" => internet,
         _ => r.release.is_none_or(|release| debian.contains(&release)),
     })
 }
@@ -169,9 +172,11 @@ mod tests {
         let both = [Release::Bookworm, Release::Trixie];
         for backend in [Backend::Uml, Backend::Qemu, Backend::QemuTcg] {
             for debian in [&both[..1], &both[1..], &both] {
-                let parts = Parts { backend, debian: debian.iter().copied().collect() };
+                let parts = Parts { backend, debian: debian.iter().copied().collect(), internet: false };
                 let names: Vec<&str> = recipes(&parts).map(|r| r.name).collect();
-                assert_eq!(names.len(), RECIPES.len() - 3 + debian.len());
+                assert_eq!(names.len(), RECIPES.len() - 4 + debian.len());
+                let with_internet: Vec<&str> = recipes(&Parts { internet: true, ..parts }).map(|r| r.name).collect();
+                assert_eq!(with_internet, [&names[..], &["internet"]].concat());
                 assert!(names.contains(&backend.kernel()));
                 assert!(debian.iter().all(|release| recipe(release.root()).unwrap().release == Some(*release)));
                 assert!(debian.iter().all(|release| names.contains(&release.root())));

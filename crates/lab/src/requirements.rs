@@ -34,6 +34,7 @@ const TO_BUILD: &[Program] = &[
     ("gpg", "gnupg"),
     ("apt-get", "apt"),
 ];
+const INTERNET: &[Program] = &[("openssl", "openssl"), ("gpg", "gnupg")];
 const TO_BUILD_UML: &[Program] = &[("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("xz", "xz-utils")];
 const TO_BUILD_QEMU: &[Program] = &[("depmod", "kmod"), ("modprobe", "kmod")];
 
@@ -57,6 +58,9 @@ pub fn requirements(parts: &Parts) -> Result<(), Error> {
         Backend::Qemu | Backend::QemuTcg => (QEMU, TO_BUILD_QEMU),
     };
     let mut wanted: Vec<Program> = [ALWAYS, run].concat();
+    if parts.internet {
+        wanted.extend(INTERNET);
+    }
     if to_build {
         wanted.extend([TO_BUILD, make].concat());
     }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::Error;
-use crate::files::Files;
+use crate::files::{Files, INTERNET};
+use crate::internet;
 use crate::lab::Lab;
 use crate::process::run;
 use crate::recipe::{RECIPES, Recipe};
@@ -170,7 +171,8 @@ impl Lab {
                 "there is a snapshot {name}: remove it with `kubestead lab snapshots --remove {name}`, or take another name"
             )));
         }
-        let kept = OWN.map(PathBuf::from).into_iter().chain(spec.machines.iter().flat_map(of_machine)).collect::<Vec<_>>();
+        let kept = OWN.map(PathBuf::from).into_iter().chain(spec.machines.iter().flat_map(of_machine)).chain(internet::own(files)?);
+        let kept = kept.collect::<Vec<_>>();
         let saved = async {
             fresh(&part)?;
             copy(base, &part, &kept).await?;
@@ -235,6 +237,13 @@ impl Lab {
         for file in ["machines"].into_iter().chain(OWN) {
             let path = part.join(file);
             std::fs::rename(&path, base.join(file)).map_err(Error::file("cannot rename", &path))?;
+        }
+        let (own, before) = (part.join(INTERNET), files.own_internet());
+        if own.exists() {
+            if before.exists() {
+                std::fs::remove_dir_all(&before).map_err(Error::file("cannot remove", &before))?;
+            }
+            std::fs::rename(&own, &before).map_err(Error::file("cannot rename", &own))?;
         }
         sync(base).await?;
         for left in [&part, &mark] {
@@ -361,8 +370,9 @@ mod tests {
             let lab = Lab::in_folders("lab", &dir.join("lab"), dir.join("snapshots"));
             let place = Self(dir, lab);
             let machine = LabSpec::default().machines[1].clone();
-            let spec = LabSpec { backend: Backend::Uml, machines: vec![machine] };
+            let spec = LabSpec { backend: Backend::Uml, internet: false, machines: vec![machine] };
             std::fs::create_dir_all(place.path("lab/machines/kube1")).unwrap();
+            std::fs::create_dir_all(place.path("lab/internet/pkgs.k8s.io")).unwrap();
             place.1.files().put_spec(&spec).unwrap();
             let part = |name: &str| crate::recipe::recipe(name).unwrap().folder();
             let (root, kernel) = (part(Release::Bookworm.root()), part(Backend::Uml.kernel()));
@@ -370,7 +380,14 @@ mod tests {
             for (name, text) in [("root", root.as_str()), ("root.img", "system"), ("config.img", "keys"), ("disk-kube1-data.img", "data")] {
                 place.write(&format!("lab/machines/kube1/{name}"), text);
             }
-            for name in ["id", "id.pub", "machines/kube1/ssh_host_ed25519_key", "machines/kube1/ssh_host_ed25519_key.pub"] {
+            for name in [
+                "id",
+                "id.pub",
+                "internet/server.key",
+                "internet/pkgs.k8s.io/InRelease",
+                "machines/kube1/ssh_host_ed25519_key",
+                "machines/kube1/ssh_host_ed25519_key.pub",
+            ] {
                 place.write(&format!("lab/{name}"), name);
             }
             // A sparse disk of 8 GiB.

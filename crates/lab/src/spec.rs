@@ -81,6 +81,8 @@ pub struct Parts {
     pub backend: Backend,
     /// What its machines run.
     pub debian: BTreeSet<Release>,
+    /// Whether it has an internet of its own.
+    pub internet: bool,
 }
 
 /// A lab.
@@ -90,6 +92,9 @@ pub struct LabSpec {
     /// What they run on.
     #[serde(default)]
     pub backend: Backend,
+    /// Whether it answers for the hosts that software comes from: `pkgs.k8s.io`, `registry.k8s.io` and others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internet: bool,
     /// Its machines.
     pub machines: Vec<Machine>,
 }
@@ -124,7 +129,7 @@ pub struct Disk {
 impl LabSpec {
     /// What must be built for it.
     pub fn parts(&self) -> Parts {
-        Parts { backend: self.backend, debian: self.machines.iter().map(|m| m.debian).collect() }
+        Parts { backend: self.backend, debian: self.machines.iter().map(|m| m.debian).collect(), internet: self.internet }
     }
 
     /// What the backend cannot do.
@@ -151,6 +156,7 @@ impl Default for LabSpec {
         };
         Self {
             backend: Backend::default(),
+            internet: false,
             machines: vec![
                 machine("cp1", "10.77.0.11", 2560, 8192),
                 machine("kube1", "10.77.0.21", 2048, 8192),

@@ -26,7 +26,7 @@ use crate::files::Files;
 use crate::lab::{START, WAIT};
 use crate::runner::{Runner, boot, cut, network, runner};
 use crate::spec::{GATEWAY, LabSpec, Machine, PACKAGES};
-use crate::{dns, http};
+use crate::{dns, http, internet};
 
 struct Supervisor {
     files: Files,
@@ -51,11 +51,17 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
     let runner = runner(spec.backend, files.kernel()?);
     network(&*runner, spec.machines.len()).await?;
     let address = |name: &str, text: &str| Some((name.to_owned(), text.parse::<Ipv4Addr>().ok()?));
-    let names = spec.machines.iter().filter_map(|m| address(&m.name, &m.address)).chain(address(PACKAGES, GATEWAY)).collect();
+    let served = internet::HOSTS.iter().filter(|_| spec.internet).chain([&PACKAGES]);
+    let names = served.filter_map(|name| address(name, GATEWAY)).chain(spec.machines.iter().filter_map(|m| address(&m.name, &m.address)));
+    let names = names.collect();
     let dns = UdpSocket::bind((GATEWAY, 53)).await.map_err(Error::file("cannot answer names at", GATEWAY))?;
     tokio::spawn(dns::serve(dns, names));
     let web = TcpListener::bind((GATEWAY, 80)).await.map_err(Error::file("cannot serve packages at", GATEWAY))?;
-    tokio::spawn(http::serve(web, files.packages()?));
+    tokio::spawn(http::serve(web, http::Folder(files.packages()?)));
+    if spec.internet {
+        let secure = TcpListener::bind((GATEWAY, 443)).await.map_err(Error::file("cannot serve the lab's internet at", GATEWAY))?;
+        tokio::spawn(http::serve_tls(secure, internet::tls(&files)?, internet::Internet::of(&files)?));
+    }
     let socket = files.socket();
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(Error::file("cannot listen at", &socket))?;

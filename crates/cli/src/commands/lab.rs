@@ -12,8 +12,8 @@ use crate::print;
 
 pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
     match command {
-        args::Lab::Build { backend, debian } => tokio::select! {
-            built = build(Parts { backend: chosen(backend), debian: [release(debian)].into() }) => print::data(&built?.bundle().display().to_string()),
+        args::Lab::Build { backend, debian, internet } => tokio::select! {
+            built = build(Parts { backend: chosen(backend), debian: [release(debian)].into(), internet }) => print::data(&built?.bundle().display().to_string()),
             name = stopped() => return Err(fail(Exit::Failed, format!("stopped by {}; what is whole is kept", name?))),
         },
         args::Lab::Up { lab, backend } => up(&Lab::named(&lab.lab), backend.map(chosen)).await?,

@@ -3,11 +3,17 @@
 mod api;
 mod cluster;
 mod hostile;
+mod official;
 mod scripts;
+mod tour;
 
 use crate::scenario::Scenario;
 
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    cluster::SCENARIOS.into_iter().chain([api::SCENARIOS, hostile::SCENARIOS, scripts::SCENARIOS]).flatten().collect()
+    cluster::SCENARIOS
+        .into_iter()
+        .chain([api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS])
+        .flatten()
+        .collect()
 }

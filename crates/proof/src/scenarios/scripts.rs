@@ -52,18 +52,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-alone.sh", &[]),
     ),
     whole(
-        "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
-        &["F16", "R1", "R3", "R5"],
-        false,
-        (600, 2400),
-        Run::script("tests/lab-official.sh", &[]),
-    ),
-    whole(
         "a lab needs no root, and nothing is left of it, whatever ends it",
         &["R4"],
         false,
         (300, 1800),
-        Run::script("tests/lab-rootless.sh", &[]),
+        Run::Script(Script { file: "tests/lab-rootless.sh", arguments: &[], parts: &["--internet"] }),
     ),
     whole(
         "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",

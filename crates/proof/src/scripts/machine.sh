@@ -119,4 +119,19 @@ refuse_logins_for() {
 }
 fill_root() { fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 50000000)) /root/full; }
 
+# The official software that is here: what dpkg is to do with it, its state, name and version, in the order of names.
+official() { dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' kubeadm kubelet kubectl containerd.io 2> /dev/null | grep -v not-installed | sort || true; }
+resolver() { echo "nameserver $1" > /etc/resolv.conf; }
+# unreached NAME...: these names lead to nobody from here on; without one all are reached.
+unreached() { sed -i '/# unreached$/d' /etc/hosts; for name in "$@"; do echo "127.0.0.1 $name # unreached" >> /etc/hosts; done; }
+no_authority() { rm /usr/local/share/ca-certificates/kubestead-lab.crt; update-ca-certificates > /dev/null 2>&1; }
+# Whether each address answers with something signed.
+serves_signed() { for address in "$@"; do curl -fsS "$address" | grep -q 'BEGIN PGP SIGNATURE'; done; }
+# serves_by_digest REPOSITORY TAG: the manifest of a tag has the digest that is told with it, by which it is got too.
+serves_by_digest() {
+  digest=$(curl -fsSI "$1/manifests/$2" | tr -d '\r' | sed -n 's/^Docker-Content-Digest: sha256://p')
+  [ -n "$digest" ] && curl -fsS "$1/manifests/sha256:$digest" | sha256sum | grep -q "^$digest "
+}
+containerd_of_ours() { grep -q 'Written by kubestead' /etc/containerd/config.toml && ctr version > /dev/null && ! ctr plugins ls | grep -q 'cri.*skip'; }
+
 "$@"

@@ -45,6 +45,12 @@ impl Stage {
         std::fs::read_to_string(&path).map_err(told(&path))
     }
 
+    /// Makes a folder below the scenario's.
+    pub fn folder(&self, name: &str) -> Done {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).map_err(told(&path))
+    }
+
     /// Reads a file of the scenario's folder.
     pub fn read(&self, name: &str) -> Result<String, String> {
         let path = self.path(name);

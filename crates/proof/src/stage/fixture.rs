@@ -39,12 +39,17 @@ impl Stage {
         self.work.join("labs/lab/ssh_config")
     }
 
+    /// Puts the functions for machines on one.
+    pub fn equip(&self, machine: &str) -> Done {
+        self.on(machine, &["dd", &format!("of={ON_MACHINE}"), "status=none"]).input(MACHINE).run().ok()
+    }
+
     /// The lab's four machines with blank disks, a key that opens secrets, and the cluster file of `examples/three-nodes`.
     fn machines(&self) -> Done {
         self.kubestead(&["lab", "up"]).run().ok()?;
         self.kubestead(&["init", "--dir", &self.work.to_string_lossy()]).run().ok()?;
         for machine in ["cp1", "kube1", "kube2", "masterlock"] {
-            self.on(machine, &["dd", &format!("of={ON_MACHINE}"), "status=none"]).input(MACHINE).run().ok()?;
+            self.equip(machine)?;
         }
         for machine in ["cp1", "kube1"] {
             self.at(machine, &["sample"]).run().ok()?;

@@ -46,7 +46,7 @@ fn kubectl<'a>(s: &'a Stage, words: &[&str]) -> Call<'a> {
 }
 
 /// The API calls each of them Ready.
-fn ready(s: &Stage, nodes: &[&str]) -> Claim {
+pub(super) fn ready(s: &Stage, nodes: &[&str]) -> Claim {
     all(nodes, |node| {
         kubectl(s, &["get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}"]).run().is("True")
     })
