@@ -7,7 +7,7 @@ SHIPPED = $(CARGO_TARGET_DIR)/dist/kubestead
 # The demo's cluster file and keys; they stay when `make demo-down` removes the machines.
 DEMO = $(KUBESTEAD_CACHE)/demo
 
-.PHONY: demo demo-down test prove promises bench docs lint tools clean
+.PHONY: demo demo-down test prove promises bench dist dist-twice docs lint tools clean
 
 demo: tools ## Real machines on this computer, and encrypted volumes on them
 	cargo build --release -p kubestead-cli
@@ -32,6 +32,12 @@ bench: tools ## `up` against the same cluster typed into a script, a plan that f
 	bash benches/secrets.sh "$(SHIPPED)"
 	bash benches/fleet.sh "$(SHIPPED)"
 	bash benches/scale.sh "$(SHIPPED)"
+
+dist: ## What is shipped: static programs for x86_64 and aarch64, Debian packages, Python wheels, what they are made of, sums; in FOLDER, or dist
+	bash scripts/dist.sh "$(or $(FOLDER),dist)"
+
+dist-twice: ## The same twice, from two folders with nothing in common: fails if a byte differs
+	bash scripts/dist-twice.sh
 
 docs: ## The crates' documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace

@@ -58,6 +58,11 @@ async fn run(command: Command) -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
             Ok(Exit::Done)
         }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(&folder)?;
+            clap_mangen::generate_to(<Cli as clap::CommandFactory>::command(), &folder)?;
+            Ok(Exit::Done)
+        }
         Command::Secret(command) => commands::secret::run(command),
         Command::Init(args) => commands::init::run(&args).await,
         Command::Trust { common, fingerprints, ssh_config, addresses } => {
