@@ -10,7 +10,7 @@ export KUBESTEAD_AGE_KEY_FILE=$dir/age.txt
 [ -f "$dir/cluster.yaml" ] ||
   sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$dir/cluster.yaml"
 "$kubestead" init --dir "$dir"
-"$kubestead" up -f "$dir/cluster.yaml"
+"$kubestead" up --auto-approve -f "$dir/cluster.yaml"
 kubectl() { "$kubestead" lab ssh cp1 -- kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 echo; kubectl get nodes
 kubectl apply -f - < "$top/examples/three-nodes/pod.yaml"
