@@ -28,6 +28,8 @@ pub(crate) struct Progress {
     live: Option<Live>,
     path: Option<PathBuf>,
     journal: Option<Mutex<File>>,
+    /// Whether machines that were not seen are told of at once.
+    tells_gaps: bool,
 }
 
 impl Progress {
@@ -37,7 +39,12 @@ impl Progress {
             File::options().append(true).create(true).open(path).ok()
         });
         let live = print::can_redraw().then(Live::start);
-        Self { live, path: journal.map(Path::to_owned), journal: file.map(Mutex::new) }
+        Self { live, path: journal.map(Path::to_owned), journal: file.map(Mutex::new), tells_gaps: true }
+    }
+
+    /// For a verb whose answer tells of machines that were not seen.
+    pub(crate) fn of_looks() -> Self {
+        Self { tells_gaps: false, ..Self::new(None) }
     }
 
     fn line(&self, text: &Shown) {
@@ -134,8 +141,10 @@ impl Reporter for Progress {
             let mut file = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = writeln!(file, "{}", print::ascii(&text));
         }
-        for line in told(event) {
-            self.line(&line);
+        if self.tells_gaps || !matches!(event, Event::Seen { .. }) {
+            for line in told(event) {
+                self.line(&line);
+            }
         }
         if let Some(live) = &self.live {
             live.on(event, self.path.as_deref());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kubestead_core::fact::Fact;
+use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Plan};
 use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
@@ -68,7 +68,9 @@ pub(crate) async fn run(common: &Common, watch: Option<Duration>) -> Result<Exit
     if let Some(interval) = watch {
         return super::watch::run(&machines, interval).await;
     }
-    let seen = machines.observe(&Progress::new(None)).await?;
+    let progress = if common.output == Format::Json { Progress::new(None) } else { Progress::of_looks() };
+    let seen = machines.observe(&progress).await?;
+    drop(progress);
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
         Format::Json => json(&machines.cluster, &seen, &plan)?,
@@ -93,7 +95,8 @@ fn json(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Result<(), Failu
 pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Report {
     let trouble = |held: &Held| Trouble {
         what: held.object.clone(),
-        why: held.reason.clone(),
+        // A reason that begins with the name of what it is about says it once.
+        why: held.reason.strip_prefix(&format!("{}: ", held.object)).unwrap_or(&held.reason).to_owned(),
         hint: held.hint.clone(),
         is_unreachable: held.unreachable,
     };
@@ -101,14 +104,19 @@ pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Rep
     let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen)].concat();
     Report {
         name: cluster.name.to_string(),
-        groups: vec![("machines", machines(cluster, seen)), ("volumes", volumes.collect()), ("cluster", in_cluster)],
+        groups: vec![("machines", machines(cluster, seen, plan)), ("volumes", volumes.collect()), ("cluster", in_cluster)],
         troubles: plan.held.iter().map(trouble).collect(),
         steps: plan.steps.len(),
     }
 }
 
 /// Nodes as the API tells of them, or else as they were seen, and key servers.
-fn machines(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+fn machines(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Vec<screen::Row> {
+    // Why not is said where it is said what to do about it.
+    let unseen = |name: &Name, gap: &Gap| {
+        let is_told = plan.held.iter().any(|held| held.object == name.as_str());
+        if is_told { "not seen: why stands above".to_owned() } else { format!("not seen: {gap}") }
+    };
     let api = seen.api.known().filter(|api| api.answers);
     let row = |name: &str, (is_good, state): (bool, String)| screen::Row::new(is_good, [name, state.as_str()]);
     let in_file: BTreeSet<&str> = cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
@@ -119,7 +127,7 @@ fn machines(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
             (Some(Fact::Known(_)), None) => {
                 (true, if cluster.kubernetes.is_some() { "seen, no node of a cluster yet" } else { "seen" }.to_owned())
             }
-            (Some(Fact::Unknown(gap)), _) => (false, format!("not seen: {gap}")),
+            (Some(Fact::Unknown(gap)), _) => (false, unseen(&node.name, gap)),
             (Some(Fact::Absent) | None, _) => (false, "not seen".to_owned()),
         };
         rows.push(row(node.name.as_str(), state));
@@ -127,7 +135,7 @@ fn machines(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     for (name, server) in &seen.servers {
         rows.push(row(
             name.as_str(),
-            server.gap().map_or((true, "key server, seen".to_owned()), |gap| (false, format!("key server, not seen: {gap}"))),
+            server.gap().map_or((true, "key server, seen".to_owned()), |gap| (false, format!("key server, {}", unseen(name, gap)))),
         ));
     }
     let others = api.into_iter().flat_map(|api| &api.nodes).filter(|(name, _)| !in_file.contains(name.as_str()));
