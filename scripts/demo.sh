@@ -16,7 +16,7 @@ echo; kubectl get nodes
 kubectl apply -f - < "$top/examples/three-nodes/pod.yaml"
 kubectl -n apps wait --for=condition=Ready pod/writer --timeout=300s
 kubectl -n apps exec writer -- cat /data/file
-node=$(kubectl -n apps get pod writer -o jsonpath={.spec.nodeName})
+node=$(kubectl -n apps get pod writer -o jsonpath='{.spec.nodeName}')
 "$kubestead" lab ssh "$node" -- lsblk -o NAME,TYPE,SIZE,MOUNTPOINTS /dev/ubdc
 cat <<TXT
 
