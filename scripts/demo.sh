@@ -10,13 +10,13 @@ export KUBESTEAD_AGE_KEY_FILE=$dir/age.txt
 [ -f "$dir/cluster.yaml" ] ||
   sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$dir/cluster.yaml"
 "$kubestead" init --dir "$dir"
-"$kubestead" up -f "$dir/cluster.yaml"
+"$kubestead" up --auto-approve -f "$dir/cluster.yaml"
 kubectl() { "$kubestead" lab ssh cp1 -- kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 echo; kubectl get nodes
 kubectl apply -f - < "$top/examples/three-nodes/pod.yaml"
 kubectl -n apps wait --for=condition=Ready pod/writer --timeout=300s
 kubectl -n apps exec writer -- cat /data/file
-node=$(kubectl -n apps get pod writer -o "jsonpath={.spec.nodeName}")
+node=$(kubectl -n apps get pod writer -o jsonpath='{.spec.nodeName}')
 "$kubestead" lab ssh "$node" -- lsblk -o NAME,TYPE,SIZE,MOUNTPOINTS /dev/ubdc
 cat <<TXT
 

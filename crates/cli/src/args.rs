@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "kubestead",
     version,
     after_help = "Begin with: kubestead init, then kubestead plan, then kubestead up.\n\
-    Exit codes: 0 done or nothing to do, 1 failed, 2 usage or bad file, 3 the plan has changes, 4 something is held, 5 a host is unreachable."
+    Exit codes: 0 done or nothing to do, 1 failed, 2 usage or bad file, 3 the plan has changes, or you did not say yes to them, 4 something is held, 5 a host is unreachable."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -80,7 +80,8 @@ pub(crate) enum Command {
     Plan {
         #[command(flatten)]
         common: Common,
-        /// Show each step's files and parameters.
+        /// Show each step's parameters, and as a diff what it makes of files and objects. Values of Secrets are never shown, and of a file that is there only the
+        /// digest is known.
         #[arg(long)]
         diff: bool,
         /// Keep what was seen in a new file, for --facts. It holds no secret.
@@ -91,23 +92,45 @@ pub(crate) enum Command {
         facts: Option<PathBuf>,
     },
     /// Bring the machines to the state in the file.
-    #[command(after_help = "Example: kubestead up\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on.")]
+    ///
+    /// On a terminal it shows the plan, and asks once before it does anything that disrupts, destroys, or comes to a machine for the first time. In a pipe, or
+    /// when standard input is no terminal, nothing is asked: what is safe or disrupts runs, and what destroys needs its consent either way.
+    #[command(
+        after_help = "Example: kubestead up\nIn a terminal without the question: kubestead up --auto-approve\nAnother answer than yes or y, or Ctrl-C, changes nothing and ends with 3.\nStopped, by Ctrl-C or a power cut? Run it again: it looks and goes on."
+    )]
     Up {
         #[command(flatten)]
         common: Common,
         /// Consent to one destroying step, by its id as `plan` shows it. May be given several times.
         #[arg(long = "yes", value_name = "STEP")]
         consent: Vec<String>,
+        /// Answer yes to the question beforehand. What destroys still needs its own --yes STEP.
+        #[arg(long)]
+        auto_approve: bool,
         /// Start nothing more after the first failure.
         #[arg(long)]
         fail_fast: bool,
     },
-    /// Tell how the machines and the volumes are.
-    #[command(after_help = "Example: kubestead status --output json")]
-    Status(Common),
+    /// Tell whether all is well, and if not, what to type.
+    ///
+    /// The first line says how all is, then comes what is to do, then machines, volumes and the cluster. What is not well is marked with `!`. Colour is used on
+    /// a terminal alone: NO_COLOR turns it off, CLICOLOR_FORCE=1 on.
+    #[command(
+        after_help = "Example: kubestead status\nUntil you type q: kubestead status --watch\nFor a program: kubestead status --output json"
+    )]
+    Status {
+        #[command(flatten)]
+        common: Common,
+        /// Look again and again, on one screen that is drawn anew, until q or Ctrl-C.
+        #[arg(short, long)]
+        watch: bool,
+        /// Seconds between two looks of --watch.
+        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=3600))]
+        interval: u64,
+    },
     /// Take the nodes out of the cluster. Volumes, software and keys stay; the cluster and what etcd holds is gone.
     #[command(
-        after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do. One volume too: kubestead reset --yes-reset home --wipe kube1/volkube"
+        after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do, and on a terminal asks for the cluster's name. One volume too: kubestead reset --yes-reset home --wipe kube1/volkube"
     )]
     Reset {
         #[command(flatten)]
@@ -327,4 +350,34 @@ pub(crate) enum Lab {
         /// The lab's state folder.
         dir: PathBuf,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+    use crate::golden;
+
+    fn help(command: &mut clap::Command, path: &str, text: &mut String) {
+        // What a variable holds here is nobody's but who runs the test.
+        let mut shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
+        let _ = writeln!(text, "== {path}\n{}", shown.render_long_help());
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let path = format!("{path} {}", inner.get_name());
+            help(inner, &path, text);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_is_as_it_was_read() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut text = String::new();
+        help(&mut command, "kubestead", &mut text);
+        assert!(text.matches("\n== ").count() > 40, "{text}");
+        golden::holds("help", &text);
+    }
 }

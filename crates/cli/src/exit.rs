@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Usage or a bad file.
     Usage = 2,
-    /// The plan has changes.
+    /// The plan has changes, and none was made: it was only asked for, or somebody was asked and did not say yes.
     Changes = 3,
     /// Something is held.
     Held = 4,

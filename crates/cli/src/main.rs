@@ -1,12 +1,18 @@
 //! The kubestead command.
 
 mod args;
+mod ask;
 mod commands;
+mod diff;
 mod excerpt;
 mod exit;
+#[cfg(test)]
+mod golden;
+mod paint;
 mod print;
 mod progress;
 mod render;
+mod screen;
 
 use std::process::ExitCode;
 
@@ -71,8 +77,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(common) => commands::check::run(&common),
         Command::Plan { common, diff, facts: Some(facts), .. } => commands::plan::recall(&common, diff, &facts),
         Command::Plan { common, diff, save_facts, .. } => commands::plan::run(&common, diff, save_facts.as_deref()).await,
-        Command::Up { common, consent, fail_fast } => commands::up::run(&common, consent, fail_fast).await,
-        Command::Status(common) => commands::status::run(&common, true).await,
+        Command::Up { common, consent, auto_approve, fail_fast } => commands::up::run(&common, consent, auto_approve, fail_fast).await,
+        Command::Status { common, watch, interval } => {
+            commands::status::run(&common, watch.then(|| std::time::Duration::from_secs(interval))).await
+        }
         Command::Reset { common, yes_reset, wipe } => commands::reset::run(&common, yes_reset.as_deref(), &wipe).await,
         Command::Key(command) => commands::key::run(command).await,
         Command::Recovery(command) => commands::recovery::run(command).await,
@@ -80,6 +88,6 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Credential { common, user } => commands::kubeconfig::credential(&common, &user).await,
         Command::Volume(Volume::Recovery { common, node, volume }) => commands::volume::run(&common, &node, &volume),
         Command::Volume(Volume::Unlock { common, nodes }) => commands::unlock::run(&common, &nodes).await,
-        Command::Volume(Volume::List(common)) => commands::status::run(&common, false).await,
+        Command::Volume(Volume::List(common)) => commands::status::volumes(&common).await,
     }
 }

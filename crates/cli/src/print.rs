@@ -8,10 +8,12 @@ use std::io::{IsTerminal, Write};
 
 use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::visible::{is_hidden, visible};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::excerpt::Source;
 use crate::exit::Failure;
+use crate::paint::Tone;
 
 /// The longest line that is shown, in characters.
 const LINE: usize = 8192;
@@ -35,6 +37,15 @@ impl Shown {
         for (n, line) in text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate() {
             let _ = writeln!(self.0, "{}{}", if n == 0 { "" } else { ON }, one(if n == 0 { line } else { line.trim_start() }));
         }
+    }
+
+    /// One more line of words, painted where colour is wanted: the signs of colour are ours, and nothing in a word is one.
+    pub(crate) fn spans(&mut self, colour: bool, words: &[(Tone, &str)]) {
+        for (tone, word) in words {
+            let (begin, end) = if colour { tone.signs() } else { ("", "") };
+            let _ = write!(self.0, "{begin}{}{end}", one(word));
+        }
+        self.0.push('\n');
     }
 
     /// Lines of a text that is shown as such, each after `begin`.
@@ -121,6 +132,78 @@ where
     for<'a> Shown: From<&'a T>,
 {
     let _ = std::io::stderr().write_all(Shown::from(text).0.as_bytes());
+}
+
+/// Whether a line of standard error can be written over.
+pub(crate) fn can_redraw() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Columns of the terminal, as it is now.
+pub(crate) fn width() -> usize {
+    let size = [tcgetwinsize(rustix::stdio::stderr()), tcgetwinsize(rustix::stdio::stdout())];
+    size.into_iter().flatten().map(|size| usize::from(size.ws_col)).find(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// Columns of standard output; `None` if it is no terminal.
+pub(crate) fn data_width() -> Option<usize> {
+    std::io::stdout().is_terminal().then(width)
+}
+
+/// A terminal of which all is drawn anew each time. What was on it before, and how it takes keys, comes back at the end, however that comes.
+pub(crate) struct Screen {
+    out: std::io::Stdout,
+    before: Termios,
+}
+
+/// The other screen and no cursor (xterm's private modes 1049 and 25), and back.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+
+impl Screen {
+    /// Takes the terminal: keys come one by one and are not echoed. Ctrl-C stays a signal; Ctrl-Z is none, as it would leave the screen as it is.
+    pub(crate) fn begin() -> std::io::Result<Self> {
+        let before = tcgetattr(rustix::stdio::stdin())?;
+        let mut keys = before.clone();
+        keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        keys.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &keys)?;
+        let screen = Self { out: std::io::stdout(), before };
+        (&screen.out).write_all(ENTER.as_bytes())?;
+        Ok(screen)
+    }
+
+    /// Draws lines, as many as there is room for, and a last one below.
+    pub(crate) fn draw(&self, shown: &Shown, last: &str) -> std::io::Result<()> {
+        let rows = tcgetwinsize(rustix::stdio::stdout()).map_or(24, |size| usize::from(size.ws_row).max(3));
+        (&self.out).write_all(drawn(shown, last, rows).as_bytes())?;
+        (&self.out).flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.out.write_all(LEAVE.as_bytes());
+        let _ = self.out.flush();
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &self.before);
+    }
+}
+
+/// From the top: each line over what was there, and nothing below the last.
+fn drawn(shown: &Shown, last: &str, rows: usize) -> String {
+    let lines: Vec<&str> = shown.0.lines().collect();
+    let room = rows.saturating_sub(2);
+    let cut = lines.len() > room;
+    let kept = &lines[..if cut { room.saturating_sub(1) } else { lines.len() }];
+    let mut text = String::from("\x1b[H");
+    for line in kept {
+        let _ = write!(text, "{line}\x1b[K\r\n");
+    }
+    if cut {
+        let _ = write!(text, "… {} more lines: a larger window has them\x1b[K\r\n", lines.len() - kept.len());
+    }
+    let _ = write!(text, "\x1b[J\r\n{}", one(last));
+    text
 }
 
 /// A question, on whose line the answer is typed.
@@ -255,6 +338,18 @@ mod tests {
     fn a_question_is_one_line_and_shows_what_would_be_hidden() {
         let text = asked("open \u{1b}[2Jvault\n\u{202e}gpj.x? [Y/n]");
         assert!(!text.chars().any(is_hidden) && text.ends_with("? [Y/n] ") && text.contains("vault"), "{text}");
+    }
+
+    #[test]
+    fn a_screen_has_no_more_lines_than_the_terminal() {
+        let mut shown = Shown::default();
+        (0..30).for_each(|n| shown.line(format!("line {n}")));
+        for rows in [3, 10, 24, 40] {
+            let text = drawn(&shown, "q ends", rows);
+            assert!(text.matches('\n').count() < rows, "{rows}: {text:?}");
+            assert_eq!(text.contains("more lines"), rows < 32, "{rows}");
+            assert!(text.starts_with("\x1b[H") && text.ends_with("q ends"));
+        }
     }
 
     #[test]

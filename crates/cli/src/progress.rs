@@ -1,22 +1,35 @@
-//! Events as progress: one total bar on a terminal, plain lines in a pipe, and JSON lines in the journal.
+//! Events as progress: one line on a terminal that names what runs, plain lines in a pipe, and JSON lines in the journal.
+
+pub(crate) mod board;
+mod past;
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use board::Board;
 use indicatif::{ProgressBar, ProgressStyle};
 use kubestead_core::event::{Event, Planned, Reporter};
 use kubestead_core::outcome::Outcome;
-use kubestead_core::visible::visible;
+use past::Past;
 
 use crate::print::{self, Shown};
 use crate::render;
 
-/// Shows events on standard error, and keeps them in a journal for people. Nothing reads the journal back to decide.
+/// How often the line is made anew while nothing happens: what it tells of is seconds.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Shows events on standard error, and keeps them in a journal for people. Nothing reads the journal back to decide: it only tells how long steps took.
 pub(crate) struct Progress {
-    bar: Mutex<Option<ProgressBar>>,
+    live: Option<Live>,
+    path: Option<PathBuf>,
     journal: Option<Mutex<File>>,
+    /// Whether machines that were not seen are told of at once.
+    tells_gaps: bool,
 }
 
 impl Progress {
@@ -25,44 +38,100 @@ impl Progress {
             std::fs::create_dir_all(path.parent()?).ok()?;
             File::options().append(true).create(true).open(path).ok()
         });
-        Self { bar: Mutex::new(None), journal: file.map(Mutex::new) }
+        let live = print::can_redraw().then(Live::start);
+        Self { live, path: journal.map(Path::to_owned), journal: file.map(Mutex::new), tells_gaps: true }
+    }
+
+    /// For a verb whose answer tells of machines that were not seen.
+    pub(crate) fn of_looks() -> Self {
+        Self { tells_gaps: false, ..Self::new(None) }
     }
 
     fn line(&self, text: &Shown) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        match bar.as_ref() {
-            Some(bar) => bar.suspend(|| print::note(text)),
+        match &self.live {
+            Some(live) => live.suspended(|| print::note(text)),
             None => print::note(text),
-        }
-    }
-
-    fn stage(&self, name: &str, total: usize) {
-        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = bar.take() {
-            old.finish_and_clear();
-        }
-        if std::io::stderr().is_terminal() && total > 0 {
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            let new = ProgressBar::new(total as u64).with_style(style).with_prefix(visible(name).into_owned());
-            *bar = Some(new);
-        }
-    }
-
-    fn advance(&self, message: Option<String>) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bar.as_ref() {
-            match message {
-                Some(text) => bar.set_message(visible(&text).into_owned()),
-                None => bar.inc(1),
-            }
         }
     }
 }
 
-impl Drop for Progress {
+/// The line of a terminal, and the thread that makes it anew.
+struct Live {
+    state: Arc<Mutex<State>>,
+    end: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+struct State {
+    bar: Option<ProgressBar>,
+    board: Board,
+    since: Instant,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.board.line(self.since.elapsed(), print::width()));
+        }
+    }
+
+    /// Takes the line away, and begins another one when there is something to tell of.
+    fn begin(&mut self, another: bool) {
+        if let Some(old) = self.bar.take() {
+            old.finish_and_clear();
+        }
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        self.bar = another.then(|| ProgressBar::new_spinner().with_style(style));
+    }
+}
+
+impl Live {
+    fn start() -> Self {
+        let state = Arc::new(Mutex::new(State { bar: None, board: Board::default(), since: Instant::now() }));
+        let (end, ended) = channel();
+        let own = state.clone();
+        let thread = std::thread::spawn(move || {
+            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                lock(&own).show();
+            }
+        });
+        Self { state, end: Some((end, thread)) }
+    }
+
+    fn suspended(&self, tell: impl FnOnce()) {
+        match &lock(&self.state).bar {
+            Some(bar) => bar.suspend(tell),
+            None => tell(),
+        }
+    }
+
+    fn on(&self, event: &Event, journal: Option<&Path>) {
+        let mut state = lock(&self.state);
+        let now = state.since.elapsed();
+        state.board.on(event, now);
+        match event {
+            Event::Stage { total, .. } => state.begin(*total > 0),
+            // Somebody may be asked now.
+            Event::Planned { .. } => {
+                state.begin(false);
+                state.board.remember(journal.map(Past::read).unwrap_or_default());
+            }
+            Event::Seen { .. } | Event::Started { .. } | Event::Ended { .. } => {}
+        }
+        state.show();
+    }
+}
+
+impl Drop for Live {
     fn drop(&mut self) {
-        self.stage("", 0);
+        if let Some((end, thread)) = self.end.take() {
+            drop(end);
+            let _ = thread.join();
+        }
+        lock(&self.state).begin(false);
     }
 }
 
@@ -72,14 +141,13 @@ impl Reporter for Progress {
             let mut file = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = writeln!(file, "{}", print::ascii(&text));
         }
-        for line in told(event) {
-            self.line(&line);
+        if self.tells_gaps || !matches!(event, Event::Seen { .. }) {
+            for line in told(event) {
+                self.line(&line);
+            }
         }
-        match event {
-            Event::Stage { name, total } => self.stage(name, *total),
-            Event::Seen { .. } | Event::Ended { .. } => self.advance(None),
-            Event::Started { step, .. } => self.advance(Some(step.to_string())),
-            Event::Planned { .. } => {}
+        if let Some(live) = &self.live {
+            live.on(event, self.path.as_deref());
         }
     }
 }

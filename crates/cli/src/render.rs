@@ -1,14 +1,20 @@
 //! Plans and reports as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use kubestead_core::plan::{Plan, Risk, Step, StepId};
+use kubestead_core::plan::{Held, Plan, Risk, Step, StepId};
+use kubestead_provision::changes::Change;
 use serde::Serialize;
 
 use crate::print::Shown;
+use crate::{diff, paint};
 
-/// A plan for people: what happens where, what it costs, what is held.
-pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> Shown {
+/// What each step changes in files and objects.
+pub(crate) type Changes = BTreeMap<StepId, Vec<Change>>;
+
+/// A plan for people: what happens where, what it costs, what is held; with `changes` each step's parameters too, and what it makes of what is there.
+pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, changes: Option<&Changes>) -> Shown {
     let mut shown = Shown::default();
     if plan.is_empty() {
         shown.line("Nothing to do: everything is as the file says.");
@@ -16,15 +22,16 @@ pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> Shown {
     }
     for step in &plan.steps {
         shown.line(line(&step.id, step.risk, &step.why));
-        if diff {
-            details(step, &mut shown);
+        if let Some(changes) = changes {
+            let changes = changes.get(&step.id).map_or(&[][..], Vec::as_slice);
+            details(step, !changes.is_empty(), &mut shown);
+            for change in changes {
+                diff::show(change, paint::wanted(), &mut shown);
+            }
         }
     }
-    for held in &plan.held {
-        shown.line(format!("  held {}: {}", held.object, held.reason));
-        if !held.hint.is_empty() {
-            shown.line(format!("       hint: {}", held.hint));
-        }
+    for item in &plan.held {
+        held(item, &mut shown);
     }
     let destroying = plan.steps.iter().filter(|s| s.risk == Risk::Destroys).count();
     let mut text = format!("{} to do, {} held", plan.steps.len(), plan.held.len());
@@ -38,6 +45,14 @@ pub(crate) fn plan<A: Serialize>(plan: &Plan<A>, diff: bool) -> Shown {
     shown
 }
 
+/// What is held, and what to do about it.
+pub(crate) fn held(held: &Held, shown: &mut Shown) {
+    shown.line(format!("  held {}: {}", held.object, held.reason));
+    if !held.hint.is_empty() {
+        shown.line(format!("       hint: {}", held.hint));
+    }
+}
+
 /// A step in one line.
 pub(crate) fn line(step: &StepId, risk: Risk, what: &str) -> String {
     let mark = match risk {
@@ -48,19 +63,22 @@ pub(crate) fn line(step: &StepId, risk: Risk, what: &str) -> String {
     format!("  {mark} {:<44} {what}", step.to_string())
 }
 
-/// The parameters of a step: the same value that runs. Long texts (files, manifests) line by line.
-fn details<A: Serialize>(step: &Step<A>, shown: &mut Shown) {
+/// Parameters whose texts a diff shows.
+const SHOWN: [&str; 3] = ["files", "manifests", "manifest"];
+
+/// The parameters of a step: the same value that runs. Long texts line by line; those that a diff shows only there.
+fn details<A: Serialize>(step: &Step<A>, in_diff: bool, shown: &mut Shown) {
     if let Ok(value) = serde_json::to_value(&step.action) {
-        walk("", &value, shown);
+        walk("", &value, in_diff, shown);
     }
 }
 
-fn walk(path: &str, value: &serde_json::Value, shown: &mut Shown) {
+fn walk(path: &str, value: &serde_json::Value, in_diff: bool, shown: &mut Shown) {
     match value {
         serde_json::Value::Object(map) => {
-            for (key, inner) in map {
+            for (key, inner) in map.iter().filter(|(key, _)| !in_diff || !SHOWN.contains(&key.as_str())) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                walk(&path, inner, shown);
+                walk(&path, inner, in_diff, shown);
             }
         }
         serde_json::Value::String(long) if long.contains('\n') => {
@@ -76,7 +94,7 @@ fn walk(path: &str, value: &serde_json::Value, shown: &mut Shown) {
 
 #[cfg(test)]
 mod tests {
-    use kubestead_core::plan::{Held, Part, Target};
+    use kubestead_core::plan::{Part, Target};
 
     use super::*;
 
@@ -89,8 +107,8 @@ mod tests {
         part.push(Step::new(Target::Host("kube1".into()), "data", "make", action, hostile));
         part.held.push(Held::on("kube1", hostile, hostile, hostile));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
-        for diff in [false, true] {
-            let text = super::plan(&plan, diff).to_string();
+        for changes in [None, Some(&Changes::default())] {
+            let text = super::plan(&plan, changes).to_string();
             assert!(!text.chars().any(|c| c != '\n' && kubestead_core::visible::is_hidden(c)), "{text:?}");
             for line in text.lines() {
                 let ours =
@@ -109,7 +127,7 @@ mod tests {
         );
         part.held.push(Held::on("kube2", "data", "holds ext4", "look at it"));
         let plan = Plan::new(String::new(), String::new(), part).unwrap();
-        let text = super::plan(&plan, true).to_string();
+        let text = super::plan(&plan, Some(&Changes::default())).to_string();
         for part in ["! kube1/data/wipe", "| b", "held kube2/data: holds ext4", "1 to do, 1 held; 1 would destroy"] {
             assert!(text.contains(part), "{text}");
         }

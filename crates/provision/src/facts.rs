@@ -1,15 +1,17 @@
 //! What was seen at one time, kept in a file: a plan can be made of it again, on any computer and without a connection. Such a plan is to look at:
 //! its type is none that the engine carries out, as that asks for what the machines say now.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use kubestead_core::plan::{BadPlan, Checked, Plan};
+use kubestead_core::plan::{BadPlan, Checked, Plan, StepId};
 use kubestead_core::put;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::changes::{Change, Compare};
 use crate::compose::{self, Action, Seen};
 use crate::file::Cluster;
 use crate::session::Look;
@@ -151,6 +153,14 @@ impl Facts {
         }
         let plan = Checked::new(plan, |plan| compose::check(&self.seen, plan)).map_err(Error::Unsound)?;
         Ok(Recall { facts_of: self.taken.to_string(), plan: plan.into_plan().map(Recalled) })
+    }
+}
+
+impl Facts {
+    /// What each step of their plan changes in files and objects, for people.
+    pub fn changes(&self, recall: &Recall) -> BTreeMap<StepId, Vec<Change>> {
+        let compare = Compare::new(&self.seen);
+        recall.plan.steps.iter().map(|step| (step.id.clone(), compare.changes(&step.target, &step.action.0))).collect()
     }
 }
 

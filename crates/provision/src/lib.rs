@@ -3,8 +3,10 @@
 pub mod access;
 mod admin;
 pub mod api;
+pub mod approval;
 pub mod apt_key;
 pub mod bundle;
+pub mod changes;
 pub mod compose;
 pub mod credentials;
 pub mod encryption;

@@ -11,6 +11,7 @@ use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::{Approver, Concerns};
 use crate::compose::{self, Action, Executor, Seen};
 use crate::engine::{self, Report, Terms};
 use crate::file::Cluster;
@@ -64,6 +65,8 @@ pub enum Settled {
     Failed(Report),
     /// It was told to stop.
     Stopped,
+    /// Somebody was asked, and did not say yes: nothing of that round was done, and so nothing at all in the first one.
+    Declined(usize),
     /// After that many rounds there is still something to do, and no progress.
     Unsettled(usize),
 }
@@ -151,18 +154,21 @@ impl Session {
     }
 
     /// Looks, plans and applies until the plan is empty, or it says what holds it. Waiting for nodes and workloads comes last, when a look after all
-    /// else found nothing left but that: it is made while the machines start what is waited for. What is held then is looked at once more.
+    /// else found nothing left but that: it is made while the machines start what is waited for. What is held then is looked at once more. `approver` decides
+    /// on each plan, after it was told and before anything of it is done.
     pub async fn settle(
         &self,
         escrow: &Escrow,
         terms: &Terms,
+        approver: &dyn Approver,
         reporter: &dyn Reporter,
         stop: &CancellationToken,
     ) -> Result<Settled, Error> {
         let mut last: Option<Checked<Action>> = None;
         let mut still = 0;
         for round in 1..=ROUNDS {
-            let plan = self.plan(&Goal::Up, reporter).await?;
+            let look = self.observe(reporter).await?;
+            let plan = self.judge(&Goal::Up, &look)?;
             if plan.steps.is_empty() {
                 return Ok(Settled::Done(plan.into_plan()));
             }
@@ -171,6 +177,10 @@ impl Session {
                 return Ok(Settled::Unsettled(round));
             }
             reporter.on(&planned(&plan));
+            if !approver.approve(&plan, &Concerns::of(&plan, &look, terms)).await {
+                return Ok(Settled::Declined(round));
+            }
+            drop(look);
             let work = plan.without(waits);
             let now = if work.steps.is_empty() { &plan } else { &work };
             let report = self.apply(now, escrow, terms, reporter, stop).await;

@@ -12,6 +12,7 @@ use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::causes;
 use kubestead_core::plan::StepId;
 use kubestead_core::visible::visible;
+use kubestead_provision::approval::Unasked;
 use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::facts::{self, Facts};
@@ -148,12 +149,12 @@ fn up(
         let machines = Session::new(cluster);
         let _leases = machines.lease().await.map_err(failed)?;
         let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
-        machines.settle(&escrow, &terms, &reporter, &CancellationToken::new()).await.map_err(failed)
+        machines.settle(&escrow, &terms, &Unasked, &reporter, &CancellationToken::new()).await.map_err(failed)
     })?;
     let answer = match settled {
         Settled::Done(plan) => serde_json::json!({"settled": plan.held.is_empty(), "plan": plan}),
         Settled::Failed(report) => serde_json::json!({"settled": false, "report": report}),
-        Settled::Stopped | Settled::Unsettled(_) => serde_json::json!({"settled": false}),
+        Settled::Stopped | Settled::Declined(_) | Settled::Unsettled(_) => serde_json::json!({"settled": false}),
     };
     to_python(py, &answer)
 }

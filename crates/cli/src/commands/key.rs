@@ -87,7 +87,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let plan = servers.revocation(&servers.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.
     let terms = Terms { consent: plan.steps.iter().map(|s| s.id.clone()).collect(), fail_fast: false };
-    let report = servers.apply(&plan, &terms, &reporter, &session::stop_on_ctrl_c()).await;
+    let report = servers.apply(&plan, &terms, &reporter, session::Stop::on_ctrl_c().acting().token()).await;
     let seen = servers.observe(&Progress::new(None)).await;
     drop(reporter);
     if !engine::succeeded(&report) {
@@ -99,7 +99,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let again = servers.revocation(&seen, &node, &wipe)?;
     match common.output {
         Format::Json => print::json(&again)?,
-        Format::Text if !again.is_empty() => print::data(&render::plan(&again, false)),
+        Format::Text if !again.is_empty() => print::data(&render::plan(&again, None)),
         Format::Text => {
             print::data(&format!("{node} is let in by no key server"));
             for share in KeyServers::shares_of(&seen, &node) {

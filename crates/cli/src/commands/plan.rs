@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kubestead_core::cores;
 use kubestead_core::plan::Plan;
+use kubestead_provision::changes::Compare;
 use kubestead_provision::facts::{self, Facts};
 use kubestead_provision::session::{Goal, Session};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use super::session;
 use crate::args::{Common, Format};
 use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
+use crate::render::Changes;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Result<Exit, Failure> {
@@ -22,7 +24,11 @@ pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Res
         facts::save(path, &machines.cluster, &look).map_err(|e| fail(Exit::Usage, e.to_string()))?;
     }
     let plan = machines.judge(&Goal::Up, &look)?;
-    tell(common, diff, &plan, &plan)
+    let compare = || {
+        let compare = Compare::new(&look);
+        plan.steps.iter().map(|step| (step.id.clone(), compare.changes(&step.target, &step.action))).collect()
+    };
+    tell(common, diff.then(compare).as_ref(), &plan, &plan)
 }
 
 /// From saved facts, which may be anybody's.
@@ -37,13 +43,13 @@ pub(crate) fn recall(common: &Common, diff: bool, path: &Path) -> Result<Exit, F
             recall.facts_of
         ));
     }
-    tell(common, diff, &recall.plan, &*recall)
+    tell(common, diff.then(|| facts.changes(&recall)).as_ref(), &recall.plan, &*recall)
 }
 
-/// Shows a plan: its text, or as JSON what holds it.
-fn tell<A: Serialize>(common: &Common, diff: bool, plan: &Plan<A>, whole: &impl Serialize) -> Result<Exit, Failure> {
+/// Shows a plan: its text, with `changes` as a diff, or as JSON what holds it.
+fn tell<A: Serialize>(common: &Common, changes: Option<&Changes>, plan: &Plan<A>, whole: &impl Serialize) -> Result<Exit, Failure> {
     match common.output {
-        Format::Text => print::data(&render::plan(plan, diff)),
+        Format::Text => print::data(&render::plan(plan, changes)),
         Format::Json => print::json(whole)?,
     }
     Ok(session::verdict(plan))

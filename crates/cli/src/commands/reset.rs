@@ -7,11 +7,11 @@ use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::file::Cluster;
 use kubestead_provision::session::{Goal, Session};
 
-use super::session;
-use crate::args::Common;
+use super::session::{self, Stop};
+use crate::args::{Common, Format};
 use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
-use crate::{print, render};
+use crate::{ask, print, render};
 
 /// `NODE/VOLUME`, as the file has it.
 fn named(cluster: &Cluster, text: &str) -> Result<(Name, Name), Failure> {
@@ -23,9 +23,19 @@ fn named(cluster: &Cluster, text: &str) -> Result<(Name, Name), Failure> {
     if has { Ok((node, volume)) } else { Err(unknown()) }
 }
 
+/// Asks for the cluster's name on a terminal, which is the same consent as `--yes-reset NAME`.
+async fn asks(cluster: &Cluster, wipe: &[String], stop: &Stop) -> bool {
+    ask::can() && ask::answer(&reset_question(cluster.name.as_str(), wipe), stop).await.is_some_and(|typed| typed == cluster.name.as_str())
+}
+
+fn reset_question(name: &str, wipe: &[String]) -> String {
+    let wiped = if wipe.is_empty() { String::new() } else { format!(", and with it all that is on {}", wipe.join(", ")) };
+    format!("The cluster, and what etcd holds, is gone then{wiped}. Type {name} to go on, anything else changes nothing:")
+}
+
 pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String]) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
-    let wipe = wipe.iter().map(|text| named(&cluster, text)).collect::<Result<Vec<_>, _>>()?;
+    let volumes = wipe.iter().map(|text| named(&cluster, text)).collect::<Result<Vec<_>, _>>()?;
     if let Some(other) = consent.filter(|name| *name != cluster.name.as_str()) {
         return Err(fail(
             Exit::Usage,
@@ -37,11 +47,16 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
     let machines = Session::new(cluster);
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
-    let goal = Goal::Reset(wipe);
+    let goal = Goal::Reset(volumes);
     let plan = machines.plan(&goal, &reporter).await?;
+    let stop = Stop::on_ctrl_c();
     if consent.is_none() || plan.steps.is_empty() {
+        print::data(&render::plan(&plan, None));
+    }
+    let agreed =
+        consent.is_some() || (!plan.steps.is_empty() && common.output == Format::Text && asks(&machines.cluster, wipe, &stop).await);
+    if !agreed || plan.steps.is_empty() {
         drop(reporter);
-        print::data(&render::plan(&plan, false));
         let verdict = session::verdict(&plan);
         if verdict == Exit::Changes {
             print::note(&format!("nothing was touched; to end the cluster: kubestead reset --yes-reset {}", machines.cluster.name));
@@ -49,7 +64,7 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
         return Ok(verdict);
     }
     let terms = Terms { consent: plan.steps.iter().map(|s| s.id.clone()).collect(), fail_fast: false };
-    let report = machines.apply(&plan, &escrow, &terms, &reporter, &session::stop_on_ctrl_c()).await;
+    let report = machines.apply(&plan, &escrow, &terms, &reporter, stop.acting().token()).await;
     drop(reporter);
     if !engine::succeeded(&report) {
         let left = report.values().filter(|o| !matches!(o, Outcome::Changed | Outcome::Already)).count();

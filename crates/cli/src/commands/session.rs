@@ -1,6 +1,8 @@
 //! What the verbs that look at machines share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kubestead_core::plan::Plan;
 use kubestead_provision::file::Cluster;
@@ -38,18 +40,40 @@ pub(crate) fn journal(cluster: &Cluster) -> PathBuf {
         .join(format!("kubestead/{}.jsonl", cluster.name))
 }
 
-/// The first Ctrl-C lets the running steps finish; the second ends the program.
-pub(crate) fn stop_on_ctrl_c() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            print::note("stopping after the running steps; Ctrl-C again ends at once");
-            token.cancel();
+/// Ctrl-C: before anything is done it ends the run, then the first lets the running steps finish, and the second ends the program.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    token: CancellationToken,
+    acting: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Takes Ctrl-C from now on.
+    pub(crate) fn on_ctrl_c() -> Self {
+        let stop = Self { token: CancellationToken::new(), acting: Arc::default() };
+        let own = stop.clone();
+        tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(Exit::Failed as i32);
+                if own.acting.load(Ordering::Relaxed) {
+                    print::note("stopping after the running steps; Ctrl-C again ends at once");
+                }
+                own.token.cancel();
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    std::process::exit(Exit::Failed as i32);
+                }
             }
-        }
-    });
-    stop
+        });
+        stop
+    }
+
+    /// What is done from now on is waited for.
+    pub(crate) fn acting(self) -> Self {
+        self.acting.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// For the engine.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
 }

@@ -1,11 +1,12 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kubestead_core::fact::Fact;
+use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
-use kubestead_provision::compose::{self, NodeSeen, Seen};
+use kubestead_core::plan::{Held, Plan};
+use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::encryption;
 use kubestead_provision::file::{Cluster, Node};
 use kubestead_provision::kubeadm;
@@ -18,9 +19,10 @@ use serde::Serialize;
 
 use super::session;
 use crate::args::{Common, Format};
-use crate::exit::{Exit, Failure};
-use crate::print;
+use crate::exit::{Exit, Failure, fail};
 use crate::progress::Progress;
+use crate::screen::{self, Report, Trouble};
+use crate::{ask, paint, print};
 
 /// A volume on a node.
 #[derive(Serialize)]
@@ -38,68 +40,141 @@ impl std::fmt::Display for Row {
     }
 }
 
-/// The volumes; with `all` the machines that do not answer and what is held too.
-pub(crate) async fn run(common: &Common, all: bool) -> Result<Exit, Failure> {
+/// The volumes alone.
+pub(crate) async fn volumes(common: &Common) -> Result<Exit, Failure> {
     let machines = Session::new(super::check::load(common)?);
     let seen = machines.observe(&Progress::new(None)).await?;
-    let rows = rows(&machines.cluster, &seen);
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
-        Format::Json => {
-            let encryption: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, f.known()?.encryption.known()?))).collect();
-            let secrets = states(&machines.cluster, &seen);
-            let ends = |fact: &Fact<NodeSeen>| Some(fact.known()?.kubeadm.as_ref()?.certificates.clone()).filter(|all| !all.is_empty());
-            let certificates: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, ends(f)?))).collect();
-            print::json(
-                &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
-            )?;
-        }
+        Format::Json => json(&machines.cluster, &seen, &plan)?,
         Format::Text => {
-            for row in &rows {
+            for row in &rows(&machines.cluster, &seen) {
                 print::data(&row.to_string());
-            }
-            let (at_rest, secrets) = (at_rest(&machines.cluster, &seen), secrets(&machines.cluster, &seen));
-            let ends = certificates(&machines.cluster, &seen);
-            for line in api(&seen).iter().chain(&ends).chain(&at_rest).chain(&secrets).filter(|_| all) {
-                print::data(line);
-            }
-            for held in plan.held.iter().filter(|_| all) {
-                print::data(&format!("{}: {} ({})", held.object, held.reason, held.hint));
             }
         }
     }
     let verdict = session::verdict(&plan);
-    Ok(if verdict == Exit::Changes && !all { Exit::Done } else { verdict })
+    Ok(if verdict == Exit::Changes { Exit::Done } else { verdict })
+}
+
+/// All of it, on one screen.
+pub(crate) async fn run(common: &Common, watch: Option<Duration>) -> Result<Exit, Failure> {
+    if watch.is_some() && (common.output == Format::Json || !ask::can()) {
+        return Err(
+            fail(Exit::Usage, "--watch draws on a terminal").hint("call `kubestead status --output json` as often as you like instead")
+        );
+    }
+    let machines = Session::new(super::check::load(common)?);
+    if let Some(interval) = watch {
+        return super::watch::run(&machines, interval).await;
+    }
+    let progress = if common.output == Format::Json { Progress::new(None) } else { Progress::of_looks() };
+    let seen = machines.observe(&progress).await?;
+    drop(progress);
+    let plan = compose::plan(&machines.cluster, &seen)?;
+    match common.output {
+        Format::Json => json(&machines.cluster, &seen, &plan)?,
+        Format::Text => print::data(&report(&machines.cluster, &seen, &plan).shown(paint::wanted(), print::data_width())),
+    }
+    Ok(session::verdict(&plan))
+}
+
+fn json(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Result<(), Failure> {
+    let encryption: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, f.known()?.encryption.known()?))).collect();
+    let secrets = states(cluster, seen);
+    let ends = |fact: &Fact<NodeSeen>| Some(fact.known()?.kubeadm.as_ref()?.certificates.clone()).filter(|all| !all.is_empty());
+    let certificates: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, ends(f)?))).collect();
+    let rows = rows(cluster, seen);
+    print::json(
+        &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
+    )?;
+    Ok(())
+}
+
+/// How all is that was seen.
+pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Report {
+    let trouble = |held: &Held| Trouble {
+        what: held.object.clone(),
+        // A reason that begins with the name of what it is about says it once.
+        why: held.reason.strip_prefix(&format!("{}: ", held.object)).unwrap_or(&held.reason).to_owned(),
+        hint: held.hint.clone(),
+        is_unreachable: held.unreachable,
+    };
+    let volumes = rows(cluster, seen).into_iter().map(|row| screen::Row::new(row.good, [row.node, row.volume, row.path, row.state]));
+    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen)].concat();
+    Report {
+        name: cluster.name.to_string(),
+        groups: vec![("machines", machines(cluster, seen, plan)), ("volumes", volumes.collect()), ("cluster", in_cluster)],
+        troubles: plan.held.iter().map(trouble).collect(),
+        steps: plan.steps.len(),
+    }
+}
+
+/// Nodes as the API tells of them, or else as they were seen, and key servers.
+fn machines(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Vec<screen::Row> {
+    // Why not is said where it is said what to do about it.
+    let unseen = |name: &Name, gap: &Gap| {
+        let is_told = plan.held.iter().any(|held| held.object == name.as_str());
+        if is_told { "not seen: why stands above".to_owned() } else { format!("not seen: {gap}") }
+    };
+    let api = seen.api.known().filter(|api| api.answers);
+    let row = |name: &str, (is_good, state): (bool, String)| screen::Row::new(is_good, [name, state.as_str()]);
+    let in_file: BTreeSet<&str> = cluster.nodes.iter().map(|node| node.hostname.as_str()).collect();
+    let mut rows = Vec::new();
+    for node in &cluster.nodes {
+        let state = match (seen.nodes.get(&node.name), api.and_then(|api| api.nodes.get(node.hostname.as_str()))) {
+            (Some(Fact::Known(_)), Some(state)) => readiness(state),
+            (Some(Fact::Known(_)), None) => {
+                (true, if cluster.kubernetes.is_some() { "seen, no node of a cluster yet" } else { "seen" }.to_owned())
+            }
+            (Some(Fact::Unknown(gap)), _) => (false, unseen(&node.name, gap)),
+            (Some(Fact::Absent) | None, _) => (false, "not seen".to_owned()),
+        };
+        rows.push(row(node.name.as_str(), state));
+    }
+    for (name, server) in &seen.servers {
+        rows.push(row(
+            name.as_str(),
+            server.gap().map_or((true, "key server, seen".to_owned()), |gap| (false, format!("key server, {}", unseen(name, gap)))),
+        ));
+    }
+    let others = api.into_iter().flat_map(|api| &api.nodes).filter(|(name, _)| !in_file.contains(name.as_str()));
+    rows.extend(others.map(|(name, state)| {
+        let (is_good, text) = readiness(state);
+        row(name, (is_good, format!("{text}, and in no file")))
+    }));
+    rows
+}
+
+fn readiness(state: &NodeState) -> (bool, String) {
+    (state.ready, if state.ready { "Ready".to_owned() } else { format!("not Ready: {}", state.message) })
 }
 
 /// When the control planes' certificates end.
-fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
     let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
-    kubeadm::certificate_lines(i64::try_from(now).unwrap_or(i64::MAX), &servers)
+    let lines = kubeadm::certificate_lines(i64::try_from(now).unwrap_or(i64::MAX), &servers);
+    lines.into_iter().map(|(name, text, is_good)| screen::Row::new(is_good, [name.as_str(), "certificates", &text])).collect()
 }
 
 /// Encryption at rest on the control planes.
-fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<String> {
+fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let Some(wanted) = &cluster.kubernetes else { return Vec::new() };
     let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.encryption.known());
     let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
-    encryption::lines(&wanted.encryption, &servers)
+    let lines = encryption::lines(&wanted.encryption, &servers);
+    lines.into_iter().map(|(name, text, is_good)| screen::Row::new(is_good, [name.as_str(), "encryption", &text])).collect()
 }
 
-/// The cluster as its API tells.
-fn api(seen: &Seen) -> Vec<String> {
+/// The cluster as its API tells, but for nodes.
+fn api(seen: &Seen) -> Vec<screen::Row> {
     match &seen.api {
         Fact::Known(api) if api.answers => {
-            let node = |(name, node): (&String, &NodeState)| {
-                let state = if node.ready { "Ready".to_owned() } else { format!("not Ready: {}", node.message) };
-                format!("{name:<10} {:<14} {state}", "node")
-            };
-            let workloads = api.unready.iter().map(|w| format!("{:<10} {:<14} {w}", "cluster", "workload"));
-            api.nodes.iter().map(node).chain(workloads).collect()
+            api.unready.iter().map(|workload| screen::Row::new(false, ["cluster", "workload", workload.as_str()])).collect()
         }
-        Fact::Known(_) => vec!["cluster    api            the API server does not answer".to_owned()],
+        Fact::Known(_) => vec![screen::Row::new(false, ["cluster", "api", "the API server does not answer"])],
         Fact::Absent | Fact::Unknown(_) => Vec::new(), // no cluster; or the plan holds it and says why
     }
 }
@@ -111,12 +186,12 @@ fn states(cluster: &Cluster, seen: &Seen) -> Option<BTreeMap<String, State>> {
 }
 
 /// How many Secrets are how, and which are not as their files say.
-fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<String> {
-    let line = |text: &str| format!("{:<10} {:<14} {text}", "cluster", "secrets");
+fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+    let line = |is_good: bool, text: &str| screen::Row::new(is_good, ["cluster", "secrets", text]);
     let Some(states) = states(cluster, seen) else {
         let wanted = seen.wish.secrets.len();
         let why = seen.secrets.gap().map_or_else(|| "there is no cluster that answers".to_owned(), ToString::to_string);
-        return if wanted == 0 { Vec::new() } else { vec![line(&format!("{wanted} not known: {why}"))] };
+        return if wanted == 0 { Vec::new() } else { vec![line(false, &format!("{wanted} not known: {why}"))] };
     };
     let (mut good, mut changed, mut missing, mut orphans) = (0, 0, 0, 0);
     let mut lines = Vec::new();
@@ -151,10 +226,10 @@ fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<String> {
                 "kubestead did not make it".to_owned()
             }
         };
-        lines.push(line(&format!("{name}: {word}")));
+        lines.push(line(false, &format!("{name}: {word}")));
     }
     if !states.is_empty() {
-        lines.insert(0, line(&format!("{good} in sync, {changed} changed, {missing} missing, {orphans} orphaned")));
+        lines.insert(0, line(lines.is_empty(), &format!("{good} in sync, {changed} changed, {missing} missing, {orphans} orphaned")));
     }
     lines
 }

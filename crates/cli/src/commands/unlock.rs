@@ -38,9 +38,9 @@ pub(crate) async fn run(common: &Common, nodes: &[String]) -> Result<Exit, Failu
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let plan = machines.plan(&Goal::Unlock, &reporter).await?;
-    let stop = session::stop_on_ctrl_c();
+    let stop = session::Stop::on_ctrl_c().acting();
     let terms = Terms { consent: BTreeSet::new().into_iter().collect(), fail_fast: false };
-    let report = machines.apply(&plan, &escrow, &terms, &reporter, &stop).await;
+    let report = machines.apply(&plan, &escrow, &terms, &reporter, stop.token()).await;
     drop(reporter);
     if !engine::succeeded(&report) {
         let failed = report.values().filter(|o| matches!(o, Outcome::Failed(_))).count();
@@ -61,7 +61,7 @@ pub(crate) async fn run(common: &Common, nodes: &[String]) -> Result<Exit, Failu
                 print::note("nothing to do");
             }
             if !again.held.is_empty() || !again.steps.is_empty() {
-                print::data(&render::plan(&again, false));
+                print::data(&render::plan(&again, None));
             }
         }
     }

@@ -7,9 +7,9 @@ use kubestead_core::name::Name;
 use super::observe::EncryptionFacts;
 use super::spec::EncryptionSpec;
 
-/// A line for each control plane: what it writes with, the fingerprint of that key, what else it can read; and, while values are written
-/// anew, how many are left.
-pub fn lines(spec: &EncryptionSpec, servers: &[(&Name, &EncryptionFacts)]) -> Vec<String> {
+/// For each control plane what it writes with, the fingerprint of that key, what else it can read; while values are written anew, how many are left; and
+/// whether that is well.
+pub fn lines(spec: &EncryptionSpec, servers: &[(&Name, &EncryptionFacts)]) -> Vec<(Name, String, bool)> {
     let mut lines = Vec::new();
     for (name, facts) in servers {
         let Some(file) = &facts.file else { continue };
@@ -24,17 +24,17 @@ pub fn lines(spec: &EncryptionSpec, servers: &[(&Name, &EncryptionFacts)]) -> Ve
                 .collect();
             let also = if words.len() > 1 { format!("; reads {} too", words[1..].join(", ")) } else { String::new() };
             let loaded = if file.unloaded { "; not yet loaded" } else { "" };
-            lines.push(format!(
-                "{name:<10} {:<14} {kind} written with {}{also}{loaded}",
-                "encryption",
-                words.first().map_or("", String::as_str)
+            lines.push((
+                (*name).clone(),
+                format!("{kind} written with {}{also}{loaded}", words.first().map_or("", String::as_str)),
+                !file.unloaded,
             ));
         }
         for socket in &facts.silent {
-            lines.push(format!("{name:<10} {:<14} no KMS plugin answers at {socket}", "encryption"));
+            lines.push(((*name).clone(), format!("no KMS plugin answers at {socket}"), false));
         }
         for (kind, left) in left(spec, facts).into_iter().filter(|(_, left)| *left > 0) {
-            lines.push(format!("{:<10} {:<14} {left} {kind} not yet written with {}", "cluster", "encryption", spec.entry));
+            lines.push(((*name).clone(), format!("{left} {kind} not yet written with {}", spec.entry), false));
         }
     }
     lines
@@ -70,10 +70,10 @@ mod tests {
         let name = Name::new("cp1").unwrap();
         let lines = lines(&EncryptionSpec::default(), &[(&name, &facts)]);
         assert!(
-            lines[0].ends_with("secrets written with no encryption; reads secretbox key1 (0123456789abcdef) too; not yet loaded"),
+            lines[0].1.ends_with("secrets written with no encryption; reads secretbox key1 (0123456789abcdef) too; not yet loaded"),
             "{lines:?}"
         );
-        assert!(lines[1].ends_with("no KMS plugin answers at /run/kms/vault.sock"));
-        assert!(lines[2].ends_with("7 secrets not yet written with secretbox key1"));
+        assert!(lines[1].1.ends_with("no KMS plugin answers at /run/kms/vault.sock"));
+        assert!(lines[2].1.ends_with("7 secrets not yet written with secretbox key1"));
     }
 }

@@ -9,24 +9,20 @@ use super::observe::KubeadmFacts;
 const SOON: i64 = 30;
 const DAY: i64 = 86_400;
 
-/// A line for each control plane: the certificate that ends first, and in how many days. `now` is in seconds since 1970.
-pub fn lines(now: i64, servers: &[(&Name, &KubeadmFacts)]) -> Vec<String> {
+/// For each control plane the certificate that ends first, in how many days, and whether that is well. `now` is in seconds since 1970.
+pub fn lines(now: i64, servers: &[(&Name, &KubeadmFacts)]) -> Vec<(Name, String, bool)> {
     let line = |(name, facts): &(&Name, &KubeadmFacts)| {
         let first = facts.certificates.iter().min_by_key(|certificate| certificate.until)?;
         let days = first.until.saturating_sub(now).div_euclid(DAY);
         let date = Timestamp::from_second(first.until).map_or_else(|_| "an unknown day".to_owned(), |t| t.strftime("%Y-%m-%d").to_string());
         let path = &first.path;
-        Some(match days {
-            ..0 => format!(
-                "{name:<10} {:<14} WARNING: {path} ended on {date}: run `kubeadm certs renew all` there and restart its static pods",
-                "certificates"
-            ),
-            0..SOON => format!(
-                "{name:<10} {:<14} WARNING: {path} ends on {date}, in {days} days: run `kubeadm certs renew all` there and restart its static pods",
-                "certificates"
-            ),
-            _ => format!("{name:<10} {:<14} until {date}, for {days} days ({path})", "certificates"),
-        })
+        let renew = "run `kubeadm certs renew all` there and restart its static pods";
+        let text = match days {
+            ..0 => format!("WARNING: {path} ended on {date}: {renew}"),
+            0..SOON => format!("WARNING: {path} ends on {date}, in {days} days: {renew}"),
+            _ => format!("until {date}, for {days} days ({path})"),
+        };
+        Some(((*name).clone(), text, days >= SOON))
     };
     servers.iter().filter_map(line).collect()
 }
@@ -47,11 +43,13 @@ mod tests {
             ],
             ..KubeadmFacts::default()
         };
-        for (days, words) in
-            [(200, "for 200 days (/etc/kubernetes/admin.conf)"), (29, "WARNING: /etc/kubernetes/admin.conf ends on"), (-1, "ended on")]
-        {
+        for (days, words, well) in [
+            (200, "for 200 days (/etc/kubernetes/admin.conf)", true),
+            (29, "WARNING: /etc/kubernetes/admin.conf ends on", false),
+            (-1, "ended on", false),
+        ] {
             let lines = lines(now, &[(&name, &with(days))]);
-            assert!(lines.len() == 1 && lines[0].contains(words), "{lines:?}");
+            assert!(lines.len() == 1 && lines[0].1.contains(words) && lines[0].2 == well, "{lines:?}");
         }
         assert!(lines(now, &[(&name, &KubeadmFacts::default())]).is_empty());
     }

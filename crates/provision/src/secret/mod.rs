@@ -24,5 +24,6 @@ pub use identity::Keys;
 pub use model::model;
 pub use observe::{Live, SecretFacts, paths, read};
 pub use plan::{plan, states};
+pub(crate) use spec::owner;
 pub use spec::{SecretSpec, SecretsWanted};
 pub use state::State;

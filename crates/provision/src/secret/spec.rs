@@ -61,7 +61,7 @@ impl SecretSpec {
 }
 
 /// `NAMESPACE/NAME`. Neither has a slash in it.
-pub(super) fn owner(namespace: &str, name: &str) -> String {
+pub(crate) fn owner(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")
 }
 
