@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use programs::NEEDS;
 pub use room::Room;
 
-/// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). The lab proves Debian 12, and Debian 13 without Kubernetes.
+/// Distributions that are supported by design: (ID, VERSION_ID) of os-release(5). The lab proves Debian 12 and 13.
 const SUPPORTED: [(&str, &str); 4] = [("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")];
 /// How far a clock may be off, in seconds: certificates and tokens fail beyond.
 const CLOCK: u64 = 30;
