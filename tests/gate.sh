@@ -89,5 +89,5 @@ tail -n +$((shown + 1)) "$log"
 # Each of them waits for boots most of the time; three at once are too many for two cores.
 step "the proofs that gate a change, two side by side"
 cargo build --locked -p kubestead-proof
-"$CARGO_TARGET_DIR/debug/kubestead-proof" --core
+"$CARGO_TARGET_DIR/debug/kubestead-proof" --core --again 1
 echo "the searches for longer are left to make prove too"

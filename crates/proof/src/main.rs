@@ -27,6 +27,9 @@ struct Options {
     /// How many batches are made side by side.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     lanes: u8,
+    /// How many that failed are made once more before they count as failed; what failed at first is told all the same.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    again: usize,
     /// Says what would be made, in batches, and makes nothing.
     #[arg(long)]
     list: bool,
@@ -139,7 +142,7 @@ fn made(options: &Options) -> Result<ExitCode, std::io::Error> {
     let own = std::env::current_exe()?;
     let worker = vec![own.to_string_lossy().into_owned(), "worker".to_owned()];
     let begin = Instant::now();
-    let finished = Runner { worker, lanes, folder: std::env::temp_dir(), report: &report }.run(batches)?;
+    let finished = Runner { worker, lanes, folder: std::env::temp_dir(), report: &report, again: options.again.into() }.run(batches)?;
     let left: Vec<&Scenario> = all.iter().copied().filter(|s| options.choice.core && !s.core).collect();
     say(&table(&finished, begin.elapsed().as_secs(), &left));
     let failed = report.failed();

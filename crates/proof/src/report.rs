@@ -17,8 +17,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// How long it took.
     pub seconds: u64,
-    /// Whether it was made a second time.
-    pub once_more: bool,
+    /// How it ended at first, if it was made once more.
+    pub first: Option<Outcome>,
 }
 
 /// How many lines of a claim that failed are told once more at the end.
@@ -152,7 +152,11 @@ impl Report {
 pub fn table(finished: &[Finished], seconds: u64, left: &[&Scenario]) -> String {
     let mut text = String::from("\n== the proofs that were made\n");
     for one in finished {
-        let more = if one.once_more { " (once more: the lab's own kernel had panicked)" } else { "" };
+        let more = match one.first {
+            None => "",
+            Some(Outcome::Panicked) => " (once more: the lab's own kernel had panicked)",
+            Some(_) => " (once more: it had failed, as is told below: find out why)",
+        };
         let _ = writeln!(text, "{:<10}{:>6} s  {}{more}", one.outcome.word(), one.seconds, one.name);
     }
     let good = finished.iter().filter(|one| one.outcome == Outcome::Passed).count();
@@ -202,12 +206,13 @@ mod tests {
             core: false,
             run: Run::script("x", &[]),
         };
-        let one = |name, outcome, once_more| Finished { name, outcome, seconds: 7, once_more };
+        let one = |name, outcome, first| Finished { name, outcome, seconds: 7, first };
         let finished = [
-            one("a", Outcome::Passed, true),
-            one("b", Outcome::Failed, false),
-            one("c", Outcome::TimedOut, false),
-            one("d", Outcome::Panicked, true),
+            one("a", Outcome::Passed, Some(Outcome::Panicked)),
+            one("b", Outcome::Failed, None),
+            one("c", Outcome::TimedOut, None),
+            one("d", Outcome::Panicked, Some(Outcome::Panicked)),
+            one("e", Outcome::Passed, Some(Outcome::Failed)),
         ];
         let text = table(&finished, 20, &[&LEFT]);
         for line in [
@@ -215,7 +220,8 @@ mod tests {
             "FAILED         7 s  b",
             "TIMED OUT      7 s  c",
             "PANICKED       7 s  d (once more: the lab's own kernel had panicked)",
-            "1 of 4 passed, in 20 s",
+            "ok             7 s  e (once more: it had failed, as is told below: find out why)",
+            "2 of 5 passed, in 20 s",
             "a fleet goes on",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub struct Runner<'a> {
     pub folder: PathBuf,
     /// Who tells it.
     pub report: &'a Report,
+    /// How many that failed are made once more before they count as failed. What failed at first is told at the end all the same.
+    pub again: AtomicUsize,
 }
 
 /// What a worker is about.
@@ -82,7 +85,18 @@ impl Runner<'_> {
         Ok(finished.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All scenarios of a batch: those after one that failed start from a fixture of their own, and one whose machines panicked is made once more.
+    /// Whether what ended so is made once more: a panic of the lab's own kernel shows nothing; of the others, as many as the runner may.
+    fn is_made_again(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Passed => false,
+            Outcome::Panicked => true,
+            Outcome::Failed | Outcome::TimedOut => {
+                self.again.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+            }
+        }
+    }
+
+    /// All scenarios of a batch: those after one that failed start from a fixture of their own.
     fn batch(&self, lane: usize, batch: Batch, workers: &Mutex<HashSet<u32>>) -> Vec<Finished> {
         let (mut all, mut repeated, mut fixture_repeated) = (Vec::new(), None, false);
         let mut rest = batch;
@@ -91,23 +105,23 @@ impl Runner<'_> {
             let mut again = None;
             for (outcome, took) in &watched.ended {
                 let name = rest.scenarios[0].name;
-                if *outcome == Outcome::Panicked && repeated != Some(name) {
-                    again = Some(name);
+                let first = repeated.take_if(|(of, _)| *of == name).map(|(_, first)| first);
+                if first.is_none() && self.is_made_again(*outcome) {
+                    again = Some((name, *outcome));
                     break;
                 }
-                let once_more = repeated == Some(name);
-                all.push(Finished { name, outcome: *outcome, seconds: took.as_secs(), once_more });
+                all.push(Finished { name, outcome: *outcome, seconds: took.as_secs(), first });
                 rest.scenarios.remove(0);
             }
             if again.is_some() {
                 repeated = again;
             } else if watched.ended.is_empty() {
-                if watched.fixture == Some(Outcome::Panicked) && !fixture_repeated {
+                if !fixture_repeated && watched.fixture.is_some_and(|outcome| self.is_made_again(outcome)) {
                     fixture_repeated = true;
                     continue;
                 }
                 // Without its fixture none of them can be made.
-                let none = |s: &&'static Scenario| Finished { name: s.name, outcome: Outcome::Failed, seconds: 0, once_more: false };
+                let none = |s: &&'static Scenario| Finished { name: s.name, outcome: Outcome::Failed, seconds: 0, first: None };
                 all.extend(rest.scenarios.drain(..).map(|s| none(&s)));
             }
             if let Some(next) = rest.scenarios.first() {

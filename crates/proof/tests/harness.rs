@@ -16,6 +16,7 @@ use kubestead_proof::{promises, scenarios};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubestead-proof");
 const MARK: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/panicked");
+const ONCE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/failed");
 const MARKS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/none/panicked");
 
 const fn one(name: &'static str, limit: u64, takes: u64, run: Run) -> Scenario {
@@ -25,6 +26,7 @@ static HANGS: Scenario = one("it hangs", 1, 9, Run::script("crates/proof/tests/s
 static FAILS: Scenario = one("it fails", 60, 8, Run::script("crates/proof/tests/scripts/fails.sh", &[]));
 static PANICS: Scenario = one("it panics once", 60, 7, Run::script("crates/proof/tests/scripts/panics.sh", &[MARK]));
 static PANICKING: Scenario = one("it panics always", 60, 6, Run::script("crates/proof/tests/scripts/panics.sh", &[MARKS]));
+static FAILS_ONCE: Scenario = one("it fails once", 60, 9, Run::script("crates/proof/tests/scripts/fails-once.sh", &[ONCE]));
 static PASSES: Scenario = one("it passes", 60, 5, Run::script("crates/proof/tests/scripts/passes.sh", &[]));
 
 /// A run ends what its process has started: two at once in one process would end each other's.
@@ -48,16 +50,21 @@ impl Write for Told {
 }
 
 fn run(lanes: usize, chosen: &[&'static Scenario]) -> (Vec<Finished>, String) {
+    run_again(lanes, 0, chosen)
+}
+
+fn run_again(lanes: usize, again: usize, chosen: &[&'static Scenario]) -> (Vec<Finished>, String) {
     let told = Told::default();
     let report = Report::new(lanes, Box::new(told.clone()));
     let worker = vec![PROGRAM.to_owned(), "worker".to_owned(), "--grace".to_owned(), "1".to_owned()];
-    let finished = Runner { worker, lanes, folder: std::env::temp_dir(), report: &report }.run(batches(chosen)).unwrap();
+    let finished =
+        Runner { worker, lanes, folder: std::env::temp_dir(), report: &report, again: again.into() }.run(batches(chosen)).unwrap();
     let text = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
-    (finished, text)
+    (finished, text + &report.failed())
 }
 
-fn outcomes(finished: &[Finished]) -> Vec<(&str, Outcome, bool)> {
-    finished.iter().map(|one| (one.name, one.outcome, one.once_more)).collect()
+fn outcomes(finished: &[Finished]) -> Vec<(&str, Outcome, Option<Outcome>)> {
+    finished.iter().map(|one| (one.name, one.outcome, one.first)).collect()
 }
 
 /// What comes after a word in lines of a text.
@@ -74,7 +81,7 @@ fn lives(pid: &str) -> bool {
 fn one_that_hangs_is_ended_with_all_that_it_started_and_the_next_one_runs() {
     let _alone = alone();
     let (finished, text) = run(1, &[&HANGS, &PASSES]);
-    assert_eq!(outcomes(&finished), [("it hangs", TimedOut, false), ("it passes", Passed, false)], "{text}");
+    assert_eq!(outcomes(&finished), [("it hangs", TimedOut, None), ("it passes", Passed, None)], "{text}");
     let pids = after(&text, "pid ");
     assert_eq!(pids.len(), 3, "{text}");
     assert!(!pids.iter().any(|pid| lives(pid)), "{text}");
@@ -88,7 +95,7 @@ fn one_that_fails_does_not_stop_others_and_what_it_said_is_told() {
     let (finished, text) = run(2, &[&FAILS, &PASSES]);
     let mut ended = outcomes(&finished);
     ended.sort_by_key(|(name, ..)| *name);
-    assert_eq!(ended, [("it fails", Failed, false), ("it passes", Passed, false)]);
+    assert_eq!(ended, [("it fails", Failed, None), ("it passes", Passed, None)]);
     assert!(text.contains("FAIL  the sky is green\n") && text.contains("=== FAILED: it fails"), "{text}");
 }
 
@@ -97,7 +104,18 @@ fn one_whose_machines_panicked_is_made_once_more_and_only_once() {
     let _alone = alone();
     let _ = std::fs::remove_file(MARK);
     let (finished, _) = run(1, &[&PANICS, &PANICKING]);
-    assert_eq!(outcomes(&finished), [("it panics once", Passed, true), ("it panics always", Panicked, true)]);
+    assert_eq!(outcomes(&finished), [("it panics once", Passed, Some(Panicked)), ("it panics always", Panicked, Some(Panicked))]);
+}
+
+#[test]
+fn as_many_that_failed_as_the_run_may_are_made_once_more_and_what_failed_is_told() {
+    let _alone = alone();
+    let _ = std::fs::remove_file(ONCE);
+    let (finished, text) = run_again(1, 1, &[&FAILS_ONCE, &FAILS]);
+    assert_eq!(outcomes(&finished), [("it fails once", Passed, Some(Failed)), ("it fails", Failed, None)], "{text}");
+    assert!(text.contains("\nFAILED: it fails once\nFAIL  it was here before\n"), "{text}");
+    let (finished, text) = run_again(1, 1, &[&FAILS]);
+    assert_eq!(outcomes(&finished), [("it fails", Failed, Some(Failed))], "{text}");
 }
 
 #[test]
