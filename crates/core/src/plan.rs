@@ -75,6 +75,9 @@ pub struct Step<A> {
     pub action: A,
     /// Which steps must have succeeded before. A domain's part may name steps that have nothing to do ([`Part::without_idle`]); a plan does not.
     pub after: BTreeSet<StepId>,
+    /// Which steps must have ended before, however they end: they share something that is scarce. One that the plan does not have counts as ended.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub behind: BTreeSet<StepId>,
     /// What it does and why, for people. Nothing branches on it.
     pub why: String,
     /// What it may cost.
@@ -88,13 +91,20 @@ impl<A> Step<A> {
     /// A safe step that waits for nothing.
     pub fn new(target: Target, object: &str, deed: &str, action: A, why: impl Into<String>) -> Self {
         let id = StepId::new(&target.to_string(), object, deed);
-        Self { id, target, action, after: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false }
+        Self { id, target, action, after: BTreeSet::new(), behind: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false }
     }
 
     /// The same step, waiting for others.
     #[must_use]
     pub fn after(mut self, ids: impl IntoIterator<Item = StepId>) -> Self {
         self.after.extend(ids);
+        self
+    }
+
+    /// The same step, which begins when others have ended, however they end.
+    #[must_use]
+    pub fn behind(mut self, ids: impl IntoIterator<Item = StepId>) -> Self {
+        self.behind.extend(ids);
         self
     }
 
@@ -124,6 +134,7 @@ impl<A> Step<A> {
             target: self.target,
             action: f(self.action),
             after: self.after,
+            behind: self.behind,
             why: self.why,
             risk: self.risk,
             asks: self.asks,
@@ -256,14 +267,15 @@ impl<A> Plan<A> {
     /// Orders the steps (Kahn's algorithm; among free steps the order given). The error is a step that waits for one that is not there
     /// ([`Part::without_idle`] comes first), two of one id, or a circle.
     pub fn new(spec: String, seen: String, part: Part<A>) -> Result<Self, BadPlan> {
-        let Part { steps, mut held } = part;
+        let Part { mut steps, mut held } = part;
         let mut ids = BTreeSet::new();
         for step in &steps {
             if !ids.insert(step.id.clone()) {
                 return Err(BadPlan::Twice(step.id.clone()));
             }
         }
-        for step in &steps {
+        for step in &mut steps {
+            step.behind.retain(|id| ids.contains(id) && !step.after.contains(id));
             if let Some(after) = step.after.iter().find(|id| !ids.contains(id)) {
                 return Err(BadPlan::Unknown { step: step.id.clone(), after: after.clone() });
             }
@@ -334,8 +346,8 @@ fn order<A>(steps: Vec<Step<A>>) -> Result<Vec<Step<A>>, BadPlan> {
     let mut followers: BTreeMap<StepId, Vec<usize>> = BTreeMap::new();
     let mut open: Vec<usize> = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
-        open.push(step.after.len());
-        for before in &step.after {
+        open.push(step.after.len() + step.behind.len());
+        for before in step.after.iter().chain(&step.behind) {
             followers.entry(before.clone()).or_default().push(index);
         }
     }

@@ -180,6 +180,9 @@ pub struct Listed {
     pub pending: bool,
     /// The manifest: for each path the sums that kubestead wrote there.
     pub written: BTreeMap<String, BTreeSet<String>>,
+    /// Of the manifest, what is there and was not asked for: the file wants it no more, or no domain asks for it in this state of the machine.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left: BTreeSet<String>,
     /// What is there.
     pub found: BTreeMap<String, Found>,
 }
@@ -249,6 +252,7 @@ impl Files {
                 ["p"] => files.pending = true,
                 ["w", sum, path] => _ = files.written.entry(path.to_owned()).or_default().insert(sum.to_owned()),
                 ["h", path, heading] => headings.entry(path.to_owned()).or_default().push(heading.trim().to_owned()),
+                ["l", path] => _ = files.left.insert(path.to_owned()),
                 ["o", path] => _ = files.found.insert(path.to_owned(), Found::Other),
                 ["f", sum, mark, path] if is_sum(sum) => {
                     let mark = match mark {
@@ -427,6 +431,20 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", root.path("b/c/two")).unwrap();
         assert_eq!(run(&procedure, b"one\nzwei"), Some(90), "a link is not followed");
         assert_eq!(run(&puts(&[]), b""), Some(0));
+    }
+
+    #[test]
+    fn what_was_written_and_is_asked_for_no_more_is_told_while_it_is_there() {
+        let root = Root::new();
+        let (stays, left, other) = (root.owned("a", "1\n"), root.owned("b/c d", "2\n"), root.owned("e", "3\n"));
+        root.put(&[stays.clone(), left.clone()]);
+        root.put(&[Owned { text: "4\n".into(), ..left.clone() }]);
+        std::fs::write(&other.path, "not ours\n").unwrap();
+        let one = std::slice::from_ref(&stays);
+        assert_eq!(root.look(one).left, BTreeSet::from([left.path.clone()]), "and once, though it was written twice");
+        assert!(root.look(&[stays.clone(), left.clone()]).left.is_empty());
+        std::fs::remove_file(&left.path).unwrap();
+        assert!(root.look(one).left.is_empty());
     }
 
     #[test]

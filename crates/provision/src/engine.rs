@@ -89,10 +89,11 @@ struct Run<'a, A> {
     stop: &'a CancellationToken,
     reporter: &'a dyn Reporter,
     lanes: Vec<Lane>,
-    /// By step: its lane, how many steps it waits for, which wait for it, how it ended.
+    /// By step: its lane, how many steps it waits for, which wait for its success, which for its end, how it ended.
     lane_of: Vec<usize>,
     open: Vec<usize>,
     followers: Vec<Vec<usize>>,
+    behind: Vec<Vec<usize>>,
     ended: Vec<Option<Outcome>>,
 }
 
@@ -110,6 +111,7 @@ impl<'a, A> Run<'a, A> {
             lane_of: Vec::with_capacity(count),
             open: vec![0; count],
             followers: vec![Vec::new(); count],
+            behind: vec![Vec::new(); count],
             ended: vec![None; count],
         };
         for (i, step) in plan.steps.iter().enumerate() {
@@ -123,6 +125,10 @@ impl<'a, A> Run<'a, A> {
             for before in step.after.iter().filter_map(|id| index.get(id)) {
                 run.open[i] += 1;
                 run.followers[*before].push(i);
+            }
+            for before in step.behind.iter().filter_map(|id| index.get(id)) {
+                run.open[i] += 1;
+                run.behind[*before].push(i);
             }
         }
         run
@@ -178,18 +184,16 @@ impl<'a, A> Run<'a, A> {
             let skip = |why: String| Outcome::Skipped(why);
             match &outcome {
                 Outcome::Changed | Outcome::Already => {
-                    for follower in std::mem::take(&mut self.followers[step]) {
-                        self.open[follower] -= 1;
-                        if self.open[follower] == 0 {
-                            free.push(self.lane_of[follower]);
-                        }
-                    }
+                    let followers = std::mem::take(&mut self.followers[step]);
+                    self.release(followers, &mut free);
                 }
                 Outcome::Skipped(_) | Outcome::Failed(_) => {
                     let waits = format!("it waits for {id}");
                     todo.extend(std::mem::take(&mut self.followers[step]).into_iter().map(|follower| (follower, skip(waits.clone()), 0)));
                 }
             }
+            let behind = std::mem::take(&mut self.behind[step]);
+            self.release(behind, &mut free);
             if matches!(outcome, Outcome::Failed(_)) {
                 let failed = format!("{id} failed");
                 let lanes = if self.terms.fail_fast { 0..self.lanes.len() } else { self.lane_of[step]..self.lane_of[step] + 1 };
@@ -201,6 +205,16 @@ impl<'a, A> Run<'a, A> {
             self.ended[step] = Some(outcome);
         }
         free
+    }
+
+    /// One thing less that these steps wait for.
+    fn release(&mut self, steps: Vec<usize>, free: &mut Vec<usize>) {
+        for step in steps {
+            self.open[step] -= 1;
+            if self.open[step] == 0 {
+                free.push(self.lane_of[step]);
+            }
+        }
     }
 
     fn report(self) -> Report {
@@ -257,6 +271,26 @@ mod tests {
         assert!(matches!(report[&StepId("b/x/2".into())], Outcome::Skipped(_)));
         assert_eq!(report[&StepId("c/x/2".into())], Outcome::Changed);
         assert_eq!(ran.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_another_waits_for_its_end_and_not_for_its_success() {
+        let id = |text: &str| StepId(text.to_owned());
+        let mut part = Part::default();
+        let step = |host: &str| Step::new(Target::Host(host.to_owned()), "x", "1", (), "");
+        part.push(step("a").behind([id("b/x/1"), id("gone/x/1")]));
+        part.push(step("b").behind([id("c/x/1")]));
+        part.push(step("c"));
+        let plan = Plan::new(String::new(), String::new(), part).unwrap();
+        for fails in ["", "c/x/1", "b/x/1"] {
+            let (report, ran) = run(&plan, fails, &Terms::default()).await;
+            assert_eq!(ran, ["c/x/1", "b/x/1", "a/x/1"], "{fails}");
+            assert_eq!(report[&id("a/x/1")], Outcome::Changed);
+        }
+        let mut circle = Part::default();
+        circle.push(step("a").behind([id("b/x/1")]));
+        circle.push(step("b").after([id("a/x/1")]));
+        assert!(Plan::new(String::new(), String::new(), circle).is_err());
     }
 
     #[tokio::test]

@@ -2,16 +2,22 @@
 # Tells what files hold, and the manifest, a line each with tabs between: `p` when files were written and perhaps not loaded; `w SUM PATH` was
 # written by kubestead; `f SUM MARK PATH` is there, MARK being `kubestead` (by its first lines), `package` (as its package ships it) or
 # `-`; `o PATH` is something else than a regular file; `h PATH HEADING` is a heading of a file that the manifest does not know: what it configures,
-# without values. Of `places` it tells only what is no regular file. Needs the lists `paths` and `places`, `manifest`, and `pending`: the mark of a
-# writing that was not taken to its end.
+# without values; `l PATH` was written by kubestead, is there, and is none that is asked for. Of `places` it tells only what is no regular file.
+# Needs the lists `paths` and `places`, `manifest`, and `pending`: the mark of a writing that was not taken to its end.
 if [ -e "$pending" ]; then
     echo p
 fi
-declare -A known=()
+declare -A known=() asked=()
+for path in "${paths[@]}" "${places[@]}"; do
+    asked[$path]=yes
+done
 if [ -f "$manifest" ]; then
     while IFS= read -r line; do
         path=${line#*  }
         if [ -n "$path" ]; then
+            if [ -z "${known[$path]-}${asked[$path]-}" ] && [ -e "$path" ]; then
+                printf 'l\t%s\n' "$path"
+            fi
             known[$path]+=" ${line%%  *}"
             printf 'w\t%s\t%s\n' "${line%%  *}" "$path"
         fi

@@ -40,16 +40,22 @@ pub(super) fn volumes(part: &Part<Action>) -> ByHost {
 }
 
 /// A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
-/// volume waits for a consent. All nodes share the operator's line, and wait for the first control plane to begin the cluster: it gets its images
-/// first, and those of one other machine come `beside` them, as a line is seldom full of what one machine unpacks.
-pub(super) fn set_up(name: &Name, first: &Name, beside: Option<&Name>, volumes: &ByHost, own: &mut Part<node::Action>) {
+/// volume waits for a consent.
+pub(super) fn set_up(name: &Name, volumes: &ByHost, own: &mut Part<node::Action>) {
     if let Some(volumes) = volumes.get(name.as_str()) {
         own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
     }
-    if name != first && Some(name) != beside {
-        let images = own.steps.iter_mut().filter(|step| matches!(step.action, node::Action::Images { .. }));
-        images.for_each(|step| _ = step.after.insert(node::ids::IMAGES.on(first)));
-    }
+}
+
+/// Behind whose images those of a machine come. All machines share the operator's line and wait for the first control plane to begin the cluster, so that
+/// its images come first; as a line is seldom full of what one machine unpacks, those of two `others` come beside them, one after the other.
+pub(super) fn images(name: &Name, first: &Name, others: &[&Name]) -> Option<StepId> {
+    let before = match others.iter().position(|other| *other == name)? {
+        0 => return None,
+        1 => others.first()?,
+        _ => first,
+    };
+    Some(node::ids::IMAGES.on(before))
 }
 
 /// The steps after which the API answers.

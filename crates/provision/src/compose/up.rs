@@ -113,10 +113,14 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         Some((domains::node::plan(software.as_ref()?, &spec, seen, bundle, &candidate), candidate.member))
     });
     let mut candidates = Vec::new();
-    let beside = machines.iter().map(|(node, _)| &node.name).rfind(|name| **name != spec.first);
+    let others: Vec<&Name> = machines.iter().map(|(node, _)| &node.name).filter(|name| **name != spec.first).collect();
     for ((node, _), setup) in machines.iter().zip(setups) {
         let Some(((mut own, ready), member)) = setup else { continue };
-        order::set_up(&node.name, &spec.first, beside, &volumes, &mut own);
+        order::set_up(&node.name, &volumes, &mut own);
+        if let Some(before) = order::images(&node.name, &spec.first, &others) {
+            let images = own.steps.iter_mut().filter(|step| matches!(step.action, crate::node::Action::Images { .. }));
+            images.for_each(|step| _ = step.behind.insert(before.clone()));
+        }
         for (host, ids) in order::on_hosts(&own.steps) {
             prepared.entry(host).or_default().extend(ids);
         }

@@ -12,7 +12,6 @@ use kubestead_core::procedure::Procedure;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::proxy;
 use super::repository::{self, DOCKER, KUBERNETES, Offer, Place};
 use crate::apt_key::Fingerprint;
 use crate::bundle::{BundleFile, Kind};
@@ -97,9 +96,6 @@ pub struct AptFacts {
     pub rivals: Vec<String>,
     /// Files that would be used instead of the packages' own.
     pub hiding: Vec<String>,
-    /// Files that tell of proxies, when the cluster file names none.
-    #[serde(default)]
-    pub proxied: Vec<String>,
     /// The repository of Kubernetes, when its key is known by its fingerprint.
     #[serde(default)]
     pub kubernetes: Option<Offer>,
@@ -130,12 +126,12 @@ impl AptFacts {
     }
 }
 
-/// The sections of the probe; `beside` are packages that are looked for too, and `left` files that are not to be there.
-pub(super) fn sections(wanted: &Packages, beside: &[&str], left: &[&str]) -> Vec<Section> {
+/// The sections of the probe; `beside` are packages that are looked for too.
+pub(super) fn sections(wanted: &Packages, beside: &[&str]) -> Vec<Section> {
     vec![
         Section::script("node/packages", include_str!("scripts/probe-packages.sh")).list("names", NAMES.iter().chain(beside)),
         rivals("node/rivals", &wanted.address(), KUBERNETES),
-        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING.iter().chain(left)),
+        Section::script("node/hiding", include_str!("scripts/probe-hiding.sh")).list("paths", HIDING),
     ]
 }
 
@@ -158,17 +154,15 @@ pub(super) fn read(wanted: &Packages, with_runtime: bool, answers: &Answers) -> 
     }
     // They stand in a command that is shown: only what was asked for is taken.
     let hiding: Vec<String> = lines("node/hiding")?;
-    if let Some(other) = hiding.iter().find(|file| !HIDING.contains(&file.as_str()) && !proxy::FILES.contains(&file.as_str())) {
+    if let Some(other) = hiding.iter().find(|file| !HIDING.contains(&file.as_str())) {
         return Err(Gap::new(format!("ls answered with a file that was not asked for: {other:?}")));
     }
-    let (proxied, hiding) = hiding.into_iter().partition(|file| proxy::FILES.contains(&file.as_str()));
     let by_print = matches!(wanted.trust, Trust::Fingerprint(_));
     let look = |place| repository::read(place, answers);
     Ok(AptFacts {
         packages,
         rivals: lines("node/rivals")?,
         hiding,
-        proxied,
         kubernetes: by_print.then_some(KUBERNETES).map(look).transpose()?,
         docker: with_runtime.then_some(DOCKER).map(look).transpose()?,
         docker_rivals: if with_runtime { lines("node/docker-rivals")? } else { Vec::new() },
@@ -188,12 +182,6 @@ pub(super) fn obstacles(node: &Name, wanted: &Packages, facts: &AptFacts) -> Vec
         let files = facts.hiding.join(" ");
         let reason = format!("from a bundle, and used instead of the packages' own: {files}");
         held.push(Held::on(node, "packages", reason, format!("rm {files}; systemctl daemon-reload")));
-    }
-    if !facts.proxied.is_empty() {
-        let files = facts.proxied.join(" ");
-        let reason = format!("{files}: of kubernetes.proxy, which the file does not name any more");
-        let hint = format!("rm {files}; systemctl daemon-reload; systemctl restart containerd kubelet");
-        held.push(Held::on(node, "proxy", reason, hint));
     }
     for file in &facts.rivals {
         let reason = format!("{file} names the repository {} too, and apt refuses a second keyring for it", wanted.address());
@@ -355,7 +343,7 @@ mod tests {
         };
         let place = root.path().display().to_string();
         let look = || {
-            let script = kubestead_core::probe::command(&sections(&wanted(), &[], &proxy::FILES), "n1").script().into_owned();
+            let script = kubestead_core::probe::command(&sections(&wanted(), &[]), "n1").script().into_owned();
             let script = ["/etc/apt", "/etc/systemd", "/usr/local/bin"]
                 .iter()
                 .fold(script, |script, path| script.replace(path, &format!("{place}{path}")));
@@ -380,20 +368,12 @@ mod tests {
         let told = |section: &str| answers.text(section).unwrap().replace(&place, "");
         assert_eq!(told("node/rivals"), "/etc/apt/sources.list\n/etc/apt/sources.list.d/it's b.sources\n");
         assert_eq!(told("node/hiding"), "/usr/local/bin/kubelet\n");
-        std::fs::remove_file(root.path().join("usr/local/bin/kubelet")).unwrap();
-        write(proxy::KUBELET.trim_start_matches('/'), "");
-        let answers = look();
-        assert_eq!(answers.text("node/hiding").unwrap().replace(&place, "").trim(), proxy::KUBELET);
-        let all = [("node/packages", String::new()), ("node/rivals", String::new()), ("node/hiding", format!("{}\n", proxy::KUBELET))];
-        let found = read(&wanted(), false, &Answers::from_pairs(all.map(|(name, text)| (name, 0, text)))).unwrap();
-        let held = obstacles(&Name::new("kube1").unwrap(), &wanted(), &found);
-        assert!(held.len() == 1 && held[0].hint.starts_with(&format!("rm {}; systemctl daemon-reload", proxy::KUBELET)), "{held:?}");
     }
 
     #[test]
     fn the_scripts_are_ones_that_bash_can_read() {
         let script = install("1.37.1", &wanted().address()).command().script().into_owned();
-        for text in sections(&wanted(), &[], &proxy::FILES).into_iter().map(|s| s.script).chain([script]) {
+        for text in sections(&wanted(), &[]).into_iter().map(|s| s.script).chain([script]) {
             let status = std::process::Command::new("bash").args(["-n", "-c", &text]).status().unwrap();
             assert!(status.success(), "{text}");
         }

@@ -12,8 +12,10 @@ use super::apt;
 use super::ids;
 use super::observe::NodeFacts;
 use super::repository::DOCKER;
-use super::spec::{CONTAINERD_CONFIG, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_paths, places};
-use super::{sources, swap, version};
+use super::spec::{
+    CONTAINERD_CONFIG, CONTAINERD_REGISTRIES, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_paths, places,
+};
+use super::{proxy, sources, swap, version};
 use crate::bundle::{BundleFile, Kind};
 
 /// The steps of one node, and what is held.
@@ -37,6 +39,7 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     if let (Some(packages), Some(found)) = (&spec.packages, &facts.apt) {
         part.held.extend(apt::obstacles(name, packages, found));
     }
+    part.held.extend(proxies(name, facts));
     if !spec.brings_containerd() && spec.runtime.is_none() {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
@@ -130,7 +133,24 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     }
     let mut all = claims.into_part("files", Action::Adoption);
     all.extend(part);
+    all.held.extend(registries(name, facts));
     all
+}
+
+/// What is told of a proxy that the file does not name any more: all that comes from outside would still go through it.
+fn proxies(name: &Name, facts: &NodeFacts) -> Option<Held> {
+    let left: Vec<&str> = facts.files.left.iter().map(String::as_str).filter(|path| proxy::FILES.contains(path)).collect();
+    let files = left.join(" ");
+    let reason = format!("{files}: of kubernetes.proxy, which the file does not name any more");
+    let hint = format!("rm {files}; systemctl daemon-reload; systemctl restart containerd kubelet");
+    (!left.is_empty()).then(|| Held::on(name, "proxy", reason, hint))
+}
+
+/// What containerd is told of registries that the file does not name any more: it keeps nobody from anything else.
+fn registries(name: &Name, facts: &NodeFacts) -> Vec<Held> {
+    let left = facts.files.left.iter().filter(|path| path.starts_with(&format!("{CONTAINERD_REGISTRIES}/")));
+    let reason = "of kubernetes.registries, which the file does not name any more: containerd still asks its mirrors";
+    left.map(|path| Held::on(name, "registries", format!("{path}: {reason}"), format!("rm {path}, or name the registry again"))).collect()
 }
 
 /// The adoption of somebody else's program in the place of one of the bundle.
@@ -286,6 +306,28 @@ mod tests {
         let mut pending = done(&spec);
         pending.files.pending = true;
         assert_eq!(ids(&plan(&spec, &pending)), ["kube1/kernel/settings", "kube1/containerd/run", "kube1/kubelet/unit"]);
+    }
+
+    #[test]
+    fn what_a_proxy_left_that_the_file_names_no_more_holds_the_machine() {
+        for spec in [spec(), packaged()] {
+            let mut facts = blank();
+            facts.files.left = [proxy::KUBELET, proxy::APT].map(str::to_owned).into();
+            let part = plan(&spec, &facts);
+            let hint = format!("rm {} {}; systemctl daemon-reload; systemctl restart containerd kubelet", proxy::APT, proxy::KUBELET);
+            assert!(part.steps.is_empty() && part.held.iter().any(|held| held.hint == hint), "{:?}", part.held);
+        }
+    }
+
+    #[test]
+    fn what_a_registry_left_that_the_file_names_no_more_is_told_and_stops_nothing_else() {
+        let spec = spec();
+        let mut facts = blank();
+        facts.files.left = ["/etc/containerd/certs.d/docker.io/hosts.toml", "/etc/kubestead/servers"].map(str::to_owned).into();
+        let part = plan(&spec, &facts);
+        assert_eq!(part.steps, plan(&spec, &blank()).steps);
+        let held: Vec<&str> = part.held.iter().map(|held| held.hint.as_str()).collect();
+        assert_eq!(held, ["rm /etc/containerd/certs.d/docker.io/hosts.toml, or name the registry again"]);
     }
 
     /// As NVIDIA's toolkit rewrites containerd's configuration (kubernetes-sigs/kubespray#12277), and Docker brings its own (#8693).

@@ -6,7 +6,6 @@ use kubestead_core::procedure::Procedure;
 use kubestead_core::put::Owned;
 
 use super::apt::{self, AptFacts, BEGUN, NAMES, Trust};
-use super::proxy;
 use super::repository::{DOCKER, KUBERNETES, Question, Wanted};
 use super::runtime;
 use super::spec::{NodeSpec, apt_files};
@@ -15,8 +14,7 @@ use super::spec::{NodeSpec, apt_files};
 pub(super) fn sections(spec: &NodeSpec) -> Vec<Section> {
     let Some(packages) = &spec.packages else { return Vec::new() };
     let beside: &[&str] = if spec.runtime.is_some() { &runtime::PACKAGES } else { &[] };
-    let proxied: &[&str] = if spec.proxies.is_none() { &proxy::FILES } else { &[] };
-    let mut all = apt::sections(packages, beside, proxied);
+    let mut all = apt::sections(packages, beside);
     let proxies = spec.proxies.as_ref();
     if let Trust::Fingerprint(_) = packages.trust {
         all.push(Question { place: KUBERNETES, uri: &packages.address(), names: &NAMES, others: &[], proxies }.section());

@@ -58,7 +58,7 @@ pub(super) const PROGRAMS: &str = "/usr/local/bin";
 pub(super) const SYSCTLS: [&str; 3] = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables", "net.ipv4.ip_forward"];
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/zz-kubestead.conf";
 /// Where containerd looks for what it is told of registries.
-const CONTAINERD_REGISTRIES: &str = "/etc/containerd/certs.d";
+pub(super) const CONTAINERD_REGISTRIES: &str = "/etc/containerd/certs.d";
 pub(super) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
 
 /// Where files are written on a node that are ours alone, those among them whose text depends on what a repository offers.
