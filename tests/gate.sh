@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBESTEAD_CACHE=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$KUBESTEAD_CACHE/target}
+# The proofs are made on the same backend everywhere, whatever a computer has.
+export KUBESTEAD_LAB_BACKEND=uml
 step() { echo; echo "== $* ($(date -u +%H:%M:%S))"; }
 
 step "tools"

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBESTEAD_CACHE=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$KUBESTEAD_CACHE/target}
+export KUBESTEAD_LAB_BACKEND=uml
 proof=$CARGO_TARGET_DIR/debug/kubestead-proof
 if [ -n "${ONLY:-}" ]; then
   cargo build --locked -p kubestead-proof

@@ -254,9 +254,9 @@ pub(crate) enum Lab {
     /// Build what the machines are made of, and a bundle with Kubernetes. Cached.
     #[command(after_help = "Example: bundle=$(kubestead lab build)\nPrints the bundle's folder.")]
     Build {
-        /// What the machines will run on.
-        #[arg(long, value_enum, default_value_t = Backend::Uml)]
-        backend: Backend,
+        /// What the machines will run on; KUBESTEAD_LAB_BACKEND when it is left out, or QEMU where KVM works, else User Mode Linux.
+        #[arg(long, value_enum)]
+        backend: Option<Backend>,
         /// What the machines will be: the file lab.json chooses for each, and `lab up` builds what is missing.
         #[arg(long, value_enum, default_value_t = Release::Bookworm)]
         debian: Release,
@@ -271,7 +271,8 @@ pub(crate) enum Lab {
     Up {
         #[command(flatten)]
         lab: LabName,
-        /// What the machines run on; what they ran on before when it is left out.
+        /// What the machines run on; what they ran on before when it is left out. A new lab: KUBESTEAD_LAB_BACKEND, or QEMU where KVM works, else User
+        /// Mode Linux.
         #[arg(long, value_enum)]
         backend: Option<Backend>,
     },

@@ -73,15 +73,20 @@ impl Lab {
         self.files.supervisor().is_some()
     }
 
+    /// What it ran on before, or what its lab.json says; `None` if nothing does.
+    pub fn backend(&self) -> Result<Option<Backend>, Error> {
+        Ok(self.files.spec_before()?.and_then(|spec| spec.backend))
+    }
+
     /// What it will be: the machines that it had before, else the usual ones, on what was asked for, else on what it ran on before. A lab that
     /// runs keeps its backend.
     pub fn spec(&self, asked: Option<Backend>) -> Result<LabSpec, Error> {
         let mut spec = self.files.spec_before()?.unwrap_or_default();
         match asked {
-            Some(asked) if asked != spec.backend && self.runs() => {
-                return Err(Error::OtherBackend { lab: self.name.clone(), runs: spec.backend.name(), asked: asked.name() });
+            Some(asked) if asked != spec.runs_on() && self.runs() => {
+                return Err(Error::OtherBackend { lab: self.name.clone(), runs: spec.runs_on().name(), asked: asked.name() });
             }
-            asked => spec.backend = asked.unwrap_or(spec.backend),
+            asked => spec.backend = Some(asked.unwrap_or(spec.runs_on())),
         }
         Ok(spec)
     }
@@ -133,7 +138,7 @@ impl Lab {
         let dir = self.files.dir();
         no_restore(&self.files)?;
         let mut spec = self.files.spec_before()?.unwrap_or_else(|| spec.clone());
-        spec.backend = artifacts.backend();
+        spec.backend = Some(artifacts.backend());
         spec.check()?;
         let namespaces = Namespaces::choose().map_err(|why| Error::Missing(vec![format!("  {why}")]))?;
         self.files.put_spec(&spec)?;
@@ -301,5 +306,28 @@ impl Lab {
             sleep(Duration::from_millis(50)).await;
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_runs_on_what_was_asked_for_or_its_file_says_or_it_ran_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let lab = Lab::in_folders("one", dir.path(), dir.path().join("snapshots"));
+        let write = |backend: &str| std::fs::write(dir.path().join("lab.json"), format!("{{{backend} \"machines\": []}}")).unwrap();
+        let on = |asked| lab.spec(asked).unwrap().backend;
+        assert_eq!((lab.backend().unwrap(), on(Some(Backend::Qemu))), (None, Some(Backend::Qemu)));
+        write("");
+        assert_eq!((lab.backend().unwrap(), on(None)), (None, Some(Backend::Uml)), "a file of machines alone leaves it open");
+        write("\"backend\": \"qemu-tcg\",");
+        assert_eq!(
+            (lab.backend().unwrap(), on(None), on(Some(Backend::Uml))),
+            (Some(Backend::QemuTcg), Some(Backend::QemuTcg), Some(Backend::Uml))
+        );
+        write("\"backend\": \"xen\",");
+        assert!(lab.backend().is_err());
     }
 }

@@ -140,18 +140,34 @@ fn free(text: &str) -> u64 {
     text.lines().filter_map(end).fold(FIRST, u64::max)
 }
 
+/// What a lab runs on of which nothing says it: QEMU where KVM works, which is tried and not assumed; else User Mode Linux, and why.
+pub fn usual() -> (Backend, Option<String>) {
+    let missing =
+        QEMU.iter().find(|(program, _)| !found(program)).map(|(program, package)| format!("{program} is not there: it is in {package}"));
+    match missing.map_or_else(kvm, Err) {
+        Ok(()) => (Backend::Qemu, None),
+        Err(why) => (Backend::Uml, Some(why)),
+    }
+}
+
+fn opens(path: &str) -> Result<(), String> {
+    std::fs::OpenOptions::new().read(true).write(true).open(path).map(drop).map_err(|e| format!("{path} cannot be opened: {e}"))
+}
+
+/// Whether QEMU can use KVM, and reach the lab's network.
+fn kvm() -> Result<(), String> {
+    opens("/dev/net/tun")?;
+    opens("/dev/kvm")?;
+    works(&mut Command::new(qemu::PROGRAM))
+}
+
 /// What QEMU cannot open.
 fn devices(backend: Backend) -> Vec<String> {
-    let opens = |path: &str| std::fs::OpenOptions::new().read(true).write(true).open(path).map(drop);
     let mut missing = Vec::new();
     if let Err(error) = opens("/dev/net/tun") {
-        missing.push(format!("  /dev/net/tun cannot be opened ({error}): modprobe tun; its mode is 0666 where udev made it"));
+        missing.push(format!("  {error}: modprobe tun; its mode is 0666 where udev made it"));
     }
-    let kvm = || {
-        opens("/dev/kvm").map_err(|e| e.to_string())?;
-        works(&mut Command::new(qemu::PROGRAM))
-    };
-    if let (Backend::Qemu, Err(error)) = (backend, kvm()) {
+    if let (Backend::Qemu, Err(error)) = (backend, opens("/dev/kvm").and_then(|()| works(&mut Command::new(qemu::PROGRAM)))) {
         missing.push(format!(
             "  KVM cannot be used ({error}): load kvm_intel or kvm_amd and join the group kvm, or choose --backend uml or --backend qemu-tcg"
         ));
@@ -176,6 +192,16 @@ fn works(qemu: &mut Command) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kvm_is_tried_and_what_refuses_it_is_told() {
+        let sh = |script: &str| works(Command::new("sh").args(["-c", script]));
+        assert_eq!(sh("read -r line && [ $line = quit ]"), Ok(()));
+        assert_eq!(sh("echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$"), Err("failed to set MSR 0x10a".to_owned()));
+        assert_eq!(sh("exit 1"), Err("QEMU ended".to_owned()));
+        let (backend, why) = usual();
+        assert_eq!((backend == Backend::Qemu, backend == Backend::Uml), (why.is_none(), why.is_some()));
+    }
 
     #[test]
     fn a_range_is_found_by_name_or_number() {

@@ -182,7 +182,7 @@ impl Lab {
             let snapshot = Snapshot {
                 version: VERSION,
                 saved,
-                backend: spec.backend,
+                backend: spec.runs_on(),
                 parts: made_from(base, &spec)?,
                 files: sizes,
                 bytes: blocks(&part, &kept),
@@ -370,7 +370,7 @@ mod tests {
             let lab = Lab::in_folders("lab", &dir.join("lab"), dir.join("snapshots"));
             let place = Self(dir, lab);
             let machine = LabSpec::default().machines[1].clone();
-            let spec = LabSpec { backend: Backend::Uml, internet: false, machines: vec![machine] };
+            let spec = LabSpec { backend: Some(Backend::Uml), internet: false, machines: vec![machine] };
             std::fs::create_dir_all(place.path("lab/machines/kube1")).unwrap();
             std::fs::create_dir_all(place.path("lab/internet/pkgs.k8s.io")).unwrap();
             place.1.files().put_spec(&spec).unwrap();

@@ -89,9 +89,9 @@ pub struct Parts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabSpec {
-    /// What they run on.
-    #[serde(default)]
-    pub backend: Backend,
+    /// What they run on. One that was begun says so; else it is chosen when it is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
     /// Whether it answers for the hosts that software comes from: `pkgs.k8s.io`, `registry.k8s.io` and others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub internet: bool,
@@ -127,15 +127,20 @@ pub struct Disk {
 }
 
 impl LabSpec {
+    /// What its machines run on: User Mode Linux where nothing is said, as it runs everywhere.
+    pub fn runs_on(&self) -> Backend {
+        self.backend.unwrap_or_default()
+    }
+
     /// What must be built for it.
     pub fn parts(&self) -> Parts {
-        Parts { backend: self.backend, debian: self.machines.iter().map(|m| m.debian).collect(), internet: self.internet }
+        Parts { backend: self.runs_on(), debian: self.machines.iter().map(|m| m.debian).collect(), internet: self.internet }
     }
 
     /// What the backend cannot do.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut disks = self.machines.iter().flat_map(|m| &m.disks);
-        match disks.find(|disk| self.backend != Backend::Uml && disk.serial.len() > SERIAL) {
+        match disks.find(|disk| self.runs_on() != Backend::Uml && disk.serial.len() > SERIAL) {
             Some(disk) => {
                 Err(Error::Refused(format!("the serial number {} is longer than the {SERIAL} bytes that QEMU's disks have", disk.serial)))
             }
@@ -155,7 +160,7 @@ impl Default for LabSpec {
             disks: if disk == 0 { Vec::new() } else { vec![Disk { serial: format!("{name}-data"), size: disk }] },
         };
         Self {
-            backend: Backend::default(),
+            backend: None,
             internet: false,
             machines: vec![
                 machine("cp1", "10.77.0.11", 2560, 8192),

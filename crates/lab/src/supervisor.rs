@@ -48,7 +48,7 @@ pub async fn serve(dir: &Path) -> Result<(), Error> {
     let alive = alone(&files).await?;
     files.this_process()?;
     let spec = files.spec()?;
-    let runner = runner(spec.backend, files.kernel()?);
+    let runner = runner(spec.runs_on(), files.kernel()?);
     network(&*runner, spec.machines.len()).await?;
     let address = |name: &str, text: &str| Some((name.to_owned(), text.parse::<Ipv4Addr>().ok()?));
     let served = internet::HOSTS.iter().filter(|_| spec.internet).chain([&PACKAGES]);

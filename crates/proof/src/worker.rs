@@ -196,9 +196,11 @@ impl Worker {
 }
 
 /// The folder of a worker, as it is told by the environment of what it starts.
-pub fn environment(folder: &Path) -> [(&'static str, PathBuf); 6] {
+pub fn environment(folder: &Path) -> [(&'static str, PathBuf); 7] {
     [
         ("TMPDIR", folder.to_owned()),
+        // The same everywhere, whatever a computer has.
+        ("KUBESTEAD_LAB_BACKEND", "uml".into()),
         ("KUBESTEAD_LAB_DIR", folder.join("labs")),
         ("KUBESTEAD_AGE_KEY_FILE", folder.join("age.txt")),
         ("XDG_STATE_HOME", folder.join("state")),

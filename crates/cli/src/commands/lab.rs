@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use clap::ValueEnum as _;
 use kubestead_lab::build::{self, Artifacts, Progress};
 use kubestead_lab::{Backend, Lab, Parts, Release};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,10 +14,18 @@ use crate::print;
 pub(crate) async fn run(command: args::Lab) -> Result<Exit, Failure> {
     match command {
         args::Lab::Build { backend, debian, internet } => tokio::select! {
-            built = build(Parts { backend: chosen(backend), debian: [release(debian)].into(), internet }) => print::data(&built?.bundle().display().to_string()),
+            built = build(Parts { backend: backend.map_or_else(usual, |one| Ok(chosen(one)))?, debian: [release(debian)].into(), internet }) => print::data(&built?.bundle().display().to_string()),
             name = stopped() => return Err(fail(Exit::Failed, format!("stopped by {}; what is whole is kept", name?))),
         },
-        args::Lab::Up { lab, backend } => up(&Lab::named(&lab.lab), backend.map(chosen)).await?,
+        args::Lab::Up { lab, backend } => {
+            let lab = Lab::named(&lab.lab);
+            let asked = match (backend, lab.backend()?) {
+                (Some(asked), _) => Some(chosen(asked)),
+                (None, Some(_)) => None,
+                (None, None) => Some(usual()?),
+            };
+            up(&lab, asked).await?;
+        }
         args::Lab::Status(name) => return status(&Lab::named(&name.lab)).await,
         args::Lab::Ssh { lab, machine, command } => return ssh(&Lab::named(&lab.lab), &machine, &command).await,
         args::Lab::Reboot { lab, machine } => Lab::named(&lab.lab).reboot(&machine).await?,
@@ -44,6 +53,21 @@ fn chosen(backend: args::Backend) -> Backend {
         args::Backend::Qemu => Backend::Qemu,
         args::Backend::QemuTcg => Backend::QemuTcg,
     }
+}
+
+/// What a lab runs on of which nothing says it.
+fn usual() -> Result<Backend, Failure> {
+    if let Some(said) = std::env::var_os("KUBESTEAD_LAB_BACKEND") {
+        let said = said.to_string_lossy();
+        let known = args::Backend::from_str(&said, false).map(chosen);
+        return known.map_err(|_| fail(Exit::Usage, format!("KUBESTEAD_LAB_BACKEND={said}: write uml, qemu or qemu-tcg")));
+    }
+    let (backend, why) = kubestead_lab::usual();
+    match why {
+        Some(why) => print::note(&format!("the machines run on User Mode Linux, as KVM cannot be used: {why}")),
+        None => print::note("the machines run on QEMU, as KVM works here"),
+    }
+    Ok(backend)
 }
 
 fn release(release: args::Release) -> Release {
