@@ -60,6 +60,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Bundle(command) => commands::bundle::run(command).await,
         Command::Lab(command) => commands::lab::run(command).await,
+        Command::Schema => {
+            print::json(&kubestead_provision::file::schema())?;
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
             Ok(Exit::Done)
