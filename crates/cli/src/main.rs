@@ -4,6 +4,8 @@ mod args;
 mod ask;
 mod commands;
 mod diff;
+#[cfg(test)]
+mod docs;
 mod excerpt;
 mod exit;
 #[cfg(test)]
