@@ -39,7 +39,8 @@ dist: ## What is shipped: static programs for x86_64 and aarch64, Debian package
 dist-twice: ## The same twice, from two folders with nothing in common: fails if a byte differs
 	bash scripts/dist-twice.sh
 
-docs: ## The crates' documentation
+docs: ## The book of docs/ and the crates' documentation, below the target folder
+	bash scripts/book.sh "$(CARGO_TARGET_DIR)/book"
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
 
 lint:

@@ -177,6 +177,13 @@ pub(crate) enum Command {
     /// Rehearsal machines on this computer: own kernels, disks, network.
     #[command(subcommand)]
     Lab(Lab),
+    /// Print a JSON Schema of the cluster file, for editors.
+    ///
+    /// Made of the fields that kubestead reads. It refuses nothing that `check` takes; `check` looks closer.
+    #[command(
+        after_help = "Example: kubestead schema > cluster.schema.json\nEditors with the YAML language server use it by the first line of the file: # yaml-language-server: $schema=cluster.schema.json"
+    )]
+    Schema,
     /// Completions for a shell.
     #[command(after_help = "Example: kubestead completions bash > ~/.local/share/bash-completion/completions/kubestead")]
     Completions {

@@ -4,6 +4,8 @@ mod args;
 mod ask;
 mod commands;
 mod diff;
+#[cfg(test)]
+mod docs;
 mod excerpt;
 mod exit;
 #[cfg(test)]
@@ -60,6 +62,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Bundle(command) => commands::bundle::run(command).await,
         Command::Lab(command) => commands::lab::run(command).await,
+        Command::Schema => {
+            print::json(&kubestead_provision::file::schema())?;
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -2,6 +2,8 @@
 //! `refused.txt` with all that is then said.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
+mod valid;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,7 +29,11 @@ kubernetes: {version: 1.37.1, packages: {key: release.asc}}
 ";
 
 fn told(text: &str) -> Result<Cluster, Vec<String>> {
-    load("c.yaml", text, Path::new("/")).map_err(|found| found.iter().map(ToString::to_string).collect())
+    let found = load("c.yaml", text, Path::new("/"));
+    if found.is_ok() {
+        valid::holds(text);
+    }
+    found.map_err(|found| found.iter().map(ToString::to_string).collect())
 }
 
 /// What a file with this in place of that is told; warnings too.

@@ -1,6 +1,8 @@
 //! Cluster files made of what machines say: each passes `check`, and what speaks against a machine is told by its name.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
+mod valid;
+
 #[allow(dead_code)] // the other half is for another test
 mod sshd;
 
@@ -72,6 +74,7 @@ fn refused(machines: &[Seen]) -> Vec<String> {
 fn good(text: &str) -> Cluster {
     let cluster = load("cluster.yaml", text, Path::new("/")).unwrap_or_else(|found| unreachable!("{text}\n{found:?}"));
     assert!(cluster.warnings.is_empty(), "{text}\n{:?}", cluster.warnings);
+    valid::holds(text);
     cluster
 }
 

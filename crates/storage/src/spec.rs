@@ -20,6 +20,9 @@ pub enum Filesystem {
 }
 
 impl Filesystem {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Ext4, Self::Xfs];
+
     /// The name that mount(8) and fstab(5) use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +33,7 @@ impl Filesystem {
 
     /// The filesystem of a name of mount(8). `None` if volumes cannot have it.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Ext4, Self::Xfs].into_iter().find(|one| one.as_str() == name)
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
     }
 }
 

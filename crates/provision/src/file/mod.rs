@@ -2,18 +2,24 @@
 //!
 //! Values (`cluster`, `address`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together.
+//! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
 mod across;
 mod address;
 mod cluster;
 mod decode;
+mod fields;
 mod findings;
 mod load;
 mod machine;
+mod page;
 mod path;
 mod read;
+mod schema;
 mod sections;
+mod shape;
 mod ssh_config;
+mod taken;
 mod tree;
 mod unlock;
 
@@ -23,6 +29,8 @@ pub use cluster::{
     Cluster, DockerRepository, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust, Volume,
 };
 pub use load::load;
+pub use page::page;
 pub use read::bounded;
+pub use schema::schema;
 pub(crate) use sections::NEWEST as KUBERNETES;
 pub use ssh_config::{Untrusted, vet};

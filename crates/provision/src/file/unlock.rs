@@ -4,7 +4,11 @@ use kubestead_storage::ways::{BadWays, Way, Ways};
 
 use super::decode::{list, text};
 use super::findings::{At, Findings};
+use super::shape::Kind;
 use super::tree::Node as Yaml;
+
+/// What may be written.
+pub(super) const WAYS: Kind = Kind::List { of: &Kind::Words(|| Way::ALL.map(Way::as_str).to_vec()), least: 1, most: None, different: true };
 
 /// Decodes a list of ways.
 pub(super) fn ways(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Ways>> {

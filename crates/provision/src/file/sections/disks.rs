@@ -3,9 +3,30 @@
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 
-use crate::file::decode::{Fields, entries, key_name, list, text};
+use crate::file::decode::{entries, key_name, list, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
+use crate::file::shape::{Bare, Form, Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
+
+fields! {
+    /// The fields of a volume group.
+    struct Group {
+        "devices" devices Need::Required, Kind::entries("NODE", &NAME, &Kind::list(&Kind::Text(&DEVICE))),
+            "Which disks of a node belong to the group: names that stay from boot to boot, of a device and not of a filesystem. \
+             Only what is proven blank is taken.";
+    }
+}
+
+const DEVICE: Form = Form {
+    word: "a path under /dev/disk",
+    pattern: r"^/dev/disk/by-[a-z]+/[A-Za-z0-9#+.:=@_\\-]+$",
+    example: "/dev/disk/by-id/nvme-EXAMPLE_1TB",
+    bare: Bare::String,
+};
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::entries("GROUP", &NAME, &Kind::Map(&Group::SHAPE));
 
 /// A device of a volume group on one machine, which may be no node.
 pub(crate) struct DeviceDecl {
@@ -15,9 +36,9 @@ pub(crate) struct DeviceDecl {
 }
 
 /// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<DeviceDecl> {
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<DeviceDecl> {
     out.items(|out| {
-        let groups = top.take("disks").map(|n| entries(n, "disks", out)).unwrap_or_default();
+        let groups = node.map(|n| entries(n, "disks", out)).unwrap_or_default();
         groups.into_iter().flat_map(|(key, place, value)| group(&key, &place, value, out)).collect()
     })
 }
@@ -26,13 +47,12 @@ fn group(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Vec<Devic
     let mut found = Vec::new();
     let Some(name) = key_name(key, place, "a volume group", out) else { return found };
     group_name(&name, place, out);
-    let mut f = Fields::of(value, "a volume group", out);
-    for (host, place, paths) in f.required("devices", out).map(|n| entries(n, "devices", out)).unwrap_or_default() {
+    let written = Group::of(value, "a volume group", out);
+    for (host, place, paths) in written.devices.map(|n| entries(n, "devices", out)).unwrap_or_default() {
         for path in list(paths, "a node's devices", out).into_iter().filter_map(|n| device(n, out)) {
             found.push(DeviceDecl { group: name.clone(), host: At { value: host.clone(), place: place.clone() }, path });
         }
     }
-    f.end(out);
     found
 }
 

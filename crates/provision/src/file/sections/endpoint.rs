@@ -6,10 +6,27 @@ use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
 
 use crate::file::address::{NO_IPV6, Subnet, host_port, special};
 use crate::file::cluster::API_PORT;
-use crate::file::decode::{Fields, Wrong, judged};
+use crate::file::decode::{Wrong, judged};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
 use crate::file::machine;
+use crate::file::shape::{Bare, Form, Kind as Value, Need};
 use crate::file::tree::{Kind, Node as Yaml};
+
+fields! {
+    /// The fields of the endpoint.
+    struct Written {
+        "address" address Need::Required, Value::Text(&HOST),
+            "A name or an IPv4 address that all others reach: no URL, no port in it, no worker and no key server.";
+        "port" port Need::Otherwise("6443"), Value::Port,
+            "The port. Another than 6443 is a load balancer's.";
+    }
+}
+
+const HOST: Form = Form { word: "a name or an IPv4 address", pattern: "^[a-z0-9.-]{1,253}$", example: "api.example.com", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Value = Value::Map(&Written::SHAPE);
 
 /// The endpoint where it is written.
 pub(crate) struct Endpoint {
@@ -25,17 +42,16 @@ impl Endpoint {
 }
 
 /// Decodes the section. `None` if it is not written, or its address is wrong.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Option<Endpoint> {
-    let node = top.take("endpoint")?;
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Option<Endpoint> {
+    let node = node?;
     if let Kind::Scalar { text, .. } = &node.kind {
         let hint = "write `endpoint: {address: HOST}`, and `port: N` if it is not 6443".to_owned();
         out.error(&node.place, format!("endpoint must be a map, and this is {text:?}"), hint);
         return None;
     }
-    let mut f = Fields::of(node, "endpoint", out);
-    let address = f.required("address", out).and_then(|n| address(n, out));
-    let port = f.take("port").and_then(|n| machine::port(n, "endpoint.port", out));
-    f.end(out);
+    let f = Written::of(node, "endpoint", out);
+    let address = f.address.and_then(|n| address(n, out));
+    let port = f.port.and_then(|n| machine::port(n, "endpoint.port", out));
     Some(Endpoint { address: address?, port })
 }
 

@@ -4,12 +4,48 @@ use kubestead_core::diagnostic::Place;
 use kubestead_storage::ways::Ways;
 
 use crate::file::cluster::KeyServer;
-use crate::file::decode::{Fields, list, text};
+use crate::file::decode::{list, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
 use crate::file::machine;
+use crate::file::shape::{ADDRESS, Bare, Form, Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
-use crate::file::unlock::ways;
+use crate::file::unlock::{WAYS, ways};
 use crate::keyserver::Account;
+
+fields! {
+    /// The fields of the section.
+    struct Keys {
+        "unlock" unlock Need::Otherwise("[ssh]"), WAYS,
+            "How volumes are unlocked that do not say it themselves, in the order in which it is tried: `ssh` by a key server at boot, which is then to \
+             be named, `recovery` by hand after each boot, and last.";
+        "servers" servers Need::Optional("no key server"), Kind::list(&Kind::Map(&Server::SHAPE)),
+            "The key servers. Each is no node, and has a name and an address of its own.";
+        "recovery" recovery Need::Otherwise("age"), RECOVERY,
+            "How recovery keys are kept beside the file.";
+    }
+}
+
+fields! {
+    /// The fields of a key server.
+    struct Server {
+        "host" host Need::Required, Kind::Text(&NAME),
+            "Its name in plans: not that of a node, nor `cluster`, `operator`, `all`, `control-plane`, `worker` or `localhost`.";
+        "address" address Need::Required, Kind::Text(&ADDRESS),
+            "Its address.";
+        "port" port Need::Otherwise("22"), Kind::Port,
+            "The port of its sshd.";
+        "user" user Need::Otherwise("masterlock"), Kind::Text(&ACCOUNT),
+            "The account that nodes fetch their keys with, one of its own: not root, not one of the system, not one that you log in as.";
+    }
+}
+
+const AGE: &str = "age";
+const RECOVERY: Kind = Kind::Words(|| vec![AGE]);
+const ACCOUNT: Form = Form { word: "an account's name", pattern: "^[a-z_][a-z0-9_-]{0,31}$", example: "masterlock", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Keys::SHAPE);
 
 /// A key server, and where parts of it are written.
 pub(crate) struct ServerDecl {
@@ -28,35 +64,33 @@ pub(crate) struct KeysDecl {
 }
 
 /// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> KeysDecl {
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> KeysDecl {
     let mut unlock = None;
-    let servers = out.items(|out| top.take("keys").map(|n| keys(n, &mut unlock, out)).unwrap_or_default());
+    let servers = out.items(|out| node.map(|n| keys(n, &mut unlock, out)).unwrap_or_default());
     out.twice(servers.items.iter().map(|s| (&s.server.name, &s.name)), "two key servers are called");
     out.twice(servers.items.iter().map(|s| (&s.server.address, &s.address)), "two key servers have the address");
     KeysDecl { servers, unlock }
 }
 
 fn keys(node: Yaml, unlock: &mut Option<At<Ways>>, out: &mut Findings) -> Vec<ServerDecl> {
-    let mut f = Fields::of(node, "keys", out);
-    *unlock = f.take("unlock").and_then(|n| ways(n, "keys.unlock", out));
-    let servers = f.take("servers").map(|n| list(n, "keys.servers", out)).unwrap_or_default();
+    let f = Keys::of(node, "keys", out);
+    *unlock = f.unlock.and_then(|n| ways(n, "keys.unlock", out));
+    let servers = f.servers.map(|n| list(n, "keys.servers", out)).unwrap_or_default();
     let found = servers.into_iter().filter_map(|item| server(item, out)).collect();
-    if let Some(recovery) = f.take("recovery").and_then(|n| text(n, "keys.recovery", out))
-        && recovery.value != "age"
+    if let Some(recovery) = f.recovery.and_then(|n| text(n, "keys.recovery", out))
+        && recovery.value != AGE
     {
-        out.error(&recovery.place, format!("keys.recovery must be age, and this is {:?}", recovery.value), None);
+        out.error(&recovery.place, format!("keys.recovery must be {AGE}, and this is {:?}", recovery.value), None);
     }
-    f.end(out);
     found
 }
 
 fn server(item: Yaml, out: &mut Findings) -> Option<ServerDecl> {
-    let mut f = Fields::of(item, "a key server", out);
-    let name = f.required("host", out).and_then(|n| machine::name(n, "a key server's host", out));
-    let address = f.required("address", out).and_then(|n| machine::address(n, "a key server's address", out));
-    let port = f.take("port").and_then(|n| machine::port(n, "a key server's port", out)).map_or(22, |port| port.value);
-    let user = f.take("user").and_then(|n| account(n, "a key server's user", out));
-    f.end(out);
+    let f = Server::of(item, "a key server", out);
+    let name = f.host.and_then(|n| machine::name(n, "a key server's host", out));
+    let address = f.address.and_then(|n| machine::address(n, "a key server's address", out));
+    let port = f.port.and_then(|n| machine::port(n, "a key server's port", out)).map_or(22, |port| port.value);
+    let user = f.user.and_then(|n| account(n, "a key server's user", out));
     let (name, address) = (name?, address?);
     let (user, written) = user.map_or_else(|| (Account::default(), None), |at| (at.value, Some(at.place)));
     let server = KeyServer { name: name.value, address: address.value, port, user };

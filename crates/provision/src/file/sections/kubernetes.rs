@@ -8,8 +8,10 @@ mod registries;
 use std::path::Path;
 
 use crate::file::cluster::{Kubernetes, Trust};
-use crate::file::decode::{Fields, boolean, list, number, text};
+use crate::file::decode::{boolean, list, number, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::shape::{Bare, Form, Kind, Need, PATH};
 use crate::file::tree::Node as Yaml;
 
 /// The minors of Kubernetes that kubestead knows how to install.
@@ -18,13 +20,43 @@ const MINORS: [u64; 3] = [35, 36, 37];
 /// The newest version that kubestead knows.
 pub(crate) const NEWEST: &str = "1.37.1";
 
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "version" version Need::Required, Kind::Text(&VERSION),
+            "The version of Kubernetes, all three numbers. It stays while the cluster lives: there are no upgrades yet.";
+        "bundle" bundle Need::Optional("the software comes from `packages`"), Kind::Text(&PATH),
+            "A folder with all the software instead.";
+        "packages" packages Need::Optional("the official repositories, or none with `bundle`"), packages::KIND,
+            "Mirrors and other keys of the apt repositories. It names one field at least.";
+        "containerd" containerd Need::Optional("the newest that fits"), Kind::Text(&packages::CONTAINERD),
+            "The exact version of containerd, 2.0.0 or newer; neither with `bundle` nor with `packages.key`.";
+        "proxy" proxy Need::Optional("nodes reach all directly"), proxy::KIND,
+            "Proxies for apt, containerd and the kubelet. It names `http` or `https`.";
+        "registries" registries Need::Optional("each registry is asked itself"), registries::KIND,
+            "Mirrors of registries of images, by the registry's host as images name it.";
+        "encryption" encryption Need::Otherwise("{}"), encryption::KIND,
+            "How values in etcd are encrypted.";
+        "ignorePreflight" ignore_preflight Need::Otherwise("[]"), Kind::list(&Kind::Text(&PREFLIGHT)),
+            "Errors of kubeadm's preflight checks to pass over, each by its name.";
+        "lab" lab Need::Otherwise("false"), Kind::Boolean,
+            "For rehearsal machines: long limits of time, one CPU, no election of leaders.";
+    }
+}
+
+const VERSION: Form =
+    Form { word: "a version, 1.35 to 1.37", pattern: r"^1\.(35|36|37)\.(0|[1-9][0-9]*)$", example: NEWEST, bare: Bare::String };
+const PREFLIGHT: Form = Form { word: "an error's name", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$", example: "NumCPU", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
+
 /// Decodes the section. `None` if it is not written.
-pub(super) fn decode(top: &mut Fields, dir: &Path, out: &mut Findings) -> Option<Kubernetes> {
-    let node = top.take("kubernetes")?;
-    let mut f = Fields::of(node, "kubernetes", out);
-    let version = f.required("version", out).and_then(|n| version(n, out)).unwrap_or_default();
-    let (bundle, packages) = packages::source(&mut f, dir, out);
-    let containerd = f.take("containerd").and_then(|node| {
+pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Option<Kubernetes> {
+    let f = Written::of(node?, "kubernetes", out);
+    let version = f.version.and_then(|n| version(n, out)).unwrap_or_default();
+    let (bundle, packages) = packages::source(f.bundle, f.packages, dir, out);
+    let containerd = f.containerd.and_then(|node| {
         let by_file = packages.as_ref().is_some_and(|packages| matches!(packages.trust, Trust::File(_)));
         if bundle.is_some() || by_file {
             let hint = "leave it out: a bundle brings its own, and with `packages: {key: FILE}` it is the machine's own";
@@ -32,13 +64,12 @@ pub(super) fn decode(top: &mut Fields, dir: &Path, out: &mut Findings) -> Option
         }
         packages::containerd(node, out)
     });
-    let proxy = f.take("proxy").map(|n| proxy::proxy(n, out));
-    let registries = f.take("registries").map(|n| registries::registries(n, out)).unwrap_or_default();
-    let encryption = f.take("encryption").and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
-    let ignored = f.take("ignorePreflight").map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
+    let proxy = f.proxy.map(|n| proxy::proxy(n, out));
+    let registries = f.registries.map(|n| registries::registries(n, out)).unwrap_or_default();
+    let encryption = f.encryption.and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
+    let ignored = f.ignore_preflight.map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
-    let lab = f.take("lab").and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
-    f.end(out);
+    let lab = f.lab.and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
     Some(Kubernetes { version, bundle, packages, containerd, proxy, registries, encryption, ignore_preflight, lab })
 }
 

@@ -31,9 +31,53 @@ pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;
 
 use super::cluster::{Kubernetes, Namespace, Ssh};
-use super::decode::Fields;
+use super::fields::fields;
 use super::findings::{At, Findings, Items};
+use super::shape::{Kind, NAME, Need, Shape};
 use super::tree::Node as Yaml;
+
+fields! {
+    /// The fields of the file.
+    struct Top {
+        "apiVersion" api_version Need::Required, header::VERSIONS,
+            "The version of this format.";
+        "kind" kind Need::Required, header::KINDS,
+            "What the file describes.";
+        "name" name Need::Required, Kind::Text(&NAME),
+            "The cluster's name, also in kubeconfigs.";
+        "kubernetes" kubernetes Need::Optional("machines and volumes alone"), kubernetes::KIND,
+            "The version of Kubernetes, where the software comes from, and how values in etcd are encrypted.";
+        "endpoint" endpoint Need::Optional("the first control plane's address, and 6443"), endpoint::KIND,
+            "What clients and nodes use for the API.";
+        "ssh" ssh Need::Optional("`~/.ssh/config` and the agent hold"), ssh::KIND,
+            "How to log in.";
+        "nodes" nodes Need::Required, nodes::KIND,
+            "The machines. No two have one name, one host name or one address.";
+        "disks" disks Need::Optional("no volume group"), disks::KIND,
+            "Volume groups. None is called `luks`, or as something in /dev.";
+        "volumes" volumes Need::Optional("no volume"), volumes::KIND,
+            "Encrypted volumes: one LV, LUKS2, filesystem and mount on each of their nodes. A name does not begin with `snapshot` or `pvmove`, which LVM \
+             keeps for itself.";
+        "keys" keys Need::Optional("no key server"), keys::KIND,
+            "How volumes are unlocked, and the key servers.";
+        "pools" pools Need::Optional("no pool"), pools::KIND,
+            "Equal PersistentVolumes on each node that has the volume `/var/lib/kubestead/volumes`. No two PersistentVolumes get one name.";
+        "namedVolumes" named_volumes Need::Optional("no named volume"), named_volumes::KIND,
+            "Single PersistentVolumes on the same nodes.";
+        "namespace" namespace Need::Optional("no namespace is made"), namespace::KIND,
+            "The users' namespace and its accounts.";
+        "network" network Need::Otherwise("{}"), network::KIND,
+            "Ranges and names. Ranges begin where their prefix says; pods, services, nodes, key servers and the endpoint have no address in common.";
+        "secrets" secrets Need::Optional("the folder `secrets` beside the file"), secrets::KIND,
+            "Where the operator's secrets lie.";
+    }
+    gone {
+        "domain" "nothing ever used it: leave it out; a node's full name is its `hostname: NAME.DOMAIN`";
+    }
+}
+
+/// The shape of the file.
+pub(super) const SHAPE: Shape = Top::SHAPE;
 
 /// All sections as written, with the places that rules point at.
 pub(super) struct Sections {
@@ -55,22 +99,20 @@ pub(super) struct Sections {
 
 /// Decodes all sections. `dir` is where relative paths begin. A hint to an unknown key names the keys in this order.
 pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
-    let mut top = Fields::of(root, "the cluster file", out);
-    let sections = Sections {
-        name: header::decode(&mut top, out),
-        kubernetes: kubernetes::decode(&mut top, dir, out),
-        endpoint: endpoint::decode(&mut top, out),
-        ssh: ssh::decode(&mut top, dir, out),
-        nodes: nodes::decode(&mut top, out),
-        disks: disks::decode(&mut top, out),
-        volumes: volumes::decode(&mut top, out),
-        keys: keys::decode(&mut top, out),
-        pools: pools::decode(&mut top, out),
-        named: named_volumes::decode(&mut top, out),
-        namespace: namespace::decode(&mut top, out),
-        network: network::decode(&mut top, out),
-        secrets: secrets::decode(&mut top, dir, out),
-    };
-    top.end(out);
-    sections
+    let top = Top::of(root, "the cluster file", out);
+    Sections {
+        name: header::decode(top.api_version, top.kind, top.name, out),
+        kubernetes: kubernetes::decode(top.kubernetes, dir, out),
+        endpoint: endpoint::decode(top.endpoint, out),
+        ssh: ssh::decode(top.ssh, dir, out),
+        nodes: nodes::decode(top.nodes, out),
+        disks: disks::decode(top.disks, out),
+        volumes: volumes::decode(top.volumes, out),
+        keys: keys::decode(top.keys, out),
+        pools: pools::decode(top.pools, out),
+        named: named_volumes::decode(top.named_volumes, out),
+        namespace: namespace::decode(top.namespace, out),
+        network: network::decode(top.network, out),
+        secrets: secrets::decode(top.secrets, dir, out),
+    }
 }

@@ -3,22 +3,41 @@
 use kubestead_core::name::Name;
 
 use crate::file::cluster::Namespace;
-use crate::file::decode::{Fields, list, name};
+use crate::file::decode::{list, name};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::shape::{Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
 
-/// Decodes the section. `None` if it is not written, or its name is wrong.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Option<Namespace> {
-    let node = top.take("namespace")?;
-    let mut f = Fields::of(node, "namespace", out);
-    let own = f.required("name", out).and_then(|n| own_name(n, out));
-    let mut users = Vec::new();
-    for item in f.take("users").map(|n| list(n, "users", out)).unwrap_or_default() {
-        let mut u = Fields::of(item, "a user", out);
-        users.extend(u.required("name", out).and_then(|n| user(n, out)));
-        u.end(out);
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "name" name Need::Required, Kind::Text(&NAME),
+            "Its name: not `default`, and nothing that begins with `kube-`.";
+        "users" users Need::Otherwise("[]"), Kind::list(&Kind::Map(&User::SHAPE)),
+            "Service accounts with full rights inside, each with a context `NAME@CLUSTER` in a kubeconfig.";
     }
-    f.end(out);
+}
+
+fields! {
+    /// The fields of a user.
+    struct User {
+        "name" name Need::Required, Kind::Text(&NAME),
+            "The account's name: not `default`, and no other user's.";
+    }
+}
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
+
+/// Decodes the section. `None` if it is not written, or its name is wrong.
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Option<Namespace> {
+    let f = Written::of(node?, "namespace", out);
+    let own = f.name.and_then(|n| own_name(n, out));
+    let mut users = Vec::new();
+    for item in f.users.map(|n| list(n, "users", out)).unwrap_or_default() {
+        users.extend(User::of(item, "a user", out).name.and_then(|n| user(n, out)));
+    }
     out.twice(users.iter().map(|at| (&at.value, &at.place)), "two users are called");
     Some(Namespace { name: own?, users: users.into_iter().map(|at| at.value).collect() })
 }

@@ -7,8 +7,10 @@ use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
 
 use crate::file::address::{NO_IPV6, Subnet, special};
 use crate::file::cluster::Network;
-use crate::file::decode::{Fields, Wrong, judged, list, number, text};
+use crate::file::decode::{Wrong, judged, list, number, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::shape::{Bare, Form, Kind as Value, Need, RANGE};
 use crate::file::tree::{Kind, Node as Yaml};
 
 /// The range of addresses that kube-controller-manager gives each node (`--node-cidr-mask-size`, its default).
@@ -20,6 +22,26 @@ const SERVICES: std::ops::RangeInclusive<u8> = 12..=28;
 /// DNS takes 253 characters, and the API server's own name begins with `kubernetes.default.svc.`.
 const LONGEST_DOMAIN: usize = 253 - "kubernetes.default.svc.".len();
 
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "podSubnet" pod_subnet Need::Otherwise("10.244.0.0/16"), Value::Text(&RANGE),
+            "Pods' addresses: IPv4, /8 to /24, and one /24 for each node.";
+        "serviceSubnet" service_subnet Need::Otherwise("10.96.0.0/12"), Value::Text(&RANGE),
+            "Services' addresses: IPv4, /12 to /28.";
+        "dnsDomain" dns_domain Need::Otherwise("cluster.local"), Value::Text(&DOMAIN),
+            "The services' domain: labels of at most 63 characters, 230 together.";
+        "interface" interface Need::Optional("that of the default route"), Value::OneOrList(&Value::Text(&INTERFACE)),
+            "Where pods' packets go between nodes: flannel takes the first of these that a node has.";
+    }
+}
+
+const DOMAIN: Form = Form { word: "a domain", pattern: "^[a-z0-9.-]{1,230}$", example: "cluster.local", bare: Bare::Any };
+const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Value = Value::Map(&Written::SHAPE);
+
 /// The network, and where its ranges are written.
 #[derive(Default)]
 pub(crate) struct NetworkDecl {
@@ -29,21 +51,20 @@ pub(crate) struct NetworkDecl {
 }
 
 /// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> NetworkDecl {
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NetworkDecl {
     let mut found = NetworkDecl::default();
-    let Some(node) = top.take("network") else { return found };
-    let mut f = Fields::of(node, "network", out);
-    if let Some(at) = f.take("podSubnet").and_then(|n| pods(n, out)) {
+    let Some(node) = node else { return found };
+    let f = Written::of(node, "network", out);
+    if let Some(at) = f.pod_subnet.and_then(|n| pods(n, out)) {
         (found.network.pods, found.pods) = (at.value, Some(at.place));
     }
-    if let Some(at) = f.take("serviceSubnet").and_then(|n| services(n, out)) {
+    if let Some(at) = f.service_subnet.and_then(|n| services(n, out)) {
         (found.network.services, found.services) = (at.value, Some(at.place));
     }
-    if let Some(domain) = f.take("dnsDomain").and_then(|n| dns_domain(n, out)) {
+    if let Some(domain) = f.dns_domain.and_then(|n| dns_domain(n, out)) {
         found.network.dns_domain = domain;
     }
-    found.network.interfaces = f.take("interface").map(|n| interfaces(n, out)).unwrap_or_default();
-    f.end(out);
+    found.network.interfaces = f.interface.map(|n| interfaces(n, out)).unwrap_or_default();
     found
 }
 

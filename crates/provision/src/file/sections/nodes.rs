@@ -8,13 +8,52 @@ use kubestead_core::diagnostic::Place;
 use kubestead_core::name::{HostName, ends_in_number, is_local};
 
 use crate::file::cluster::{Node, NodeSsh, Role};
-use crate::file::decode::{Fields, list, parsed};
+use crate::file::decode::{list, parsed};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
 use crate::file::machine;
+use crate::file::shape::{ADDRESS, Bare, Form, Kind, LOGIN, NAME, Need};
 use crate::file::tree::Node as Yaml;
 
 /// More than are measured (`make bench`).
 const MOST: usize = 10_000;
+
+fields! {
+    /// The fields of a node.
+    struct Written {
+        "name" name Need::Required, Kind::Text(&NAME),
+            "The machine's name in plans, keys and volumes: not `cluster`, `operator`, `all`, `control-plane`, `worker` or `localhost`.";
+        "hostname" hostname Need::Optional("`name`"), Kind::Text(&HOSTNAME),
+            "Its host name, which is its name in Kubernetes: at most 63 characters, none that is taken for an address or for `localhost`.";
+        "address" address Need::Required, Kind::Text(&ADDRESS),
+            "Its address, which packets can be sent to; IPv4 with Kubernetes.";
+        "ssh" ssh Need::Optional("as for all"), Kind::Map(&Login::SHAPE),
+            "How to log in where it is another way than to the others.";
+        "roles" roles Need::Otherwise("[worker]"), Kind::list(&Kind::Words(|| ROLES.map(|(word, _)| word).to_vec())),
+            "What it does. One node of the cluster is a control plane at least.";
+        "labels" labels Need::Otherwise("{}"), labels::KIND,
+            "Its labels in Kubernetes, as the API server takes them: none of the kubelet's, kubeadm's and kubestead's own, none below `kubernetes.io/` \
+             and `k8s.io/` themselves.";
+    }
+}
+
+fields! {
+    /// The fields of a node's login.
+    struct Login {
+        "user" user Need::Optional("that of `ssh.user`"), Kind::Text(&LOGIN),
+            "Who logs in to it.";
+        "port" port Need::Optional("ssh's configuration decides"), Kind::Port,
+            "The port of its sshd.";
+    }
+}
+
+/// The words for what a node does.
+const ROLES: [(&str, Role); 2] = [("control-plane", Role::ControlPlane), ("worker", Role::Worker)];
+const HOSTNAME: Form =
+    Form { word: "a host name", pattern: r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", example: "kube1.example.com", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::List { of: &Kind::Map(&Written::SHAPE), least: 1, most: Some(MOST), different: false };
 
 /// A node, and where parts of it are written.
 pub(crate) struct NodeDecl {
@@ -26,8 +65,10 @@ pub(crate) struct NodeDecl {
 }
 
 /// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<NodeDecl> {
-    let found = out.items(|out| top.required("nodes", out).map(|n| nodes(n, out)).unwrap_or_default());
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<NodeDecl> {
+    let missing = node.is_none();
+    let mut found = out.items(|out| node.map(|n| nodes(n, out)).unwrap_or_default());
+    found.broken |= missing;
     out.twice(found.items.iter().map(|n| (&n.node.name, &n.name)), "two nodes are called");
     out.twice(found.items.iter().map(|n| (&n.node.address, &n.address)), "two nodes have the address");
     hostnames(&found.items, out);
@@ -51,18 +92,17 @@ fn nodes(node: Yaml, out: &mut Findings) -> Vec<NodeDecl> {
 }
 
 fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {
-    let mut f = Fields::of(item, "a node", out);
-    let name = f.required("name", out).and_then(|n| machine::name(n, "a node's name", out));
-    let hostname = f.take("hostname").and_then(|n| hostname(n, out));
-    let address = f.required("address", out).and_then(|n| machine::address(n, "a node's address", out));
-    let ssh = f.take("ssh").map(|n| ssh(n, out)).unwrap_or_default();
-    let roles = f.take("roles").map(|n| list(n, "roles", out)).unwrap_or_default();
+    let f = Written::of(item, "a node", out);
+    let name = f.name.and_then(|n| machine::name(n, "a node's name", out));
+    let hostname = f.hostname.and_then(|n| hostname(n, out));
+    let address = f.address.and_then(|n| machine::address(n, "a node's address", out));
+    let ssh = f.ssh.map(|n| ssh(n, out)).unwrap_or_default();
+    let roles = f.roles.map(|n| list(n, "roles", out)).unwrap_or_default();
     let mut roles: BTreeSet<Role> = roles.into_iter().filter_map(|n| role(n, out)).collect();
     if roles.is_empty() {
         roles.insert(Role::Worker);
     }
-    let labels = f.take("labels").map(|n| labels::labels(n, out)).unwrap_or_default();
-    f.end(out);
+    let labels = f.labels.map(|n| labels::labels(n, out)).unwrap_or_default();
     let (name, address) = (name?, address?);
     let hostname = hostname.unwrap_or_else(|| At { value: HostName::from(&name.value), place: name.place.clone() });
     let node = Node { name: name.value, hostname: hostname.value, address: address.value, ssh, roles, labels };
@@ -70,10 +110,9 @@ fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {
 }
 
 fn ssh(node: Yaml, out: &mut Findings) -> NodeSsh {
-    let mut f = Fields::of(node, "a node's ssh", out);
-    let user = f.take("user").and_then(|n| machine::login(n, "a node's ssh.user", out));
-    let port = f.take("port").and_then(|n| machine::port(n, "a node's ssh.port", out)).map(|port| port.value);
-    f.end(out);
+    let f = Login::of(node, "a node's ssh", out);
+    let user = f.user.and_then(|n| machine::login(n, "a node's ssh.user", out));
+    let port = f.port.and_then(|n| machine::port(n, "a node's ssh.port", out)).map(|port| port.value);
     NodeSsh { user, port }
 }
 
@@ -93,10 +132,9 @@ fn hostname(node: Yaml, out: &mut Findings) -> Option<At<HostName>> {
 }
 
 fn role(node: Yaml, out: &mut Findings) -> Option<Role> {
-    let role = parsed(node, "a role", out, |text| match text {
-        "control-plane" => Ok(Role::ControlPlane),
-        "worker" => Ok(Role::Worker),
-        other => Err(format!("{other:?} is neither control-plane nor worker")),
+    let role = parsed(node, "a role", out, |text| {
+        let known = ROLES.iter().find(|(word, _)| *word == text);
+        known.map(|(_, role)| *role).ok_or_else(|| format!("{text:?} is neither control-plane nor worker"))
     })?;
     Some(role.value)
 }

@@ -10,10 +10,12 @@ use kubestead_storage::spec::{self, Filesystem};
 use kubestead_storage::ways::Ways;
 
 use self::mount_point::{UNIT, escaped, mount_point};
-use crate::file::decode::{Fields, boolean, count, entries, key_name, list, name, parsed, size, text};
+use crate::file::decode::{boolean, count, entries, key_name, list, name, parsed, size, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
+use crate::file::shape::{Kind, NAME, Need, SIZE};
 use crate::file::tree::Node as Yaml;
-use crate::file::unlock::ways;
+use crate::file::unlock::{WAYS, ways};
 
 /// Each volume is an LV, two units and a key; a hundred is many.
 const MOST: usize = 500;
@@ -27,10 +29,39 @@ const MOST_XFS: u64 = (1 << 63) - EXTENT;
 /// The inodes that ext4 needs for itself, and how many bytes each takes at least (mke2fs(8), `-i`).
 const LEAST_INODES: u64 = 16;
 const INODE_RATIO: u64 = 1024;
+/// Their numbers have 32 bits.
+const MOST_INODES: u64 = 0xffff_ffff;
 /// Device-mapper names have 128 bytes with their end, and LVM doubles hyphens in them.
 const MAPPER: usize = 127;
 /// LVM's own limit for both names with what it puts between.
 const LVM: usize = 125;
+
+fields! {
+    /// The fields of a volume.
+    struct Written {
+        "on" on Need::Required, Kind::List { of: &Kind::Text(&NAME), least: 1, most: None, different: false },
+            "Where it is: names of nodes, `control-plane`, `worker`, `all`.";
+        "group" group Need::Required, Kind::Text(&NAME),
+            "The volume group, which has devices on each of these nodes.";
+        "size" size Need::Required, Kind::Text(&SIZE),
+            "Its size, in extents of 4 MiB: what is not is rounded up and told. 20 MiB at least for ext4, 316 MiB for xfs, of which 16 MiB are LUKS2's \
+             header. It only grows.";
+        "path" path Need::Required, Kind::Text(&mount_point::FORM),
+            "Where it is mounted: no folder that the machine needs to start (`/usr`, `/etc` but `/etc/kubernetes`, `/run` and the like), none of \
+             kubestead's own, no `.ssh`, no home folder of who logs in; each hyphen counts four times of 255.";
+        "filesystem" filesystem Need::Otherwise("ext4"), Kind::Words(|| Filesystem::ALL.map(Filesystem::as_str).to_vec()),
+            "What is made on it.";
+        "inodes" inodes Need::Optional("one in 16 KiB"), Kind::Count { least: LEAST_INODES, most: MOST_INODES },
+            "How many inodes, for ext4 only: at most one in each KiB.";
+        "discard" discard Need::Otherwise("false"), Kind::Boolean,
+            "Whether discards reach the disk. They tell which blocks are used.";
+        "unlock" unlock Need::Optional("that of `keys.unlock`"), WAYS,
+            "How this one is unlocked.";
+    }
+}
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Entries { called: "NAME", key: &NAME, of: &Kind::Map(&Written::SHAPE), most: Some(MOST) };
 
 /// A volume, and where parts of it are written.
 pub(crate) struct VolumeDecl {
@@ -46,8 +77,8 @@ pub(crate) struct VolumeDecl {
 }
 
 /// Decodes the section.
-pub(super) fn decode(top: &mut Fields, out: &mut Findings) -> Items<VolumeDecl> {
-    let found = out.items(|out| top.take("volumes").map(|n| volumes(n, out)).unwrap_or_default());
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<VolumeDecl> {
+    let found = out.items(|out| node.map(|n| volumes(n, out)).unwrap_or_default());
     for decl in found.items.iter().filter(|decl| decl.on.items.is_empty() && !decl.on.broken) {
         let message = format!("volume {} is on no node", decl.volume.name);
         out.error(&decl.name, message, "write `on: [all]`, roles or names of nodes".to_owned());
@@ -69,16 +100,17 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     if let Some(name) = &volume_name {
         own_name(name, place, out);
     }
-    let mut f = Fields::of(value, &format!("volume {key}"), out);
-    let on = out.items(|out| on(f.required("on", out), out));
-    let group = f.required("group", out).and_then(|n| name(n, "a volume's group", out));
-    let size = f.required("size", out).and_then(|n| size(n, "a volume's size", out));
-    let path = f.required("path", out).and_then(|n| mount_point(n, out));
-    let filesystem = f.take("filesystem").and_then(|n| filesystem(n, out)).unwrap_or(Filesystem::Ext4);
-    let inodes = f.take("inodes").and_then(|n| count(n, "inodes", out));
-    let discard = f.take("discard").and_then(|n| boolean(n, "discard", out)).unwrap_or_default();
-    let unlock = f.take("unlock").and_then(|n| ways(n, "unlock", out));
-    f.end(out);
+    let f = Written::of(value, &format!("volume {key}"), out);
+    let missing = f.on.is_none();
+    let mut on = out.items(|out| on(f.on, out));
+    on.broken |= missing;
+    let group = f.group.and_then(|n| name(n, "a volume's group", out));
+    let size = f.size.and_then(|n| size(n, "a volume's size", out));
+    let path = f.path.and_then(|n| mount_point(n, out));
+    let filesystem = f.filesystem.and_then(|n| filesystem(n, out)).unwrap_or(Filesystem::Ext4);
+    let inodes = f.inodes.and_then(|n| count(n, "inodes", out));
+    let discard = f.discard.and_then(|n| boolean(n, "discard", out)).unwrap_or_default();
+    let unlock = f.unlock.and_then(|n| ways(n, "unlock", out));
     let size = room(size, filesystem, inodes.as_ref(), out);
     if let (Some(name), Some(group)) = (&volume_name, &group) {
         names(name, place, &group.value, out);
@@ -147,7 +179,7 @@ fn in_extents(size: &At<Bytes>, filesystem: Filesystem, out: &mut Findings) -> O
 
 /// A number of inodes that mkfs.ext4(8) makes on a volume of this size.
 fn inodes_fit(inodes: &At<u64>, size: Bytes, out: &mut Findings) {
-    let most = (size.0.saturating_sub(HEADER) / INODE_RATIO).min(u64::from(u32::MAX));
+    let most = (size.0.saturating_sub(HEADER) / INODE_RATIO).min(MOST_INODES);
     if !(LEAST_INODES..=most).contains(&inodes.value) {
         let message = format!("inodes: {} is not {LEAST_INODES} to {most}, which a volume of {size} can have", inodes.value);
         out.error(&inodes.place, message, "leave it out for one inode in 16 KiB".to_owned());

@@ -5,19 +5,56 @@ use std::collections::BTreeSet;
 use kubestead_core::name::Name;
 
 use crate::encryption::{Cipher, EncryptionSpec, Entry, RESOURCES};
-use crate::file::decode::{Fields, list, name, number, parsed, text};
+use crate::file::decode::{list, name, number, parsed, text};
+use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::shape::{Bare, Form, Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
+
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "provider" provider Need::Optional("`kms` with `kms`, else `secretbox`"), Kind::Words(|| PROVIDERS.map(|(word, _)| word).to_vec()),
+            "What encrypts. The key of `aesgcm` is to be replaced before 200,000 writes.";
+        "key" key Need::Optional("`key1`; none with `kms`"), Kind::Text(&NAME),
+            "The key's name, which stands for one key for ever: another name is another key. Not with `kms`.";
+        "kms" kms Need::Optional("no plugin"), Kind::Map(&Plugin::SHAPE),
+            "The KMS v2 plugin of provider `kms`.";
+        "resources" resources Need::Otherwise("[secrets]"), Kind::list(&Kind::Words(|| RESOURCES.map(|known| known.name).to_vec())),
+            "The kinds of objects that are encrypted; `secrets` is among them.";
+    }
+}
+
+fields! {
+    /// The fields of a plugin.
+    struct Plugin {
+        "name" name Need::Required, Kind::Text(&NAME),
+            "Its name, with which the values in etcd begin.";
+        "endpoint" endpoint Need::Required, Kind::Text(&ENDPOINT),
+            "Its socket on each control plane, in a folder of its own; the path has at most 107 characters.";
+        "timeout" timeout Need::Otherwise("3s"), Kind::Text(&TIMEOUT),
+            "How long the API server waits for it.";
+    }
+}
+
+/// The words for what encrypts, with the cipher of those that have one.
+const PROVIDERS: [(&str, Option<Cipher>); 3] = [("secretbox", Some(Cipher::Secretbox)), ("aesgcm", Some(Cipher::Aesgcm)), ("kms", None)];
+const ENDPOINT: Form =
+    Form { word: "a socket", pattern: "^unix:///[A-Za-z0-9._/-]{3,106}$", example: "unix:///run/kms/plugin.sock", bare: Bare::String };
+const TIMEOUT: Form = Form { word: "1s to 60s", pattern: "^([1-9]|[1-5][0-9]|60)s$", example: "3s", bare: Bare::String };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
 /// Decodes it. `None` if it is wrong; the mistake is in `out`.
 pub(super) fn encryption(node: Yaml, out: &mut Findings) -> Option<EncryptionSpec> {
     let place = node.place.clone();
     let mut spec = EncryptionSpec::default();
-    let mut f = Fields::of(node, "kubernetes.encryption", out);
-    let provider = f.take("provider").and_then(|n| text(n, "kubernetes.encryption.provider", out));
-    let key = f.take("key").map(|n| name(n, "kubernetes.encryption.key", out));
-    let kms = f.take("kms").map(|n| (n.place.clone(), plugin(n, out)));
-    if let Some(written) = f.take("resources") {
+    let f = Written::of(node, "kubernetes.encryption", out);
+    let provider = f.provider.and_then(|n| text(n, "kubernetes.encryption.provider", out));
+    let key = f.key.map(|n| name(n, "kubernetes.encryption.key", out));
+    let kms = f.kms.map(|n| (n.place.clone(), plugin(n, out)));
+    if let Some(written) = f.resources {
         let place = written.place.clone();
         let items = list(written, "kubernetes.encryption.resources", out);
         spec.resources = items.into_iter().filter_map(|n| resource(n, out)).collect::<BTreeSet<_>>();
@@ -25,17 +62,16 @@ pub(super) fn encryption(node: Yaml, out: &mut Findings) -> Option<EncryptionSpe
             out.error(&place, "Secrets are always encrypted in etcd", Some("add `secrets` to the list".to_owned()));
         }
     }
-    f.end(out);
-    let cipher = match provider.as_ref().map(|p| p.value.as_str()) {
-        None if kms.is_some() => None,
-        None | Some("secretbox") => Some(Cipher::Secretbox),
-        Some("aesgcm") => Some(Cipher::Aesgcm),
-        Some("kms") => None,
-        Some(other) => {
-            let At { place, .. } = provider.as_ref()?;
-            let hint = (other == "aescbc").then(|| "Kubernetes advises against aescbc: take secretbox".to_owned());
-            out.error(place, format!("kubernetes.encryption.provider: {other:?} is neither secretbox, aesgcm nor kms"), hint);
-            return None;
+    let known = |word: &str| PROVIDERS.iter().find(|(known, _)| *known == word).map(|(_, cipher)| *cipher);
+    let cipher = match provider {
+        None => kms.is_none().then_some(Cipher::Secretbox),
+        Some(At { value, place }) => {
+            let Some(cipher) = known(&value) else {
+                let hint = (value == "aescbc").then(|| "Kubernetes advises against aescbc: take secretbox".to_owned());
+                out.error(&place, format!("kubernetes.encryption.provider: {value:?} is neither secretbox, aesgcm nor kms"), hint);
+                return None;
+            };
+            cipher
         }
     };
     spec.entry = match (cipher, key, kms) {
@@ -95,9 +131,9 @@ fn is_shared(folder: &str) -> bool {
 
 /// The socket's path goes into files and scripts of the nodes, so it holds nothing that is special there.
 fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
-    let mut f = Fields::of(node, "kubernetes.encryption.kms", out);
-    let name = f.required("name", out).and_then(|n| name(n, "kubernetes.encryption.kms.name", out));
-    let endpoint = f.required("endpoint", out).and_then(|n| {
+    let f = Plugin::of(node, "kubernetes.encryption.kms", out);
+    let name = f.name.and_then(|n| name(n, "kubernetes.encryption.kms.name", out));
+    let endpoint = f.endpoint.and_then(|n| {
         parsed(n, "kubernetes.encryption.kms.endpoint", out, |text| {
             let clean =
                 |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
@@ -110,13 +146,12 @@ fn plugin(node: Yaml, out: &mut Findings) -> Option<Entry> {
             (folder.is_some() && path.split('/').all(clean)).then(|| text.to_owned()).ok_or_else(wrong)
         })
     });
-    let timeout = f.take("timeout").map(|n| {
+    let timeout = f.timeout.map(|n| {
         parsed(n, "kubernetes.encryption.kms.timeout", out, |text| match text.strip_suffix('s').map(number::<u16>) {
             Some(Some(1..=60)) => Ok(text.to_owned()),
             _ => Err(format!("{text:?} is not 1s to 60s")),
         })
     });
-    f.end(out);
     let timeout = timeout.map_or_else(|| Some("3s".to_owned()), |t| t.map(|t| t.value))?;
     Some(Entry::Kms { name: name?.value.to_string(), endpoint: endpoint?.value, timeout })
 }

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::apt_key::Fingerprint;
 use crate::file::cluster::{DockerRepository, Packages, Trust};
-use crate::file::decode::{Fields, number, parsed};
+use crate::file::decode::{number, parsed};
+use crate::file::fields::fields;
 use crate::file::findings::Findings;
 use crate::file::path::path;
+use crate::file::shape::{Bare, Form, Kind, Need, PATH};
 use crate::file::tree::Node as Yaml;
 
 /// The official repository.
@@ -19,9 +21,52 @@ const DOCKER_REPOSITORY: &str = "https://download.docker.com/linux";
 const DOCKER_FINGERPRINT: Fingerprint =
     Fingerprint::of(*b"\x9D\xC8\x58\x22\x9F\xC7\xDD\x38\x85\x4A\xE2\xD8\x8D\x81\x80\x3C\x0E\xBF\xCD\x88");
 
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "repository" repository Need::Otherwise("https://pkgs.k8s.io/core:/stable:"), Kind::Text(&URL),
+            "The address of Kubernetes' repository, without `/v1.N/deb`, which is added, and without a login.";
+        "key" key Need::Optional("the key is known by its fingerprint"), Kind::Text(&PATH),
+            "A file with the armoured key, which is trusted as it is. containerd is then the machine's own; not with `fingerprint` or `docker`.";
+        "fingerprint" fingerprint Need::Optional("that of the official key"), Kind::Text(&PRINT),
+            "The fingerprint of the key that signs the repository.";
+        "docker" docker Need::Optional("the official repository"), Kind::Map(&Docker::SHAPE),
+            "Docker's repository, where containerd comes from if the distribution has none that is new enough.";
+    }
+}
+
+fields! {
+    /// The fields of Docker's repository.
+    struct Docker {
+        "repository" repository Need::Otherwise("https://download.docker.com/linux"), Kind::Text(&URL),
+            "Its address, without the distribution and without a login.";
+        "fingerprint" fingerprint Need::Optional("that of the official key"), Kind::Text(&PRINT),
+            "The fingerprint of the key that signs it.";
+    }
+}
+
+/// An address of a server with a path.
+pub(super) const URL: Form = Form {
+    word: "an address",
+    pattern: "^https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/%+-]*)?$",
+    example: "https://mirror.example.com",
+    bare: Bare::String,
+};
+const PRINT: Form = Form {
+    word: "a fingerprint, 40 hexadecimal digits",
+    pattern: "^ *([0-9A-Fa-f] *){40}$",
+    example: "0123456789ABCDEF0123456789ABCDEF01234567",
+    bare: Bare::Any,
+};
+/// A version of containerd.
+pub(super) const CONTAINERD: Form =
+    Form { word: "a version", pattern: r"^([2-9]|[1-9][0-9]+)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", example: "2.2.0", bare: Bare::String };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
+
 /// Where the software comes from: the official repositories when the file does not say.
-pub(super) fn source(f: &mut Fields, dir: &Path, out: &mut Findings) -> (Option<PathBuf>, Option<Packages>) {
-    let (bundle, source) = (f.take("bundle"), f.take("packages"));
+pub(super) fn source(bundle: Option<Yaml>, source: Option<Yaml>, dir: &Path, out: &mut Findings) -> (Option<PathBuf>, Option<Packages>) {
     let packages = match source {
         Some(node) => packages(node, dir, out),
         None if bundle.is_some() => None,
@@ -40,8 +85,7 @@ fn docker_official() -> DockerRepository {
 
 fn packages(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Packages> {
     let place = node.place.clone();
-    let mut f = Fields::of(node, "kubernetes.packages", out);
-    let (own, key, print, docker) = (f.take("repository"), f.take("key"), f.take("fingerprint"), f.take("docker"));
+    let Written { repository: own, key, fingerprint: print, docker } = Written::of(node, "kubernetes.packages", out);
     if own.is_none() && key.is_none() && print.is_none() && docker.is_none() {
         let hint = "leave `packages` out for the official repositories, or write `repository`, `fingerprint` or `key`";
         out.error(&place, "kubernetes.packages names nothing", Some(hint.to_owned()));
@@ -62,22 +106,20 @@ fn packages(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Packages> {
         let docker = docker.map_or_else(|| Some(docker_official()), |node| docker_repository(node, out));
         kubernetes.zip(docker).map(|(kubernetes, docker)| Trust::Fingerprint { kubernetes, docker })
     };
-    f.end(out);
     Some(Packages { repository: repository?, trust: trust? })
 }
 
 fn docker_repository(node: Yaml, out: &mut Findings) -> Option<DockerRepository> {
-    let mut f = Fields::of(node, "kubernetes.packages.docker", out);
-    let repository = match f.take("repository") {
+    let f = Docker::of(node, "kubernetes.packages.docker", out);
+    let repository = match f.repository {
         Some(node) => {
             let found = parsed(node, "kubernetes.packages.docker.repository", out, |text| address(text, DOCKER_REPOSITORY));
             found.map(|found| found.value)
         }
         None => Some(DOCKER_REPOSITORY.to_owned()),
     };
-    let print = f.take("fingerprint");
-    let fingerprint = print.map_or(Some(DOCKER_FINGERPRINT), |node| fingerprint(node, "kubernetes.packages.docker.fingerprint", out));
-    f.end(out);
+    let fingerprint =
+        f.fingerprint.map_or(Some(DOCKER_FINGERPRINT), |node| fingerprint(node, "kubernetes.packages.docker.fingerprint", out));
     Some(DockerRepository { repository: repository?, fingerprint: fingerprint? })
 }
 

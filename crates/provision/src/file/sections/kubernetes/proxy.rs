@@ -2,24 +2,49 @@
 
 use super::packages::is_server;
 use crate::file::cluster::Proxy;
-use crate::file::decode::{Fields, list, parsed};
+use crate::file::decode::{list, parsed};
+use crate::file::fields::fields;
 use crate::file::findings::Findings;
+use crate::file::shape::{Bare, Form, Kind, Need};
 use crate::file::tree::Node as Yaml;
+
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "http" http Need::Optional("no proxy for http"), Kind::Text(&SERVER),
+            "The proxy for http, without a login.";
+        "https" https Need::Optional("no proxy for https"), Kind::Text(&SERVER),
+            "The proxy for https, without a login.";
+        "noProxy" no_proxy Need::Otherwise("[]"), Kind::list(&Kind::Text(&DIRECT)),
+            "What is reached without one: names, domains such as `.example.com`, addresses, ranges. The machine itself, pods, services, the endpoint \
+             and all nodes are anyway.";
+    }
+}
+
+const SERVER: Form = Form {
+    word: "an address",
+    pattern: "^https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/*$",
+    example: "http://proxy.example.com:3128",
+    bare: Bare::String,
+};
+const DIRECT: Form =
+    Form { word: "a name, domain, address or range", pattern: "^[A-Za-z0-9_.:/-]{1,253}$", example: ".example.com", bare: Bare::Any };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
 /// Decodes the section.
 pub(super) fn proxy(node: Yaml, out: &mut Findings) -> Proxy {
     let place = node.place.clone();
-    let mut f = Fields::of(node, "kubernetes.proxy", out);
-    let (http, https) = (f.take("http"), f.take("https"));
+    let Written { http, https, no_proxy } = Written::of(node, "kubernetes.proxy", out);
     if http.is_none() && https.is_none() {
         let hint = "write `https: http://proxy.example.com:3128`, and `http` where http goes by it too";
         out.error(&place, "kubernetes.proxy names no proxy", Some(hint.to_owned()));
     }
     let http = http.and_then(|node| address(node, "kubernetes.proxy.http", out));
     let https = https.and_then(|node| address(node, "kubernetes.proxy.https", out));
-    let direct = f.take("noProxy").map(|node| list(node, "kubernetes.proxy.noProxy", out)).unwrap_or_default();
+    let direct = no_proxy.map(|node| list(node, "kubernetes.proxy.noProxy", out)).unwrap_or_default();
     let direct = direct.into_iter().filter_map(|node| exception(node, out)).collect();
-    f.end(out);
     Proxy { http, https, direct }
 }
 

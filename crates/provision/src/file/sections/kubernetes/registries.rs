@@ -2,10 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::packages::{address, is_server};
-use crate::file::decode::{Fields, entries, list, parsed};
+use super::packages::{URL, address, is_server};
+use crate::file::decode::{entries, list, parsed};
+use crate::file::fields::fields;
 use crate::file::findings::Findings;
+use crate::file::shape::{Bare, Form, Kind, Need};
 use crate::file::tree::Node as Yaml;
+
+fields! {
+    /// The fields of a registry.
+    struct Registry {
+        "mirrors" mirrors Need::Required, Kind::list(&Kind::Text(&URL)),
+            "Addresses that containerd asks before it, in this order, without a login. One with a path is taken whole, with its `/v2`.";
+    }
+}
+
+const HOST: Form = Form { word: "a registry's host", pattern: "^[A-Za-z0-9_.-]+(:[0-9]{1,5})?$", example: "docker.io", bare: Bare::String };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::entries("HOST", &HOST, &Kind::Map(&Registry::SHAPE));
 
 /// Decodes the section: the host of a registry to its mirrors, in the order in which they are asked.
 pub(super) fn registries(node: Yaml, out: &mut Findings) -> BTreeMap<String, Vec<String>> {
@@ -17,8 +32,8 @@ pub(super) fn registries(node: Yaml, out: &mut Findings) -> BTreeMap<String, Vec
             continue;
         }
         let what = format!("kubernetes.registries.{host}");
-        let mut f = Fields::of(value, &what, out);
-        let mirrors = f.required("mirrors", out).map(|node| list(node, &format!("{what}.mirrors"), out)).unwrap_or_default();
+        let f = Registry::of(value, &what, out);
+        let mirrors = f.mirrors.map(|node| list(node, &format!("{what}.mirrors"), out)).unwrap_or_default();
         let mirror = |text: &str| {
             if text.contains('@') {
                 return Err("it holds a login, which everybody on a node could read".to_owned());
@@ -27,7 +42,6 @@ pub(super) fn registries(node: Yaml, out: &mut Findings) -> BTreeMap<String, Vec
         };
         let one = |node| parsed(node, &format!("{what}.mirrors"), out, mirror).map(|at| at.value);
         let mirrors: Vec<String> = mirrors.into_iter().filter_map(one).collect();
-        f.end(out);
         found.insert(host, mirrors);
     }
     found

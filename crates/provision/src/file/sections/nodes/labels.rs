@@ -7,6 +7,7 @@ use kubestead_core::name::is_subdomain;
 
 use crate::file::decode::{entries, text};
 use crate::file::findings::Findings;
+use crate::file::shape::{Bare, Form, Kind};
 use crate::file::tree::Node;
 
 /// Labels that the kubelet, kubeadm or kubestead set: another value would be set back, or lead PersistentVolumes astray.
@@ -21,6 +22,22 @@ const KEPT: [(&str, &str); 9] = [
     ("node.kubernetes.io/exclude-from-external-load-balancers", "kubeadm's"),
     ("app.kubernetes.io/managed-by", "kubestead's"),
 ];
+
+const KEY: Form = Form {
+    word: "a label",
+    pattern: "^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
+    example: "example.com/disk",
+    bare: Bare::String,
+};
+const VALUE: Form = Form {
+    word: "a label's value, or \"\"",
+    pattern: "^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$",
+    example: "nvme",
+    bare: Bare::Any,
+};
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::entries("LABEL", &KEY, &Kind::Text(&VALUE));
 
 /// A node's labels.
 pub(super) fn labels(node: Node, out: &mut Findings) -> BTreeMap<String, String> {

@@ -3,10 +3,15 @@
 use crate::file::cluster::POOL_ROOT;
 use crate::file::decode::text;
 use crate::file::findings::{At, Findings};
+use crate::file::shape::{Bare, Form};
 use crate::file::tree::Node as Yaml;
 
 /// The longest name of a systemd unit, and of a file.
 pub(super) const UNIT: usize = 255;
+
+/// What a mount point looks like.
+pub(super) const FORM: Form =
+    Form { word: "an absolute path", pattern: "^(/[A-Za-z0-9._-]+)+$", example: "/var/lib/etcd", bare: Bare::String };
 
 /// A mount point.
 pub(super) fn mount_point(node: Yaml, out: &mut Findings) -> Option<At<String>> {
