@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use kubestead_provision::releases::{self, Fetched, Pinned, Progress, Wish};
+use kubestead_provision::releases::{self, Fetched, Packed, Pinned, Progress, Wish};
 
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
@@ -58,6 +58,26 @@ pub(crate) enum Bundle {
         /// Another server that has the same files, in a folder for each host: URL/dl.k8s.io/release/...
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
+    },
+    /// Write a bundle as one file, to be carried.
+    #[command(
+        after_help = "Example: kubestead bundle pack bundle --to bundle.tar.zst\nThe same bundle makes the same bytes. It needs tar and zstd."
+    )]
+    Pack {
+        /// The bundle's folder.
+        dir: PathBuf,
+        /// The file; it must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Make a bundle's folder of such a file, and compare every file with its sum.
+    #[command(after_help = "Example: kubestead bundle unpack bundle.tar.zst --to bundle")]
+    Unpack {
+        /// The file.
+        file: PathBuf,
+        /// The bundle's folder; it must not be there yet.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
     /// Compare every file of a bundle with its sum.
     #[command(after_help = "Example: kubestead bundle check bundle")]
@@ -121,10 +141,25 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
             }
             print::data(&to.display().to_string());
         }
+        Bundle::Pack { dir, to } => {
+            told(&releases::pack(&dir, &to).await?, "it is there, and is this bundle");
+            print::data(&to.display().to_string());
+        }
+        Bundle::Unpack { file, to } => {
+            told(&releases::unpack(&file, &to).await?, "the bundle is there, and every file has its sum");
+            print::data(&to.display().to_string());
+        }
         Bundle::Check { dir } => {
             let bundle = releases::verify(&dir)?;
             print::note(&format!("{} files of Kubernetes {}, {}: each has its sum", bundle.files.len(), bundle.kubernetes, bundle.source));
         }
     }
     Ok(Exit::Done)
+}
+
+fn told((bundle, done): &(kubestead_provision::bundle::Bundle, Packed), already: &str) {
+    match done {
+        Packed::Made => print::note(&format!("{} files of Kubernetes {}: each has its sum", bundle.files.len(), bundle.kubernetes)),
+        Packed::Already => print::note(&format!("nothing to do: {already}")),
+    }
 }

@@ -14,7 +14,7 @@ use super::{Error, web};
 use crate::bundle::{self, Bundle, BundleFile, Kind};
 
 /// The copy of the lock file in the bundle.
-const COPY: &str = "releases.json";
+pub(super) const COPY: &str = "releases.json";
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! official  what a version needs, where it and its sums are published        no I/O
 //! pin       asks the official places, and writes releases.json
 //! fetch     downloads, compares, unpacks, and writes bundle.json at the end
+//! pack      a bundle as one file, and back
 //! web       one request, by curl; download: one file by its digest; registry, image, archive: images by theirs
 //! ```
 
@@ -15,6 +16,7 @@ mod fetch;
 mod image;
 mod lock;
 mod official;
+mod pack;
 mod pin;
 mod registry;
 mod web;
@@ -22,6 +24,7 @@ mod web;
 pub use fetch::{Fetched, Progress, fetch, verify};
 pub use lock::{Download, Image, Lock, Piece};
 pub use official::{Arch, CNI, CONTAINERD, RUNC, Wish};
+pub use pack::{Packed, pack, unpack};
 pub use pin::{Pinned, pin};
 
 use sha2::{Digest, Sha256};
@@ -51,7 +54,7 @@ pub enum Error {
         mistakes: Vec<String>,
     },
     /// The folder holds something else.
-    #[error("{} {what}: remove it, or choose another folder with --to", path.display())]
+    #[error("{} {what}: remove it, or choose another place with --to", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
