@@ -1,6 +1,6 @@
 #!/bin/bash
 # internet.sh OUT BUNDLE IMAGES PACKAGES: what the lab's own internet serves, a folder for each name of a host: apt repositories, not signed yet, as
-# pkgs.k8s.io and download.docker.com lay them out; images as a registry answers for them; release files. Needs: dpkg-dev, apt.
+# pkgs.k8s.io and download.docker.com lay them out; images as a registry answers for them; release files. Needs: dpkg-dev, apt, go.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); . "$here/apt.sh"
 out=$(realpath -m "${1:?output directory}"); bundle=$2 images=$3 packages=$4
@@ -87,4 +87,31 @@ for name in kubeadm kubelet kubectl; do
 done
 minor=${version#v}; minor=${minor%.*}
 for name in stable "stable-$minor"; do printf %s "$version" > "$releases/$name.txt"; done
+
+# github.com: releases as the projects lay them out, of the bundle's programs and Debian's runc, with their files of sums.
+of() { sed -n "s/.*\"name\":\"$1\",\"version\":\"\([^\"]*\)\".*/\1/p" "$bundle/bundle.json"; } # of NAME: its version
+github=$out/github.com
+sums() { ( cd "$(dirname "$1")" && sha256sum "$(basename "$1")" > "$2" ); } # sums FILE NAME
+packed() { # packed FOLDER PART TO
+  mkdir -p "$(dirname "$3")"
+  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$1" -I 'gzip -n1' -cf "$3" "$2"
+}
+containerd=$(of containerd) etcd=$(of etcdctl) cni=$(of bridge)
+for name in containerd ctr containerd-shim-runc-v2; do put "$bundle/bin/$name" "$work/containerd/bin/$name"; done
+file=$github/containerd/containerd/releases/download/v$containerd/containerd-$containerd-linux-amd64.tar.gz
+packed "$work/containerd" bin "$file"; sums "$file" "$(basename "$file").sha256sum"
+file=$github/containernetworking/plugins/releases/download/v$cni/cni-plugins-linux-amd64-v$cni.tgz
+packed "$bundle/cni" . "$file"; sums "$file" "$(basename "$file").sha256"
+for name in etcdctl etcdutl; do put "$bundle/bin/$name" "$work/etcd/etcd-v$etcd-linux-amd64/$name"; done
+file=$github/etcd-io/etcd/releases/download/v$etcd/etcd-v$etcd-linux-amd64.tar.gz
+packed "$work/etcd" "etcd-v$etcd-linux-amd64" "$file"; sums "$file" SHA256SUMS
+runc=$(dpkg-deb -f "$work"/runc_*.deb Version)
+file=$github/opencontainers/runc/releases/download/v${runc%%+*}/runc.amd64
+put "$work/runc/usr/sbin/runc" "$file"; sums "$file" runc.sha256sum
+
+# raw.githubusercontent.com: which etcd, CoreDNS and pause kubeadm of that version asks for, of its own source.
+source=$(cd "$work" && go mod download -json "k8s.io/kubernetes@$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+constants=cmd/kubeadm/app/constants/constants.go to=$out/raw.githubusercontent.com/kubernetes/kubernetes/$version
+mkdir -p "$to/${constants%/*}"
+cp "$source/$constants" "$to/$constants"; chmod 644 "$to/$constants"
 cd "$out"; rm -rf "$work"

@@ -17,7 +17,8 @@ use crate::http::{Page, Site, below};
 use crate::process::run;
 
 /// The hosts that a lab with an internet answers for.
-pub(crate) const HOSTS: [&str; 5] = ["pkgs.k8s.io", "download.docker.com", "registry.k8s.io", "ghcr.io", "dl.k8s.io"];
+pub(crate) const HOSTS: [&str; 7] =
+    ["pkgs.k8s.io", "download.docker.com", "registry.k8s.io", "ghcr.io", "dl.k8s.io", "github.com", "raw.githubusercontent.com"];
 /// Makes what is the lab's own.
 const KEYS: &str = include_str!("../recipes/internet-keys.sh");
 /// Makes a machine trust the authority, which is on its line ahead.

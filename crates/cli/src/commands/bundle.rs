@@ -2,20 +2,54 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
-use kubestead_provision::releases::{self, Fetched, Progress};
+use clap::{Subcommand, ValueEnum};
+use kubestead_provision::releases::{self, Fetched, Packed, Pinned, Progress, Wish};
 
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bundle {
-    /// Download official releases into a bundle, compared with the sums of a lock file of yours.
+    /// Write the lock file from the official places: the sums that the projects publish, the digests that registries give for images.
+    ///
+    /// All is asked over TLS, and nothing is downloaded but sums, digests and kubeadm's constants. Look at the file, and keep it in your repository: what
+    /// `bundle fetch` downloads is compared with it, whatever a server says later. A proxy is taken from https_proxy and no_proxy, an authority of your
+    /// own from SSL_CERT_FILE.
+    #[command(
+        after_help = "Example: kubestead bundle lock --kubernetes 1.37.1\nRun again, it changes nothing as long as the official places say the same. docs/bundle.md has the lock file."
+    )]
+    Lock {
+        /// The version of Kubernetes. etcd, CoreDNS and pause are those that its kubeadm asks for.
+        #[arg(long, value_name = "VERSION")]
+        kubernetes: String,
+        /// What the machines are.
+        #[arg(long, value_enum, default_value_t = Arch::Amd64)]
+        arch: Arch,
+        /// The lock file.
+        #[arg(long, value_name = "FILE", default_value = "releases.json")]
+        out: PathBuf,
+        /// Also write over a lock file with other content.
+        #[arg(long)]
+        replace: bool,
+        /// The version of containerd.
+        #[arg(long, value_name = "VERSION", default_value = releases::CONTAINERD)]
+        containerd: String,
+        /// The version of runc.
+        #[arg(long, value_name = "VERSION", default_value = releases::RUNC)]
+        runc: String,
+        /// The version of the CNI plugins.
+        #[arg(long, value_name = "VERSION", default_value = releases::CNI)]
+        cni_plugins: String,
+        /// A domain that the official places may redirect to, beside those that they are known to serve from.
+        #[arg(long, value_name = "DOMAIN")]
+        redirect_to: Vec<String>,
+    },
+    /// Download official releases and images into a bundle, compared with the digests of a lock file.
     #[command(
         after_help = "Example: kubestead bundle fetch --lock releases.json --to bundle\nStopped? Run it again: it goes on where it was. docs/bundle.md has the lock file."
     )]
     Fetch {
-        /// What to download, and the sha256 of each download.
+        /// What to download, and the sha256 of each download: `bundle lock` writes it.
         #[arg(long, value_name = "FILE")]
         lock: PathBuf,
         /// The bundle's folder; it must not be there yet.
@@ -25,6 +59,26 @@ pub(crate) enum Bundle {
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
     },
+    /// Write a bundle as one file, to be carried.
+    #[command(
+        after_help = "Example: kubestead bundle pack bundle --to bundle.tar.zst\nThe same bundle makes the same bytes. It needs tar and zstd."
+    )]
+    Pack {
+        /// The bundle's folder.
+        dir: PathBuf,
+        /// The file; it must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Make a bundle's folder of such a file, and compare every file with its sum.
+    #[command(after_help = "Example: kubestead bundle unpack bundle.tar.zst --to bundle")]
+    Unpack {
+        /// The file.
+        file: PathBuf,
+        /// The bundle's folder; it must not be there yet.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Compare every file of a bundle with its sum.
     #[command(after_help = "Example: kubestead bundle check bundle")]
     Check {
@@ -33,13 +87,46 @@ pub(crate) enum Bundle {
     },
 }
 
+/// What machines are.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Arch {
+    /// x86-64.
+    Amd64,
+    Arm64,
+}
+
+impl From<Arch> for releases::Arch {
+    fn from(arch: Arch) -> Self {
+        match arch {
+            Arch::Amd64 => Self::Amd64,
+            Arch::Arm64 => Self::Arm64,
+        }
+    }
+}
+
 pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
     match command {
+        Bundle::Lock { kubernetes, arch, out, replace, containerd, runc, cni_plugins, redirect_to } => {
+            let wish = Wish { kubernetes, arch: arch.into(), containerd, runc, cni: cni_plugins, redirects: redirect_to };
+            let mut show = |address: &str| print::note(address);
+            let (lock, pinned) = tokio::select! {
+                pinned = releases::pin(&wish, &out, None, replace, &mut show) => pinned?,
+                pressed = tokio::signal::ctrl_c() => {
+                    pressed?;
+                    return Err(fail(Exit::Failed, "stopped; nothing was written"));
+                }
+            };
+            match pinned {
+                Pinned::Written => print::note(&format!("{} downloads and {} images are pinned", lock.downloads.len(), lock.images.len())),
+                Pinned::Already => print::note("nothing to do: the official places say the same"),
+            }
+            print::data(&out.display().to_string());
+        }
         Bundle::Fetch { lock, to, mirror } => {
             let mut show = |progress: Progress| match progress {
                 Progress::Started(url, number, of) => print::note(&format!("{number}/{of} {url}")),
                 Progress::Bytes(url, bytes) => print::note(&format!("    {} MB of {url}", bytes / 1_000_000)),
-                Progress::Checked(url, bytes) => print::note(&format!("    {bytes} bytes, and the sha256 of the lock file: {url}")),
+                Progress::Checked(url, bytes) => print::note(&format!("    {bytes} bytes, as the lock file says: {url}")),
             };
             let fetched = tokio::select! {
                 fetched = releases::fetch(&lock, &to, mirror.as_deref(), &mut show) => fetched?,
@@ -54,10 +141,25 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
             }
             print::data(&to.display().to_string());
         }
+        Bundle::Pack { dir, to } => {
+            told(&releases::pack(&dir, &to).await?, "it is there, and is this bundle");
+            print::data(&to.display().to_string());
+        }
+        Bundle::Unpack { file, to } => {
+            told(&releases::unpack(&file, &to).await?, "the bundle is there, and every file has its sum");
+            print::data(&to.display().to_string());
+        }
         Bundle::Check { dir } => {
             let bundle = releases::verify(&dir)?;
             print::note(&format!("{} files of Kubernetes {}, {}: each has its sum", bundle.files.len(), bundle.kubernetes, bundle.source));
         }
     }
     Ok(Exit::Done)
+}
+
+fn told((bundle, done): &(kubestead_provision::bundle::Bundle, Packed), already: &str) {
+    match done {
+        Packed::Made => print::note(&format!("{} files of Kubernetes {}: each has its sum", bundle.files.len(), bundle.kubernetes)),
+        Packed::Already => print::note(&format!("nothing to do: {already}")),
+    }
 }

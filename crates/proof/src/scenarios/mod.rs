@@ -1,5 +1,6 @@
 //! All scenarios, by subject.
 
+mod airgap;
 mod api;
 mod cluster;
 mod hostile;
@@ -13,7 +14,7 @@ use crate::scenario::Scenario;
 pub fn all() -> Vec<&'static Scenario> {
     cluster::SCENARIOS
         .into_iter()
-        .chain([api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS])
+        .chain([airgap::SCENARIOS, api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS])
         .flatten()
         .collect()
 }

@@ -121,6 +121,8 @@ fill_root() { fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 50000000)
 
 # The official software that is here: what dpkg is to do with it, its state, name and version, in the order of names.
 official() { dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' kubeadm kubelet kubectl containerd.io 2> /dev/null | grep -v not-installed | sort || true; }
+# The version of Debian's runc as its project writes it.
+runc_version() { dpkg-query -W -f '${Version}\n' runc | cut -d + -f 1; }
 resolver() { echo "nameserver $1" > /etc/resolv.conf; }
 # unreached NAME...: these names lead to nobody from here on; without one all are reached.
 unreached() { sed -i '/# unreached$/d' /etc/hosts; for name in "$@"; do echo "127.0.0.1 $name # unreached" >> /etc/hosts; done; }

@@ -1,25 +1,20 @@
 //! Downloads, compares, unpacks. Everything happens in a folder beside the bundle's, which takes the bundle's name when it is whole: stopped
 //! at any instant, the next run goes on with what is there.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::process::Command;
-use tokio::time::interval;
 
-use super::Error;
+use super::archive::archive;
+use super::download::{self, Source, Want, sum};
 use super::lock::{Download, Lock, Piece};
+use super::registry::Registries;
+use super::{Error, web};
 use crate::bundle::{self, Bundle, BundleFile, Kind};
 
-/// How often it is said how much has come.
-const SAY: Duration = Duration::from_secs(10);
 /// The copy of the lock file in the bundle.
-const COPY: &str = "releases.json";
-/// curl(1): the server cannot resume; an answer of 400 or more, which 416 is when the file had come whole.
-const NO_RESUME: [i32; 2] = [33, 22];
+pub(super) const COPY: &str = "releases.json";
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +53,22 @@ pub async fn fetch(lock: &Path, to: &Path, mirror: Option<&str>, progress: &mut 
     }
     let _turn = Turn(turn);
     let mut files = Vec::new();
+    let all = lock.downloads.len() + lock.images.len();
     for (number, download) in lock.downloads.iter().enumerate() {
-        progress(Progress::Started(download.url.clone(), number + 1, lock.downloads.len()));
+        progress(Progress::Started(download.url.clone(), number + 1, all));
         let file = get(download, &downloads, mirror, progress).await?;
         for piece in &download.files {
             files.push(put(download, piece, &file, &part).await?);
         }
+    }
+    let mut registries = Registries::new(mirror, &[]);
+    for (number, image) in lock.images.iter().enumerate() {
+        progress(Progress::Started(image.image.clone(), lock.downloads.len() + number + 1, all));
+        let arch = lock.arch.as_deref().unwrap_or_default();
+        let mut file = image.file(String::new(), 0);
+        (file.sha256, file.size) = archive(image, arch, &mut registries, &downloads, &part.join(&file.path), progress).await?;
+        progress(Progress::Checked(image.image.clone(), file.size));
+        files.push(file);
     }
     let bundle = Bundle { format_version: 1, kubernetes: lock.kubernetes.clone(), source: "downloaded".into(), files };
     let json = serde_json::to_string_pretty(&bundle).map_err(std::io::Error::other).map_err(Error::file("cannot write", &part))?;
@@ -109,81 +114,18 @@ pub fn verify(dir: &Path) -> Result<Bundle, Error> {
     Ok(bundle)
 }
 
-/// A file's sha256 and size.
-fn sum(path: &Path) -> Result<(String, u64), Error> {
-    let read = Error::file("cannot read", path);
-    let mut hash = Sha256::new();
-    let mut size = 0;
-    let copied = (|| {
-        let mut file = std::fs::File::open(path)?;
-        let mut buffer = vec![0_u8; 1 << 20];
-        loop {
-            let length = file.read(&mut buffer)?;
-            if length == 0 {
-                return Ok(());
-            }
-            hash.update(&buffer[..length]);
-            size += length as u64;
-        }
-    })();
-    copied.map_err(read)?;
-    Ok((hash.finalize().iter().map(|b| format!("{b:02x}")).collect(), size))
-}
-
-/// The download as a file that has the lock's sum. Its name is the sum: what is there under it is compared and not downloaded again.
+/// The download as a file that has the lock's sum.
 async fn get(
     download: &Download,
     downloads: &Path,
     mirror: Option<&str>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<PathBuf, Error> {
-    let whole = downloads.join(&download.sha256);
-    let part = downloads.join(format!("{}.part", download.sha256));
-    if !whole.exists() {
-        let address = download.address(mirror);
-        // What an earlier run left may be of no use: then once more, from the beginning.
-        let resumed = part.metadata().is_ok_and(|m| m.len() > 0);
-        let mut ended = curl(&address, &part, progress).await;
-        let useless = match &ended {
-            Ok(()) => sum(&part)?.0 != download.sha256,
-            Err((code, _)) => code.is_some_and(|code| NO_RESUME.contains(&code)),
-        };
-        if resumed && useless {
-            std::fs::remove_file(&part).map_err(Error::file("cannot remove", &part))?;
-            ended = curl(&address, &part, progress).await;
-        }
-        ended.map_err(|(_, detail)| Error::Program { what: format!("cannot download {address}"), detail })?;
-        std::fs::rename(&part, &whole).map_err(Error::file("cannot rename", &part))?;
-    }
-    let (have, size) = sum(&whole)?;
-    if have != download.sha256 {
-        std::fs::remove_file(&whole).map_err(Error::file("cannot remove", &whole))?;
-        return Err(Error::Sum { name: download.address(mirror), from: "the lock file", want: download.sha256.clone(), have });
-    }
+    let address = web::at(mirror, &download.url);
+    let want = Want { sha256: &download.sha256, from: "the lock file", size: None };
+    let (file, size) = download::file(Source::Web(&address), &want, downloads, progress).await?;
     progress(Progress::Checked(download.url.clone(), size));
-    Ok(whole)
-}
-
-/// Downloads an address to a file, going on where the file ends. An error is curl's exit code and its words.
-async fn curl(address: &str, to: &Path, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), (Option<i32>, String)> {
-    let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--fail", "--location", "--proto", "=http,https", "--proto-redir", "=http,https"]);
-    // A server that is silent for a minute is gone.
-    command.args(["--globoff", "--connect-timeout", "20", "--speed-limit", "1", "--speed-time", "60", "--retry", "2"]);
-    command.args(["--continue-at", "-", "--output"]).arg(to).args(["--url", address]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let child = command.spawn().map_err(|e| (None, format!("curl cannot be started ({e}): install curl")))?;
-    let mut say = interval(SAY);
-    say.tick().await;
-    let output = child.wait_with_output();
-    tokio::pin!(output);
-    let output = loop {
-        tokio::select! {
-            output = &mut output => break output.map_err(|e| (None, e.to_string()))?,
-            _ = say.tick() => progress(Progress::Bytes(address.to_owned(), to.metadata().map_or(0, |m| m.len()))),
-        }
-    };
-    if output.status.success() { Ok(()) } else { Err((output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+    Ok(file)
 }
 
 /// Puts a piece of a download into the bundle.

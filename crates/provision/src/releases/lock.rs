@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::image::sha256;
+use super::registry::Reference;
 use crate::bundle::{BundleFile, Kind};
 
 /// What is downloaded, pinned.
@@ -16,8 +18,27 @@ pub struct Lock {
     pub format_version: u32,
     /// The version of Kubernetes, such as `1.37.1`.
     pub kubernetes: String,
+    /// What its images are for, `amd64` or `arm64`. A file without images may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
     /// The downloads.
     pub downloads: Vec<Download>,
+    /// The images that come from registries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+}
+
+/// One image of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// Its reference, with host and tag, such as `registry.k8s.io/pause:3.10.2`.
+    pub image: String,
+    /// The digest of its manifest or of its index, `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// The roles of nodes that need it; both when it is left out.
+    #[serde(default = "both")]
+    pub roles: Vec<String>,
 }
 
 /// One download.
@@ -55,7 +76,7 @@ pub struct Piece {
 
 const ROLES: [&str; 2] = ["control-plane", "worker"];
 
-fn both() -> Vec<String> {
+pub(super) fn both() -> Vec<String> {
     ROLES.map(str::to_owned).into()
 }
 
@@ -72,15 +93,40 @@ impl Piece {
     }
 }
 
-impl Download {
-    /// Its address at a mirror, which has a folder for each host: `MIRROR/dl.k8s.io/release/...`.
-    pub(crate) fn address(&self, mirror: Option<&str>) -> String {
-        match (mirror, self.url.split_once("://")) {
-            (Some(mirror), Some((_, rest))) => format!("{}/{rest}", mirror.trim_end_matches('/')),
-            _ => self.url.clone(),
-        }
+/// What is wrong with the roles of something.
+fn other_roles(what: &str, roles: &[String]) -> Option<String> {
+    let role = roles.iter().find(|role| !ROLES.contains(&role.as_str()))?;
+    Some(format!("{what} is for the role {role:?}, and there are {}", ROLES.join(" and ")))
+}
+
+impl Image {
+    /// What it is called in a bundle, such as `pause-3.10.2`.
+    pub fn name(&self) -> String {
+        self.image.rsplit('/').next().unwrap_or_default().replace(':', "-")
     }
 
+    /// As `bundle.json` will have it.
+    pub(crate) fn file(&self, sha256: String, size: u64) -> BundleFile {
+        let version = self.image.rsplit(':').next().unwrap_or_default();
+        let (name, image) = (self.name(), Some(self.image.clone()));
+        let piece = Piece { kind: Kind::Image, name, from: None, roles: self.roles.clone(), image };
+        piece.file(version, sha256, size)
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if Reference::parse(&self.image).is_none() {
+            mistakes.push(format!("{:?} is no reference such as registry.k8s.io/pause:3.10.2", self.image));
+        }
+        if sha256(&self.digest).is_none() {
+            mistakes.push(format!("{}: {:?} is no digest of sha256: and 64 lowercase hex digits", self.image, self.digest));
+        }
+        mistakes.extend(other_roles(&self.image, &self.roles));
+        mistakes
+    }
+}
+
+impl Download {
     fn mistakes(&self) -> Vec<String> {
         let url = &self.url;
         let mut mistakes = Vec::new();
@@ -98,9 +144,7 @@ impl Download {
             if let Some(fault) = piece.file(&self.version, self.sha256.clone(), 0).fault() {
                 mistakes.push(format!("{url}: {:?} {fault}", piece.name));
             }
-            if let Some(role) = piece.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
-                mistakes.push(format!("{url}: {:?} is for the role {role:?}, and there are {}", piece.name, ROLES.join(" and ")));
-            }
+            mistakes.extend(other_roles(&format!("{url}: {:?}", piece.name), &piece.roles));
         }
         if self.files.len() > 1 && self.files.iter().any(|piece| piece.from.is_none()) {
             mistakes.push(format!("{url}: several files of it are used, so each needs `from`, its name in the archive"));
@@ -119,10 +163,15 @@ impl Lock {
         if lock.format_version != 1 {
             mistakes.push(format!("format version {} is not known", lock.format_version));
         }
+        mistakes.extend(lock.images.iter().flat_map(Image::mistakes));
+        if !lock.images.is_empty() && !lock.arch.as_deref().is_some_and(|arch| ["amd64", "arm64"].contains(&arch)) {
+            mistakes.push("it has images, so `arch` must be amd64 or arm64".to_owned());
+        }
+        let pieces = lock.downloads.iter().flat_map(|d| &d.files).map(|piece| (piece.kind == Kind::Image, piece.name.clone()));
         let mut seen = BTreeSet::new();
-        for piece in lock.downloads.iter().flat_map(|d| &d.files) {
-            if !seen.insert((piece.kind == Kind::Image, &piece.name)) {
-                mistakes.push(format!("two files are called {}", piece.name));
+        for (is_image, name) in pieces.chain(lock.images.iter().map(|image| (true, image.name()))) {
+            if !seen.insert((is_image, name.clone())) {
+                mistakes.push(format!("two files are called {name}"));
             }
         }
         if mistakes.is_empty() { Ok((lock, text)) } else { Err(wrong(mistakes)) }
@@ -147,7 +196,9 @@ mod tests {
           {"url": "ftp://example.com/a", "sha256": "ABC", "version": "1", "files": [{"kind": "binary", "name": "a"}]},
           {"url": "https://example.com/b", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "", "files": []},
           {"url": "https://example.com/c", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "1", "files": [
-            {"kind": "binary", "name": "../c", "from": "c"}, {"kind": "image", "name": "i", "from": "i"}, {"kind": "cni", "name": "a", "roles": ["master"]}]}]}"#;
+            {"kind": "binary", "name": "../c", "from": "c"}, {"kind": "image", "name": "i", "from": "i"}, {"kind": "cni", "name": "a", "roles": ["master"]}]}],
+          "images": [{"image": "pause:3", "digest": "sha256:0a"}, {"image": "r.io/../pause:3", "digest": "sha512:0a", "roles": ["node"]},
+            {"image": "r.io/a/pause:3", "digest": "sha256:0a"}]}"#;
         let Err(Error::Lock { mistakes, .. }) = load(text) else { panic!() };
         let all = mistakes.join("\n");
         for want in [
@@ -161,16 +212,15 @@ mod tests {
             "each needs `from`",
             "format version 2",
             "two files are called a",
+            "\"pause:3\" is no reference",
+            "\"r.io/../pause:3\" is no reference",
+            "r.io/a/pause:3: \"sha256:0a\" is no digest",
+            "r.io/../pause:3 is for the role \"node\"",
+            "two files are called pause-3",
+            "`arch` must be amd64 or arm64",
         ] {
             assert!(all.contains(want), "{want}\n{all}");
         }
         assert!(matches!(load("{\"formatVersion\": 1, \"latest\": true}"), Err(Error::Lock { .. })));
-    }
-
-    #[test]
-    fn a_mirror_has_a_folder_for_each_host() {
-        let download = Download { url: "https://dl.k8s.io/release/a".into(), sha256: String::new(), version: String::new(), files: vec![] };
-        assert_eq!(download.address(Some("http://mirror/x/")), "http://mirror/x/dl.k8s.io/release/a");
-        assert_eq!(download.address(None), download.url);
     }
 }

@@ -1,16 +1,33 @@
-//! Official releases into a bundle. A lock file of the user's says what is downloaded and which sha256 each download has; what a server says
-//! of itself counts for nothing.
+//! Official releases into a bundle. A lock file says what is downloaded and which digest each download has; what a server says of itself counts for
+//! nothing. The lock file is yours, or written from the official places.
 //!
 //! ```text
-//! lock     releases.json -> what to download, and what of it goes where     no I/O
-//! fetch    downloads, compares, unpacks, and writes bundle.json at the end
+//! lock      releases.json -> what to download, and what of it goes where     no I/O
+//! official  what a version needs, where it and its sums are published        no I/O
+//! pin       asks the official places, and writes releases.json
+//! fetch     downloads, compares, unpacks, and writes bundle.json at the end
+//! pack      a bundle as one file, and back
+//! web       one request, by curl; download: one file by its digest; registry, image, archive: images by theirs
 //! ```
 
+mod archive;
+mod download;
 mod fetch;
+mod image;
 mod lock;
+mod official;
+mod pack;
+mod pin;
+mod registry;
+mod web;
 
 pub use fetch::{Fetched, Progress, fetch, verify};
-pub use lock::{Download, Lock, Piece};
+pub use lock::{Download, Image, Lock, Piece};
+pub use official::{Arch, CNI, CONTAINERD, RUNC, Wish};
+pub use pack::{Packed, pack, unpack};
+pub use pin::{Pinned, pin};
+
+use sha2::{Digest, Sha256};
 
 use std::path::PathBuf;
 
@@ -37,12 +54,33 @@ pub enum Error {
         mistakes: Vec<String>,
     },
     /// The folder holds something else.
-    #[error("{} {what}: remove it, or choose another folder with --to", path.display())]
+    #[error("{} {what}: remove it, or choose another place with --to", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
         /// What it is.
         what: String,
+    },
+    /// A server, or what it says, is of no use.
+    #[error("cannot download {address}: {cause}; {next}")]
+    Web {
+        /// What was asked.
+        address: String,
+        /// What is wrong.
+        cause: String,
+        /// What may help.
+        next: &'static str,
+    },
+    /// What is wished cannot be.
+    #[error("{0}")]
+    Wish(String),
+    /// A lock file is there, and has other content.
+    #[error("{} is there, and is not what would be written:\n  {}\nLook at why, then say --replace, or write to another file with --out", path.display(), changes.join("\n  "))]
+    Differs {
+        /// The lock file.
+        path: PathBuf,
+        /// What differs.
+        changes: Vec<String>,
     },
     /// A program failed.
     #[error("{what}: {detail}")]
@@ -74,4 +112,10 @@ impl Error {
         let path = path.into();
         move |source| Self::File { what, path, source }
     }
+}
+
+/// Holds that bytes have a digest.
+fn same(name: &str, bytes: &[u8], want: &str) -> Result<(), Error> {
+    let have = download::hex(&Sha256::digest(bytes));
+    if have == want { Ok(()) } else { Err(Error::Sum { name: name.to_owned(), from: "its digest", want: want.to_owned(), have }) }
 }
