@@ -8,6 +8,7 @@ mod endpoint;
 mod header;
 mod keys;
 mod kubernetes;
+mod manifests;
 mod named_volumes;
 mod namespace;
 mod network;
@@ -30,7 +31,7 @@ pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;
 
-use super::cluster::{Kubernetes, Namespace, Ssh};
+use super::cluster::{Kubernetes, Manifests, Namespace, Ssh};
 use super::decode::Fields;
 use super::findings::{At, Findings, Items};
 use super::tree::Node as Yaml;
@@ -49,6 +50,7 @@ pub(super) struct Sections {
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
     pub(super) namespace: Option<Namespace>,
+    pub(super) manifests: Vec<Manifests>,
     pub(super) network: NetworkDecl,
     pub(super) secrets: PathBuf,
 }
@@ -68,6 +70,7 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         pools: pools::decode(&mut top, out),
         named: named_volumes::decode(&mut top, out),
         namespace: namespace::decode(&mut top, out),
+        manifests: manifests::decode(&mut top, dir, out),
         network: network::decode(&mut top, out),
         secrets: secrets::decode(&mut top, dir, out),
     };
