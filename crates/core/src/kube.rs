@@ -91,10 +91,41 @@ pub trait Rewrite: Send + Sync {
     async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError>;
 }
 
-/// All that can be asked of the API of a cluster.
-pub trait Api: Kube + Guarded + Rewrite {}
+/// A kind as an API server has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resource {
+    /// Such as `apps/v1`.
+    pub api_version: String,
+    /// Such as `Deployment`.
+    pub kind: String,
+    /// What paths call it, such as `deployments`.
+    pub plural: String,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+}
 
-impl<T: Kube + Guarded + Rewrite + ?Sized> Api for T {}
+/// The kinds of an API server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Those that it tells, in every version that it serves.
+    pub known: Vec<Resource>,
+    /// Group and version of what an extension serves that does not answer: nobody knows which kinds it has now.
+    pub silent: std::collections::BTreeSet<String>,
+}
+
+/// What kinds there are, which no program knows beforehand, and objects by a label.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// The kinds that the server has. What is asked of it later goes by their paths.
+    async fn resources(&self) -> Result<Resources, KubeError>;
+    /// All objects of a kind, in all namespaces, that have a label, whatever its value.
+    async fn labelled(&self, kind: &ObjectRef, label: &str) -> Result<Vec<Value>, KubeError>;
+}
+
+/// All that can be asked of the API of a cluster.
+pub trait Api: Kube + Guarded + Rewrite + Catalog {}
+
+impl<T: Kube + Guarded + Rewrite + Catalog + ?Sized> Api for T {}
 
 #[async_trait]
 impl<T: Kube + ?Sized> Kube for Arc<T> {
@@ -138,6 +169,17 @@ impl<T: Guarded + ?Sized> Guarded for Arc<T> {
 impl<T: Rewrite + ?Sized> Rewrite for Arc<T> {
     async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
         self.as_ref().rewrite(kind).await
+    }
+}
+
+#[async_trait]
+impl<T: Catalog + ?Sized> Catalog for Arc<T> {
+    async fn resources(&self) -> Result<Resources, KubeError> {
+        self.as_ref().resources().await
+    }
+
+    async fn labelled(&self, kind: &ObjectRef, label: &str) -> Result<Vec<Value>, KubeError> {
+        self.as_ref().labelled(kind, label).await
     }
 }
 

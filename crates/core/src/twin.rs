@@ -12,7 +12,7 @@ use crate::event::{Event, Reporter};
 use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
-use crate::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
+use crate::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
 use crate::probe;
 use crate::secret::Secret;
 
@@ -291,6 +291,51 @@ impl Kube for MemoryKube {
             Poll::Pending
         })
         .await
+    }
+}
+
+/// Kinds that every API server has, as far as tests use them; the others come with their definitions.
+const KINDS: [(&str, &str, &str, bool); 8] = [
+    ("v1", "Namespace", "namespaces", false),
+    ("v1", "ConfigMap", "configmaps", true),
+    ("v1", "Service", "services", true),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
+    ("apps/v1", "Deployment", "deployments", true),
+    ("apps/v1", "DaemonSet", "daemonsets", true),
+    ("batch/v1", "Job", "jobs", true),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
+];
+
+/// The kinds that a definition brings.
+fn defined(definition: &Value) -> impl Iterator<Item = Resource> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let spec = &definition["spec"];
+    spec["versions"].as_array().into_iter().flatten().map(move |version| Resource {
+        api_version: format!("{}/{}", text(&spec["group"]), text(&version["name"])),
+        kind: text(&spec["names"]["kind"]),
+        plural: text(&spec["names"]["plural"]),
+        namespaced: spec["scope"] == "Namespaced",
+    })
+}
+
+#[async_trait]
+impl Catalog for MemoryKube {
+    async fn resources(&self) -> Result<Resources, KubeError> {
+        let built = KINDS.iter().map(|(api_version, kind, plural, namespaced)| Resource {
+            api_version: (*api_version).to_owned(),
+            kind: (*kind).to_owned(),
+            plural: (*plural).to_owned(),
+            namespaced: *namespaced,
+        });
+        let store = lock(&self.0);
+        let definitions = store.objects.iter().filter(|(object, _)| object.kind == "CustomResourceDefinition");
+        let known = built.chain(definitions.flat_map(|(_, definition)| defined(definition))).collect();
+        Ok(Resources { known, ..Resources::default() })
+    }
+
+    async fn labelled(&self, kind: &ObjectRef, label: &str) -> Result<Vec<Value>, KubeError> {
+        let items = self.list(kind).await?.items;
+        Ok(items.into_iter().filter(|object| !object["metadata"]["labels"][label].is_null()).collect())
     }
 }
 

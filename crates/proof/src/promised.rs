@@ -103,7 +103,12 @@ pub const FEATURES: [Promise; 48] = [
     promise("F11", "Requests from outside reach services by host name and path, over the Gateway API.", &[], ""),
     promise("F12", "Copies of a volume on several nodes are kept the same, and no failure of one empties the others.", &[], ""),
     promise("F13", "Certificates of an ACME authority are asked for, served and renewed.", &[], ""),
-    promise("F14", "Manifests of the user's own may name variables; one that is not defined is an error, and nothing is applied.", &[], ""),
+    promise(
+        "F14",
+        "Manifests of the user's own may name variables; one that is not defined is an error, and nothing is applied.",
+        &["crates/provision/tests/services.rs", "crates/cli/tests/services.rs"],
+        "on a cluster of the lab",
+    ),
     promise(
         "F15",
         "What a machine must be is looked at before anything is changed, all findings at once; one, three or five control planes.",

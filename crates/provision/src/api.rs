@@ -1,6 +1,8 @@
 //! The Kubernetes API by the kube crate, through the SSH connection to a control plane: the API server need not be reachable from
 //! here, and the admin's credentials stay in memory.
 
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +14,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::client::{ClientBuilder, DynBody};
 use kube::core::{ApiResource, GroupVersionKind, Request};
 use kubestead_core::command::Command;
-use kubestead_core::kube::{FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Rewrite};
+use kubestead_core::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::util::MapResponseLayer;
@@ -37,6 +39,8 @@ const TIME: Duration = Duration::from_secs(90);
 pub struct KubeApi {
     client: Client,
     time: Duration,
+    /// What paths call kinds, by version and kind, once the server has told. Until then it is guessed, which is right for the kinds of kubestead.
+    plurals: RwLock<BTreeMap<(String, String), String>>,
 }
 
 impl KubeApi {
@@ -62,7 +66,7 @@ impl KubeApi {
     fn client(credentials: &Credentials, address: &str) -> Result<Self, String> {
         let limited = MapResponseLayer::new(|answer: Response<Box<DynBody>>| answer.map(|body| Limited::new(body, ANSWER << 20)));
         let builder = ClientBuilder::try_from(credentials.config(address)?).map_err(|e| e.to_string())?;
-        Ok(Self { client: builder.with_layer(&limited).build(), time: TIME })
+        Ok(Self { client: builder.with_layer(&limited).build(), time: TIME, plurals: RwLock::default() })
     }
 
     /// The same API, whose answers may take so long.
@@ -74,7 +78,11 @@ impl KubeApi {
     fn objects(&self, object: &ObjectRef) -> Api<DynamicObject> {
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
         let kind = GroupVersionKind::gvk(group, version, &object.kind);
-        let resource = ApiResource::from_gvk(&kind);
+        let plurals = self.plurals.read().unwrap_or_else(PoisonError::into_inner);
+        let resource = match plurals.get(&(object.api_version.clone(), object.kind.clone())) {
+            Some(plural) => ApiResource::from_gvk_with_plural(&kind, plural),
+            None => ApiResource::from_gvk(&kind),
+        };
         if object.namespace.is_empty() {
             Api::all_with(self.client.clone(), &resource)
         } else {
@@ -133,8 +141,9 @@ fn expired(kind: &ObjectRef) -> KubeError {
 }
 
 impl KubeApi {
-    async fn pages(&self, kind: &ObjectRef) -> Result<Option<Listed>, KubeError> {
+    async fn pages(&self, kind: &ObjectRef, label: Option<&str>) -> Result<Option<Listed>, KubeError> {
         let (mut found, mut params, mut bytes) = (Listed::default(), ListParams::default().limit(WHOLE_PAGE), 0);
+        params.label_selector = label.map(str::to_owned);
         let url = self.objects(kind).resource_url().to_owned();
         let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{kind}: {e}"));
         for _ in 0..PAGES {
@@ -161,6 +170,74 @@ impl KubeApi {
         }
         Err(KubeError::TooMuch { object: kind.to_string(), limit: format!("{PAGES} pages") })
     }
+}
+
+impl KubeApi {
+    /// All pages of a list.
+    async fn whole(&self, kind: &ObjectRef, label: Option<&str>) -> Result<Listed, KubeError> {
+        let whole = async {
+            for _ in 0..TRIES {
+                if let Some(found) = self.pages(kind, label).await? {
+                    return Ok(found);
+                }
+            }
+            Err(expired(kind))
+        };
+        self.in_time(kind, whole).await
+    }
+}
+
+/// What discovery is asked for: all groups with their kinds in one answer, which API servers give from 1.30 on.
+const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+#[async_trait]
+impl Catalog for KubeApi {
+    async fn resources(&self) -> Result<Resources, KubeError> {
+        let mut found = Resources::default();
+        for path in ["/api", "/apis"] {
+            let object = ObjectRef { api_version: String::new(), kind: path.into(), namespace: String::new(), name: String::new() };
+            let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{object}: {e}"));
+            let request = http::Request::get(path).header("Accept", DISCOVERY).body(Vec::new()).map_err(|e| broken(&e))?;
+            let text = self.ask(&object, self.client.request_text(request)).await?;
+            discovered(&serde_json::from_str(&text).map_err(|e| broken(&e))?, &mut found).map_err(|e| broken(&e))?;
+        }
+        let plurals = found.known.iter().map(|r| ((r.api_version.clone(), r.kind.clone()), r.plural.clone())).collect();
+        *self.plurals.write().unwrap_or_else(PoisonError::into_inner) = plurals;
+        Ok(found)
+    }
+
+    async fn labelled(&self, kind: &ObjectRef, label: &str) -> Result<Vec<Value>, KubeError> {
+        Ok(self.whole(kind, Some(label)).await?.items)
+    }
+}
+
+/// Adds what one answer of discovery tells.
+fn discovered(list: &Value, found: &mut Resources) -> Result<(), &'static str> {
+    if list["kind"] != "APIGroupDiscoveryList" {
+        return Err("it does not tell its kinds in one answer (Kubernetes 1.30 and later do)");
+    }
+    // These names become parts of paths.
+    let word = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        let plain = text.len() <= 253 && text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-".contains(&c));
+        plain.then(|| text.to_owned()).ok_or("it tells of a kind whose name is none")
+    };
+    for group in list["items"].as_array().into_iter().flatten() {
+        let name = word(&group["metadata"]["name"])?;
+        for version in group["versions"].as_array().into_iter().flatten() {
+            let number = word(&version["version"])?;
+            let api_version = if name.is_empty() { number } else { format!("{name}/{number}") };
+            if version["freshness"] == "Stale" {
+                found.silent.insert(api_version.clone());
+            }
+            for resource in version["resources"].as_array().into_iter().flatten() {
+                let (kind, plural) = (word(&resource["responseKind"]["kind"])?, word(&resource["resource"])?);
+                let namespaced = resource["scope"] == "Namespaced";
+                found.known.push(Resource { api_version: api_version.clone(), kind, plural, namespaced });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An empty patch of each object, which changes nothing, is written when what is stored is not as it would be stored now. Only names travel, in pages.
@@ -253,15 +330,7 @@ impl Kube for KubeApi {
     }
 
     async fn list(&self, kind: &ObjectRef) -> Result<Listed, KubeError> {
-        let whole = async {
-            for _ in 0..TRIES {
-                if let Some(found) = self.pages(kind).await? {
-                    return Ok(found);
-                }
-            }
-            Err(expired(kind))
-        };
-        self.in_time(kind, whole).await
+        self.whole(kind, None).await
     }
 
     async fn changed(&self, kind: &ObjectRef, version: &str) -> Result<(), KubeError> {
@@ -303,7 +372,8 @@ impl Guarded for KubeApi {
 
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {
         let exactly = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
-        let params = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
+        // The pods of a Job would stay otherwise (the default of batch/v1); of all other kinds this is the default.
+        let params = DeleteParams { preconditions: Some(exactly), ..DeleteParams::background() };
         match self.ask(object, self.objects(object).delete(&object.name, &params)).await {
             Ok(_) | Err(KubeError::Refused { code: 404, .. }) => Ok(()),
             Err(error) => Err(error),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::compose::{Action, Seen};
 use crate::objects::{self, NodeState};
 use crate::secret::{self, SecretSpec};
+use crate::service;
 
 /// What was there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,8 @@ impl<'a> Compare<'a> {
     /// With what was seen when the plan was made.
     pub fn new(seen: &'a Seen) -> Self {
         let objects = seen.api.known().into_iter().flat_map(|api| &api.objects);
-        Self { seen, objects: objects.map(|live| (&live.object, &live.content)).collect() }
+        let services = seen.services.known().into_iter().flat_map(|services| &services.objects).map(|found| &found.live);
+        Self { seen, objects: objects.chain(services).map(|live| (&live.object, &live.content)).collect() }
     }
 
     /// What an action changes in files and objects, each as text before and after; nothing for one that does something else.
@@ -62,6 +64,7 @@ impl<'a> Compare<'a> {
         match action {
             Action::Objects(action) => self.of_objects(action),
             Action::Secret(action) => of_secret(action, self.seen),
+            Action::Service(action) => self.of_service(action),
             Action::Keys(_) | Action::Storage(_) | Action::Node(_) | Action::Kubeadm(_) | Action::Encryption(_) | Action::Escrow { .. } => {
                 let files = action.writes();
                 if files.is_empty() { Vec::new() } else { of_files(&files, there(target, self.seen)) }
@@ -73,15 +76,24 @@ impl<'a> Compare<'a> {
         match action {
             objects::Action::Apply { manifests } => manifests.iter().map(|manifest| self.of_manifest(manifest)).collect(),
             objects::Action::Take { manifest, .. } | objects::Action::Label { manifest, .. } => vec![self.of_manifest(manifest)],
-            objects::Action::Delete { objects } => {
-                let gone = |exactly: &objects::Exactly| {
-                    let before = self.objects.get(&exactly.object).map_or(Before::Unknown(UNSEEN), |content| Before::Text(yaml(content)));
-                    Change { what: exactly.object.to_string(), before, after: None, note: None }
-                };
-                objects.iter().map(gone).collect()
-            }
+            objects::Action::Delete { objects } => objects.iter().map(|exactly| self.gone(exactly)).collect(),
             objects::Action::Reach | objects::Action::Wait { .. } => Vec::new(),
         }
+    }
+
+    fn of_service(&self, action: &service::Action) -> Vec<Change> {
+        match action {
+            service::Action::Apply { manifests } => manifests.iter().map(|manifest| self.of_manifest(manifest)).collect(),
+            service::Action::Record { record: manifest } | service::Action::Take { manifest, .. } => vec![self.of_manifest(manifest)],
+            service::Action::Delete { objects } => objects.iter().map(|exactly| self.gone(exactly)).collect(),
+            service::Action::Forget { record, .. } => vec![self.gone(record)],
+            service::Action::Establish { .. } | service::Action::Ready { .. } => Vec::new(),
+        }
+    }
+
+    fn gone(&self, exactly: &objects::Exactly) -> Change {
+        let before = self.objects.get(&exactly.object).map_or(Before::Unknown(UNSEEN), |content| Before::Text(yaml(content)));
+        Change { what: exactly.object.to_string(), before, after: None, note: None }
     }
 
     fn of_manifest(&self, manifest: &Value) -> Change {

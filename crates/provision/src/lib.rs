@@ -24,6 +24,7 @@ pub mod node;
 pub mod objects;
 pub mod releases;
 pub mod secret;
+pub mod service;
 pub mod session;
 pub mod ssh;
 mod stream;

@@ -17,6 +17,7 @@ use crate::engine::{self, Report, Terms};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::objects;
+use crate::service;
 use crate::transport::{Lease, Transport};
 
 /// Rounds without progress, the steps being the same each time, after which it does not help to go on.
@@ -201,7 +202,7 @@ impl Session {
 
 /// Whether it changes nothing, and verifies by itself what it waits for.
 fn waits(action: &Action) -> bool {
-    matches!(action, Action::Objects(objects::Action::Wait { .. }))
+    matches!(action, Action::Objects(objects::Action::Wait { .. }) | Action::Service(service::Action::Ready { .. }))
 }
 
 fn planned(plan: &Plan<Action>) -> Event {

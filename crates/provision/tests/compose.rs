@@ -26,6 +26,7 @@ use kubestead_provision::machine::Machine;
 use kubestead_provision::node;
 use kubestead_provision::objects::{self, ApiFacts, Networking, NodeState, Record};
 use kubestead_provision::secret::SecretsWanted;
+use kubestead_provision::service::ServicesWanted;
 
 const FILE: &str = include_str!("../../../examples/three-nodes/cluster.yaml");
 
@@ -94,6 +95,8 @@ fn seen(cluster: &Cluster) -> Seen {
         api: Fact::Absent,
         wish: SecretsWanted::default(),
         secrets: Fact::Absent,
+        asked: ServicesWanted::default(),
+        services: Fact::Absent,
         unreachable: BTreeSet::new(),
     }
 }

@@ -52,13 +52,14 @@ fn described(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     Ok(file::load(&path.display().to_string(), &text, absolute.parent().unwrap_or_else(|| Path::new("/"))))
 }
 
-/// The same with its folder of secrets.
+/// The same with its folder of secrets and the files of its services.
 fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
     let cluster = match described(path)? {
         Ok(cluster) => cluster,
         Err(found) => return Ok(Err(found)),
     };
-    let found = compose::wish(&cluster, &cluster.secrets.display().to_string()).findings;
+    let mut found = compose::wish(&cluster, &cluster.secrets.display().to_string()).findings;
+    found.extend(compose::services(&cluster, &|path| path.display().to_string()).findings);
     Ok(if found.iter().any(|finding| finding.severity == Severity::Error) { Err(found) } else { Ok(cluster) })
 }
 

@@ -6,6 +6,7 @@ use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_provision::compose;
 use kubestead_provision::file::{self, Cluster, Untrusted};
 use kubestead_provision::secret::SecretsWanted;
+use kubestead_provision::service::ServicesWanted;
 
 use crate::args::{Common, Format};
 use crate::excerpt::Source;
@@ -53,15 +54,21 @@ fn with_text(common: &Common) -> Result<(Cluster, String), Failure> {
     }
 }
 
-/// The same, and the folder of secrets: what is asked of a cluster is both together. What is worth knowing of the file is told.
-pub(crate) fn load_all(common: &Common) -> Result<(Cluster, SecretsWanted), Failure> {
+/// The same, and the folder of secrets and the files of services: what is asked of a cluster is all together. What is worth knowing of the file is told.
+pub(crate) fn load_all(common: &Common) -> Result<Cluster, Failure> {
     let (cluster, text) = with_text(common)?;
     let cluster = vetted(common, cluster)?;
     tell(common, &cluster.warnings, Some(&text));
-    with_secrets(common, cluster)
+    Ok(with_files(common, cluster)?.0)
 }
 
-/// Findings as text; with the cluster file's text, those that are about it show their lines. No line of a file of secrets is ever shown.
+/// What files beside the cluster file ask for.
+struct Beside {
+    secrets: SecretsWanted,
+    services: ServicesWanted,
+}
+
+/// Findings as text; with the cluster file's text, those that are about it show their lines. No line of another file is ever shown.
 fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
     let name = common.file.display().to_string();
     let source = text.map(|text| Source::new(&name, text));
@@ -70,22 +77,24 @@ fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
     }
 }
 
-fn with_secrets(common: &Common, cluster: Cluster) -> Result<(Cluster, SecretsWanted), Failure> {
-    let wish = compose::wish(&cluster, &shown(common, &cluster));
-    if wish.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(refuse(common, &wish.findings, None));
+fn with_files(common: &Common, cluster: Cluster) -> Result<(Cluster, Beside), Failure> {
+    let secrets = compose::wish(&cluster, &shown(common, &cluster.secrets));
+    let services = compose::services(&cluster, &|path| shown(common, path));
+    let found = [secrets.findings.as_slice(), &services.findings].concat();
+    if found.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(refuse(common, &found, None));
     }
-    Ok((cluster, wish))
+    Ok((cluster, Beside { secrets, services }))
 }
 
-/// The folder as the user would name it: beside the cluster file.
-fn shown(common: &Common, cluster: &Cluster) -> String {
+/// A path as the user would name it: beside the cluster file.
+fn shown(common: &Common, path: &Path) -> String {
     let beside = common.file.parent().filter(|dir| !dir.as_os_str().is_empty());
     let here = std::path::absolute(beside.unwrap_or_else(|| Path::new("."))).unwrap_or_default();
-    match (cluster.secrets.strip_prefix(&here), beside) {
+    match (path.strip_prefix(&here), beside) {
         (Ok(rest), Some(dir)) => dir.join(rest).display().to_string(),
         (Ok(rest), None) => rest.display().to_string(),
-        (Err(_), _) => cluster.secrets.display().to_string(),
+        (Err(_), _) => path.display().to_string(),
     }
 }
 
@@ -101,7 +110,7 @@ fn refuse(common: &Common, found: &[Diagnostic], text: Option<&str>) -> Failure 
 
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let (cluster, text) = with_text(common)?;
-    let (cluster, wish) = with_secrets(common, cluster)?;
+    let (cluster, beside) = with_files(common, cluster)?;
     if common.output == Format::Text {
         tell(common, &cluster.warnings, Some(&text));
         if let (false, Err(why)) = (common.trust_ssh_config, vet(common, &cluster)) {
@@ -109,13 +118,17 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
         }
     }
     match common.output {
-        Format::Text => print::data(&format!(
-            "{}: {} nodes, {} volumes, {} Secrets: no mistakes",
-            common.file.display(),
-            cluster.nodes.len(),
-            cluster.volumes.len(),
-            wish.secrets.len()
-        )),
+        Format::Text => {
+            let (services, objects) = (beside.services.services.len(), beside.services.objects().count());
+            let services = if services == 0 { String::new() } else { format!(", {services} services of {objects} objects") };
+            print::data(&format!(
+                "{}: {} nodes, {} volumes, {} Secrets{services}: no mistakes",
+                common.file.display(),
+                cluster.nodes.len(),
+                cluster.volumes.len(),
+                beside.secrets.secrets.len()
+            ));
+        }
         Format::Json => print::json(&cluster.warnings)?,
     }
     Ok(Exit::Done)

@@ -18,7 +18,7 @@ use crate::render::Changes;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Result<Exit, Failure> {
-    let machines = Session::new(super::check::load_all(common)?.0);
+    let machines = Session::new(super::check::load_all(common)?);
     let look = machines.observe(&Progress::new(None)).await?;
     if let Some(path) = save {
         facts::save(path, &machines.cluster, &look).map_err(|e| fail(Exit::Usage, e.to_string()))?;

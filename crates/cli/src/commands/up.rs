@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, consent: Vec<String>, approved: bool, fail_fast: bool) -> Result<Exit, Failure> {
-    let cluster = super::check::load_all(common)?.0;
+    let cluster = super::check::load_all(common)?;
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
     let machines = Session::new(cluster);

@@ -9,7 +9,7 @@ use crate::sources::{Module, arrows, modules, named, reached};
 const ROOMS: [&str; 7] = ["spec", "action", "ids", "observe", "plan", "apply", "check"];
 
 /// A domain that changes something, and what it has beside [`ROOMS`] that others build on.
-const DOMAINS: [(&str, &[&str]); 7] = [
+const DOMAINS: [(&str, &[&str]); 8] = [
     ("storage", &["error", "model"]),
     ("node", &[]),
     ("keyserver", &["error"]),
@@ -17,6 +17,7 @@ const DOMAINS: [(&str, &[&str]); 7] = [
     ("encryption", &["error", "model"]),
     ("objects", &["error"]),
     ("secret", &["error"]),
+    ("service", &["error", "model"]),
 ];
 
 /// A room of a domain, and the rooms that it never needs, not even by others: what is done is known without knowing why.
@@ -33,10 +34,15 @@ const NEVER: [(&str, &[&str]); 9] = [
 ];
 
 /// A domain and another one that it may know, and why.
-const ARROWS: [(&str, &str, &str); 4] = [
+const ARROWS: [(&str, &str, &str); 5] = [
     ("kubeadm", "encryption", "init lays the first configuration of encryption at rest, and the API server's mounts are kubeadm's"),
     ("kubeadm", "objects", "what a cluster can never change is read from what its API says"),
     ("secret", "objects", "Secrets are objects of the cluster, with its labels, annotations and lists"),
+    (
+        "service",
+        "objects",
+        "what users' files ask for are objects of the cluster: told apart, kept before they are taken over, and waited for as kubestead's own",
+    ),
     ("keyserver", "machine", "the doctor reads clocks as the look at a machine does"),
 ];
 

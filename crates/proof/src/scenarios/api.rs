@@ -18,6 +18,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         &["F06", "R1", "an object in the cluster that kubestead did not make", "what is deleted in the cluster is exactly what was seen"],
         |s| program(s, "objects_api"),
     ),
+    on_api(
+        "services on a real API server are applied with their own kinds, put back when somebody edits them, and leave nothing when they leave the file",
+        &["F14", "F26", "R1", "R3", "of a service nothing goes that does not carry both"],
+        |s| program(s, "services_api"),
+    ),
 ];
 
 fn program(s: &Stage, name: &str) -> Done {

@@ -6,7 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
-use crate::{encryption, keyserver, kubeadm, node, objects, secret};
+use crate::{encryption, keyserver, kubeadm, node, objects, secret, service};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
@@ -45,6 +45,9 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
     found.extend(objects::faults(seen.api.known(), at_the_api));
     let secrets = plan.steps.iter().filter_map(|step| if let Action::Secret(action) = &step.action { Some((step, action)) } else { None });
     found.extend(secret::faults(seen.secrets.known(), secrets));
+    let services =
+        plan.steps.iter().filter_map(|step| if let Action::Service(action) = &step.action { Some((step, action)) } else { None });
+    found.extend(service::faults(seen.services.known(), services));
     let servers = seen.nodes.iter().filter_map(|(name, node)| Some((name.to_string(), node.known()?.encryption.known()?))).collect();
     let rotation =
         plan.steps.iter().filter_map(|step| if let Action::Encryption(action) = &step.action { Some((step, action)) } else { None });

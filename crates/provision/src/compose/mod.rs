@@ -30,6 +30,7 @@ use crate::machine::Machine;
 use crate::node::{self};
 use crate::objects::{self, ApiFacts};
 use crate::secret::{self, SecretFacts, SecretsWanted};
+use crate::service::{self, ServiceFacts, ServicesWanted};
 
 pub use apply::Executor;
 pub use check::check;
@@ -38,6 +39,7 @@ pub use domains::kinds;
 pub use domains::kubeadm::{first, spec as kubeadm_spec};
 pub use domains::objects::names as object_names;
 pub use domains::secret::wish;
+pub use domains::service::services;
 pub use domains::storage::spec as storage;
 pub use model::World;
 pub use observe::{observe, own_paths, sections};
@@ -81,6 +83,8 @@ pub enum Action {
     Objects(objects::Action),
     /// For Kubernetes Secrets.
     Secret(secret::Action),
+    /// For the users' own services.
+    Service(service::Action),
 }
 
 impl Action {
@@ -98,7 +102,8 @@ impl Action {
             | Self::Kubeadm(_)
             | Self::Encryption(_)
             | Self::Objects(_)
-            | Self::Secret(_) => None,
+            | Self::Secret(_)
+            | Self::Service(_) => None,
         }
     }
 
@@ -109,7 +114,7 @@ impl Action {
             Self::Storage(action) => action.writes().to_vec(),
             Self::Node(action) => action.writes().to_vec(),
             Self::Kubeadm(action) => action.writes(),
-            Self::Escrow { .. } | Self::Encryption(_) | Self::Objects(_) | Self::Secret(_) => Vec::new(),
+            Self::Escrow { .. } | Self::Encryption(_) | Self::Objects(_) | Self::Secret(_) | Self::Service(_) => Vec::new(),
         }
     }
 }
@@ -152,6 +157,10 @@ pub struct Seen<N = Fact<NodeSeen>> {
     pub wish: SecretsWanted,
     /// The cluster's Secrets without their values; absent when there is no cluster.
     pub secrets: Fact<SecretFacts>,
+    /// What the files of services ask for; nothing when the file asks for no Kubernetes.
+    pub asked: ServicesWanted,
+    /// What the cluster has of services; absent when there is no cluster that answers.
+    pub services: Fact<ServiceFacts>,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
 }
@@ -159,11 +168,11 @@ pub struct Seen<N = Fact<NodeSeen>> {
 impl Seen<&RawValue> {
     /// The same with what is kept of each node understood: nearly all of the facts of a large cluster, on all cores.
     pub fn understood(self) -> Result<Seen, String> {
-        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, unreachable } = self;
+        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, unreachable } = self;
         let nodes: Vec<(Name, &RawValue)> = nodes.into_iter().collect();
         let known = cores::map(&nodes, |(name, kept)| serde_json::from_str(kept.get()).map_err(|error| format!("{name}: {error}")));
         let nodes = nodes.into_iter().zip(known).map(|((name, _), known)| Ok((name, known?))).collect::<Result<_, String>>()?;
-        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, unreachable })
+        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, unreachable })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::encryption::{self, ModelServer};
 use crate::kubeadm::{self, KubeadmSpec};
 use crate::objects::{self, ApiFacts, NodeState};
 use crate::secret::{self, SecretFacts};
+use crate::service::{self, ServiceFacts};
 use crate::{keyserver, node};
 
 /// What is seen of a cluster in a model, and what API servers hold of encryption at rest, which no probe tells as a whole.
@@ -61,14 +62,23 @@ impl World {
             Action::Objects(action) => {
                 let Fact::Known(api) = &mut self.seen.api else { return Err(format!("{}: there is no API", step.id)) };
                 objects::model(action, api);
+                let namespaces = api.objects.iter().filter(|live| live.object.kind == "Namespace");
                 if let Fact::Known(secrets) = &mut self.seen.secrets {
-                    let namespaces = api.objects.iter().filter(|live| live.object.kind == "Namespace");
-                    secrets.namespaces.extend(namespaces.map(|live| (live.object.name.clone(), true)));
+                    secrets.namespaces.extend(namespaces.clone().map(|live| (live.object.name.clone(), true)));
+                }
+                if let Fact::Known(services) = &mut self.seen.services {
+                    services.namespaces.extend(namespaces.map(|live| live.object.name.clone()));
                 }
             }
             Action::Secret(action) => {
                 let Fact::Known(facts) = &mut self.seen.secrets else { return Err(format!("{}: there is no API", step.id)) };
                 secret::model(action, facts);
+            }
+            Action::Service(action) => {
+                let (Fact::Known(api), Fact::Known(facts)) = (&mut self.seen.api, &mut self.seen.services) else {
+                    return Err(format!("{}: there is no API", step.id));
+                };
+                service::model(action, facts, api);
             }
         }
         if let Some(host) = host {
@@ -92,6 +102,10 @@ impl World {
                 let api = ApiFacts { answers: true, version: Some(spec.version.clone()), ..ApiFacts::default() };
                 self.seen.api = Fact::Known(ApiFacts { nodes: [joined(spec)].into(), unready: vec!["no network".into()], ..api });
                 self.seen.secrets = Fact::Known(SecretFacts::default());
+                // Definitions of the files aside, all that they ask for is of kinds that a cluster has.
+                let lacks = self.seen.asked.defined();
+                let namespaces = ["default".to_owned()].into();
+                self.seen.services = Fact::Known(ServiceFacts { lacks, namespaces, ..ServiceFacts::default() });
                 self.at_rest.servers.insert(name.clone(), ModelServer::new(spec.encryption.layout()));
                 (spec, true)
             }
@@ -103,7 +117,7 @@ impl World {
             }
             kubeadm::Action::Reset { spec } => {
                 if spec.first == *name {
-                    (self.seen.api, self.seen.secrets) = (Fact::Absent, Fact::Absent);
+                    (self.seen.api, self.seen.secrets, self.seen.services) = (Fact::Absent, Fact::Absent, Fact::Absent);
                     self.at_rest.servers.remove(name);
                 }
                 (spec, false)

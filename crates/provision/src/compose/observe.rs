@@ -50,9 +50,12 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         api: Fact::Absent,
         wish,
         secrets: Fact::Absent,
+        asked: domains::service::services(cluster, &|path| path.display().to_string()),
+        services: Fact::Absent,
         unreachable,
     };
     read(cluster, answers, &mut seen);
+    seen.services = domains::service::look(cluster, fleet, &seen.asked, &seen.api).await;
     witness::testify(cluster, &mut seen);
     seen
 }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Step, StepId, Target};
 
+use serde_json::Value;
+
 use super::{Action, domains};
 use crate::file::Cluster;
 use crate::kubeadm::{self, KubeadmSpec};
-use crate::{encryption, keyserver, node, objects, secret};
+use crate::{encryption, keyserver, node, objects, secret, service};
 
 /// Steps by their machines.
 pub(super) type ByHost = BTreeMap<String, BTreeSet<StepId>>;
@@ -79,10 +81,38 @@ pub(super) fn secrets(mut part: Part<secret::Action>) -> Part<secret::Action> {
     part
 }
 
+/// Nothing is put into a namespace before the plan makes it, or before the yes to one that is somebody else's; and what runs is waited for when
+/// nodes and the pods' network are ready.
+pub(super) fn services(mut part: Part<service::Action>) -> Part<service::Action> {
+    for step in &mut part.steps {
+        let manifests: &[Value] = match &step.action {
+            service::Action::Apply { manifests } => manifests,
+            service::Action::Take { manifest, .. } => std::slice::from_ref(manifest),
+            service::Action::Ready { .. } => {
+                step.after.insert(objects::ids::READY.at(&Target::Cluster));
+                continue;
+            }
+            service::Action::Record { .. }
+            | service::Action::Establish { .. }
+            | service::Action::Delete { .. }
+            | service::Action::Forget { .. } => continue,
+        };
+        let namespaces: BTreeSet<&str> = manifests.iter().filter_map(|manifest| manifest["metadata"]["namespace"].as_str()).collect();
+        let before: Vec<StepId> = namespaces.into_iter().flat_map(objects::ids::before_namespace).filter(|id| *id != step.id).collect();
+        step.after.extend(before);
+    }
+    part
+}
+
 /// What is asked of an API server that restarts may fail: the mounts wait for what the plan asks of it. Not for workloads, which may never be
 /// ready.
 pub(super) fn rotation(planned: &Part<Action>, mut rotation: Part<encryption::Action>) -> Part<encryption::Action> {
-    let waiting = |action: &Action| matches!(action, Action::Objects(objects::Action::Wait { .. } | objects::Action::Reach));
+    let waiting = |action: &Action| {
+        matches!(
+            action,
+            Action::Objects(objects::Action::Wait { .. } | objects::Action::Reach) | Action::Service(service::Action::Ready { .. })
+        )
+    };
     let asking = planned.steps.iter().filter(|s| s.target == Target::Cluster && !waiting(&s.action));
     let asking: Vec<&StepId> = asking.map(|s| &s.id).collect();
     for step in rotation.steps.iter_mut().filter(|step| matches!(step.action, encryption::Action::Mount { .. })) {

@@ -162,6 +162,9 @@ fn inside(
     if fresh || answers {
         part.extend(order::secrets(domains::secret::plan(cluster, spec, seen, fresh)).map(Action::Secret));
     }
+    if fresh || answers {
+        part.extend(order::services(domains::service::plan(cluster, spec, seen, fresh)).map(Action::Service));
+    }
     if !fresh {
         let rotation = order::rotation(part, domains::encryption::plan(cluster, spec, seen, answers));
         if !rotation.steps.is_empty() {

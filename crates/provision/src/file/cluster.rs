@@ -40,6 +40,8 @@ pub struct Cluster {
     pub named: Vec<NamedVolume>,
     /// The users' namespace.
     pub namespace: Option<Namespace>,
+    /// The users' own manifests, each folder a service; whom one needs comes before it.
+    pub manifests: Vec<Manifests>,
     /// Address ranges.
     pub network: Network,
     /// Folder with the operator's secrets, absolute.
@@ -212,6 +214,19 @@ pub struct Namespace {
     pub users: Vec<Name>,
 }
 
+/// A service: a folder or a file of manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifests {
+    /// Its name.
+    pub name: Name,
+    /// The folder or file, absolute.
+    pub path: PathBuf,
+    /// What stands for `${NAME}` in it.
+    pub variables: BTreeMap<String, String>,
+    /// The services that must be ready before it.
+    pub needs: BTreeSet<Name>,
+}
+
 /// Address ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -252,6 +267,7 @@ impl Cluster {
             pools: Vec::new(),
             named: Vec::new(),
             namespace: None,
+            manifests: Vec::new(),
             network: Network::default(),
             secrets,
             warnings: Vec::new(),

@@ -57,6 +57,7 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
         pools: sections.pools.into_iter().map(|at| at.value).collect(),
         named: sections.named.into_iter().map(|at| at.value).collect(),
         namespace: sections.namespace,
+        manifests: sections.manifests,
         network: sections.network.network,
         secrets: sections.secrets,
         warnings: Vec::new(),

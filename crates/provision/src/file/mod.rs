@@ -26,11 +26,14 @@ mod unlock;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Cluster, DockerRepository, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust, Volume,
+    Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
+    Volume,
 };
 pub use load::load;
 pub use page::page;
 pub use read::bounded;
+pub(crate) use read::within;
 pub use schema::schema;
 pub(crate) use sections::NEWEST as KUBERNETES;
 pub use ssh_config::{Untrusted, vet};
+pub(crate) use tree::{Kind as YamlKind, Node as Yaml, documents};

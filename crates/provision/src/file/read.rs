@@ -8,12 +8,17 @@ const MOST: u64 = 2 << 20;
 
 /// The text of a file; an error if it is larger than any that is written by hand.
 pub fn bounded(path: &Path) -> std::io::Result<String> {
+    within(path, MOST)
+}
+
+/// The text of a file; an error if it has more than so many bytes.
+pub(crate) fn within(path: &Path, most: u64) -> std::io::Result<String> {
     let wrong = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidData, text);
     let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        return Err(wrong(format!("it is larger than {} MiB", MOST >> 20)));
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(wrong(format!("it is larger than {} MiB", most >> 20)));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|c| *c == b'\n').count();

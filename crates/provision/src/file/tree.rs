@@ -7,14 +7,14 @@ use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) kind: Kind,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Text, and whether it was written without quotes.
     Scalar {
         text: String,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null") => "nothing",
             Self::Scalar { .. } => "a single value",
@@ -37,10 +37,12 @@ impl Kind {
 }
 
 const MAX_DEPTH: usize = 32;
+/// Schemas of the cluster's own kinds nest deeper than what is written by hand.
+const MAX_DEPTH_OF_MANIFESTS: usize = 128;
 
 /// Parses one document. Aliases and tags are refused: a cluster file is small, a place must mean one thing, and a field knows its kind.
 pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new() };
+    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH };
     let root = walker.document();
     match root {
         Ok(node) if walker.found.is_empty() => Ok(node),
@@ -50,6 +52,29 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
             Err(walker.found)
         }
     }
+}
+
+/// Parses all documents of a file of manifests; a document of nothing is one. What is wrong comes beside what could be read.
+pub(crate) fn documents(file: &str, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
+    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH_OF_MANIFESTS };
+    let mut all = Vec::new();
+    loop {
+        let read = match walker.next() {
+            Ok((Event::StreamEnd, _)) => break,
+            Ok((Event::DocumentEnd, _)) => continue,
+            Ok((event, place)) => walker.node(event, place, 0),
+            Err(last) => Err(last),
+        };
+        match read {
+            Ok(node) => all.push(node),
+            // Where the parser stopped, no later document is known to begin.
+            Err(last) => {
+                walker.found.push(last);
+                break;
+            }
+        }
+    }
+    (all, walker.found)
 }
 
 fn error_at(place: Place, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {
@@ -70,6 +95,7 @@ struct Walker<'a> {
     file: &'a str,
     parser: Source<'a>,
     found: Vec<Diagnostic>,
+    most_depth: usize,
 }
 
 impl<'a> Walker<'a> {
@@ -110,8 +136,8 @@ impl<'a> Walker<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, Diagnostic> {
-        if depth > MAX_DEPTH {
-            return Err(error_at(place, format!("nested more than {MAX_DEPTH} deep"), None));
+        if depth > self.most_depth {
+            return Err(error_at(place, format!("nested more than {} deep", self.most_depth), None));
         }
         if let Some(tag) = tag(&event) {
             self.found.push(error_at(place.clone(), format!("the tag {tag}: tags are not read here"), Some("leave it out")));

@@ -41,7 +41,7 @@ pub async fn apply<K: Kube + Guarded>(action: &Action, kube: &K) -> Result<Done,
 }
 
 /// A conflict with the words of the server, and what to do.
-fn told(error: KubeError) -> Error {
+pub(crate) fn told(error: KubeError) -> Error {
     match error {
         KubeError::Refused { object, reason, code: 409 } => Error::Conflict { object, reason },
         other => other.into(),
@@ -97,7 +97,7 @@ fn read(object: &ObjectRef, now: Value) -> Result<Live, Error> {
 }
 
 /// Keeps an object as it was, for good: a `ConfigMap` that cannot be changed, named by what it holds.
-async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Result<(), Error> {
+pub(crate) async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Result<(), Error> {
     let mut copy = now.clone();
     if let Some(meta) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
         // What the server adds would keep the copy from being applied again.
@@ -135,7 +135,7 @@ async fn label<K: Guarded>(manifest: &Value, seen: &BTreeMap<String, String>, ku
 }
 
 /// Deletes what is ours and is as it was seen, or is gone already.
-async fn delete<K: Kube + Guarded>(on: &Exactly, kube: &K) -> Result<(), Error> {
+pub(crate) async fn delete<K: Kube + Guarded>(on: &Exactly, kube: &K) -> Result<(), Error> {
     for tried in 1.. {
         let Some(now) = kube.get(&on.object).await? else { return Ok(()) };
         let version = now["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();

@@ -31,6 +31,12 @@ pub enum Error {
         /// What is other than planned.
         found: String,
     },
+    /// No waiting helps.
+    #[error("it will not get ready: {what}")]
+    Failed {
+        /// What failed, and why.
+        what: String,
+    },
     /// The time is over.
     #[error("not ready after {seconds} s: {what}")]
     Late {

@@ -6,16 +6,19 @@ use super::object::says;
 
 /// By kind, the fields that stay as they were when the object was made (the API reference, and `ValidateUpdate` of each kind). To apply
 /// another value fails; the object would have to be deleted and made anew, which nobody does unasked.
-const FIELDS: [(&str, &[&str]); 5] = [
+const FIELDS: [(&str, &[&str]); 8] = [
     ("ClusterRoleBinding", &["/roleRef"]),
     ("RoleBinding", &["/roleRef"]),
     ("StorageClass", &["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"]),
     ("PersistentVolume", &["/spec/local", "/spec/volumeMode", "/spec/nodeAffinity"]),
     ("DaemonSet", &["/spec/selector"]),
+    ("Deployment", &["/spec/selector"]),
+    ("StatefulSet", &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy"]),
+    ("PersistentVolumeClaim", &["/spec/storageClassName", "/spec/accessModes", "/spec/volumeMode"]),
 ];
 
 /// The first field that would have to change and cannot.
-pub(super) fn field(live: &Value, manifest: &Value) -> Option<&'static str> {
+pub(crate) fn field(live: &Value, manifest: &Value) -> Option<&'static str> {
     let (_, fields) = FIELDS.iter().find(|(kind, _)| manifest["kind"] == *kind)?;
     fields.iter().copied().find(|field| {
         let wanted = manifest.pointer(field).unwrap_or(&Value::Null);

@@ -96,7 +96,7 @@ fn labels<'a>(manifest: &Value, node: Option<&NodeState>) -> State<'a> {
 }
 
 /// A few of many, for a sentence.
-pub(super) fn some(all: &[String]) -> String {
+pub(crate) fn some(all: &[String]) -> String {
     const MOST: usize = 5;
     let more = all.len().saturating_sub(MOST);
     let words = all[..all.len() - more].join(", ");

@@ -8,7 +8,7 @@ use kubestead_core::put;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::marks::LAST_APPLIED;
+use super::marks::{LAST_APPLIED, RECORD, SERVICE};
 
 /// On an object that somebody else made and that was taken over: the name of the copy of it as it was, a `ConfigMap` in [`COPIES`].
 pub const ADOPTED: &str = "kubestead.io/adopted";
@@ -80,6 +80,16 @@ impl Live {
         Exactly { object: self.object.clone(), uid: self.uid.clone(), digest: put::digest(self.content.to_string()) }
     }
 
+    /// The service that it is of, as its label says; `None` for what is a topic's.
+    pub fn service(&self) -> Option<&str> {
+        self.content["metadata"]["labels"][SERVICE].as_str()
+    }
+
+    /// The service whose record it is.
+    pub(crate) fn record(&self) -> Option<&str> {
+        self.content["metadata"]["labels"][RECORD].as_str()
+    }
+
     /// The name of the copy that was made when it was taken over; `None` if kubestead made it.
     pub fn adopted(&self) -> Option<&str> {
         self.content["metadata"]["annotations"][ADOPTED].as_str()
@@ -126,7 +136,7 @@ pub(super) fn whole(object: &ObjectRef) -> bool {
 }
 
 /// Whether an entry of `managedFields` is that of kubestead's server-side apply.
-pub(super) fn own(entry: &Value) -> bool {
+pub(crate) fn own(entry: &Value) -> bool {
     entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()
 }
 
@@ -181,7 +191,7 @@ fn empty(value: &Value) -> bool {
 }
 
 /// What would become another, a few words each: a path, and from which word to which where they are short.
-pub(super) fn differences(live: &Value, manifest: &Value) -> Vec<String> {
+pub(crate) fn differences(live: &Value, manifest: &Value) -> Vec<String> {
     let mut found = Vec::new();
     differ(live, manifest, "", &mut found);
     found

@@ -12,7 +12,7 @@ use super::fixed::is_system_namespace;
 use super::ids;
 use super::judge::There;
 use super::namespaces;
-use super::object::COPIES;
+use super::object::{COPIES, Live};
 use super::observe::ApiFacts;
 use super::spec::ObjectsSpec;
 use super::topics;
@@ -82,7 +82,9 @@ fn ready(spec: &ObjectsSpec, facts: &ApiFacts, after: BTreeSet<StepId>, part: &m
 /// and kubestead took over goes only with consent.
 fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<StepId>, part: &mut Part<Action>) {
     let mut objects = Vec::new();
-    for live in facts.objects.iter().filter(|live| live.ours && !live.deleting && !wanted.contains(&live.object)) {
+    // What is of a service goes with it, and by its planner.
+    let ours = |live: &&Live| live.ours && !live.deleting && live.service().is_none() && live.record().is_none();
+    for live in facts.objects.iter().filter(ours).filter(|live| !wanted.contains(&live.object)) {
         let object = &live.object;
         let id = ids::of(object);
         let held = |reason: &str, hint: &str| Held::cluster(&id, reason, hint);
@@ -132,7 +134,7 @@ pub(super) mod tests {
     use kubestead_core::plan::Step;
 
     use super::super::ids::adopted;
-    use super::super::object::{ADOPTED, Live};
+    use super::super::object::ADOPTED;
     use super::super::observe::NodeState;
     use super::*;
     use crate::file::Namespace;
@@ -371,6 +373,19 @@ pub(super) mod tests {
         );
         let Action::Delete { objects } = &part.steps[2].action else { panic!("{:?}", part.steps[2]) };
         assert!(objects.iter().all(|on| on.uid == "u" && on.digest.len() == 64));
+    }
+
+    #[test]
+    fn what_is_of_a_service_is_no_leftover_of_a_topic() {
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop", "labels": {}}});
+        facts.objects.push(live(manifest.clone(), &[("kubestead", "Apply")]));
+        let ids_of = |facts: &ApiFacts| plan(&spec(), &Fact::Known(facts.clone())).steps.len();
+        assert_eq!(ids_of(&facts), 1, "without the label it is one");
+        for label in [crate::objects::SERVICE, crate::objects::RECORD] {
+            facts.objects.last_mut().unwrap().content["metadata"]["labels"] = json!({label: "shop"});
+            assert_eq!(ids_of(&facts), 0);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::select_all;
+use futures::future::{BoxFuture, select_all};
 use kubestead_core::kube::{Kube, KubeError, ObjectRef};
 use kubestead_core::name::HostName;
 use serde_json::Value;
@@ -32,27 +32,43 @@ const SHARE: u32 = 4;
 
 /// What a look found: what is not ready, and the lists that say so, with their versions.
 #[derive(Debug, Default)]
-struct Look {
-    unready: Vec<String>,
+pub(crate) struct Look {
+    /// What is not ready, each with its words.
+    pub unready: Vec<String>,
+    /// Whether some of that will never be.
+    pub failed: bool,
     lists: Vec<(ObjectRef, String)>,
 }
 
 /// Waits for the API, or for nodes and workloads. `gone` are boots and containers that the API may tell of and that are no more.
 pub(super) async fn wait(wanted: Option<(&[HostName], &BTreeSet<String>)>, kube: &dyn Kube) -> Result<(), Error> {
-    let (begin, none) = (Instant::now(), BTreeSet::new());
+    let none = BTreeSet::new();
+    let look = |settles: bool| -> BoxFuture<'_, Result<Look, KubeError>> {
+        match wanted {
+            Some((nodes, gone)) => Box::pin(unready(nodes, if settles { gone } else { &none }, kube)),
+            // What the next look asks it too.
+            None => Box::pin(async { kube.ready().await.map(|()| Look::default()) }),
+        }
+    };
+    until(&look, kube).await
+}
+
+/// Waits until a look finds nothing that is not ready. A look is told whether the API may not have settled yet.
+pub(crate) async fn until<'a>(
+    look: &(dyn Fn(bool) -> BoxFuture<'a, Result<Look, KubeError>> + Sync),
+    kube: &dyn Kube,
+) -> Result<(), Error> {
+    let begin = Instant::now();
     let mut failures = 0;
     loop {
         let looked = Instant::now();
         let settles = begin.elapsed() < SETTLES;
         // An API server that restarts is one of the things that are waited for.
-        let look = match wanted {
-            Some((nodes, gone)) => unready(nodes, if settles { gone } else { &none }, kube).await,
-            // What the next look asks it too.
-            None => kube.ready().await.map(|()| Look::default()),
-        };
+        let found = look(settles).await;
         let took = looked.elapsed();
-        let (what, lists) = match look {
+        let (what, lists) = match found {
             Ok(look) if look.unready.is_empty() => return Ok(()),
+            Ok(look) if look.failed => return Err(Error::Failed { what: look.unready.join("; ") }),
             Ok(look) => (look.unready.join("; "), look.lists),
             Err(KubeError::Connect(why)) => (why, Vec::new()),
             Err(error @ (KubeError::Slow { .. } | KubeError::Refused { code: 429 | 500..600, .. })) => (error.to_string(), Vec::new()),
@@ -95,7 +111,7 @@ fn kind(api_version: &str, kind: &str, namespace: &str) -> ObjectRef {
 
 impl Look {
     /// The objects of a list, which is watched from now on.
-    async fn list(&mut self, kind: ObjectRef, kube: &dyn Kube) -> Result<Vec<Value>, KubeError> {
+    pub(crate) async fn list(&mut self, kind: ObjectRef, kube: &dyn Kube) -> Result<Vec<Value>, KubeError> {
         let listed = kube.list(&kind).await?;
         self.lists.push((kind, listed.version));
         Ok(listed.items)

@@ -13,6 +13,7 @@ use kubestead_provision::compose::{self, Action, NodeSeen, Seen};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::node::{self, NodeSpec, Packages};
 use kubestead_provision::secret::{self, SecretSpec, SecretsWanted};
+use kubestead_provision::service::ServicesWanted;
 use kubestead_provision::{encryption, keyserver, kubeadm, machine, objects};
 
 /// The nonce of the files.
@@ -122,6 +123,8 @@ impl World {
             api: Fact::Absent,
             wish: self.wish.clone(),
             secrets: Fact::Absent,
+            asked: ServicesWanted::default(),
+            services: Fact::Absent,
             unreachable: BTreeSet::new(),
         };
         for spec in compose::servers(&self.cluster) {

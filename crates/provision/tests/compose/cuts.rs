@@ -7,7 +7,35 @@ use kubestead_provision::secret::SecretSpec;
 use super::files::worlds;
 use super::*;
 
-/// The worlds of blank machines, with a Secret that the folder asks for.
+/// Two services: one brings a kind and an object of it, and needs the other.
+fn services(namespace: &str) -> ServicesWanted {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |service: &str| match service {
+        "web" => format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, namespace: {namespace}}}\n---\napiVersion: apps/v1\nkind: Deployment\n\
+            metadata: {{name: web, namespace: {namespace}}}\nspec: {{replicas: 2}}\n"
+        ),
+        _ => format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: meshes.x.org}}\nspec: {{group: x.org, scope: Namespaced, \
+            names: {{plural: meshes, kind: Mesh}}, versions: [{{name: v1}}]}}\n---\napiVersion: x.org/v1\nkind: Mesh\nmetadata: {{name: m, namespace: {namespace}}}\n"
+        ),
+    };
+    let service = |service: &str, needs: &[&str]| {
+        let path = folder.path().join(format!("{service}.yaml"));
+        std::fs::write(&path, text(service)).unwrap();
+        let needs = needs.iter().map(|need| name(need)).collect();
+        kubestead_provision::file::Manifests { name: name(service), path, variables: BTreeMap::new(), needs }
+    };
+    let wanted = kubestead_provision::service::read_files(
+        &[service("web", &[]), service("mesh", &["web"])],
+        &|path| path.display().to_string(),
+        &[],
+    );
+    assert!(wanted.findings.is_empty(), "{:?}", wanted.findings);
+    wanted
+}
+
+/// The worlds of blank machines, with a Secret that the folder asks for, and services.
 fn blank() -> [(Cluster, World); 3] {
     worlds().map(|(cluster, mut seen)| {
         seen.wish.secrets.push(SecretSpec {
@@ -21,6 +49,7 @@ fn blank() -> [(Cluster, World); 3] {
             keys: BTreeSet::from(["password".to_owned()]),
             digest: "sha256:x".into(),
         });
+        seen.asked = services(cluster.namespace.as_ref().unwrap().name.as_str());
         (cluster, World::new(seen))
     })
 }
@@ -69,12 +98,59 @@ fn a_secret_waits_for_the_namespace_that_the_same_plan_makes() {
 }
 
 #[test]
+fn a_service_waits_for_its_namespace_its_needs_and_for_nodes_that_can_run_it() {
+    for (cluster, world) in blank() {
+        let plan = plan_of(&cluster, &world.seen);
+        for (step, before) in [
+            ("cluster/manifests.web/apply", "cluster/namespace/apply"),
+            ("cluster/manifests.web/apply", "cluster/manifests.web/record"),
+            ("cluster/manifests.web/ready", "cluster/nodes/ready"),
+            ("cluster/manifests.mesh.definitions/apply", "cluster/manifests.web/ready"),
+            ("cluster/manifests.mesh/apply", "cluster/manifests.mesh.definitions/establish"),
+        ] {
+            let step = plan.steps.iter().find(|found| found.id.0 == step).unwrap_or_else(|| panic!("{:?}", plan.held));
+            assert!(step.after.iter().any(|id| id.0 == before), "{} {:?}", step.id, step.after);
+        }
+    }
+}
+
+/// Services that left the file, cut at each step: nothing of them is left, and all else is as without them.
+#[test]
+fn services_that_left_the_file_leave_nothing_wherever_a_run_is_cut() {
+    let [(cluster, blank), ..] = blank();
+    let mut without = blank.clone();
+    without.seen.asked = ServicesWanted::default();
+    let Seen { api: Fact::Known(bare), .. } = settled(&cluster, without, "nothing") else { panic!("it is there") };
+    let mut world = World::new(settled(&cluster, blank, "nothing"));
+    world.seen.asked = ServicesWanted::default();
+    let ends = |mut world: World| {
+        while let plan @ Plan { .. } = plan_of(&cluster, &world.seen)
+            && !plan.steps.is_empty()
+        {
+            world = plan.steps.iter().fold(world, after);
+        }
+        in_order(world.seen)
+    };
+    for step in plan_of(&cluster, &world.seen).steps {
+        let seen = ends(world.clone());
+        assert_eq!(seen.services.known().unwrap().objects, [], "{}", step.id);
+        assert_eq!(seen.api, Fact::Known(bare.clone()), "{}", step.id);
+        world = after(world, &step);
+    }
+}
+
+#[test]
 fn after_every_step_the_rest_is_planned_and_then_nothing() {
     for (cluster, blank) in blank() {
         let whole = settled(&cluster, blank.clone(), "nothing");
         let mut world = blank;
         let steps = plan_of(&cluster, &world.seen).steps;
-        assert!(steps.len() > 50 && steps.iter().any(|step| matches!(step.action, Action::Secret(_))), "{}", steps.len());
+        let has = |kind: &dyn Fn(&Action) -> bool| steps.iter().any(|step| kind(&step.action));
+        assert!(
+            steps.len() > 50 && has(&|a| matches!(a, Action::Secret(_))) && has(&|a| matches!(a, Action::Service(_))),
+            "{}",
+            steps.len()
+        );
         for step in &steps {
             world = after(world, step);
             assert_eq!(settled(&cluster, world.clone(), &step.id.to_string()), whole, "{}", step.id);

@@ -8,6 +8,7 @@ pub(super) mod machine;
 pub(super) mod node;
 pub(super) mod objects;
 pub(super) mod secret;
+pub(super) mod service;
 pub(super) mod storage;
 
 use kubestead_core::fact::{Fact, Gap};
@@ -25,7 +26,7 @@ const NODES: [fn(&Wanted<'_>, &Node) -> Asked; 7] =
     [machine::asks, storage::asks, keyserver::asks, node::asks, kubeadm::asks, encryption::asks, objects::asks];
 
 /// The kinds of steps of each domain, and of what all share.
-const KINDS: [&[Kind]; 9] = [
+const KINDS: [&[Kind]; 10] = [
     claim::KINDS,
     key::KINDS,
     kubestead_storage::ids::KINDS,
@@ -35,6 +36,7 @@ const KINDS: [&[Kind]; 9] = [
     crate::encryption::ids::KINDS,
     crate::objects::ids::KINDS,
     crate::secret::ids::KINDS,
+    crate::service::ids::KINDS,
 ];
 
 /// The kinds of steps of all domains.

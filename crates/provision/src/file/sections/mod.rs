@@ -8,6 +8,7 @@ mod endpoint;
 mod header;
 mod keys;
 mod kubernetes;
+mod manifests;
 mod named_volumes;
 mod namespace;
 mod network;
@@ -30,7 +31,7 @@ pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;
 
-use super::cluster::{Kubernetes, Namespace, Ssh};
+use super::cluster::{Kubernetes, Manifests, Namespace, Ssh};
 use super::fields::fields;
 use super::findings::{At, Findings, Items};
 use super::shape::{Kind, NAME, Need, Shape};
@@ -66,6 +67,8 @@ fields! {
             "Single PersistentVolumes on the same nodes.";
         "namespace" namespace Need::Optional("no namespace is made"), namespace::KIND,
             "The users' namespace and its accounts.";
+        "manifests" manifests Need::Optional("no service of your own"), manifests::KIND,
+            "Services of your own: folders or files of manifests, by name. No service needs itself, nor one that needs it.";
         "network" network Need::Otherwise("{}"), network::KIND,
             "Ranges and names. Ranges begin where their prefix says; pods, services, nodes, key servers and the endpoint have no address in common.";
         "secrets" secrets Need::Optional("the folder `secrets` beside the file"), secrets::KIND,
@@ -93,6 +96,7 @@ pub(super) struct Sections {
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
     pub(super) namespace: Option<Namespace>,
+    pub(super) manifests: Vec<Manifests>,
     pub(super) network: NetworkDecl,
     pub(super) secrets: PathBuf,
 }
@@ -112,6 +116,7 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         pools: pools::decode(top.pools, out),
         named: named_volumes::decode(top.named_volumes, out),
         namespace: namespace::decode(top.namespace, out),
+        manifests: manifests::decode(top.manifests, dir, out),
         network: network::decode(top.network, out),
         secrets: secrets::decode(top.secrets, dir, out),
     }

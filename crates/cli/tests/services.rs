@@ -1,0 +1,94 @@
+//! Services as a user meets them: what `check` says of their files, and what `plan` shows.
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+#[allow(dead_code)] // most of it is for the fuzzer of provision
+#[path = "../../provision/tests/answers/mod.rs"]
+mod answers;
+
+use answers::{CORPUS, World};
+use kubestead_core::fact::Fact;
+use kubestead_provision::service::ServiceFacts;
+use kubestead_provision::{compose, facts, file};
+
+const MANIFESTS: &str = include_str!("../../../examples/services/manifests/hello/hello.yaml");
+
+fn run(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubestead"));
+    command.args(arguments).current_dir(dir).env("HOME", dir).env_remove("KUBESTEAD_FILE").env_remove("CLICOLOR_FORCE");
+    let ran = command.output().unwrap();
+    (ran.status.code(), String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap())
+}
+
+fn example(dir: &Path) {
+    std::fs::write(dir.join("cluster.yaml"), include_str!("../../../examples/services/cluster.yaml")).unwrap();
+    std::fs::create_dir_all(dir.join("manifests/hello")).unwrap();
+    std::fs::write(dir.join("manifests/hello/hello.yaml"), MANIFESTS).unwrap();
+}
+
+#[test]
+fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    example(dir.path());
+    let (code, text) = run(dir.path(), &["check"]);
+    assert_eq!((code, text.contains("1 services of 4 objects: no mistakes")), (Some(0), true), "{text}");
+    let folder = dir.path().join("manifests/hello");
+    std::fs::write(folder.join("hello.yaml"), MANIFESTS.replace("${HOST}", "${HOTS}")).unwrap();
+    std::fs::write(
+        folder.join("key.yaml"),
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: hello}\nstringData: {key: hunter22}\n",
+    )
+    .unwrap();
+    let (code, text) = run(dir.path(), &["check"]);
+    assert_eq!(code, Some(2), "{text}");
+    for words in [
+        "manifests/hello/hello.yaml:13:5: error: the variable HOTS is not declared",
+        "manifests/hello/key.yaml:3:12: error: Secret hello/key in the clear",
+        "2 mistakes",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("hunter22"), "{text}");
+    let (code, text) = run(dir.path(), &["check", "--output", "json"]);
+    assert!(code == Some(2) && text.contains("\"line\": 13") && !text.contains("hunter22"), "{text}");
+}
+
+#[test]
+fn the_plan_of_the_example_is_as_it_was_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new();
+    example(dir.path());
+    let three = include_str!("../../../examples/three-nodes/cluster.yaml");
+    let text =
+        format!("{three}\nmanifests:\n  hello: {{path: manifests/hello, variables: {{HOST: hello.example.org, REPLICAS: \"2\"}}}}\n");
+    std::fs::write(dir.path().join("cluster.yaml"), &text).unwrap();
+    let cluster = file::load("cluster.yaml", &text, dir.path()).unwrap();
+    let mut seen = world.look(&CORPUS);
+    // The software that runs is the bundle's, so that nothing stands before the API.
+    let Fact::Known(bundle) = &mut seen.bundle else { panic!("there is one") };
+    for file in &mut bundle.files {
+        let runs = match file.name.as_str() {
+            "containerd" => "2.3.0",
+            "runc" => "1.1.5+ds1",
+            _ => "1.37.1",
+        };
+        file.version = runs.to_owned();
+    }
+    seen.asked = compose::services(&cluster, &|path| path.display().to_string());
+    let namespaces = BTreeSet::from(["apps".to_owned(), "default".to_owned()]);
+    seen.services = Fact::Known(ServiceFacts { namespaces, ..ServiceFacts::default() });
+    let taken = "2026-11-28T14:01:47Z".parse().unwrap();
+    std::fs::write(dir.path().join("facts.json"), facts::text(&cluster, &seen, taken).unwrap()).unwrap();
+    let (code, text) = run(dir.path(), &["plan", "--facts", "facts.json"]);
+    assert_eq!(code, Some(4), "{text}");
+    let text = text.replace(dir.path().to_str().unwrap(), "/home/me");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plan-services.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == text, "{} is not what is printed now (UPDATE=1 writes it anew):\n{text}", path.display());
+}

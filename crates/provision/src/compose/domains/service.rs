@@ -1,0 +1,51 @@
+//! The users' own services.
+
+use std::path::Path;
+
+use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::plan::Part;
+
+use super::super::{Seen, order};
+use super::{kubeadm as membership, objects};
+use crate::file::Cluster;
+use crate::fleet::Fleet;
+use crate::kubeadm::KubeadmSpec;
+use crate::objects::ApiFacts;
+use crate::service::{self, Around, ServiceFacts, ServicesWanted};
+
+/// What the files of services ask for; nothing if the cluster file asks for no Kubernetes. `shown` is a path as messages name it.
+pub fn services(cluster: &Cluster, shown: &dyn Fn(&Path) -> String) -> ServicesWanted {
+    if cluster.kubernetes.is_none() {
+        return ServicesWanted::default();
+    }
+    service::read_files(&cluster.manifests, shown, &objects::names(cluster))
+}
+
+/// Looks through the API, where there is something to look for: a cluster without services is asked for nothing.
+pub(in super::super) async fn look(cluster: &Cluster, fleet: &Fleet, wanted: &ServicesWanted, api: &Fact<ApiFacts>) -> Fact<ServiceFacts> {
+    let api = match api {
+        Fact::Known(api) if api.answers => api,
+        // That nothing is known is said of the API itself.
+        Fact::Known(_) | Fact::Unknown(_) | Fact::Absent => return Fact::Absent,
+    };
+    let records = service::records(&api.objects);
+    if wanted.services.is_empty() && records.is_empty() {
+        return Fact::Known(ServiceFacts::default());
+    }
+    let seen = async {
+        let first = membership::first(cluster).ok_or_else(|| Gap::new("the file has no control plane"))?;
+        let kube = fleet.kube(first).await.ok_or_else(|| Gap::new(format!("{first} is not connected")))?;
+        let kube = kube.map_err(|error| Gap::new(format!("services: {error}")))?;
+        service::observe(kube.as_ref(), wanted, &records).await
+    };
+    Fact::from_result(seen.await)
+}
+
+/// `fresh`: the cluster has yet to begin.
+pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, fresh: bool) -> Part<service::Action> {
+    let facts = if fresh { &Fact::Absent } else { &seen.services };
+    let records = seen.api.known().filter(|_| !fresh).map(|api| service::records(&api.objects)).unwrap_or_default();
+    let namespaces = objects::names(cluster).into_iter().filter(|object| object.kind == "Namespace").map(|object| object.name);
+    let around = Around { after: order::before_asking(spec), namespaces: namespaces.collect() };
+    service::plan(&seen.asked, facts, &records, &around)
+}

@@ -1,0 +1,64 @@
+//! The second pair of eyes over steps for services: what must not run on what was seen. It shares no code with the planner.
+
+use std::collections::BTreeMap;
+
+use kubestead_core::kube::ObjectRef;
+use kubestead_core::plan::{Risk, Step};
+use serde_json::Value;
+
+use super::action::Action;
+use super::observe::{Found, ServiceFacts};
+use crate::objects::{Exactly, SERVICE};
+
+/// What goes with what it holds.
+const DATA: [&str; 4] = ["PersistentVolume", "PersistentVolumeClaim", "Namespace", "CustomResourceDefinition"];
+
+/// Which steps must not run, each a sentence.
+pub fn faults<'a, A: 'a>(facts: Option<&ServiceFacts>, steps: impl IntoIterator<Item = (&'a Step<A>, &'a Action)>) -> Vec<String> {
+    let objects = facts.map(|facts| facts.objects.as_slice()).unwrap_or_default();
+    let live: BTreeMap<&ObjectRef, &Found> = objects.iter().map(|found| (&found.live.object, found)).collect();
+    let mut found = Vec::new();
+    for (step, action) in steps {
+        let faults: Vec<String> = match action {
+            Action::Apply { manifests } => manifests.iter().filter_map(|manifest| refused(&live, manifest)).collect(),
+            Action::Take { manifest, .. } => {
+                let unasked = (!step.needs_consent()).then(|| "it overwrites what others set, unasked".to_owned());
+                unasked.into_iter().chain(of_kubernetes(manifest)).collect()
+            }
+            Action::Delete { objects } => objects.iter().filter_map(|on| kept(&live, on, step.risk)).collect(),
+            Action::Record { .. } | Action::Establish { .. } | Action::Ready { .. } | Action::Forget { .. } => Vec::new(),
+        };
+        found.extend(faults.into_iter().map(|why| format!("{}: {why}", step.id)));
+    }
+    found
+}
+
+fn of_kubernetes(manifest: &Value) -> Option<String> {
+    let object = ObjectRef::of(manifest);
+    let own = object.namespace.starts_with("kube-")
+        || object.kind == "Namespace" && (object.name.starts_with("kube-") || object.name == "default");
+    own.then(|| format!("{object} is the cluster's own"))
+}
+
+fn refused(live: &BTreeMap<&ObjectRef, &Found>, manifest: &Value) -> Option<String> {
+    let object = ObjectRef::of(manifest);
+    if object.kind == "Secret" && object.api_version == "v1" {
+        return Some(format!("{object} is in the clear"));
+    }
+    if !manifest["metadata"]["labels"][SERVICE].is_string() {
+        return Some(format!("{object} does not say whose it is"));
+    }
+    let foreign = live.get(&object).is_some_and(|found| !found.live.ours);
+    of_kubernetes(manifest).or_else(|| foreign.then(|| format!("kubestead did not make {object}")))
+}
+
+fn kept(live: &BTreeMap<&ObjectRef, &Found>, on: &Exactly, risk: Risk) -> Option<String> {
+    let ours = live.get(&on.object).is_some_and(|found| {
+        let live = &found.live;
+        live.ours && live.uid == on.uid && live.service().is_some()
+    });
+    if !ours {
+        return Some(format!("{} is not proven to be of a service", on.object));
+    }
+    (DATA.contains(&on.object.kind.as_str()) && risk != Risk::Destroys).then(|| format!("data goes with {}, unasked", on.object))
+}

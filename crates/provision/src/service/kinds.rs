@@ -1,0 +1,185 @@
+//! Kinds: how one is written down, those that every cluster has, in which order they are applied, and which hold data.
+
+use kubestead_core::kube::ObjectRef;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A kind in a version of its group, as it is written down: `apps/v1 Deployment`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(String);
+
+impl Kind {
+    /// The kind of an object.
+    pub fn of(object: &ObjectRef) -> Self {
+        Self::new(&object.api_version, &object.kind)
+    }
+
+    /// A kind by its version and name.
+    pub fn new(api_version: &str, kind: &str) -> Self {
+        Self(format!("{api_version} {kind}"))
+    }
+
+    /// Reads what was written down; `None` if it is no kind.
+    pub(super) fn read(line: &str) -> Option<Self> {
+        let (api_version, kind) = line.split_once(' ')?;
+        let plain =
+            |text: &str| !text.is_empty() && text.len() <= 253 && text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-/".contains(&c));
+        (plain(api_version) && plain(kind)).then(|| Self::new(api_version, kind))
+    }
+
+    /// All objects of it.
+    pub(super) fn all(&self) -> ObjectRef {
+        let (api_version, kind) = self.0.split_once(' ').unwrap_or_default();
+        ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: String::new(), name: String::new() }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.all();
+        write!(f, "{} ({})", all.kind, all.api_version)
+    }
+}
+
+/// Kubernetes' own kinds by group, the scope of each, in the order in which they are applied: what others need comes first, what runs comes last.
+const BUILT_IN: [(&str, &str, bool); 37] = [
+    ("apiextensions.k8s.io", "CustomResourceDefinition", false),
+    ("", "Namespace", false),
+    ("scheduling.k8s.io", "PriorityClass", false),
+    ("node.k8s.io", "RuntimeClass", false),
+    ("storage.k8s.io", "StorageClass", false),
+    ("storage.k8s.io", "CSIDriver", false),
+    ("networking.k8s.io", "IngressClass", false),
+    ("", "ResourceQuota", true),
+    ("", "LimitRange", true),
+    ("networking.k8s.io", "NetworkPolicy", true),
+    ("", "ServiceAccount", true),
+    ("", "ConfigMap", true),
+    ("", "PersistentVolume", false),
+    ("", "PersistentVolumeClaim", true),
+    ("rbac.authorization.k8s.io", "ClusterRole", false),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding", false),
+    ("rbac.authorization.k8s.io", "Role", true),
+    ("rbac.authorization.k8s.io", "RoleBinding", true),
+    ("", "Service", true),
+    ("", "Endpoints", true),
+    ("discovery.k8s.io", "EndpointSlice", true),
+    ("policy", "PodDisruptionBudget", true),
+    ("", "PodTemplate", true),
+    ("", "Pod", true),
+    ("", "ReplicationController", true),
+    ("apps", "ReplicaSet", true),
+    ("apps", "DaemonSet", true),
+    ("apps", "Deployment", true),
+    ("apps", "StatefulSet", true),
+    ("batch", "Job", true),
+    ("batch", "CronJob", true),
+    ("autoscaling", "HorizontalPodAutoscaler", true),
+    ("networking.k8s.io", "Ingress", true),
+    ("apiregistration.k8s.io", "APIService", false),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", false),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", false),
+    ("coordination.k8s.io", "Lease", true),
+];
+
+/// What refuses other objects once it is there comes after all, the custom objects too.
+const LAST: [&str; 2] = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
+
+/// The group of a version: nothing for `v1`.
+pub(super) fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn place(object: &ObjectRef) -> Option<usize> {
+    BUILT_IN.iter().position(|(group_of, kind, _)| *kind == object.kind && *group_of == group(&object.api_version))
+}
+
+/// Whether objects of a kind of Kubernetes are in namespaces; `None` for kinds that others bring.
+pub(super) fn namespaced(object: &ObjectRef) -> Option<bool> {
+    if group(&object.api_version) == "admissionregistration.k8s.io" {
+        return Some(false);
+    }
+    Some(BUILT_IN[place(object)?].2)
+}
+
+/// Where an object stands in the order of applying.
+pub(super) fn rank(object: &ObjectRef) -> usize {
+    match place(object) {
+        Some(place) => place,
+        None if LAST.contains(&object.kind.as_str()) => BUILT_IN.len() + 1,
+        None => BUILT_IN.len(),
+    }
+}
+
+/// Whether it defines kinds.
+pub(super) fn is_definition(object: &ObjectRef) -> bool {
+    object.kind == "CustomResourceDefinition" && group(&object.api_version) == "apiextensions.k8s.io"
+}
+
+/// Whether users' data goes with an object: volumes, their claims, all that is in a namespace, all objects of a kind.
+pub(super) fn holds_data(object: &ObjectRef) -> bool {
+    let core =
+        group(&object.api_version).is_empty() && ["PersistentVolume", "PersistentVolumeClaim", "Namespace"].contains(&object.kind.as_str());
+    core || is_definition(object)
+}
+
+/// The kinds that a definition brings, and whether their objects are in namespaces.
+pub(super) fn defined(definition: &Value) -> impl Iterator<Item = (Kind, bool)> {
+    let spec = &definition["spec"];
+    let group = spec["group"].as_str().unwrap_or_default();
+    let kind = spec["names"]["kind"].as_str().unwrap_or_default();
+    let served = spec["versions"].as_array().into_iter().flatten().filter(|version| version["served"] != false);
+    served.map(move |version| {
+        let version = version["name"].as_str().unwrap_or_default();
+        (Kind::new(&format!("{group}/{version}"), kind), spec["scope"] == "Namespaced")
+    })
+}
+
+/// Two objects of one name, whatever the version that they are written in.
+pub(super) fn same_name(object: &ObjectRef) -> (String, String, String, String) {
+    (group(&object.api_version).to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(api_version: &str, kind: &str) -> ObjectRef {
+        ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: String::new(), name: "x".into() }
+    }
+
+    #[test]
+    fn what_others_need_is_applied_first() {
+        let order = [
+            object("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+            object("v1", "Namespace"),
+            object("v1", "ConfigMap"),
+            object("apps/v1", "Deployment"),
+            object("cert-manager.io/v1", "Certificate"),
+            object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ];
+        assert!(order.windows(2).all(|pair| rank(&pair[0]) < rank(&pair[1])));
+        assert_eq!(namespaced(&object("example.org/v1", "Service")), None, "another group's kind of that name");
+        assert_eq!(namespaced(&order[5]), Some(false));
+    }
+
+    #[test]
+    fn a_kind_is_written_down_and_read() {
+        for kind in [Kind::new("v1", "ConfigMap"), Kind::new("example.org/v1beta1", "Db")] {
+            assert_eq!(Kind::read(&kind.0), Some(kind));
+        }
+        for bad in ["", "v1", "v1 ", "v1 a b", "v1 ../x?", " Pod"] {
+            assert_eq!(Kind::read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_definition_brings_the_kinds_that_it_serves() {
+        let versions = json!([{"name": "v1", "served": true}, {"name": "v1alpha1", "served": false}]);
+        let definition = json!({"spec": {"group": "x.org", "scope": "Namespaced", "names": {"kind": "Db"}, "versions": versions}});
+        assert_eq!(defined(&definition).collect::<Vec<_>>(), [(Kind::new("x.org/v1", "Db"), true)]);
+    }
+}
