@@ -45,6 +45,7 @@ keys:
 pools: {pool-s: {count: 2, size: 1Gi}}
 namedVolumes: {photos: {size: 1Gi}}
 namespace: {name: apps, users: [{name: apps-user}]}
+manifests: {database: {path: m/db}, shop: {path: m/shop, variables: {HOST: shop.example.org, REPLICAS: 2}, needs: [database]}}
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0]}
 secrets: {dir: geheim}
 ",
