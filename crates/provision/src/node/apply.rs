@@ -1,5 +1,6 @@
 //! One action: guard, act, verify.
 
+use std::io::Read;
 use std::path::Path;
 
 use kubestead_core::command::{Source, Stdin};
@@ -59,12 +60,26 @@ fn sources(bundle: &Path, files: &[BundleFile]) -> Stdin {
     Stdin::Files(files.iter().map(|f| Source { path: bundle.join(&f.path), size: f.size, sha256: f.sha256.clone() }).collect())
 }
 
+/// What programs of a bundle are for, as uname(1) says it, by the first that is ELF (its `e_machine`); nothing if that is not known.
+fn machine(bundle: &Path, files: &[BundleFile]) -> &'static str {
+    let of = |file: &BundleFile| {
+        let mut head = [0; 20];
+        std::fs::File::open(bundle.join(&file.path)).ok()?.read_exact(&mut head).ok()?;
+        match (&head[..5], &head[18..]) {
+            (b"\x7fELF\x02", [62, 0]) => Some("x86_64"),
+            (b"\x7fELF\x02", [183, 0]) => Some("aarch64"),
+            _ => None,
+        }
+    };
+    files.iter().find_map(of).unwrap_or_default()
+}
+
 /// All programs come, or none does; a running one keeps its old file until it is started again. Then they are recorded.
 fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
     let targets = files.iter().filter_map(|f| Some((f, f.target()?)));
     let programs: Vec<Put> = targets.map(|(f, path)| Put { path, mode: 0o755, size: f.size, sha256: f.sha256.clone() }).collect();
     let own = Procedure::script(include_str!("scripts/install.sh"));
-    let mut procedure = puts(&programs);
+    let mut procedure = puts(&programs).var("machine", machine(bundle, files));
     procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
     procedure.verify = own.verify;
     procedure.stdin(sources(bundle, files))
@@ -167,6 +182,45 @@ mod tests {
         assert_eq!(run(b"onetwo"), Some(0));
         assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "one");
         assert_eq!(std::fs::read_to_string(format!("{theirs}.before-kubestead")).unwrap(), "their own");
+    }
+
+    /// The real script on programs of each architecture, of which one is this computer's.
+    #[test]
+    fn programs_of_another_architecture_take_no_place() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |path: &str| format!("{}{path}", root.path().display());
+        std::fs::create_dir_all(place("/run")).unwrap();
+        let run = |name: &str, machine: u8| {
+            let mut bytes = [0; 64];
+            bytes[..5].copy_from_slice(b"\x7fELF\x02");
+            bytes[18] = machine;
+            std::fs::write(place(&format!("/{name}")), bytes).unwrap();
+            let sha256 = kubestead_core::put::digest(bytes);
+            let file = BundleFile {
+                path: name.into(),
+                kind: Kind::Binary,
+                name: name.into(),
+                version: "1".into(),
+                sha256,
+                size: 64,
+                roles: vec![],
+                image: None,
+            };
+            let script = ["/usr/local/bin/", INSTALLED, "/run/kubestead.act", put::MANIFEST]
+                .iter()
+                .fold(install(root.path(), &[file]).command().script().into_owned(), |script, path| script.replace(path, &place(path)));
+            let mut bash = std::process::Command::new("bash");
+            let mut child =
+                bash.args(["-c", &script]).stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), &bytes);
+            let ended = child.wait_with_output().unwrap();
+            assert_eq!(ended.status.success(), Path::new(&place(&format!("/usr/local/bin/{name}"))).exists());
+            (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+        };
+        let (own, other, name) = if cfg!(target_arch = "aarch64") { (183, 62, "x86_64") } else { (62, 183, "aarch64") };
+        let (status, said) = run("other", other);
+        assert!(status == Some(90) && said.contains(&format!("are for {name}, and this machine is ")), "{status:?} {said}");
+        assert_eq!(run("own", own).0, Some(0));
     }
 
     /// The real script with a systemctl that starts a process of the program that is there.

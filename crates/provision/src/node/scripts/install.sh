@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2154
-# Programs are recorded with size and time once all are there. After put.sh, with its lists.
+# Programs are recorded with size and time once all are there. After put.sh, with its lists, and `machine`: what they are for, as uname says it (or nothing).
 # guard
+here=$(uname -m)
+[ -z "$machine" ] || [ "$machine" = "$here" ] || refuse "the programs of the bundle are for $machine, and this machine is $here: name a bundle of its architecture"
 record_programs() {
     local i=0 line new
     mkdir -p "${installed%/*}"
