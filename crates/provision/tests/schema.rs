@@ -180,7 +180,17 @@ fn mistakes(part: &Part<'_>) -> Vec<Value> {
         if !schema["anyOf"].as_array().into_iter().flatten().any(|one| one["type"] == "array") {
             found.push(json!([]));
         }
-        let more = [json!(""), json!("~"), json!(" x"), json!("no such word"), json!(0), json!(-1), json!(1.5), json!(70_000_000_000_u64)];
+        let more = [
+            json!(""),
+            json!("~"),
+            json!(" x"),
+            json!("no such word"),
+            json!("a\nb"),
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(70_000_000_000_u64),
+        ];
         let refused: Vec<Value> = more.into_iter().filter(|one| !jsonschema::is_valid(schema, one)).collect();
         assert!(!refused.is_empty(), "{}: its schema takes any text", part.way);
         found.extend(refused);

@@ -27,7 +27,7 @@ fields! {
 }
 
 const VARIABLE: Form = Form { word: "a variable", pattern: "^[A-Za-z_][A-Za-z0-9_]{0,99}$", example: "HOST", bare: Bare::Any };
-const VALUE: Form = Form { word: "a text", pattern: "", example: "shop.example.org", bare: Bare::Any };
+const VALUE: Form = Form { word: "a text", pattern: r"^[^\x00-\x1f\x7f]*$", example: "shop.example.org", bare: Bare::Any };
 /// A service's name begins the names of its record and of its steps.
 const LONGEST: usize = 40;
 const SERVICE: Form = Form { word: "a name", pattern: "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$", example: "", bare: Bare::Any };
