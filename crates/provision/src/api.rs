@@ -380,3 +380,32 @@ impl Guarded for KubeApi {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(groups: &Value) -> Result<Resources, &'static str> {
+        let mut found = Resources::default();
+        discovered(&json!({"kind": "APIGroupDiscoveryList", "items": groups}), &mut found).map(|()| found)
+    }
+
+    #[test]
+    fn discovery_tells_kinds_by_their_paths_and_who_does_not_answer() {
+        let kind = |plural: &str| json!({"resource": plural, "responseKind": {"kind": "Mesh"}, "scope": "Namespaced"});
+        let group = |name: &str, version: &Value| json!([{"metadata": {"name": name}, "versions": [version]}]);
+        let found = told(&group("x.org", &json!({"version": "v1", "resources": [kind("meshwork")]}))).unwrap();
+        let expected = Resource { api_version: "x.org/v1".into(), kind: "Mesh".into(), plural: "meshwork".into(), namespaced: true };
+        assert_eq!((found.known, found.silent.len()), (vec![expected], 0));
+        let found = told(&json!([{"metadata": {}, "versions": [{"version": "v1", "resources": [kind("pods")]}]}])).unwrap();
+        assert_eq!(found.known[0].api_version, "v1", "the core group has no name");
+        let found = told(&group("metrics.k8s.io", &json!({"version": "v1", "freshness": "Stale"}))).unwrap();
+        assert_eq!(found.silent.into_iter().collect::<Vec<_>>(), ["metrics.k8s.io/v1"]);
+        for bad in ["../../v1/secrets", "a?b", "a b", &"x".repeat(300)] {
+            assert!(told(&group("x.org", &json!({"version": "v1", "resources": [kind(bad)]}))).is_err(), "{bad}");
+        }
+        for shape in [json!(null), json!({"kind": "APIGroupList"}), json!([])] {
+            assert!(discovered(&shape, &mut Resources::default()).is_err(), "{shape}");
+        }
+    }
+}

@@ -62,6 +62,20 @@ async fn a_host_that_hangs_or_streams_without_end_costs_a_limit() {
     assert!(host.run(&Command::read(["true"])).await.unwrap().success(), "and the connection is as it was");
 }
 
+/// Whoever watches a cluster with services asks for the API's port at every look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_of_a_host_is_reached_through_one_of_ours_however_often_it_is_asked_for() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let host = sshd.connect().await;
+    let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let remote = there.local_addr().unwrap().port();
+    let ours = host.forward(remote).await.unwrap();
+    assert_eq!((host.forward(remote).await.unwrap(), host.forward(remote).await.unwrap()), (ours, ours));
+    assert_ne!(host.forward(1).await.unwrap(), ours, "another port has its own");
+    let _client = std::net::TcpStream::connect(("127.0.0.1", ours)).unwrap();
+    there.accept().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_session_a_connection_is_enough() {
     for sessions in [1, 2] {

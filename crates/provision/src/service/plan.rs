@@ -278,7 +278,8 @@ impl<'a> Planner<'a> {
         }
         let mut begun = asked.clone();
         if !batch.is_empty() {
-            let why = format!("{what}: {} objects", batch.len());
+            let names: Vec<String> = batch.iter().map(|manifest| ObjectRef::of(manifest).to_string()).collect();
+            let why = format!("{what}: {}", some(&names));
             let step = ids::APPLY.step(Target::Cluster, id, Action::Apply { manifests: batch }, why);
             begun.insert(self.part.push(step.after(after.clone()).after(asked)));
         }

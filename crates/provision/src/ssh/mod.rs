@@ -10,6 +10,7 @@ mod lease;
 mod login;
 mod master;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +24,7 @@ use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::outcome::causes;
 use openssh::{ForwardType, Session, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, OnceCell, Semaphore, SemaphorePermit};
 
 use crate::api::KubeApi;
 use crate::stream;
@@ -77,6 +78,8 @@ pub struct SshHost {
     open: AtomicUsize,
     leased: AtomicBool,
     lease_lost: Arc<AtomicBool>,
+    /// Ports of the host, each with ours that reaches it.
+    forwards: Mutex<BTreeMap<u16, u16>>,
 }
 
 /// What ended the reading of an answer.
@@ -99,14 +102,21 @@ impl SshHost {
             open: AtomicUsize::new(0),
             leased: AtomicBool::new(false),
             lease_lost: Arc::default(),
+            forwards: Mutex::default(),
         })
     }
 
-    /// Lets `127.0.0.1:port` of this computer reach `127.0.0.1:port` of the host for as long as the connection lives; returns ours.
+    /// Lets `127.0.0.1:port` of this computer reach `127.0.0.1:port` of the host for as long as the connection lives; returns ours. It is one for each
+    /// of the host's, however often it is asked for: who watches a cluster asks at every look.
     pub async fn forward(&self, remote: u16) -> Result<u16, HostError> {
+        let mut forwards = self.forwards.lock().await;
+        if let Some(ours) = forwards.get(&remote) {
+            return Ok(*ours);
+        }
         let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).map_err(|e| self.lost(&e))?.port();
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         self.session.request_port_forward(ForwardType::Local, at(free), at(remote)).await.map_err(|e| self.lost(&e))?;
+        forwards.insert(remote, free);
         Ok(free)
     }
 
