@@ -231,6 +231,7 @@ fn every_command_in_a_sentence_is_one() {
                         ErrorKind::MissingRequiredArgument,
                         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
                         ErrorKind::MissingSubcommand,
+                        ErrorKind::DisplayHelp,
                     ];
                     if let Err(error) = Cli::try_parse_from(&words)
                         && !lacks.contains(&error.kind())
