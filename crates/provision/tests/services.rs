@@ -240,7 +240,9 @@ async fn kinds_come_with_their_definitions_and_what_has_none_is_named_while_the_
     let plan = world.plan().await;
     let delete = plan.steps.iter().find(|step| step.id.0 == "cluster/customresourcedefinition.meshwork.kubestead.test/delete").unwrap();
     assert!(delete.needs_consent() && delete.why.contains("with all objects of its kind"), "{delete:?}");
-    assert!(delete.after.iter().any(|id| id.0 == "cluster/manifests.mesh/prune"), "its own objects go before it");
+    let own = plan.steps.iter().find(|step| step.id.0.starts_with("cluster/mesh.kubestead.test.")).unwrap();
+    assert!(own.needs_consent() && own.why.contains("which may be data"), "{own:?}");
+    assert!(delete.behind.contains(&own.id), "its own objects go before it");
 }
 
 #[tokio::test]

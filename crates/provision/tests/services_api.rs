@@ -154,7 +154,11 @@ async fn services_are_applied_put_back_and_pruned_on_a_real_api_server() {
     let asks: Vec<&str> = plan.steps.iter().filter(|step| step.needs_consent()).map(|step| step.id.0.as_str()).collect();
     assert_eq!(
         asks,
-        ["cluster/customresourcedefinition.meshwork.kubestead.test/delete", "cluster/persistentvolumeclaim.default.data/delete"]
+        [
+            "cluster/mesh.kubestead.test.default.m/delete",
+            "cluster/customresourcedefinition.meshwork.kubestead.test/delete",
+            "cluster/persistentvolumeclaim.default.data/delete"
+        ]
     );
     world.run(&plan, &[]).await;
     assert!(world.get(&object("v1", "PersistentVolumeClaim", "default", "data")).await.is_some(), "nobody said yes to that");

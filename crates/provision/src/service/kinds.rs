@@ -117,11 +117,20 @@ pub(super) fn is_definition(object: &ObjectRef) -> bool {
     object.kind == "CustomResourceDefinition" && group(&object.api_version) == "apiextensions.k8s.io"
 }
 
-/// Whether users' data goes with an object: volumes, their claims, all that is in a namespace, all objects of a kind.
-pub(super) fn holds_data(object: &ObjectRef) -> bool {
-    let core =
-        group(&object.api_version).is_empty() && ["PersistentVolume", "PersistentVolumeClaim", "Namespace"].contains(&object.kind.as_str());
-    core || is_definition(object)
+/// Whether users' data may go with an object: volumes, their claims, all that is in a namespace, all objects of a kind; a StatefulSet whose claims go with
+/// it; and whatever others brought the kind of, since a controller may take a database away with its object.
+pub(super) fn holds_data(object: &ObjectRef, content: &Value) -> bool {
+    let core = group(&object.api_version).is_empty();
+    match object.kind.as_str() {
+        "PersistentVolume" | "PersistentVolumeClaim" | "Namespace" if core => true,
+        "StatefulSet" if group(&object.api_version) == "apps" => takes_claims(content),
+        _ => is_definition(object) || namespaced(object).is_none(),
+    }
+}
+
+/// Whether the claims of a StatefulSet's pods are deleted with it.
+pub(super) fn takes_claims(content: &Value) -> bool {
+    content["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
 }
 
 /// The kinds that a definition brings, and whether their objects are in namespaces.
@@ -164,6 +173,32 @@ mod tests {
         assert!(order.windows(2).all(|pair| rank(&pair[0]) < rank(&pair[1])));
         assert_eq!(namespaced(&object("example.org/v1", "Service")), None, "another group's kind of that name");
         assert_eq!(namespaced(&order[5]), Some(false));
+    }
+
+    #[test]
+    fn what_may_take_data_with_it_is_known() {
+        let none = Value::Null;
+        let keeps = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Delete"}}});
+        let takes = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}});
+        for (api_version, kind, content) in [
+            ("v1", "PersistentVolume", &none),
+            ("v1", "PersistentVolumeClaim", &none),
+            ("v1", "Namespace", &none),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", &none),
+            ("apps/v1", "StatefulSet", &takes),
+            ("postgresql.cnpg.io/v1", "Cluster", &none),
+            ("example.org/v1", "Service", &none),
+        ] {
+            assert!(holds_data(&object(api_version, kind), content), "{kind}");
+        }
+        for (api_version, kind, content) in [
+            ("apps/v1", "StatefulSet", &keeps),
+            ("apps/v1", "Deployment", &takes),
+            ("v1", "ConfigMap", &none),
+            ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", &none),
+        ] {
+            assert!(!holds_data(&object(api_version, kind), content), "{kind}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 use crate::objects::{COPIES, Live, some};
 use crate::service::action::Action;
 use crate::service::ids;
-use crate::service::kinds::{holds_data, rank, same_name};
+use crate::service::kinds::{holds_data, namespaced, rank, same_name, takes_claims};
 use crate::service::observe::{Recorded, ServiceFacts};
 use crate::service::spec::ServicesWanted;
 
@@ -61,7 +61,8 @@ fn one(service: &str, mut objects: Vec<&Live>, after: &BTreeSet<StepId>, part: &
     objects.retain(|live| !live.deleting);
     // What needs others goes first.
     objects.sort_by_key(|live| std::cmp::Reverse(rank(&live.object)));
-    let (asks, goes): (Vec<&Live>, Vec<&Live>) = objects.into_iter().partition(|live| holds_data(&live.object) || live.adopted().is_some());
+    let (asks, goes): (Vec<&Live>, Vec<&Live>) =
+        objects.into_iter().partition(|live| holds_data(&live.object, &live.content) || live.adopted().is_some());
     let mut steps = BTreeSet::new();
     if !goes.is_empty() {
         let names: Vec<String> = goes.iter().map(|live| live.object.to_string()).collect();
@@ -71,6 +72,7 @@ fn one(service: &str, mut objects: Vec<&Live>, after: &BTreeSet<StepId>, part: &
         steps.insert(part.push(step.after(after.clone())));
     }
     let before: BTreeSet<StepId> = after.union(&steps).cloned().collect();
+    let mut asked: Vec<StepId> = Vec::new();
     for live in asks {
         let step = ids::DELETE.step(
             Target::Cluster,
@@ -78,8 +80,10 @@ fn one(service: &str, mut objects: Vec<&Live>, after: &BTreeSet<StepId>, part: &
             Action::Delete { objects: vec![live.exactly()] },
             lost(service, live),
         );
-        steps.insert(part.push(step.risk(Risk::Destroys).after(before.clone())));
+        let id = part.push(step.risk(Risk::Destroys).after(before.clone()).behind(asked.iter().cloned()));
+        asked.push(id);
     }
+    steps.extend(asked);
     steps
 }
 
@@ -90,6 +94,8 @@ fn lost(service: &str, live: &Live) -> String {
         "Namespace" => " with all that is in it, whoever made it",
         "CustomResourceDefinition" => " with all objects of its kind, whoever made them",
         "PersistentVolumeClaim" => " with the data of its volume, if that is not retained",
+        "StatefulSet" if takes_claims(&live.content) => " with the claims of its pods, as its persistentVolumeClaimRetentionPolicy says",
+        _ if namespaced(object).is_none() => " with what its controller made for it, which may be data",
         "PersistentVolume" if live.bound() => ", to which a claim is bound,",
         _ => "",
     };
