@@ -108,6 +108,7 @@ pub(super) const NEEDS: &[Need] = &[
     of("tr", "coreutils"),
     of("udevadm", "udev"),
     of("umount", "mount"),
+    of("uname", "coreutils"),
     of("uniq", "coreutils"),
     of("unshare", "util-linux"),
     of("vgcreate", "lvm2"),

@@ -8,6 +8,7 @@ mod made;
 mod outage;
 mod reset;
 mod secrets;
+mod services;
 mod traces;
 mod works;
 
@@ -15,10 +16,11 @@ use crate::scenario::Scenario;
 use crate::stage::{Call, Claim, Stage, all, is};
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 10] = [
+pub(super) static SCENARIOS: [&[Scenario]; 11] = [
     made::SCENARIOS,
     works::SCENARIOS,
     secrets::SCENARIOS,
+    services::SCENARIOS,
     encryption::SCENARIOS,
     traces::SCENARIOS,
     outage::SCENARIOS,

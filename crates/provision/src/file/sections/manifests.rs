@@ -20,7 +20,7 @@ fields! {
         "path" path Need::Required, Kind::Text(&PATH),
             "A folder or a file of manifests.";
         "variables" variables Need::Otherwise("{}"), Kind::entries("VARIABLE", &VARIABLE, &Kind::Text(&VALUE)),
-            "What stands for `${VARIABLE}` in them. No place for a secret: plans show manifests as they are.";
+            "The values of the variables that the manifests name. No place for a secret: plans show manifests as they are.";
         "needs" needs Need::Otherwise("[]"), Kind::List { of: &Kind::Text(&NAME), least: 0, most: None, different: true },
             "The services that must be ready before this one.";
     }
