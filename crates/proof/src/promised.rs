@@ -107,7 +107,7 @@ pub const FEATURES: [Promise; 48] = [
         "F14",
         "Manifests of the user's own may name variables; one that is not defined is an error, and nothing is applied.",
         &["crates/provision/tests/services.rs", "crates/cli/tests/services.rs"],
-        "on a cluster of the lab",
+        "",
     ),
     promise(
         "F15",
