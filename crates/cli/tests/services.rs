@@ -52,6 +52,13 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(!text.contains("hunter22"), "{text}");
+    // With what is wrong in the cluster file itself.
+    let cluster = std::fs::read_to_string(dir.path().join("cluster.yaml")).unwrap();
+    std::fs::write(dir.path().join("cluster.yaml"), format!("{cluster}nods: []\n")).unwrap();
+    let (code, both) = run(dir.path(), &["check"]);
+    assert_eq!(code, Some(2), "{both}");
+    assert!(both.contains("no field \"nods\"") && both.contains("key.yaml:3:12: error") && both.contains("3 mistakes"), "{both}");
+    std::fs::write(dir.path().join("cluster.yaml"), cluster).unwrap();
     let (code, text) = run(dir.path(), &["check", "--output", "json"]);
     assert!(code == Some(2) && text.contains("\"line\": 13") && !text.contains("hunter22"), "{text}");
 }

@@ -78,6 +78,9 @@ pub struct Step<A> {
     /// Which steps must have ended before, however they end: they share something that is scarce. One that the plan does not have counts as ended.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub behind: BTreeSet<StepId>,
+    /// Whether it runs beside the other steps of its target, which have nothing to do with it: then it waits for those alone that it names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// What it does and why, for people. Nothing branches on it.
     pub why: String,
     /// What it may cost.
@@ -91,7 +94,8 @@ impl<A> Step<A> {
     /// A safe step that waits for nothing.
     pub fn new(target: Target, object: &str, deed: &str, action: A, why: impl Into<String>) -> Self {
         let id = StepId::new(&target.to_string(), object, deed);
-        Self { id, target, action, after: BTreeSet::new(), behind: BTreeSet::new(), why: why.into(), risk: Risk::Safe, asks: false }
+        let (after, behind) = (BTreeSet::new(), BTreeSet::new());
+        Self { id, target, action, after, behind, beside: false, why: why.into(), risk: Risk::Safe, asks: false }
     }
 
     /// The same step, waiting for others.
@@ -135,6 +139,7 @@ impl<A> Step<A> {
             action: f(self.action),
             after: self.after,
             behind: self.behind,
+            beside: self.beside,
             why: self.why,
             risk: self.risk,
             asks: self.asks,

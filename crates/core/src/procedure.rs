@@ -121,6 +121,12 @@ impl Procedure {
         self
     }
 
+    /// The same procedure beside others on its machine: it waits for an earlier one of its own kind alone.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        self.var("beside", ".beside")
+    }
+
     /// The same procedure with a limit of time in seconds, the wait for the lock of an earlier run included.
     #[must_use]
     pub fn limit(mut self, seconds: u64) -> Self {
@@ -131,7 +137,7 @@ impl Procedure {
     /// The one command that it is.
     pub fn command(&self) -> Command {
         let (variables, guard, act, verify) = (self.variables.as_str(), self.guard.trim(), self.act.trim(), self.verify.trim());
-        let script = format!("{PRELUDE}{variables}at guard\n{guard}\nat act\n{act}\nat verify\n{verify}\n");
+        let script = format!("{variables}{PRELUDE}at guard\n{guard}\nat act\n{act}\nat verify\n{verify}\n");
         let command = Command::write_script(script);
         self.seconds.map_or(command.clone(), |seconds| command.limit_seconds(seconds)).stdin(self.stdin.clone())
     }

@@ -1,4 +1,5 @@
-//! Runs a plan: hosts side by side, the steps of one host in the plan's order, a step only after those that it waits for.
+//! Runs a plan: hosts side by side, the steps of one host in the plan's order, a step only after those that it waits for. Steps that say that they run
+//! beside the others of their host have an order of their own.
 //!
 //! After a failure the later steps of that host are skipped, and so is what waits for them elsewhere; the other hosts go on. Steps at
 //! the Kubernetes API are about objects that do not depend on each other unless they say so: there only what waits is skipped.
@@ -76,7 +77,7 @@ async fn timed<'a, A>(
     (index, result, begin.elapsed().as_millis())
 }
 
-/// The steps of one target, in the plan's order; one at a time.
+/// The steps of one target, in the plan's order; one at a time. Those that run beside the others have a lane of their own.
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<usize>,
@@ -89,6 +90,8 @@ struct Run<'a, A> {
     stop: &'a CancellationToken,
     reporter: &'a dyn Reporter,
     lanes: Vec<Lane>,
+    /// The lanes of each target.
+    of_target: BTreeMap<&'a Target, Vec<usize>>,
     /// By step: its lane, how many steps it waits for, which wait for its success, which for its end, how it ended.
     lane_of: Vec<usize>,
     open: Vec<usize>,
@@ -101,13 +104,14 @@ impl<'a, A> Run<'a, A> {
     fn new(plan: &'a Plan<A>, terms: &'a Terms, stop: &'a CancellationToken, reporter: &'a dyn Reporter) -> Self {
         let count = plan.steps.len();
         let index: BTreeMap<&StepId, usize> = plan.steps.iter().enumerate().map(|(i, step)| (&step.id, i)).collect();
-        let mut number: BTreeMap<&Target, usize> = BTreeMap::new();
+        let mut number: BTreeMap<(&Target, bool), usize> = BTreeMap::new();
         let mut run = Self {
             plan,
             terms,
             stop,
             reporter,
             lanes: Vec::new(),
+            of_target: BTreeMap::new(),
             lane_of: Vec::with_capacity(count),
             open: vec![0; count],
             followers: vec![Vec::new(); count],
@@ -115,8 +119,9 @@ impl<'a, A> Run<'a, A> {
             ended: vec![None; count],
         };
         for (i, step) in plan.steps.iter().enumerate() {
-            let lane = *number.entry(&step.target).or_insert_with(|| {
+            let lane = *number.entry((&step.target, step.beside)).or_insert_with(|| {
                 run.lanes.push(Lane::default());
+                run.of_target.entry(&step.target).or_default().push(run.lanes.len() - 1);
                 run.lanes.len() - 1
             });
             run.lanes[lane].waiting.push_back(i);
@@ -196,9 +201,13 @@ impl<'a, A> Run<'a, A> {
             self.release(behind, &mut free);
             if matches!(outcome, Outcome::Failed(_)) {
                 let failed = format!("{id} failed");
-                let lanes = if self.terms.fail_fast { 0..self.lanes.len() } else { self.lane_of[step]..self.lane_of[step] + 1 };
-                // Objects at the API do not depend on each other unless they say so.
-                for lane in lanes.filter(|_| self.terms.fail_fast || *target != Target::Cluster) {
+                let lanes = match (self.terms.fail_fast, target) {
+                    (true, _) => (0..self.lanes.len()).collect(),
+                    // Objects at the API do not depend on each other unless they say so.
+                    (false, Target::Cluster) => Vec::new(),
+                    (false, _) => self.of_target[target].clone(),
+                };
+                for lane in lanes {
                     todo.extend(self.lanes[lane].waiting.drain(..).map(|later| (later, skip(failed.clone()), 0)));
                 }
             }
@@ -271,6 +280,29 @@ mod tests {
         assert!(matches!(report[&StepId("b/x/2".into())], Outcome::Skipped(_)));
         assert_eq!(report[&StepId("c/x/2".into())], Outcome::Changed);
         assert_eq!(ran.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_runs_beside_the_others_waits_for_those_alone_that_it_names() {
+        let id = |id: &str| StepId(id.to_owned());
+        let step = |deed: &str| Step::new(Target::Host("a".into()), "x", deed, (), "");
+        let with = |steps: Vec<Step<()>>| {
+            let mut part = Part::default();
+            steps.into_iter().for_each(|step| _ = part.push(step));
+            Plan::new(String::new(), String::new(), part).unwrap()
+        };
+        let beside = |deed: &str| Step { beside: true, ..step(deed) };
+        let all = with(vec![step("1"), step("2").after([id("a/x/far")]), beside("far"), step("3")]);
+        let (report, ran) = run(&all, "", &Terms::default()).await;
+        assert!(succeeded(&report));
+        assert_eq!(ran, ["a/x/far", "a/x/1", "a/x/2", "a/x/3"], "it begins at once, and the second of the others waits for it");
+        // A machine on which something failed is left alone, on both sides.
+        let (report, ran) = run(&with(vec![step("1"), step("2"), beside("far").after([id("a/x/2")])]), "a/x/1", &Terms::default()).await;
+        assert_eq!(ran, ["a/x/1"]);
+        assert!(matches!(report[&id("a/x/far")], Outcome::Skipped(_)));
+        let all = with(vec![beside("far"), step("1"), step("2"), step("3"), step("4")]);
+        let (report, _) = run(&all, "a/x/far", &Terms::default()).await;
+        assert!(matches!(report[&id("a/x/4")], Outcome::Skipped(_)), "{report:?}");
     }
 
     #[tokio::test]

@@ -155,18 +155,27 @@ fn from_nothing_all_is_done_in_an_order_that_cannot_lose_anything() {
     before("kube1/volkube/format", "masterlock/kube1/enrol");
     // Nothing is written below a mount point before the volume is there, and no service starts on one.
     for path in ["kubelet", "containerd", "volkube"] {
-        before("kube1/software/install", &format!("kube1/{path}/mount"));
+        before("kube1/containerd/run", &format!("kube1/{path}/mount"));
     }
+    // Programs lie on no volume and come beside them.
+    let install = plan.steps.iter().find(|s| s.id == id("kube1/software/install")).unwrap();
+    assert!(install.beside && install.after.is_empty(), "{:?}", install.after);
+    before("kube1/containerd/run", "kube1/software/install");
     before("kube1/containerd/run", "kube1/services/require-mounts");
     before("cp1/kubeadm/prepare", "operator/encryption.key1/escrow");
     // A worker needs a cluster to join, and objects need an API.
     before("kube1/kubeadm/join", "cp1/kubeadm/init");
     before("cluster/storage/apply", "cp1/kubeadm/init");
     before("cluster/nodes/ready", "kube2/kubeadm/join");
-    // The one that all wait for gets its images first, and two others beside it, one after the other, whatever becomes of each.
+    // The one that all wait for gets its programs and images first, and two others beside it, one after the other, whatever becomes of each.
     let behind = |step: &str| plan.steps.iter().find(|s| s.id == id(step)).unwrap().behind.clone();
     assert_eq!(behind("kube2/images/import"), BTreeSet::from([id("kube1/images/import")]));
-    assert!(behind("kube1/images/import").is_empty() && behind("cp1/images/import").is_empty());
+    assert_eq!(behind("kube2/software/install"), BTreeSet::from([id("kube1/images/import")]));
+    assert!(
+        ["kube1", "cp1"]
+            .iter()
+            .all(|name| behind(&format!("{name}/images/import")).is_empty() && behind(&format!("{name}/software/install")).is_empty())
+    );
     assert!(
         ["kube1", "kube2"]
             .iter()

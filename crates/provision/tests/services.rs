@@ -62,6 +62,19 @@ async fn a_service_is_applied_waited_for_and_then_nothing_is_to_do() {
 }
 
 #[tokio::test]
+async fn how_a_service_is_says_what_is_not_ready_what_was_changed_and_what_left_the_file() {
+    let mut world = shop().await;
+    let told = |good, words: &str| vec![("shop".to_owned(), good, words.to_owned())];
+    assert_eq!(world.states().await, told(false, "4 objects, as its files say; Deployment shop/web: 0 of 2 ready"));
+    rolled_out(&world).await;
+    assert_eq!(world.states().await, told(true, "4 objects, as its files say"));
+    world.service("shop", &[], &[namespace("shop"), map("shop", "a", "2"), map("shop", "b", "1"), map("shop", "c", "1")].concat());
+    assert_eq!(world.states().await, told(false, "2 of 4 objects as its files say"));
+    let empty = World::new(world.kube);
+    assert_eq!(empty.states().await, told(false, "in no file any more"));
+}
+
+#[tokio::test]
 async fn a_changed_file_is_applied_and_what_left_it_goes_but_for_what_holds_data() {
     let mut world = shop().await;
     rolled_out(&world).await;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_provision::compose;
-use kubestead_provision::file::{self, Cluster, Untrusted};
+use kubestead_provision::file::{self, Cluster, Manifests, Untrusted};
 use kubestead_provision::secret::SecretsWanted;
-use kubestead_provision::service::ServicesWanted;
+use kubestead_provision::service::{self, ServicesWanted};
 
 use crate::args::{Common, Format};
 use crate::excerpt::Source;
@@ -38,25 +38,30 @@ pub(crate) fn folder(common: &Common) -> PathBuf {
 
 /// Reads and validates the cluster file for a verb that looks at nothing else.
 pub(crate) fn read(common: &Common) -> Result<Cluster, Failure> {
-    Ok(with_text(common)?.0)
+    Ok(with_text(common, &|_| Vec::new())?.0)
 }
 
-/// The cluster, and the text that it was read from.
-fn with_text(common: &Common) -> Result<(Cluster, String), Failure> {
+/// The cluster, and the text that it was read from. `beside` says what is wrong in the files of services; of a file that is refused all is told at once.
+fn with_text(common: &Common, beside: &dyn Fn(&[Manifests]) -> Vec<Diagnostic>) -> Result<(Cluster, String), Failure> {
     let path = &common.file;
     let text = file::bounded(path).map_err(|e| {
         let failure = fail(Exit::Usage, format!("cannot read {}: {e}", path.display()));
         if e.kind() == std::io::ErrorKind::NotFound { failure.hint("`kubestead init` writes one to begin with") } else { failure }
     })?;
-    match file::load(&path.display().to_string(), &text, &folder(common)) {
+    match file::load_or(&path.display().to_string(), &text, &folder(common)) {
         Ok(cluster) => Ok((cluster, text)),
-        Err(found) => Err(refuse(common, &found, Some(&text))),
+        Err(refused) => Err(refuse(common, &[refused.found.as_slice(), &beside(&refused.manifests)].concat(), Some(&text))),
     }
+}
+
+/// What is wrong in the files of services.
+fn in_services(common: &Common, services: &[Manifests]) -> Vec<Diagnostic> {
+    service::read_files(services, &|path| shown(common, path), &[]).findings
 }
 
 /// The same, and the folder of secrets and the files of services: what is asked of a cluster is all together. What is worth knowing of the file is told.
 pub(crate) fn load_all(common: &Common) -> Result<Cluster, Failure> {
-    let (cluster, text) = with_text(common)?;
+    let (cluster, text) = with_text(common, &|services| in_services(common, services))?;
     let cluster = vetted(common, cluster)?;
     tell(common, &cluster.warnings, Some(&text));
     Ok(with_files(common, cluster)?.0)
@@ -84,6 +89,9 @@ fn with_files(common: &Common, cluster: Cluster) -> Result<(Cluster, Beside), Fa
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(refuse(common, &found, None));
     }
+    if common.output == Format::Text {
+        tell(common, &found, None);
+    }
     Ok((cluster, Beside { secrets, services }))
 }
 
@@ -104,12 +112,13 @@ fn refuse(common: &Common, found: &[Diagnostic], text: Option<&str>) -> Failure 
     } else {
         tell(common, found, text);
     }
-    let many = if found.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", found.len()) };
+    let found = found.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let many = if found == 1 { "1 mistake".to_owned() } else { format!("{found} mistakes") };
     fail(Exit::Usage, format!("{}: {many}; nothing was touched", common.file.display()))
 }
 
 pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
-    let (cluster, text) = with_text(common)?;
+    let (cluster, text) = with_text(common, &|services| in_services(common, services))?;
     let (cluster, beside) = with_files(common, cluster)?;
     if common.output == Format::Text {
         tell(common, &cluster.warnings, Some(&text));
@@ -129,7 +138,7 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
                 beside.secrets.secrets.len()
             ));
         }
-        Format::Json => print::json(&cluster.warnings)?,
+        Format::Json => print::json(&[cluster.warnings.as_slice(), &beside.secrets.findings, &beside.services.findings].concat())?,
     }
     Ok(Exit::Done)
 }

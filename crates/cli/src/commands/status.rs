@@ -12,6 +12,7 @@ use kubestead_provision::file::{Cluster, Node};
 use kubestead_provision::kubeadm;
 use kubestead_provision::objects::NodeState;
 use kubestead_provision::secret::{self, State};
+use kubestead_provision::service::{self, ServiceState};
 use kubestead_provision::session::Session;
 use kubestead_storage::observe::{Header, VolumeFacts};
 use kubestead_storage::spec::Volume;
@@ -86,7 +87,7 @@ fn json(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Result<(), Failu
     let certificates: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, ends(f)?))).collect();
     let rows = rows(cluster, seen);
     print::json(
-        &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "held": plan.held, "steps": plan.steps.len()}),
+        &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "services": of_services(seen), "held": plan.held, "steps": plan.steps.len()}),
     )?;
     Ok(())
 }
@@ -101,7 +102,7 @@ pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Rep
         is_unreachable: held.unreachable,
     };
     let volumes = rows(cluster, seen).into_iter().map(|row| screen::Row::new(row.good, [row.node, row.volume, row.path, row.state]));
-    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen)].concat();
+    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen), services(seen)].concat();
     Report {
         name: cluster.name.to_string(),
         groups: vec![("machines", machines(cluster, seen, plan)), ("volumes", volumes.collect()), ("cluster", in_cluster)],
@@ -183,6 +184,25 @@ fn api(seen: &Seen) -> Vec<screen::Row> {
 fn states(cluster: &Cluster, seen: &Seen) -> Option<BTreeMap<String, State>> {
     let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
     seen.secrets.known().map(|facts| secret::states(&seen.wish, facts, made))
+}
+
+/// How each service is; `None` if they could not be seen.
+fn of_services(seen: &Seen) -> Option<Vec<ServiceState>> {
+    let objects = seen.api.known().map(|api| service::records(&api.objects)).unwrap_or_default();
+    seen.services.known().map(|facts| service::states(&seen.asked, facts, &objects))
+}
+
+/// The users' own services, a line each.
+fn services(seen: &Seen) -> Vec<screen::Row> {
+    let row = |is_good, text: String| screen::Row::new(is_good, ["cluster", "services", &text]);
+    match of_services(seen) {
+        Some(states) => states.into_iter().map(|state| row(state.good, format!("{}: {}", state.name, state.words))).collect(),
+        None if seen.asked.services.is_empty() => Vec::new(),
+        None => {
+            let why = seen.services.gap().map_or_else(|| "there is no cluster that answers".to_owned(), ToString::to_string);
+            vec![row(false, format!("{} not known: {why}", seen.asked.services.len()))]
+        }
+    }
 }
 
 /// How many Secrets are how, and which are not as their files say.

@@ -20,8 +20,8 @@ at() {
 }
 at 'an earlier run at work on this machine'
 # A run that is killed leaves its last script at work: the next run's scripts wait for its end, then look. The longest of them is a
-# `kubeadm init` on a slow machine.
-exec 8> /run/kubestead.act
+# `kubeadm init` on a slow machine. What runs beside the others has a lock of its own.
+exec 8> "/run/kubestead.act${beside-}"
 flock -w 900 8 || {
     echo 'a command of an earlier run is still at work on this machine: wait for it' >&2
     exit 1

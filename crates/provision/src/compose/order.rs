@@ -1,13 +1,16 @@
 //! Who waits for whom: all edges between steps of different domains, and between machines. Within a domain on one machine its planner says it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Step, StepId, Target};
+use kubestead_core::put::INSTALLED;
 
 use serde_json::Value;
 
 use super::{Action, domains};
+use crate::bundle::BundleFile;
 use crate::file::Cluster;
 use crate::kubeadm::{self, KubeadmSpec};
 use crate::{encryption, keyserver, node, objects, secret, service};
@@ -42,22 +45,32 @@ pub(super) fn volumes(part: &Part<Action>) -> ByHost {
 }
 
 /// A step that nobody consented to is skipped with what waits for it, and the host goes on: nothing of a node goes below a mount point whose
-/// volume waits for a consent.
-pub(super) fn set_up(name: &Name, volumes: &ByHost, own: &mut Part<node::Action>) {
-    if let Some(volumes) = volumes.get(name.as_str()) {
-        own.steps.iter_mut().for_each(|step| step.after.extend(volumes.iter().cloned()));
+/// volume waits for a consent. Programs alone do not wait and come beside the volumes, unless they go below the mount point of one.
+pub(super) fn set_up(cluster: &Cluster, name: &Name, volumes: &ByHost, own: &mut Part<node::Action>) {
+    let covered = |place: &str| cluster.volumes_of(name).any(|volume| Path::new(place).starts_with(&volume.spec.path));
+    for step in &mut own.steps {
+        if matches!(&step.action, node::Action::Install { files, .. } if !covered(INSTALLED) && !files.iter().filter_map(BundleFile::target).any(|place| covered(&place)))
+        {
+            step.beside = true;
+        } else if let Some(volumes) = volumes.get(name.as_str()) {
+            step.after.extend(volumes.iter().cloned());
+        }
     }
 }
 
-/// Behind whose images those of a machine come. All machines share the operator's line and wait for the first control plane to begin the cluster, so that
-/// its images come first; as a line is seldom full of what one machine unpacks, those of two `others` come beside them, one after the other.
-pub(super) fn images(name: &Name, first: &Name, others: &[&Name]) -> Option<StepId> {
-    let before = match others.iter().position(|other| *other == name)? {
-        0 => return None,
-        1 => others.first()?,
-        _ => first,
+/// Behind whose images a machine gets its programs and images. All machines share the operator's line and wait for the first control plane to begin the
+/// cluster, so that it gets its own first; as a line is seldom full of what one machine unpacks, two `others` get theirs beside it, one after the other.
+pub(super) fn transfers(name: &Name, first: &Name, others: &[&Name], own: &mut Part<node::Action>) {
+    let before = match others.iter().position(|other| *other == name) {
+        None | Some(0) => return,
+        Some(1) => others[0],
+        Some(_) => first,
     };
-    Some(node::ids::IMAGES.on(before))
+    for step in &mut own.steps {
+        if matches!(step.action, node::Action::Install { .. } | node::Action::Images { .. }) {
+            step.behind.insert(node::ids::IMAGES.on(before));
+        }
+    }
 }
 
 /// The steps after which the API answers.

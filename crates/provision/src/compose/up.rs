@@ -116,11 +116,8 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     let others: Vec<&Name> = machines.iter().map(|(node, _)| &node.name).filter(|name| **name != spec.first).collect();
     for ((node, _), setup) in machines.iter().zip(setups) {
         let Some(((mut own, ready), member)) = setup else { continue };
-        order::set_up(&node.name, &volumes, &mut own);
-        if let Some(before) = order::images(&node.name, &spec.first, &others) {
-            let images = own.steps.iter_mut().filter(|step| matches!(step.action, crate::node::Action::Images { .. }));
-            images.for_each(|step| _ = step.behind.insert(before.clone()));
-        }
+        order::set_up(cluster, &node.name, &volumes, &mut own);
+        order::transfers(&node.name, &spec.first, &others, &mut own);
         for (host, ids) in order::on_hosts(&own.steps) {
             prepared.entry(host).or_default().extend(ids);
         }

@@ -9,7 +9,7 @@ use kubestead_storage::spec;
 use kubestead_storage::ways::Ways;
 
 use super::across::{self, Placement};
-use super::cluster::{Cluster, Volume};
+use super::cluster::{Cluster, Manifests, Volume};
 use super::findings::Findings;
 use super::sections::{self, Endpoint, Sections, VolumeDecl};
 use super::tree;
@@ -17,9 +17,23 @@ use super::tree;
 /// How many mistakes are told of one file: who wrote more wrote another kind of file.
 const MOST_FINDINGS: usize = 100;
 
+/// Why a text is no cluster file.
+#[derive(Clone, Debug, Default)]
+pub struct Refused {
+    /// Its mistakes, by their places.
+    pub found: Vec<Diagnostic>,
+    /// The services that it names all the same: what is wrong in their files can be told with what is wrong in this one.
+    pub manifests: Vec<Manifests>,
+}
+
 /// Decodes a cluster file's text. `file` is the name that diagnostics show; `dir` is where relative paths begin.
 pub fn load(file: &str, text: &str, dir: &Path) -> Result<Cluster, Vec<Diagnostic>> {
-    let root = tree::parse(file, text).map_err(bounded)?;
+    load_or(file, text, dir).map_err(|refused| refused.found)
+}
+
+/// The same, with what a text that is refused names beside the file.
+pub fn load_or(file: &str, text: &str, dir: &Path) -> Result<Cluster, Refused> {
+    let root = tree::parse(file, text).map_err(|found| Refused { found: bounded(found), ..Refused::default() })?;
     let mut out = Findings::default();
     let sections = sections::decode(root, dir, &mut out);
     let placement = across::check(&sections, &mut out);
@@ -27,7 +41,7 @@ pub fn load(file: &str, text: &str, dir: &Path) -> Result<Cluster, Vec<Diagnosti
     let is_good = found.iter().all(|d| d.severity != Severity::Error);
     match sections.name.clone() {
         Some(name) if is_good => Ok(Cluster { digest: digest(text), warnings: bounded(found), ..cluster(name, sections, placement) }),
-        _ => Err(bounded(found)),
+        _ => Err(Refused { found: bounded(found), manifests: sections.manifests }),
     }
 }
 

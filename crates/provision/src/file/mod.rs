@@ -29,7 +29,7 @@ pub use cluster::{
     Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
     Volume,
 };
-pub use load::load;
+pub use load::{Refused, load, load_or};
 pub use page::page;
 pub use read::bounded;
 pub(crate) use read::within;

@@ -74,7 +74,8 @@ fn machine(bundle: &Path, files: &[BundleFile]) -> &'static str {
     files.iter().find_map(of).unwrap_or_default()
 }
 
-/// All programs come, or none does; a running one keeps its old file until it is started again. Then they are recorded.
+/// All programs come, or none does; a running one keeps its old file until it is started again. Then they are recorded. It touches nothing that another
+/// step writes, and most of its time is the operator's line: it runs beside the others.
 fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
     let targets = files.iter().filter_map(|f| Some((f, f.target()?)));
     let programs: Vec<Put> = targets.map(|(f, path)| Put { path, mode: 0o755, size: f.size, sha256: f.sha256.clone() }).collect();
@@ -82,7 +83,7 @@ fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
     let mut procedure = puts(&programs).var("machine", machine(bundle, files));
     procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
     procedure.verify = own.verify;
-    procedure.stdin(sources(bundle, files))
+    procedure.stdin(sources(bundle, files)).beside()
 }
 
 fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {

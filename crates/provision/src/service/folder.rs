@@ -1,6 +1,6 @@
 //! The files of services: which are read, and what all of them ask for together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
@@ -30,7 +30,7 @@ pub fn read(services: &[Manifests], shown: &dyn Fn(&Path) -> String, taken: &[Ob
         let mut findings = Vec::new();
         let manifests = one(service, shown, &mut owners, &mut findings);
         findings.sort_by(|a, b| a.place.cmp(&b.place));
-        let whole = findings.is_empty();
+        let whole = sound(&findings);
         let more = findings.len().saturating_sub(MOST_FINDINGS);
         findings.truncate(MOST_FINDINGS);
         if let (Some(last), true) = (findings.last_mut(), more > 0) {
@@ -56,6 +56,7 @@ fn one(service: &Manifests, shown: &dyn Fn(&Path) -> String, owners: &mut Owners
         findings.push(finding(&shown(&service.path), "there is no manifest", Some(hint)));
     }
     let (mut manifests, mut left) = (Vec::new(), MOST_BYTES);
+    let mut unused: BTreeSet<&String> = service.variables.keys().collect();
     for path in files {
         let name = shown(&path);
         let text = match within(&path, left) {
@@ -66,6 +67,7 @@ fn one(service: &Manifests, shown: &dyn Fn(&Path) -> String, owners: &mut Owners
             }
         };
         left = left.saturating_sub(text.len() as u64).max(1);
+        unused.retain(|variable| !text.contains(&format!("{}{{{variable}}}", '$')));
         for Found { manifest, place } in decode::manifests(&name, &text, &service.variables, findings) {
             let object = ObjectRef::of(&manifest);
             let key = same_name(&object);
@@ -78,11 +80,24 @@ fn one(service: &Manifests, shown: &dyn Fn(&Path) -> String, owners: &mut Owners
             manifests.push(manifest);
         }
     }
+    // What was not read may name it.
+    if sound(findings) {
+        for variable in unused {
+            let message = format!("the variable {variable} is declared, and no manifest names it");
+            let hint = Some("take it out of `variables` of the service");
+            findings.push(Diagnostic { severity: Severity::Warning, ..finding(&shown(&service.path), message, hint) });
+        }
+    }
     if manifests.len() > MOST_OBJECTS {
         let message = format!("{} objects, and {MOST_OBJECTS} are the most of one service", manifests.len());
         findings.push(finding(&shown(&service.path), message, Some("make several services of it")));
     }
     manifests
+}
+
+/// Whether nothing is wrong.
+fn sound(findings: &[Diagnostic]) -> bool {
+    findings.iter().all(|finding| finding.severity != Severity::Error)
 }
 
 fn finding(file: &str, message: impl Into<String>, hint: Option<&str>) -> Diagnostic {

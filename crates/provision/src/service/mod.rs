@@ -17,6 +17,7 @@ mod observe;
 mod plan;
 mod scalar;
 mod spec;
+mod states;
 
 pub use action::Action;
 pub use apply::apply;
@@ -28,3 +29,4 @@ pub use model::model;
 pub use observe::{Found, Recorded, ServiceFacts, observe, records};
 pub use plan::{Around, plan};
 pub use spec::{ServiceSpec, ServicesWanted};
+pub use states::{ServiceState, states};

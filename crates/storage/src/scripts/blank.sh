@@ -22,6 +22,9 @@ begun() {
   [ "$(pvs --noheadings --separator , -o vg_name,pv_uuid "$(readlink -f "$1")" 2> /dev/null | tr -d ' ')" = ",$2" ]
 }
 
+# UUIDs of the physical volumes that such a run left.
+left=()
+
 # Refuses a device that is not proven blank, unless it is begun with this UUID; it stays locked. An error of reading proves nothing.
 blank() {
   local one=$1 uuid=$2 real name found bytes edge offset status lock
@@ -35,7 +38,10 @@ blank() {
   found=$(ls -d "/sys/class/block/$name/$name"* 2> /dev/null || true)
   [ -z "$found" ] || refuse "$one has partitions"
   if findmnt -rn -S "$real" > /dev/null; then refuse "$one is mounted"; fi
-  if begun "$one" "$uuid"; then return 0; fi
+  if begun "$one" "$uuid"; then
+    left+=("$uuid")
+    return 0
+  fi
   found=$(wipefs -n --json "$real" | tr -d ' \n') || refuse "$one cannot be read: nothing proves it blank"
   case $found in
     '' | '{"signatures":[]}') ;;
@@ -54,12 +60,13 @@ blank() {
   done
 }
 
-# Makes physical volumes of the "devices" with their "uuids", where a run that was cut off has not.
+# Makes physical volumes of the "devices" with their "uuids", where a run that was cut off has not. All have passed `blank`.
 physical() {
   local index
   for index in "${!devices[@]}"; do
-    if ! begun "${devices[index]}" "${uuids[index]}"; then
-      pvcreate -q -y --uuid "${uuids[index]}" --norestorefile "${devices[index]}"
-    fi
+    case " ${left[*]} " in
+      *" ${uuids[index]} "*) ;;
+      *) pvcreate -q -y --uuid "${uuids[index]}" --norestorefile "${devices[index]}" ;;
+    esac
   done
 }

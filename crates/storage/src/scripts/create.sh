@@ -52,5 +52,5 @@ fi
 # -Wy clears what earlier owners of these extents left; the extents were free, so they belong to nobody.
 lvcreate -q -y -Wy -n "$name" -L "${bytes}B" --addtag "$new" --addtag "$volume" "$group"
 # verify
-udevadm settle
+[ -b "$device" ] || udevadm settle
 [ -b "$device" ] || unverified 'the device did not appear'

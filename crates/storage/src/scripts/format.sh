@@ -28,21 +28,20 @@ header() {
 opens() {
   cryptsetup open --test-passphrase "$@" "$device" 2> /dev/null
 }
+# HEADER: whether it is ours.
 ours() {
-  case $(header) in
+  case $1 in
     *"\"type\":\"$token\""*) return 0 ;;
     *) return 1 ;;
   esac
 }
+# HEADER: whether it is all of ours, and the recovery key opens it.
 whole() {
-  ours || return 1
-  if [ "$way" != recovery ]; then
-    case $(header) in
-      *'"priority":0'*) ;;
-      *) return 1 ;;
-    esac
-    opens --key-file <(machine) || return 1
-  fi
+  ours "$1" || return 1
+  case $way,$1 in
+    recovery,* | *'"priority":0'*) ;;
+    *) return 1 ;;
+  esac
   printf %s "$recovery" | opens --key-slot 7 --key-file -
 }
 finish() {
@@ -52,12 +51,12 @@ finish() {
 }
 held=$(wipefs -n -O TYPE --noheadings "$device" | sort -u | tr -d ' \n')
 if [ "$lost" = yes ]; then
-  if ours; then refuse "the header of $device loads, and it is ours: nothing of it is made anew"; fi
+  if ours "$(header)"; then refuse "the header of $device loads, and it is ours: nothing of it is made anew"; fi
 else
   case $held in
     '') ;;
     crypto_LUKS)
-      if whole; then
+      if whole "$(header)" && { [ "$way" = recovery ] || opens --key-file <(machine); }; then
         finish
         already
       fi
@@ -93,6 +92,8 @@ fi
 printf '{"type":"%s","keyslots":["%s"],"volume":"%s","provider":"%s"}' "$token" "$slot" "$name" "$provider" |
   cryptsetup token import --token-id "$slot" --json-file - "$device"
 # verify
-whole || unverified 'the machine key or the recovery key does not open it'
+whole "$(header)" || unverified 'the recovery key does not open it'
+# That the machine's key opens it is seen by its being opened.
+cryptsetup open "${flags[@]}" --key-file <(if [ "$way" = recovery ]; then volume_key; else machine; fi) "$device" "$mapper" ||
+  unverified 'the machine key does not open it'
 finish
-cryptsetup open "${flags[@]}" --key-file <(if [ "$way" = recovery ]; then volume_key; else machine; fi) "$device" "$mapper"

@@ -16,5 +16,4 @@ forget
 physical
 vgcreate -q -s "${extent}b" "$group" "${devices[@]}"
 # verify
-vgs "$group" > /dev/null || unverified 'the group is not there'
-[ "$(members "$group")" = "$(numbers "${devices[@]}")" ] || unverified 'the group is on other devices'
+[ "$(members "$group")" = "$(numbers "${devices[@]}")" ] || unverified 'the group is not there, or on other devices'
