@@ -63,7 +63,7 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
 
 step "the library crates can be packed"
-cargo package --quiet --locked --allow-dirty --no-verify -p kubestead-core -p kubestead-storage -p kubestead-secrets -p kubestead-provision -p kubestead-lab
+cargo package --quiet --locked --allow-dirty --no-verify -p kubestead-core -p kubestead-storage -p kubestead-secrets -p kubestead-backend -p kubestead-provision -p kubestead-lab
 
 step "licences, bans and sources of what the crates use (deny.toml)"
 # tool NAME VERSION: where it is; built once.

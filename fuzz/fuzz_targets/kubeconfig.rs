@@ -1,7 +1,7 @@
-//! Any text as a kubeconfig of a host, and as the operator's own. A seed: crates/provision/tests/answers/admin.conf.
+//! Any text as a kubeconfig of a host, and as the operator's own. A seed: crates/core/tests/admin.conf.
 #![no_main]
 
-use kubestead_provision::credentials::Credentials;
+use kubestead_core::credentials::Credentials;
 use kubestead_provision::kubeconfig;
 use libfuzzer_sys::fuzz_target;
 

@@ -62,7 +62,7 @@ pub(crate) enum Command {
         common: Common,
         /// Accept the key with this fingerprint, and no other. Nothing is asked then. May be given several times.
         #[arg(long = "fingerprint", value_name = "SHA256:…")]
-        fingerprints: Vec<kubestead_provision::trust::Fingerprint>,
+        fingerprints: Vec<kubestead_backend::trust::Fingerprint>,
         /// The ssh configuration for addresses that the cluster file does not have.
         #[arg(long, value_name = "FILE")]
         ssh_config: Option<PathBuf>,

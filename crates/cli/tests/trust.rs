@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by it, and says that it skips
 
 #[allow(dead_code)] // the other half is for another test
-#[path = "../../provision/tests/sshd/mod.rs"]
+#[path = "../../backend/tests/sshd/mod.rs"]
 mod sshd;
 
 use std::io::Write as _;

@@ -3,12 +3,14 @@
 //! The flow that every crate follows: a validated spec and observed [`fact::Fact`]s go into a pure planner, which answers a
 //! [`plan::Plan`] of typed actions; applying an action is guard, act, verify ([`procedure::Procedure`]) on a [`host::Host`].
 //!
-//! The four traits stand here, below both sides that need them, each with a twin for tests in [`twin`]:
-//! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`]. Feature `mock` adds a mock of each, made by mockall.
+//! The traits stand here, below both sides that need them, each with a twin for tests in [`twin`]:
+//! [`host::Host`], [`kube::Kube`], [`key::KeySource`], [`event::Reporter`], and [`transport::Transport`], which connects to hosts. Feature `mock` adds a
+//! mock of each of the first four, made by mockall.
 
 pub mod claim;
 pub mod command;
 pub mod cores;
+pub mod credentials;
 pub mod diagnostic;
 pub mod event;
 pub mod fact;
@@ -26,5 +28,6 @@ pub mod put;
 pub mod reload;
 pub mod secret;
 pub mod size;
+pub mod transport;
 pub mod twin;
 pub mod visible;

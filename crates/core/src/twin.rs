@@ -1,4 +1,6 @@
-//! Twins of the four traits, for tests: they ship, so that users of the crates can test with them too.
+//! Twins of the traits, for tests: they ship, so that users of the crates can test with them too.
+
+mod transport;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +17,7 @@ use crate::key::{KeyError, KeyRef, KeySource};
 use crate::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
 use crate::probe;
 use crate::secret::Secret;
+pub use transport::Twins;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

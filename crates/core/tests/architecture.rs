@@ -10,23 +10,35 @@ mod rooms;
 #[path = "architecture/sources.rs"]
 mod sources;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::Value;
 
 /// A crate, and the crates of the workspace that it may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("kubestead-core", &[]),
     ("kubestead-storage", &["kubestead-core"]),
     ("kubestead-secrets", &["kubestead-core"]),
     ("kubestead-lab", &[]),
     ("kubestead-proof", &[]),
+    ("kubestead-backend", &["kubestead-core"]),
     ("kubestead-provision", &["kubestead-core", "kubestead-storage", "kubestead-secrets"]),
-    ("kubestead-py", &["kubestead-core", "kubestead-secrets", "kubestead-provision"]),
-    ("kubestead-cli", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision", "kubestead-lab"]),
+    ("kubestead-py", &["kubestead-core", "kubestead-secrets", "kubestead-backend", "kubestead-provision"]),
+    (
+        "kubestead-cli",
+        &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-backend", "kubestead-provision", "kubestead-lab"],
+    ),
     ("kubestead-embed", &["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision"]),
 ];
-/// Domains and core know no runtime, no ssh and no client.
+/// A crate, and another one that its tests alone may depend on.
+const OF_TESTS: [(&str, &str); 1] = [("kubestead-provision", "kubestead-backend")];
+/// Clients of machines and of the API: what works over traits knows none.
+const CLIENTS: [&str; 3] = ["openssh", "kube", "k8s-openapi"];
+const OVER_TRAITS: [&str; 4] = ["kubestead-core", "kubestead-storage", "kubestead-secrets", "kubestead-provision"];
+/// Domains and core know no runtime either.
 const PURE: [&str; 3] = ["kubestead-core", "kubestead-storage", "kubestead-secrets"];
-const IMPURE: [&str; 4] = ["tokio", "openssh", "kube", "k8s-openapi"];
+const RUNTIME: &str = "tokio";
 
 fn violations(metadata: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -36,13 +48,16 @@ fn violations(metadata: &Value) -> Vec<String> {
             found.push(format!("{name} is not in the picture"));
             continue;
         };
-        for dependency in package["dependencies"].as_array().into_iter().flatten().filter(|d| d["kind"].is_null()) {
-            let other = dependency["name"].as_str().unwrap_or_default();
-            if other.starts_with("kubestead-") && !allowed.contains(&other) {
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let (other, shipped) = (dependency["name"].as_str().unwrap_or_default(), dependency["kind"].is_null());
+            if other.starts_with("kubestead-") && !allowed.contains(&other) && (shipped || !OF_TESTS.contains(&(name, other))) {
                 found.push(format!("{name} must not depend on {other}"));
             }
-            if PURE.contains(&name) && IMPURE.contains(&other) {
+            if shipped && PURE.contains(&name) && other == RUNTIME {
                 found.push(format!("{name} is pure and must not depend on {other}"));
+            }
+            if shipped && OVER_TRAITS.contains(&name) && CLIENTS.contains(&other) {
+                found.push(format!("{name} works over traits and must not depend on {other}"));
             }
         }
     }
@@ -63,19 +78,65 @@ fn no_arrow_is_outside_the_picture() {
 fn a_forbidden_arrow_is_found() {
     let bad = serde_json::json!({"packages": [
         {"name": "kubestead-storage", "dependencies": [{"name": "kubestead-secrets", "kind": null}, {"name": "tokio", "kind": null}]},
+        {"name": "kubestead-provision", "dependencies": [{"name": "kubestead-backend", "kind": null}, {"name": "kube", "kind": null}]},
+        {"name": "kubestead-backend", "dependencies": [{"name": "kubestead-provision", "kind": "dev"}, {"name": "kube", "kind": null}]},
         {"name": "kubestead-new", "dependencies": []}]});
-    assert_eq!(violations(&bad).len(), 3);
+    let expected = [
+        "kubestead-storage must not depend on kubestead-secrets",
+        "kubestead-storage is pure and must not depend on tokio",
+        "kubestead-provision must not depend on kubestead-backend",
+        "kubestead-provision works over traits and must not depend on kube",
+        "kubestead-backend must not depend on kubestead-provision",
+        "kubestead-new is not in the picture",
+    ];
+    assert_eq!(violations(&bad), expected);
+    let good = serde_json::json!({"packages": [
+        {"name": "kubestead-provision", "dependencies": [{"name": "kubestead-backend", "kind": "dev"}, {"name": "tokio", "kind": null}]}]});
+    assert_eq!(violations(&good), Vec::<String>::new());
+}
+
+/// All that a crate brings into a program, by others too.
+fn brought(package: &str) -> BTreeSet<String> {
+    let tree = ["tree", "-p", package, "--edges", "normal", "--prefix", "none", "--offline"];
+    let output = std::process::Command::new(env!("CARGO")).args(tree).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn secrets_stand_alone() {
-    let tree = ["tree", "-p", "kubestead-secrets", "--edges", "normal", "--prefix", "none", "--offline"];
-    let output = std::process::Command::new(env!("CARGO")).args(tree).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(names.contains(&"kubestead-core") && names.contains(&"age"), "the tree was read: {names:?}");
-    for other in IMPURE.iter().chain(&["kubestead-provision", "kubestead-storage", "kube-client", "hyper"]) {
-        assert!(!names.contains(other), "kubestead-secrets brings {other}");
+    let names = brought("kubestead-secrets");
+    assert!(names.contains("kubestead-core") && names.contains("age"), "the tree was read: {names:?}");
+    for other in CLIENTS.iter().chain(&[RUNTIME, "kubestead-provision", "kubestead-storage", "kubestead-backend", "kube-client", "hyper"]) {
+        assert!(!names.contains(*other), "kubestead-secrets brings {other}");
     }
+}
+
+#[test]
+fn a_program_that_brings_its_own_machines_gets_no_client_with_the_engine() {
+    let names = brought("kubestead-provision");
+    assert!(names.contains("kubestead-core") && names.contains(RUNTIME), "the tree was read: {names:?}");
+    for other in CLIENTS.iter().chain(&["kubestead-backend", "kube-client", "hyper", "rustls"]) {
+        assert!(!names.contains(*other), "kubestead-provision brings {other}");
+    }
+    let names = brought("kubestead-backend");
+    assert!(CLIENTS.iter().filter(|other| **other != "k8s-openapi").all(|other| names.contains(*other)), "the tree was read: {names:?}");
+    for other in ["kubestead-provision", "kubestead-storage", "kubestead-secrets"] {
+        assert!(!names.contains(other), "kubestead-backend brings {other}");
+    }
+}
+
+/// The sources of some crates that name another one.
+fn naming(folders: &[&str], name: &str) -> Vec<String> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let all = folders.iter().flat_map(|folder| sources::modules(&crates.join(folder)));
+    all.filter(|(_, text)| text.contains(name)).map(|(module, _)| module.join("/")).collect()
+}
+
+#[test]
+fn the_backend_and_what_works_over_it_do_not_name_each_other() {
+    assert_eq!(naming(&["provision/src", "core/src", "storage/src"], "kubestead_backend"), Vec::<String>::new());
+    assert_eq!(naming(&["backend/src", "backend/tests"], "kubestead_provision"), Vec::<String>::new());
+    assert_eq!(naming(&["provision/tests"], "kubestead_backend::ssh"), ["open_files", "ssh", "survey"], "sources are read");
 }

@@ -24,7 +24,7 @@ fn sources(crates: &[&str], extension: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_script_is_one_that_bash_and_shellcheck_accept() {
-    let found = sources(&["cli", "core", "lab", "proof", "provision", "secrets", "storage"], "sh");
+    let found = sources(&["backend", "cli", "core", "lab", "proof", "provision", "secrets", "storage"], "sh");
     assert!(found.len() >= 80, "{found:?}");
     for script in &found {
         assert!(Command::new("bash").arg("-n").arg(script).status().unwrap().success(), "{}", script.display());
@@ -127,7 +127,7 @@ fn shell(source: &str) -> Vec<String> {
 
 #[test]
 fn no_script_stands_in_a_string() {
-    let files = sources(&["core", "proof", "provision", "storage"], "rs");
+    let files = sources(&["backend", "core", "proof", "provision", "storage"], "rs");
     // Modules for tests alone.
     let tests: Vec<PathBuf> = files
         .iter()

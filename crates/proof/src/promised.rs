@@ -136,7 +136,7 @@ pub const FEATURES: [Promise; 48] = [
     promise(
         "F24",
         "A key server of plain OpenSSH gives a node its own share and nothing else, at each boot; without it ssh answers and services wait.",
-        &["crates/provision/tests/ssh.rs"],
+        &["crates/backend/tests/ssh.rs"],
         "",
     ),
     promise(
@@ -160,7 +160,7 @@ pub const FEATURES: [Promise; 48] = [
     promise(
         "F28",
         "kubeconfig has a user's context with few rights and an administrator's for hours; foreign entries stay.",
-        &["crates/provision/tests/hostile_kubeconfig.rs"],
+        &["crates/backend/tests/hostile_kubeconfig.rs"],
         "",
     ),
     promise("F29", "`status` tells each thing that is not as it should be, and what to read or do.", &[], "each of the cluster's own pods"),

@@ -3,13 +3,12 @@
 
 use jiff::Timestamp;
 use kubestead_core::command::Command;
+use kubestead_core::credentials::{Credentials, CredentialsError};
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::name::Name;
 use kubestead_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::credentials::{Credentials, CredentialsError};
 
 /// How long the administrator's certificate lives.
 const CERTIFICATE: &str = "8h";
@@ -216,7 +215,7 @@ mod tests {
         Output { status: 0, stdout: text.as_bytes().to_vec(), stderr: vec![] }
     }
 
-    const MADE: &str = include_str!("../tests/answers/admin.conf");
+    const MADE: &str = include_str!("../../core/tests/admin.conf");
 
     async fn ask_for(text: &str) -> Result<Value, Error> {
         let host = ScriptedHost::new("cp1", [Ok(said(text))]);

@@ -1,7 +1,6 @@
-//! The connections to all machines of a cluster, and the one probe of each.
+//! The connections to many machines, and the one probe of each. It knows how to log in to each, and no cluster file.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,11 +11,8 @@ use kubestead_core::host::{Host, HostError, Hosts, ReadOnly};
 use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::name::Name;
 use kubestead_core::probe::{self, Answers, Section};
+use kubestead_core::transport::{Lease, Login, Remote, Transport};
 use tokio::sync::OnceCell;
-
-use crate::file::Cluster;
-use crate::ssh::Ssh;
-use crate::transport::{Lease, Login, Remote, Transport};
 
 /// A machine, connected when it is asked for first.
 struct Member {
@@ -43,50 +39,13 @@ pub struct Probed {
     pub asked: (i64, i64),
 }
 
-/// How to log in to each machine of the file, nodes first, then key servers.
-pub fn logins(cluster: &Cluster) -> Vec<(Name, Login)> {
-    let login = |name: &Name, address: &str, user: Option<&String>, port| {
-        let config: Option<PathBuf> = cluster.ssh.config.clone();
-        let user = user.or(cluster.ssh.user.as_ref()).cloned();
-        (name.clone(), Login { name: name.to_string(), destination: address.to_owned(), user, port, config })
-    };
-    let nodes = cluster.nodes.iter().map(|n| login(&n.name, &n.address, n.ssh.user.as_ref(), n.ssh.port));
-    let servers = cluster.servers.iter().map(|s| login(&s.name, &s.address, None, (s.port != 22).then_some(s.port)));
-    nodes.chain(servers).collect()
-}
-
 impl Fleet {
-    /// All machines of the file. Each is connected when it is asked for first, so that nobody waits for those that do not answer.
-    pub fn new(cluster: &Cluster) -> Self {
-        Self::some(cluster, &|_| true)
-    }
-
-    /// Machines that no file names.
-    pub fn of(logins: Vec<(Name, Login)>) -> Self {
-        Self::reached(logins, Arc::new(Ssh::default()))
-    }
-
-    fn reached(logins: Vec<(Name, Login)>, transport: Arc<dyn Transport>) -> Self {
+    /// Machines, each with how to log in to it, by what connects to them. Each is connected when it is asked for first, so that nobody waits for those that
+    /// do not answer.
+    pub fn over(logins: impl IntoIterator<Item = (Name, Login)>, transport: Arc<dyn Transport>) -> Self {
         let member = |login| Member { login, host: OnceCell::new(), refused: OnceLock::new() };
         let members: BTreeMap<_, _> = logins.into_iter().map(|(name, login)| (name, member(login))).collect();
         Self { unable: transport.room(members.len()).err(), members, transport }
-    }
-
-    /// The machines whose names are wanted, reached another way than over SSH.
-    pub fn over(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool, transport: Arc<dyn Transport>) -> Self {
-        Self::reached(logins(cluster).into_iter().filter(|(name, _)| wanted(name)).collect(), transport)
-    }
-
-    /// The machines whose names are wanted.
-    pub fn some(cluster: &Cluster, wanted: &dyn Fn(&Name) -> bool) -> Self {
-        Self::over(cluster, wanted, Arc::new(Ssh::default()))
-    }
-
-    /// Connects to the machines whose names are wanted, side by side.
-    pub async fn connect_some(cluster: &Cluster, wanted: &(dyn Fn(&Name) -> bool + Sync)) -> Self {
-        let fleet = Self::some(cluster, wanted);
-        fleet.connect().await;
-        fleet
     }
 
     /// Connects to all machines, side by side. A machine that cannot be reached is remembered with its reason.
@@ -96,14 +55,6 @@ impl Fleet {
                 let _ = self.host(member).await;
             })
             .await;
-    }
-
-    /// Connects to one machine alone.
-    pub async fn connect_one(cluster: &Cluster, name: &Name) -> Result<Arc<dyn Remote>, HostError> {
-        match logins(cluster).into_iter().find(|(n, _)| n == name) {
-            Some((_, login)) => Ssh::default().connect(&login).await,
-            None => Err(HostError::Connect { host: name.to_string(), detail: "the cluster file does not name it".into() }),
-        }
     }
 
     async fn host<'a>(&'a self, member: &'a Member) -> Result<&'a Arc<dyn Remote>, &'a HostError> {

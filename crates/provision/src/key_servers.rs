@@ -15,6 +15,7 @@ use kubestead_core::plan::{BadPlan, Checked, Kinds, Plan, Step};
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::procedure::ProcedureError;
 use kubestead_core::secret::Secret;
+use kubestead_core::transport::{Lease, Transport};
 use kubestead_storage::spec::Volume;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +26,6 @@ use crate::fleet::Fleet;
 use crate::keyserver::doctor::{self, Check, Subject};
 use crate::keyserver::export::{self, Archive, BadArchive};
 use crate::keyserver::{self, Action, KeyServerSpec, ServerFacts};
-use crate::ssh::Ssh;
-use crate::transport::{Lease, Transport};
 
 /// What keeps one of these verbs from its work.
 #[derive(Debug, thiserror::Error)]
@@ -127,12 +126,7 @@ fn nonce() -> String {
 
 impl KeyServers {
     /// Connects. A machine that does not answer is told by what is asked of it.
-    pub async fn connect(cluster: Cluster, machines: &Machines) -> Result<Self, Error> {
-        Self::connect_over(cluster, machines, Arc::new(Ssh::default())).await
-    }
-
-    /// [`Self::connect`], where machines are reached another way than over SSH.
-    pub async fn connect_over(cluster: Cluster, machines: &Machines, transport: Arc<dyn Transport>) -> Result<Self, Error> {
+    pub async fn connect(cluster: Cluster, machines: &Machines, transport: Arc<dyn Transport>) -> Result<Self, Error> {
         let servers = compose::servers(&cluster);
         let names: Vec<&str> = servers.iter().map(|s| s.server.as_str()).collect();
         let wanted = |name: &Name| match machines {
@@ -144,7 +138,7 @@ impl KeyServers {
             Machines::One(one) if !names.contains(&one.as_str()) => return Err(Error::NoServer(one.clone(), names.join(", "))),
             Machines::One(_) | Machines::Servers | Machines::All => {}
         }
-        let fleet = Fleet::over(&cluster, &wanted, transport);
+        let fleet = Fleet::over(cluster.logins().into_iter().filter(|(name, _)| wanted(name)), transport);
         fleet.connect().await;
         Ok(Self { cluster, servers, fleet })
     }

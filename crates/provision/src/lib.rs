@@ -1,14 +1,15 @@
-//! Puts the domains together: the cluster file, the backends, and the engine that observes, plans and applies.
+//! Puts the domains together: the cluster file, all machines of it, and the engine that observes, plans and applies.
+//!
+//! Machines and the API are reached by the traits of `kubestead-core` alone ([`kubestead_core::transport`]): whoever makes a
+//! [`session::Session`] brings what connects. The command brings `kubestead-backend`.
 
 pub mod access;
 mod admin;
-pub mod api;
 pub mod approval;
 pub mod apt_key;
 pub mod bundle;
 pub mod changes;
 pub mod compose;
-pub mod credentials;
 pub mod encryption;
 pub mod engine;
 pub mod facts;
@@ -26,9 +27,4 @@ pub mod releases;
 pub mod secret;
 pub mod service;
 pub mod session;
-pub mod ssh;
-mod stream;
 pub mod survey;
-pub mod transport;
-pub mod trust;
-pub mod twin;

@@ -8,6 +8,7 @@ use kubestead_core::event::{Event, Planned, Reporter};
 use kubestead_core::host::HostError;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{BadPlan, Checked, Plan, Step};
+use kubestead_core::transport::{Lease, Transport};
 use kubestead_secrets::Escrow;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,6 @@ use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::objects;
 use crate::service;
-use crate::transport::{Lease, Transport};
 
 /// Rounds without progress, the steps being the same each time, after which it does not help to go on.
 const STILL: usize = 3;
@@ -94,24 +94,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session; machines are connected when they are asked for. An unreachable one is no error here: the plan holds it and says why.
-    pub fn new(cluster: Cluster) -> Self {
-        let fleet = Fleet::new(&cluster);
+    /// A session whose machines a transport reaches, each when it is asked for. An unreachable one is no error here: the plan holds it and says why.
+    pub fn over(cluster: Cluster, transport: Arc<dyn Transport>) -> Self {
+        let fleet = Fleet::over(cluster.logins(), transport);
         Self { cluster, fleet }
     }
 
     /// A session for the volumes of some nodes alone: no other machine is asked for anything.
-    pub fn for_volumes(mut cluster: Cluster, nodes: &BTreeSet<Name>) -> Self {
+    pub fn for_volumes(mut cluster: Cluster, nodes: &BTreeSet<Name>, transport: Arc<dyn Transport>) -> Self {
         cluster.nodes.retain(|node| nodes.contains(&node.name));
         cluster.servers.clear();
         cluster.kubernetes = None;
-        Self::new(cluster)
-    }
-
-    /// A session whose machines are reached another way than over SSH.
-    pub fn over(cluster: Cluster, transport: Arc<dyn Transport>) -> Self {
-        let fleet = Fleet::over(&cluster, &|_| true, transport);
-        Self { cluster, fleet }
+        Self::over(cluster, transport)
     }
 
     /// Looks at everything once: one round trip a machine.

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use answers::{ADMIN_CONF, CORPUS, World, frame, sections};
 use jiff::Timestamp;
 use kubestead_core::command::Output;
+use kubestead_core::credentials::Credentials;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::twin::ScriptedHost;
 use kubestead_provision::compose::Seen;
 use kubestead_provision::facts::{self, Facts};
-use kubestead_provision::{access, credentials::Credentials, kubeconfig};
+use kubestead_provision::{access, kubeconfig};
 use kubestead_storage::observe::Header;
 use serde_json::Value;
 

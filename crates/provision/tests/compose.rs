@@ -3,6 +3,8 @@
 
 #[path = "compose/cuts.rs"]
 mod cuts;
+#[path = "compose/examples.rs"]
+mod examples;
 #[path = "compose/files.rs"]
 mod files;
 #[path = "compose/ways.rs"]

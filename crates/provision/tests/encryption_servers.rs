@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use kubestead_backend::api::KubeApi;
 use kubestead_core::command::{Command, Output, Stdin};
 use kubestead_core::frame;
 use kubestead_core::host::{Host, HostError, Hosts};
@@ -21,7 +22,6 @@ use kubestead_core::plan::{Checked, Kinds, Part, Plan, Step};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
 use kubestead_core::twin::{FixedKeys, Silent};
-use kubestead_provision::api::KubeApi;
 use kubestead_provision::encryption::{
     self, Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Server, apply, escrow_name, plan, read, rewrite, sections,
 };

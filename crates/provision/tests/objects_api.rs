@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use kubestead_backend::api::KubeApi;
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::{Kube, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::plan::{Part, Step};
 use kubestead_core::probe;
-use kubestead_provision::api::KubeApi;
 use kubestead_provision::file::Namespace;
 use kubestead_provision::objects::{self, Action, ApiFacts, COPIES, ObjectsSpec};
 use serde_json::{Value, json};

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // a test fails by it
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_provision::file;
 use kubestead_provision::fleet::Fleet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,14 +23,15 @@ async fn the_limit_of_open_files_is_raised_for_many_machines_or_named_before_any
     assert!(hard >= needed, "this test needs {needed} open files allowed: ulimit -Hn");
 
     limit(256, hard);
-    let one = Fleet::some(&cluster, &|name| name.as_str() == "kube1");
+    let one = Fleet::over(cluster.logins().into_iter().take(1), Arc::<Ssh>::default());
     assert_eq!(getrlimit(Resource::Nofile).current, Some(256), "one machine needs no more than there is");
-    let fleet = Fleet::new(&cluster);
+    let fleet = Fleet::over(cluster.logins(), Arc::<Ssh>::default());
     assert!(getrlimit(Resource::Nofile).current.unwrap() >= needed, "raised, as far as we may");
     assert!(one.failed().is_empty() && fleet.failed().is_empty(), "nothing was asked yet");
 
     limit(256, needed - 1);
-    let fleet = Fleet::connect_some(&cluster, &|_| true).await;
+    let fleet = Fleet::over(cluster.logins(), Arc::<Ssh>::default());
+    fleet.connect().await;
     let failed = fleet.failed();
     assert_eq!(failed.len(), 100, "none is connected");
     for (name, error) in failed {

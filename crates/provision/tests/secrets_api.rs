@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
+use kubestead_backend::api::KubeApi;
 use kubestead_core::fact::Fact;
 use kubestead_core::outcome::Done;
 use kubestead_core::plan::{Part, Risk};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
-use kubestead_provision::api::KubeApi;
 use kubestead_provision::objects::{self, LAST_APPLIED};
 use kubestead_provision::secret::{self, Action, Keys};
 use kubestead_secrets::Escrow;

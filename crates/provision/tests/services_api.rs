@@ -7,9 +7,9 @@ mod world;
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use kubestead_backend::api::KubeApi;
 use kubestead_core::kube::{Catalog, Kube, ObjectRef};
 use kubestead_core::plan::{Plan, Step};
-use kubestead_provision::api::KubeApi;
 use kubestead_provision::service::Action;
 use world::{DEFINITION, World, held, ids, map, object};
 

@@ -4,11 +4,15 @@
 mod valid;
 
 #[allow(dead_code)] // the other half is for another test
+#[path = "../../backend/tests/sshd/mod.rs"]
 mod sshd;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::name::Name;
+use kubestead_core::transport::Login;
 use kubestead_core::twin::Silent;
 use kubestead_provision::file::{Cluster, load};
 use kubestead_provision::machine::{Machine, Room};
@@ -292,8 +296,8 @@ async fn a_real_machine_is_seen_in_one_probe() {
     if !works(&sshd.connect().await).await {
         return;
     }
-    let gone = kubestead_provision::ssh::Login { port: Some(1), ..sshd.login("gone") };
-    let looked = survey::look(&[sshd.login("here"), gone], "n1", &Silent).await;
+    let gone = Login { port: Some(1), ..sshd.login("gone") };
+    let looked = survey::look(&[sshd.login("here"), gone], Arc::<Ssh>::default(), "n1", &Silent).await;
     let here = looked[0].as_ref().unwrap();
     assert_eq!(here.hostname, std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
     assert!(looked[1].as_ref().unwrap_err().to_string().contains("gone"));

@@ -10,13 +10,12 @@ use kubestead_core::command::Effect;
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
 use kubestead_core::name::Name;
-use kubestead_core::twin::{MemoryKube, ProbedHost, Silent};
+use kubestead_core::transport::{Login, Remote, Transport};
+use kubestead_core::twin::{MemoryKube, ProbedHost, Silent, Twins};
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::fleet::Fleet;
 use kubestead_provision::key_servers::{Error as KeyServersError, KeyServers, Machines};
 use kubestead_provision::session::{Error, Goal, Session};
-use kubestead_provision::transport::{Login, Remote, Transport};
-use kubestead_provision::twin::Twins;
 use serde_json::json;
 
 const FILE: &str = "\
@@ -70,9 +69,9 @@ async fn one_writer_has_all_machines_and_the_next_one_is_told_which_is_taken() {
     let leases = first.lease().await.unwrap();
     assert_eq!(leases.len(), 3);
     assert!(matches!(second.lease().await, Err(Error::Taken(machine)) if machine == name("kube1")));
-    let servers = KeyServers::connect_over(cluster(), &Machines::Servers, twins.clone()).await.unwrap();
+    let servers = KeyServers::connect(cluster(), &Machines::Servers, twins.clone()).await.unwrap();
     assert!(matches!(servers.lease().await, Err(KeyServersError::Taken(machine)) if machine == name("masterlock")));
-    let stranger = KeyServers::connect_over(cluster(), &Machines::One(name("kube1")), twins).await;
+    let stranger = KeyServers::connect(cluster(), &Machines::One(name("kube1")), twins).await;
     assert!(matches!(stranger, Err(KeyServersError::NoServer(..))));
     drop(leases);
     assert_eq!(second.lease().await.unwrap().len(), 3, "and it is free again");
@@ -81,7 +80,7 @@ async fn one_writer_has_all_machines_and_the_next_one_is_told_which_is_taken() {
 #[tokio::test]
 async fn the_api_is_that_of_the_transport() {
     let (twins, _) = twins(&["kube1"]);
-    let fleet = Fleet::over(&cluster(), &|_| true, twins);
+    let fleet = Fleet::over(cluster().logins(), twins);
     assert!(fleet.kube(&name("kube1")).await.is_none(), "nothing is connected before it is asked for");
     fleet.connect().await;
     let kube = fleet.kube(&name("kube1")).await.unwrap().unwrap();
@@ -114,11 +113,11 @@ impl Transport for Narrow {
 #[tokio::test]
 async fn a_transport_is_told_how_to_log_in_and_asked_for_nothing_where_it_has_no_room() {
     let narrow = Arc::new(Narrow(1, AtomicUsize::new(0)));
-    let fleet = Fleet::over(&cluster(), &|_| true, narrow.clone());
+    let fleet = Fleet::over(cluster().logins(), narrow.clone());
     fleet.connect().await;
     assert_eq!((fleet.failed().len(), narrow.1.load(Ordering::Relaxed)), (3, 0));
     assert!(fleet.failed().values().all(|error| error.to_string().contains("no room for 3")));
-    let fleet = Fleet::over(&cluster(), &|machine| *machine == name("masterlock"), narrow.clone());
+    let fleet = Fleet::over(cluster().logins().into_iter().filter(|(machine, _)| *machine == name("masterlock")), narrow.clone());
     fleet.connect().await;
     let told = fleet.failed()[&name("masterlock")].to_string();
     assert!(told.contains("masterlock 192.0.2.5 Some(\"ops\") Some(2222)"), "{told}");

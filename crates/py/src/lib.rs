@@ -6,7 +6,9 @@
 #![allow(clippy::needless_pass_by_value)] // arguments from Python are owned
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::event::{Event, Reporter};
 use kubestead_core::outcome::causes;
@@ -112,7 +114,7 @@ fn plan(
     let cluster = load(&file, trust_ssh_config)?;
     let reporter = Callback(on_event);
     let found = run(py, async {
-        let machines = Session::new(cluster);
+        let machines = Session::over(cluster, Arc::<Ssh>::default());
         let look = machines.observe(&reporter).await.map_err(failed)?;
         if let Some(path) = &save_facts {
             facts::save(path, &machines.cluster, &look).map_err(failed)?;
@@ -147,7 +149,7 @@ fn up(
     let reporter = Callback(on_event);
     let settled = run(py, async {
         let escrow = Escrow::open(&cluster.secrets.join("escrow"), &identity).map_err(failed)?;
-        let machines = Session::new(cluster);
+        let machines = Session::over(cluster, Arc::<Ssh>::default());
         let _leases = machines.lease().await.map_err(failed)?;
         let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
         machines.settle(&escrow, &terms, &Unasked, &reporter, &CancellationToken::new()).await.map_err(failed)

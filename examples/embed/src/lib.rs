@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubestead_core::host::Host;
-use kubestead_core::twin::{MemoryKube, ProbedHost};
-use kubestead_provision::twin::Twins;
+use kubestead_core::twin::{MemoryKube, ProbedHost, Twins};
 
 /// The disk of [`node`].
 pub const DISK: &str = "/dev/disk/by-id/nvme-EXAMPLE_1TB";

@@ -3,12 +3,14 @@
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::name::Name;
+use kubestead_core::transport::Login;
 use kubestead_provision::file;
-use kubestead_provision::ssh::Login;
 use kubestead_provision::survey::{self, Note, Proposal, Seen, Software, Wanted};
 use kubestead_secrets::{Escrow, new_file};
 use kubestead_storage::ways::Way;
@@ -216,7 +218,7 @@ fn place(text: &str, kubernetes: bool) -> Result<(Typed, IpAddr), Failure> {
 async fn look(logins: &[Login], places: Vec<(String, String, Option<u16>)>) -> Result<Vec<Seen>, Failure> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let nonce = format!("{:x}{:x}", since.as_nanos(), std::process::id());
-    let looked = survey::look(logins, &nonce, &Progress::new(None)).await;
+    let looked = survey::look(logins, Arc::<Ssh>::default(), &nonce, &Progress::new(None)).await;
     let mut seen = Vec::new();
     let mut unseen = 0;
     for ((typed, address, port), found) in places.into_iter().zip(looked) {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::name::Name;
 use kubestead_provision::engine::{self, Terms};
 use kubestead_provision::key_servers::{KeyServers, Machines};
@@ -82,7 +84,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let wipe = wipe.iter().map(Name::new).collect::<Result<BTreeSet<_>, _>>()?;
     let (journal, member) = (session::journal(&cluster), cluster.nodes.iter().any(|n| n.name == node));
     // No lease: a stolen node is shut out also while another run is at work.
-    let servers = KeyServers::connect(cluster, &Machines::Servers).await?;
+    let servers = KeyServers::connect(cluster, &Machines::Servers, Arc::<Ssh>::default()).await?;
     let reporter = Progress::new(Some(&journal));
     let plan = servers.revocation(&servers.observe(&reporter).await, &node, &wipe)?;
     // What is deleted was named on the command line, volume by volume.
@@ -121,7 +123,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
 
 async fn doctor(common: &Common, all: bool) -> Result<Exit, Failure> {
     let cluster = super::check::load(common)?;
-    let servers = KeyServers::connect(cluster, &Machines::All).await?;
+    let servers = KeyServers::connect(cluster, &Machines::All, Arc::<Ssh>::default()).await?;
     let checks = servers.examine(&Progress::new(None)).await;
     let count = |verdict: Verdict| checks.iter().filter(|c| c.verdict == verdict).count();
     match common.output {
@@ -165,7 +167,7 @@ async fn export(common: &Common, server: &str, to: &Path) -> Result<Exit, Failur
         return Err(fail(Exit::Usage, format!("{} is there already and is not replaced", to.display())));
     }
     let escrow = session::escrow(&cluster)?;
-    let servers = KeyServers::connect(cluster, &Machines::One(server.clone())).await?;
+    let servers = KeyServers::connect(cluster, &Machines::One(server.clone()), Arc::<Ssh>::default()).await?;
     let archive = servers.export(&server).await?;
     let plain = archive.render();
     let sealed = escrow.seal(to, &plain)?;
@@ -196,7 +198,7 @@ async fn restore(common: &Common, from: &Path, server: &str) -> Result<Exit, Fai
             format!("{} is of the cluster {}, and this file is of {}; nothing was touched", from.display(), archive.cluster, cluster.name);
         return Err(fail(Exit::Usage, what));
     }
-    let servers = KeyServers::connect(cluster, &Machines::One(server.clone())).await?;
+    let servers = KeyServers::connect(cluster, &Machines::One(server.clone()), Arc::<Ssh>::default()).await?;
     let _leases = servers.lease().await?;
     let done = servers.restore(&server, &archive, &Progress::new(None)).await?;
     let word = if done.changed { "put back, read and compared" } else { "there already" };

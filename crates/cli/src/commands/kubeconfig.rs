@@ -5,13 +5,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::name::Name;
+use kubestead_core::transport::{Remote, Transport as _};
 use kubestead_provision::access::{self, Plugin};
 use kubestead_provision::compose;
 use kubestead_provision::file::Cluster;
-use kubestead_provision::fleet::Fleet;
 use kubestead_provision::kubeconfig;
-use kubestead_provision::transport::Remote;
 
 use crate::args::Common;
 use crate::exit::{Exit, Failure, fail};
@@ -19,8 +19,9 @@ use crate::print;
 
 /// Connects to the control plane alone.
 async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
-    let first = compose::first(cluster).ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
-    Ok(Fleet::connect_one(cluster, first).await?)
+    let login = compose::first(cluster).and_then(|first| cluster.logins().into_iter().find(|(name, _)| name == first));
+    let (_, login) = login.ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
+    Ok(Ssh::default().connect(&login).await?)
 }
 
 pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {

@@ -2,7 +2,9 @@
 
 use std::mem::ManuallyDrop;
 use std::path::Path;
+use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::cores;
 use kubestead_core::plan::Plan;
 use kubestead_provision::changes::Compare;
@@ -18,7 +20,7 @@ use crate::render::Changes;
 use crate::{print, render};
 
 pub(crate) async fn run(common: &Common, diff: bool, save: Option<&Path>) -> Result<Exit, Failure> {
-    let machines = Session::new(super::check::load_all(common)?);
+    let machines = Session::over(super::check::load_all(common)?, Arc::<Ssh>::default());
     let look = machines.observe(&Progress::new(None)).await?;
     if let Some(path) = save {
         facts::save(path, &machines.cluster, &look).map_err(|e| fail(Exit::Usage, e.to_string()))?;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::key::KeyRef;
 use kubestead_core::name::Name;
 use kubestead_core::secret::Secret;
@@ -202,7 +204,9 @@ async fn verify(common: &Common, shares: &[PathBuf], nodes: bool) -> Result<Exit
 /// Each volume of the file on its node, its recovery key on standard input.
 async fn on_nodes(cluster: &Cluster, escrow: &Escrow, names: &BTreeSet<String>) -> (Vec<Row>, Exit) {
     let wanted: BTreeSet<&Name> = cluster.nodes.iter().map(|n| &n.name).filter(|n| cluster.volumes_of(n).next().is_some()).collect();
-    let fleet = Fleet::connect_some(cluster, &|name| wanted.contains(name)).await;
+    let logins = cluster.logins().into_iter().filter(|(name, _)| wanted.contains(name));
+    let fleet = Fleet::over(logins, Arc::<Ssh>::default());
+    fleet.connect().await;
     let hosts = fleet.hosts();
     let (mut rows, mut exit) = (Vec::new(), Exit::Done);
     for node in wanted {

@@ -1,6 +1,9 @@
 //! `kubestead reset`: the end of a cluster, with its name as consent. Volumes, software and keys stay, but for volumes that are
 //! named one by one.
 
+use std::sync::Arc;
+
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Outcome;
 use kubestead_provision::engine::{self, Terms};
@@ -44,7 +47,7 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
     }
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::new(cluster);
+    let machines = Session::over(cluster, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let goal = Goal::Reset(volumes);

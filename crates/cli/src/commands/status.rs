@@ -1,8 +1,10 @@
 //! `kubestead status` and `kubestead volume list`: how things are, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Plan};
@@ -43,7 +45,7 @@ impl std::fmt::Display for Row {
 
 /// The volumes alone.
 pub(crate) async fn volumes(common: &Common) -> Result<Exit, Failure> {
-    let machines = Session::new(super::check::load(common)?);
+    let machines = Session::over(super::check::load(common)?, Arc::<Ssh>::default());
     let seen = machines.observe(&Progress::new(None)).await?;
     let plan = compose::plan(&machines.cluster, &seen)?;
     match common.output {
@@ -65,7 +67,7 @@ pub(crate) async fn run(common: &Common, watch: Option<Duration>) -> Result<Exit
             fail(Exit::Usage, "--watch draws on a terminal").hint("call `kubestead status --output json` as often as you like instead")
         );
     }
-    let machines = Session::new(super::check::load(common)?);
+    let machines = Session::over(super::check::load(common)?, Arc::<Ssh>::default());
     if let Some(interval) = watch {
         return super::watch::run(&machines, interval).await;
     }

@@ -3,10 +3,9 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
+use kubestead_backend::trust::{self, Fingerprint, Host, HostKey, KeyState};
+use kubestead_core::transport::Login;
 use kubestead_provision::file::{self, Cluster};
-use kubestead_provision::fleet::logins;
-use kubestead_provision::ssh::Login;
-use kubestead_provision::trust::{self, Fingerprint, Host, HostKey, KeyState};
 use serde::Serialize;
 
 use super::{address, check};
@@ -102,10 +101,10 @@ fn wanted(common: &Common, ssh_config: Option<&Path>, addresses: &[String]) -> R
         if ssh_config.is_some() {
             return Err(fail(Exit::Usage, "--ssh-config is for addresses: the machines of the cluster file have the file's ssh.config"));
         }
-        return Ok(logins(&check::load(common)?).into_iter().map(|(_, login)| login).collect());
+        return Ok(check::load(common)?.logins().into_iter().map(|(_, login)| login).collect());
     }
     let cluster = if ssh_config.is_none() { quietly(common) } else { None };
-    let known: Vec<Login> = cluster.iter().flat_map(logins).map(|(_, login)| login).collect();
+    let known: Vec<Login> = cluster.iter().flat_map(Cluster::logins).map(|(_, login)| login).collect();
     let config = ssh_config.map(std::path::absolute).transpose()?;
     let mut found: Vec<Login> = Vec::new();
     for text in addresses {

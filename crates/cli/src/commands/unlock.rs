@@ -1,7 +1,9 @@
 //! `kubestead volume unlock`: closed volumes are opened with their recovery keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Outcome;
 use kubestead_provision::engine::{self, Terms};
@@ -34,7 +36,7 @@ pub(crate) async fn run(common: &Common, nodes: &[String]) -> Result<Exit, Failu
     let nodes = named(&cluster, nodes)?;
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::for_volumes(cluster, &nodes);
+    let machines = Session::for_volumes(cluster, &nodes, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));
     let plan = machines.plan(&Goal::Unlock, &reporter).await?;

@@ -1,5 +1,8 @@
 //! `kubestead up`: observe, plan, apply, and again until nothing is left or it says what holds it.
 
+use std::sync::Arc;
+
+use kubestead_backend::ssh::Ssh;
 use kubestead_core::outcome::Outcome;
 use kubestead_core::plan::StepId;
 use kubestead_provision::approval::{Approver, Unasked};
@@ -17,7 +20,7 @@ pub(crate) async fn run(common: &Common, consent: Vec<String>, approved: bool, f
     let cluster = super::check::load_all(common)?;
     let escrow = session::escrow(&cluster)?;
     let journal = session::journal(&cluster);
-    let machines = Session::new(cluster);
+    let machines = Session::over(cluster, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };
     let reporter = Progress::new(Some(&journal));

@@ -48,11 +48,12 @@ const ARROWS: [(&str, &str, &str); 5] = [
 
 /// Folders without rooms: of values that all may know, of what only looks, of what drives machines, and of what is not a part of a plan.
 const VALUES: [&str; 2] = ["file", "releases"];
-const OTHERS: [&str; 5] = ["machine", "ssh", "trust", "survey", "compose"];
+const OTHERS: [&str; 3] = ["machine", "survey", "compose"];
 
 /// What drives machines, or puts domains together, and is known to no domain.
-const ABOVE: [&str; 12] =
-    ["access", "api", "compose", "key_servers", "engine", "facts", "fleet", "session", "ssh", "stream", "transport", "twin"];
+const ABOVE: [&str; 7] = ["access", "compose", "key_servers", "engine", "facts", "fleet", "session"];
+/// What of core is for those, and for backends.
+const BELOW: [&str; 2] = ["kubestead_core", "transport"];
 
 /// The folder of a domain, and what it is called within its crate.
 fn home(domain: &str) -> (PathBuf, Option<&str>) {
@@ -132,12 +133,19 @@ fn folders() -> BTreeSet<String> {
     entries.filter(|entry| entry.path().join("mod.rs").exists()).map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
+/// What of a domain knows how machines are connected.
+fn connects(domain: &str, all: &BTreeMap<Module, String>) -> Vec<String> {
+    let found = all.iter().filter(|(_, text)| named(text).iter().any(|path| path.starts_with(&BELOW.map(str::to_owned))));
+    found.map(|(module, _)| format!("{domain}/{}.rs must not use {}", module.join("/"), BELOW.join("::"))).collect()
+}
+
 #[test]
 fn every_domain_has_its_rooms_and_no_room_knows_what_it_must_not() {
     let mut found = Vec::new();
     for (domain, _) in DOMAINS {
         let (folder, name) = home(domain);
         let all = modules(&folder);
+        found.extend(connects(domain, &all));
         let of = |room: &str| vec![room.to_owned()];
         assert!(arrows(&all, name)[&of("plan")].contains(&of("action")), "the files of {domain} were read: its planner knows its actions");
         found.extend(rooms(domain, name, &all));
@@ -209,10 +217,13 @@ fn a_wall_that_is_broken_is_found() {
         ("use crate::kubeadm::KubeadmSpec;", "kubeadm"),
         ("use super::super::kubeadm::KubeadmSpec;", "kubeadm"),
         ("fn f() { crate::kubeadm::apply() }", "kubeadm"),
-        ("use crate::{api::KubeApi, bundle};", "api"),
+        ("use crate::{session::Session, bundle};", "session"),
     ] {
         assert_eq!(between("node", &folders, &changed("apply", text)).0, [format!("node/apply.rs must not use {other}")], "{text}");
     }
+    assert_eq!(connects("node", &all), Vec::<String>::new());
+    let apply = changed("apply", "use kubestead_core::{host::Host, transport::Remote};");
+    assert_eq!(connects("node", &apply), ["node/apply.rs must not use kubestead_core::transport"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
 //! Values (`cluster`, `address`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
-//! rules `across` sections follow, and `load` puts the values together.
+//! rules `across` sections follow, and `load` puts the values together. `logins` says how to reach the machines.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
 mod across;
@@ -11,6 +11,7 @@ mod decode;
 mod fields;
 mod findings;
 mod load;
+mod logins;
 mod machine;
 mod page;
 mod path;

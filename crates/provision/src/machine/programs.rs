@@ -148,7 +148,7 @@ mod tests {
     fn every_program_that_a_script_calls_is_looked_for() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut files = Vec::new();
-        for folder in ["core", "storage", "provision"] {
+        for folder in ["core", "storage", "backend", "provision"] {
             scripts(&crates.join(folder).join("src"), &mut files);
         }
         let mut texts: Vec<(String, String)> =

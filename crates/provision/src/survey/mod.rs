@@ -7,12 +7,14 @@ mod sizes;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kubestead_core::event::Reporter;
 use kubestead_core::fact::Gap;
 use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
 use kubestead_core::put;
+use kubestead_core::transport::{Login, Transport};
 use serde::{Deserialize, Serialize};
 
 pub use disks::Disk;
@@ -22,7 +24,6 @@ pub use write::{Proposal, example, propose};
 use crate::fleet::Fleet;
 use crate::kubeadm::{self, State};
 use crate::machine::{self, Machine};
-use crate::ssh::Login;
 
 /// Linux's own limit of a host name, in bytes.
 const HOSTNAME: usize = 64;
@@ -123,10 +124,10 @@ pub fn read(answers: &Answers, asked: (i64, i64)) -> Result<Found, Gap> {
 }
 
 /// Looks at machines side by side, one probe each: what each is, in their order, or why that is not known.
-pub async fn look(logins: &[Login], nonce: &str, reporter: &dyn Reporter) -> Vec<Result<Found, Gap>> {
+pub async fn look(logins: &[Login], transport: Arc<dyn Transport>, nonce: &str, reporter: &dyn Reporter) -> Vec<Result<Found, Gap>> {
     let name = |index: usize| Name::new(format!("m{index}"));
     let members = logins.iter().enumerate().filter_map(|(index, login)| Some((name(index).ok()?, login.clone())));
-    let fleet = Fleet::of(members.collect());
+    let fleet = Fleet::over(members, transport);
     let asked = (0..logins.len()).filter_map(|index| Some((name(index).ok()?, sections())));
     let mut answers = fleet.probe(asked.collect(), nonce, reporter).await;
     let mut one = |index: usize| {

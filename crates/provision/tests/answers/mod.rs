@@ -29,7 +29,7 @@ pub(crate) const CORPUS: [(&str, &[u8]); 4] = [
     ("masterlock", include_bytes!("masterlock.probe")),
 ];
 /// What kubeadm writes.
-pub(crate) const ADMIN_CONF: &str = include_str!("admin.conf");
+pub(crate) const ADMIN_CONF: &str = include_str!("../../../core/tests/admin.conf");
 
 /// examples/three-nodes, what it names on the operator's computer, and a Secret.
 pub(crate) struct World {

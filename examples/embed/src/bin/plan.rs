@@ -1,5 +1,5 @@
 //! A plan from a value that is built in code, without a cluster file: one node with an encrypted volume, and the key server that has the other half of
-//! its key. The machines are twins; `Session::new` takes the same value to real ones.
+//! its key. The machines are twins; with `kubestead_backend::ssh::Ssh` in their place, `Session::over` takes the same value to real ones.
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -17,10 +17,10 @@ use kubestead_core::host::{Host, HostError, ReadOnly};
 use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::name::Name;
 use kubestead_core::probe::Section;
+use kubestead_core::transport::{Lease, Login, Remote, Transport};
 use kubestead_core::twin::{MemoryKube, Silent};
 use kubestead_provision::file;
 use kubestead_provision::fleet::Fleet;
-use kubestead_provision::transport::{Lease, Login, Remote, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 
@@ -115,7 +115,8 @@ impl Transport for Containers {
 async fn main() -> Result<(), Box<dyn Error>> {
     let cluster =
         file::load("cluster.yaml", include_str!("../../cluster.yaml"), Path::new("/nowhere")).map_err(|found| format!("{found:?}"))?;
-    let fleet = Fleet::over(&cluster, &|name| name.as_str() != "masterlock", Arc::new(Containers));
+    let nodes = cluster.logins().into_iter().filter(|(name, _)| name.as_str() != "masterlock");
+    let fleet = Fleet::over(nodes, Arc::new(Containers));
     // One round trip to each, side by side.
     let asked = |name: &Name| (name.clone(), vec![Section::program("greeting", ["printf", "hello from %s", name.as_str()])]);
     let sections: BTreeMap<_, _> = cluster.nodes.iter().map(|node| asked(&node.name)).collect();

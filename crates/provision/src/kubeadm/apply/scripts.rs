@@ -197,8 +197,8 @@ fn the_hash_of_the_authority_is_that_of_its_public_key() {
     let command = Command::read_script(include_str!("../scripts/ca-hash.sh"));
     let machine = Machine::new(&[]);
     assert_ne!(machine.run(&command, "").0, 0, "there is none");
-    let admin = include_str!("../../../tests/answers/admin.conf");
-    let authority = crate::credentials::Credentials::parse("cp1", "admin.conf", admin).unwrap().authority();
+    let admin = include_str!("../../../../core/tests/admin.conf");
+    let authority = kubestead_core::credentials::Credentials::parse("cp1", "admin.conf", admin).unwrap().authority();
     let pem = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, authority).unwrap();
     machine.put("etc/kubernetes/pki/ca.crt", std::str::from_utf8(&pem).unwrap());
     let (status, printed, said) = machine.run(&command, "");

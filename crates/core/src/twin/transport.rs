@@ -1,14 +1,14 @@
-//! A transport over hosts that are at hand, for tests: it ships, so that users of the crate can test with it too.
+//! A transport over hosts that are at hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use kubestead_core::command::{Command, Output};
-use kubestead_core::host::{Host, HostError};
-use kubestead_core::kube::{Api, KubeError};
-use tokio::sync::Mutex;
 
+use crate::command::{Command, Output};
+use crate::host::{Host, HostError};
+use crate::kube::{Api, KubeError};
 use crate::transport::{Lease, Login, Remote, Transport};
 
 /// Hosts by their names, each with a lock, and the API of their cluster.
@@ -19,13 +19,22 @@ pub struct Twins {
 
 struct Twin {
     host: Arc<dyn Host>,
-    lock: Arc<Mutex<()>>,
+    locked: Arc<AtomicBool>,
+}
+
+/// The lock of a twin, until it is dropped.
+struct Held(Arc<AtomicBool>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Twins {
     /// A transport that connects to these hosts, and to no other.
     pub fn new(hosts: impl IntoIterator<Item = Arc<dyn Host>>, kube: Arc<dyn Api>) -> Self {
-        let twin = |host: Arc<dyn Host>| (host.name().to_owned(), Arc::new(Twin { host, lock: Arc::default() }));
+        let twin = |host: Arc<dyn Host>| (host.name().to_owned(), Arc::new(Twin { host, locked: Arc::default() }));
         Self { hosts: hosts.into_iter().map(twin).collect(), kube }
     }
 }
@@ -44,7 +53,8 @@ impl Host for Twin {
 #[async_trait]
 impl Remote for Twin {
     async fn lease(&self) -> Result<Option<Lease>, HostError> {
-        Ok(Arc::clone(&self.lock).try_lock_owned().ok().map(Lease::new))
+        let taken = self.locked.swap(true, Ordering::Acquire);
+        Ok((!taken).then(|| Lease::new(Held(Arc::clone(&self.locked)))))
     }
 
     async fn forward(&self, remote: u16) -> Result<u16, HostError> {

@@ -5,10 +5,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser};
-use kube::Config;
-use kube::config::AuthInfo;
-use kubestead_core::secret::Secret;
 use zeroize::Zeroizing;
+
+use crate::secret::Secret;
 
 /// The longest text that is read, in bytes. kubeadm's are below 10 KiB.
 const TEXT: usize = 256 << 10;
@@ -147,6 +146,11 @@ impl Credentials {
         STANDARD.encode(&self.authority.text)
     }
 
+    /// The DER of its certificates.
+    pub fn authority_der(&self) -> &[Vec<u8>] {
+        &self.authority.der
+    }
+
     /// The client certificate, in base64.
     pub fn certificate(&self) -> String {
         STANDARD.encode(&self.certificate.text)
@@ -155,22 +159,6 @@ impl Credentials {
     /// The client key, in base64.
     pub fn key(&self) -> Secret {
         Secret::new(STANDARD.encode(self.key.expose()).into_bytes())
-    }
-
-    /// How to reach an API server at `address` with them. Made of these bytes alone: no file, no program and no variable of the
-    /// environment has a say.
-    pub(crate) fn config(&self, address: &str) -> Result<Config, String> {
-        let mut config = Config::new(address.parse().map_err(|e| format!("{address}: {e}"))?);
-        config.root_cert = Some(self.authority.der.clone());
-        // A name that kubeadm puts into every API server's certificate.
-        config.tls_server_name = Some("kubernetes".to_owned());
-        let key = Zeroizing::new(STANDARD.encode(self.key.expose()));
-        config.auth_info = AuthInfo {
-            client_certificate_data: Some(self.certificate()),
-            client_key_data: Some(key.as_str().into()),
-            ..AuthInfo::default()
-        };
-        Ok(config)
     }
 }
 

@@ -6,9 +6,10 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kubestead_backend::ssh::{Gates, SshHost};
 use kubestead_core::command::Command;
 use kubestead_core::host::Host as _;
-use kubestead_provision::ssh::{Gates, Login, SshHost};
+use kubestead_core::transport::Login;
 use rustix::process::Pid;
 
 const SSHD: &str = "/usr/sbin/sshd";

@@ -1,4 +1,5 @@
-//! How machines are reached: what a backend brings, so that a program can bring its own. The command's is [`crate::ssh::Ssh`].
+//! How machines are reached: what a backend brings, so that a program can bring its own. The command's is `Ssh` of `kubestead-backend`; one over hosts
+//! at hand, for tests, is [`Twins`](crate::twin::Twins).
 //!
 //! ```text
 //! Session, KeyServers -> Fleet -> Transport::connect -> Remote   commands (Host), one lock a writer, a port of the machine
@@ -14,9 +15,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::host::{Host, HostError};
+use crate::kube::{Api, KubeError};
 use async_trait::async_trait;
-use kubestead_core::host::{Host, HostError};
-use kubestead_core::kube::{Api, KubeError};
 
 /// How to log in to a host.
 #[derive(Clone, Debug)]
@@ -64,6 +65,7 @@ pub trait Transport: Send + Sync {
     /// Makes room for that many machines, before any of them is connected. The error says why there is none.
     fn room(&self, machines: usize) -> Result<(), String>;
 
-    /// Connects to the API of the cluster whose control plane this machine is. [`crate::api::KubeApi::through`] does it by [`Remote::forward`].
+    /// Connects to the API of the cluster whose control plane this machine is. `KubeApi::through` of `kubestead-backend` does it by
+    /// [`Remote::forward`].
     async fn kube(&self, control_plane: &dyn Remote) -> Result<Arc<dyn Api>, KubeError>;
 }

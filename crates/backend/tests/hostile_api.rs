@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use kubestead_backend::api::KubeApi;
 use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef, Rewrite};
-use kubestead_provision::api::KubeApi;
 use serde_json::json;
 
-const GOOD: &str = include_str!("answers/admin.conf");
+const GOOD: &str = include_str!("../../core/tests/admin.conf");
 const MIB: usize = 1 << 20;
 
 /// A server of one thread a connection. `answer` gets the path of a request and how many came before; what it writes is counted, and it ends when

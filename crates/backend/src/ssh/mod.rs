@@ -22,17 +22,17 @@ use kubestead_core::frame;
 use kubestead_core::host::{Host, HostError};
 use kubestead_core::kube::{Api, KubeError};
 use kubestead_core::outcome::causes;
+use kubestead_core::transport::{self, Login, Remote, Transport};
 use openssh::{ForwardType, Session, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex, OnceCell, Semaphore, SemaphorePermit};
 
 use crate::api::KubeApi;
 use crate::stream;
-pub use crate::transport::Login;
-use crate::transport::{self, Remote, Transport};
 use descriptors::descriptors;
 pub use gates::Gates;
 pub use lease::Lease;
+pub(crate) use login::{arguments, by_hand};
 
 /// sshd's MaxSessions is 10 by default; two are left to people.
 const CHANNELS: usize = 8;

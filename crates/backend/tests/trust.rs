@@ -7,8 +7,8 @@ mod sshd;
 use std::path::Path;
 use std::process::Command as Program;
 
-use kubestead_provision::ssh::Login;
-use kubestead_provision::trust::{self, Error, KeyState};
+use kubestead_backend::trust::{self, Error, KeyState};
+use kubestead_core::transport::Login;
 use sshd::{Sshd, works};
 
 fn keygen(args: &[&str]) {

@@ -9,20 +9,22 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use http::Response;
 use http_body_util::{LengthLimitError, Limited};
-use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, WatchEvent, WatchParams};
 use kube::client::{ClientBuilder, DynBody};
+use kube::config::AuthInfo;
 use kube::core::{ApiResource, GroupVersionKind, Request};
+use kube::{Client, Config};
 use kubestead_core::command::Command;
+use kubestead_core::credentials::Credentials;
 use kubestead_core::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
+use kubestead_core::transport::Remote;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::util::MapResponseLayer;
 use zeroize::Zeroizing;
 
-use crate::admin::ADMIN_CONF;
-use crate::credentials::Credentials;
-use crate::transport::Remote;
+/// The administrator's credentials, which kubeadm keeps on a control plane.
+const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
 /// Where an API server answers on its own machine, whatever its `admin.conf` says.
 const PORT: u16 = 6443;
@@ -65,7 +67,7 @@ impl KubeApi {
 
     fn client(credentials: &Credentials, address: &str) -> Result<Self, String> {
         let limited = MapResponseLayer::new(|answer: Response<Box<DynBody>>| answer.map(|body| Limited::new(body, ANSWER << 20)));
-        let builder = ClientBuilder::try_from(credentials.config(address)?).map_err(|e| e.to_string())?;
+        let builder = ClientBuilder::try_from(config(credentials, address)?).map_err(|e| e.to_string())?;
         Ok(Self { client: builder.with_layer(&limited).build(), time: TIME, plurals: RwLock::default() })
     }
 
@@ -100,6 +102,20 @@ impl KubeApi {
     async fn ask<T>(&self, object: &ObjectRef, request: impl Future<Output = kube::Result<T>>) -> Result<T, KubeError> {
         self.in_time(object, async { request.await.map_err(|error| refused(object, &error)) }).await
     }
+}
+
+/// How to reach an API server at `address` with the credentials. Made of these bytes alone: no file, no program and no variable of the
+/// environment has a say.
+fn config(credentials: &Credentials, address: &str) -> Result<Config, String> {
+    let mut config = Config::new(address.parse().map_err(|e| format!("{address}: {e}"))?);
+    config.root_cert = Some(credentials.authority_der().to_vec());
+    // A name that kubeadm puts into every API server's certificate.
+    config.tls_server_name = Some("kubernetes".to_owned());
+    let key = credentials.key();
+    let key = std::str::from_utf8(key.expose()).map_err(|e| format!("the client key: {e}"))?;
+    config.auth_info =
+        AuthInfo { client_certificate_data: Some(credentials.certificate()), client_key_data: Some(key.into()), ..AuthInfo::default() };
+    Ok(config)
 }
 
 /// How many objects a page has: of their metadata alone while they are written anew, and of all that they hold. And how many requests run at

@@ -15,8 +15,9 @@ use futures::stream::{self, StreamExt as _};
 
 pub use judge::Spot;
 pub use key::{BadFingerprint, Fingerprint, HostKey};
+use kubestead_core::transport::Login;
 
-use crate::ssh::Login;
+use crate::ssh::by_hand;
 use judge::{Book, Verdict};
 use openssh::{Opinion, Route};
 
@@ -140,7 +141,7 @@ pub async fn look(login: &Login) -> Result<Host, Error> {
     if let Some(jump) = route.jump.clone() {
         let state = match openssh::opinion(login).await? {
             Opinion::Accepted => KeyState::Vouched,
-            Opinion::Refused(_) => KeyState::Behind { jump, command: login.by_hand() },
+            Opinion::Refused(_) => KeyState::Behind { jump, command: by_hand(login) },
             Opinion::Unreached(said) => return Err(Error::Silent { host: login.name.clone(), why: format!("through {jump}: {said}") }),
         };
         return host(route, Vec::new(), state);

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kubestead_core::host::HostError;
+use kubestead_core::transport::Login;
 use openssh::Session;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::gates::Gates;
-use super::login::dropped;
-use crate::transport::Login;
+use super::login::{arguments, dropped, failure};
 
 /// How long a login may take.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -42,7 +42,7 @@ pub(super) async fn connect(login: &Login, gates: &Gates) -> Result<Session, Hos
             }
         };
         if !dropped(&said) || begin.elapsed() + pause > DROPS {
-            return Err(login.error(&said));
+            return Err(failure(login, &said));
         }
         // Nothing tells when sshd has room again. Those who were dropped together do not come back together.
         let spread = u32::try_from(login.name.bytes().fold(7_u64, |sum, c| sum.wrapping_mul(31) + u64::from(c)) % 8).unwrap_or(0);
@@ -67,7 +67,7 @@ async fn once(login: &Login) -> Result<Session, String> {
     ] {
         ssh.args(["-o", &option]);
     }
-    ssh.args(login.arguments());
+    ssh.args(arguments(login));
     ssh.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).kill_on_drop(true);
     let status = ssh.status().await.map_err(|e| format!("ssh: {e}"))?;
     if status.success() {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kubestead_core::transport::Login;
 use tokio::process::Command;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use crate::transport::Login;
+use super::login::arguments;
 
 /// Logins that are under way.
 const LOGINS: usize = 64;
@@ -62,7 +63,7 @@ impl Gates {
         if !*self.may_jump.get_or_init(|| async { may_jump(login.config.as_deref()) }).await {
             return None;
         }
-        let out = Command::new("ssh").arg("-G").args(login.arguments()).kill_on_drop(true).output().await.ok()?;
+        let out = Command::new("ssh").arg("-G").args(arguments(login)).kill_on_drop(true).output().await.ok()?;
         jump_of(&String::from_utf8_lossy(&out.stdout))
     }
 }

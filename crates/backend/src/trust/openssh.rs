@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use kubestead_core::transport::Login;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::Error;
 use super::key::HostKey;
-use crate::ssh::Login;
+use crate::ssh::arguments;
 
 /// How long a program may take.
 const LIMIT: Duration = Duration::from_secs(45);
@@ -80,7 +81,7 @@ async fn take(from: Option<impl AsyncRead + Unpin>) -> String {
 /// Asks ssh how it reaches a host, by all of its configuration.
 pub(super) async fn route(login: &Login) -> Result<Route, Error> {
     let mut ssh = Command::new("ssh");
-    ssh.arg("-G").args(login.arguments());
+    ssh.arg("-G").args(arguments(login));
     let said = run(login, ssh, "ssh -G").await?;
     if !said.success {
         return Err(Error::Program { host: login.name.clone(), what: "ssh -G", why: tail(&said.err) });
@@ -203,7 +204,7 @@ pub(super) async fn opinion(login: &Login) -> Result<Opinion, Error> {
     ] {
         ssh.args(["-o", option]);
     }
-    ssh.args(["-o", &format!("ConnectTimeout={ANSWER}"), "-n", "-T"]).args(login.arguments()).arg("true");
+    ssh.args(["-o", &format!("ConnectTimeout={ANSWER}"), "-n", "-T"]).args(arguments(login)).arg("true");
     let said = run(login, ssh, "ssh").await?;
     Ok(read_opinion(said.success, &said.err))
 }
