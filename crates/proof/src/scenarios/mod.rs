@@ -4,6 +4,7 @@ mod airgap;
 mod api;
 mod cluster;
 mod hostile;
+mod node;
 mod official;
 mod scripts;
 mod tour;
@@ -12,9 +13,6 @@ use crate::scenario::Scenario;
 
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    cluster::SCENARIOS
-        .into_iter()
-        .chain([airgap::SCENARIOS, api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS])
-        .flatten()
-        .collect()
+    let others = [airgap::SCENARIOS, api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS];
+    cluster::SCENARIOS.into_iter().chain(others).flatten().collect()
 }
