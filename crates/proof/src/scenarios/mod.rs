@@ -4,6 +4,7 @@ mod airgap;
 mod api;
 mod cluster;
 mod hostile;
+mod keyserver;
 mod node;
 mod official;
 mod scripts;
@@ -13,6 +14,14 @@ use crate::scenario::Scenario;
 
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    let others = [airgap::SCENARIOS, api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS];
+    let others = [
+        airgap::SCENARIOS,
+        api::SCENARIOS,
+        hostile::SCENARIOS,
+        keyserver::SCENARIOS,
+        official::SCENARIOS,
+        scripts::SCENARIOS,
+        tour::SCENARIOS,
+    ];
     cluster::SCENARIOS.into_iter().chain(others).flatten().collect()
 }

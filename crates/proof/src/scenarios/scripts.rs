@@ -31,20 +31,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-packages.sh", &[]),
     ),
     whole(
-        "key servers give each node its own share, shut a node out, are copied and restored, and a volume is wiped by its name alone",
-        &[
-            "F24",
-            "R1",
-            "R2",
-            "a share is made once",
-            "a volume is wiped only by its name",
-            "lines on a key server that kubestead did not write",
-        ],
-        true,
-        (280, 1800),
-        Run::script("tests/lab-keys.sh", &[]),
-    ),
-    whole(
         "volumes of a machine alone are opened by hand after each boot, grow while they are mounted, and change to a key server and back",
         &["F02", "F24", "R1", "R2", "R3"],
         true,
