@@ -1,6 +1,7 @@
 //! All scenarios, by subject.
 
 mod airgap;
+mod alone;
 mod api;
 mod cluster;
 mod hostile;
@@ -16,6 +17,7 @@ use crate::scenario::Scenario;
 pub fn all() -> Vec<&'static Scenario> {
     let others = [
         airgap::SCENARIOS,
+        alone::SCENARIOS,
         api::SCENARIOS,
         hostile::SCENARIOS,
         keyserver::SCENARIOS,

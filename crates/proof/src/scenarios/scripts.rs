@@ -31,13 +31,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-packages.sh", &[]),
     ),
     whole(
-        "volumes of a machine alone are opened by hand after each boot, grow while they are mounted, and change to a key server and back",
-        &["F02", "F24", "R1", "R2", "R3"],
-        true,
-        (300, 1800),
-        Run::script("tests/lab-alone.sh", &[]),
-    ),
-    whole(
         "a lab needs no root, and nothing is left of it, whatever ends it",
         &["R4"],
         false,

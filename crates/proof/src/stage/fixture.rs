@@ -6,8 +6,12 @@ use super::{Claim, Done, ON_MACHINE, Ran, Stage};
 use crate::scenario::Fixture;
 
 /// Functions for machines, which are put there.
-const MACHINE: &str =
-    concat!(include_str!("../scripts/hostile.sh"), include_str!("../scripts/key-servers.sh"), include_str!("../scripts/machine.sh"));
+const MACHINE: &str = concat!(
+    include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/hostile.sh"),
+    include_str!("../scripts/key-servers.sh"),
+    include_str!("../scripts/machine.sh")
+);
 
 impl Stage {
     /// Makes a fixture from nothing.
