@@ -8,6 +8,7 @@ mod hostile;
 mod keyserver;
 mod node;
 mod official;
+mod packages;
 mod scripts;
 mod tour;
 
@@ -22,6 +23,7 @@ pub fn all() -> Vec<&'static Scenario> {
         hostile::SCENARIOS,
         keyserver::SCENARIOS,
         official::SCENARIOS,
+        packages::SCENARIOS,
         scripts::SCENARIOS,
         tour::SCENARIOS,
     ];

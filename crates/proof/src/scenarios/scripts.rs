@@ -15,22 +15,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-encryption.sh", &[]),
     ),
     whole(
-        "Kubernetes comes from a signed apt repository at exact versions, held, beside what somebody else put there",
-        &[
-            "F16",
-            "F44",
-            "F46",
-            "R1",
-            "R4",
-            "a package of Kubernetes that is there at another version",
-            "a unit that somebody wrote to turn swap on",
-            "a file or program that kubestead did not write",
-        ],
-        false,
-        (600, 2400),
-        Run::script("tests/lab-packages.sh", &[]),
-    ),
-    whole(
         "a lab needs no root, and nothing is left of it, whatever ends it",
         &["R4"],
         false,
