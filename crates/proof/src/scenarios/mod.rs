@@ -9,6 +9,7 @@ mod keyserver;
 mod node;
 mod official;
 mod packages;
+mod rootless;
 mod scripts;
 mod tour;
 
@@ -24,6 +25,7 @@ pub fn all() -> Vec<&'static Scenario> {
         keyserver::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
+        rootless::SCENARIOS,
         scripts::SCENARIOS,
         tour::SCENARIOS,
     ];

@@ -15,13 +15,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-encryption.sh", &[]),
     ),
     whole(
-        "a lab needs no root, and nothing is left of it, whatever ends it",
-        &["R4"],
-        false,
-        (300, 1800),
-        Run::Script(Script { file: "tests/lab-rootless.sh", arguments: &[], parts: &["--internet"] }),
-    ),
-    whole(
         "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
         &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of an API server"],
         false,
