@@ -9,6 +9,7 @@ mod keyserver;
 mod node;
 mod official;
 mod packages;
+mod qemu;
 mod rootless;
 mod scripts;
 mod tour;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<&'static Scenario> {
         keyserver::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
+        qemu::SCENARIOS,
         rootless::SCENARIOS,
         scripts::SCENARIOS,
         tour::SCENARIOS,

@@ -37,11 +37,4 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         (900, 5400),
         Run::Script(Script { file: "tests/lab-fleet.sh", arguments: &[], parts: &["--debian", "trixie"] }),
     ),
-    whole(
-        "the lab's machines run under QEMU as well, on the same disks",
-        &[],
-        false,
-        (600, 3600),
-        Run::Script(Script { file: "tests/lab-qemu.sh", arguments: &[], parts: &["--backend", "qemu-tcg"] }),
-    ),
 ];

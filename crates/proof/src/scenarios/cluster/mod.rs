@@ -15,6 +15,8 @@ mod works;
 use crate::scenario::Scenario;
 use crate::stage::{Call, Claim, Stage, all, is};
 
+pub(super) use traces::in_images;
+
 /// By subject, in the order in which they are made on one cluster.
 pub(super) static SCENARIOS: [&[Scenario]; 11] = [
     made::SCENARIOS,
