@@ -11,7 +11,7 @@ mod rooms;
 mod sources;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -139,4 +139,50 @@ fn the_backend_and_what_works_over_it_do_not_name_each_other() {
     assert_eq!(naming(&["provision/src", "core/src", "storage/src"], "kubestead_backend"), Vec::<String>::new());
     assert_eq!(naming(&["backend/src", "backend/tests"], "kubestead_provision"), Vec::<String>::new());
     assert_eq!(naming(&["provision/tests"], "kubestead_backend::ssh"), ["open_files", "ssh", "survey"], "sources are read");
+}
+
+/// The most lines that a source has. `STYLE.md` asks for fewer; above it a file has more than one subject.
+const LINES: usize = 600;
+/// What people write here and read.
+const SOURCES: [&str; 7] = ["rs", "sh", "py", "pl", "go", "md", "toml"];
+
+/// The sources in a folder and below it, with their numbers of lines; not what cargo made.
+fn lines(folder: &Path, found: &mut Vec<(PathBuf, usize)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden && !path.join("CACHEDIR.TAG").exists() {
+            lines(&path, found);
+        } else if path.extension().is_some_and(|kind| SOURCES.iter().any(|known| kind == *known)) {
+            found.push((path.clone(), std::fs::read_to_string(&path).unwrap().lines().count()));
+        }
+    }
+}
+
+fn too_long(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    lines(folder, &mut found);
+    assert!(!found.is_empty());
+    found.iter().filter(|(_, count)| *count > LINES).map(|(path, count)| format!("{}: {count} lines", path.display())).collect()
+}
+
+#[test]
+fn no_source_has_more_than_six_hundred_lines() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    assert_eq!(too_long(&top), Vec::<String>::new(), "split them along what they are about");
+}
+
+#[test]
+fn a_source_that_is_too_long_is_found_and_what_cargo_made_is_not_looked_at() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lines");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("a/target")).unwrap();
+    let file = |name: &str, count: usize| std::fs::write(folder.join(name), "x\n".repeat(count)).unwrap();
+    file("a/good.rs", LINES);
+    file("a/data.json", LINES + 1);
+    file("a/target/CACHEDIR.TAG", 1);
+    file("a/target/made.rs", LINES + 1);
+    assert_eq!(too_long(&folder), Vec::<String>::new());
+    file("a/bad.sh", LINES + 1);
+    assert_eq!(too_long(&folder), [format!("{}: 601 lines", folder.join("a/bad.sh").display())]);
 }

@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::scenario::{Fixture, Leaves, Run, Scenario};
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 
+use super::node;
+
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "a bundle that is pinned and downloaded from the official places makes a cluster where no internet is",
     shows: &["F00", "F46", "R1", "R2", "R3", "R4"],
@@ -17,27 +19,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     run: Run::Here(airgap),
 }];
 
-const LAB: &str = r#"{"internet": true, "machines": [
-  {"name": "cp1", "address": "10.77.0.11", "memory": 2560, "disks": [{"serial": "cp1-data", "size": 4096}]},
-  {"name": "operator", "address": "10.77.0.2", "memory": 640, "disks": []},
-  {"name": "masterlock", "address": "10.77.0.5", "memory": 320, "disks": []}
-]}
-"#;
-const CLUSTER: &str = "apiVersion: kubestead/v1
-kind: Cluster
-name: home
-kubernetes: {version: 1.37.1, lab: true, bundle: bundle}
-ssh: {config: SSH}
-nodes:
-  - {name: cp1, address: 10.77.0.11, roles: [control-plane, worker]}
-disks:
-  vg01: {devices: {cp1: [/dev/disk/by-id/ubd-cp1-data]}}
-volumes:
-  kubernetes: {on: [all], group: vg01, size: 128MiB, path: /etc/kubernetes}
-  kubelet: {on: [all], group: vg01, size: 1GiB, path: /var/lib/kubelet}
-keys:
-  servers: [{host: masterlock, address: 10.77.0.5}]
-";
 const HOSTS: [&str; 7] =
     ["pkgs.k8s.io", "download.docker.com", "registry.k8s.io", "ghcr.io", "dl.k8s.io", "github.com", "raw.githubusercontent.com"];
 const KUBECTL: &str = "dl.k8s.io/release/v1.37.1/bin/linux/amd64/kubectl";
@@ -47,10 +28,7 @@ const CARRY: &str = include_str!("../scripts/carry.sh");
 const FETCH: &str = "kubestead bundle fetch --lock releases.json --to bundle";
 
 fn airgap(s: &Stage) -> Done {
-    s.folder("labs/lab")?;
-    s.write("labs/lab/lab.json", LAB)?;
-    s.claim("lab up", s.kubestead(&["lab", "up"]).run().ok());
-    s.equip("cp1")?;
+    s.claim("lab up", node::lab(s, true, true));
     s.program("strip", &["-o", "operators", &s.kubestead_path()]).run().ok()?;
     let bytes = std::fs::read(s.path("operators")).map_err(|error| error.to_string())?;
     s.on("operator", &["dd", "of=/usr/local/bin/kubestead", "bs=1M", "status=none"]).input(bytes).run().ok()?;
@@ -104,8 +82,7 @@ fn downloaded(s: &Stage) -> Done {
 fn a_cluster(s: &Stage) -> Done {
     let (config, to) = (s.word("labs/lab/ssh_config"), s.word(""));
     s.program("bash", &["-c", CARRY, "carry", &config, &to]).run().ok()?;
-    s.kubestead(&["init", "--dir", &s.word("")]).run().ok()?;
-    s.write("cluster.yaml", &CLUSTER.replace("SSH", &config))?;
+    s.write("cluster.yaml", &node::file(s, "version: 1.37.1, lab: true, bundle: bundle"))?;
     s.at("cp1", &[&["unreached"][..], &HOSTS].concat()).run().ok()?;
     s.claim("no internet is there", s.on("cp1", &["curl", "-sS", "--max-time", "5", "https://registry.k8s.io/v2/"]).run().fails());
     s.claim("the bundle was carried whole", s.kubestead(&["bundle", "check", &s.word("bundle")]).run().ok());

@@ -1,10 +1,16 @@
 //! All scenarios, by subject.
 
 mod airgap;
+mod alone;
 mod api;
 mod cluster;
 mod hostile;
+mod keyserver;
+mod node;
 mod official;
+mod packages;
+mod qemu;
+mod rootless;
 mod scripts;
 mod tour;
 
@@ -12,9 +18,18 @@ use crate::scenario::Scenario;
 
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
-    cluster::SCENARIOS
-        .into_iter()
-        .chain([airgap::SCENARIOS, api::SCENARIOS, hostile::SCENARIOS, official::SCENARIOS, scripts::SCENARIOS, tour::SCENARIOS])
-        .flatten()
-        .collect()
+    let others = [
+        airgap::SCENARIOS,
+        alone::SCENARIOS,
+        api::SCENARIOS,
+        hostile::SCENARIOS,
+        keyserver::SCENARIOS,
+        official::SCENARIOS,
+        packages::SCENARIOS,
+        qemu::SCENARIOS,
+        rootless::SCENARIOS,
+        scripts::SCENARIOS,
+        tour::SCENARIOS,
+    ];
+    cluster::SCENARIOS.into_iter().chain(others).flatten().collect()
 }

@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::scenario::{Fixture, Leaves, Run, Scenario};
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 
+use super::node;
+
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
     shows: &["F16", "R1", "R3", "R5", "a key of a repository that has another fingerprint"],
@@ -17,28 +19,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     run: Run::Here(official),
 }];
 
-const LAB: &str = r#"{"internet": true, "machines": [
-  {"name": "cp1", "address": "10.77.0.11", "memory": 2560, "disks": [{"serial": "cp1-data", "size": 4096}]},
-  {"name": "masterlock", "address": "10.77.0.5", "memory": 320, "disks": []}
-]}
-"#;
-const CLUSTER: &str = "apiVersion: kubestead/v1
-kind: Cluster
-name: home
-kubernetes: {version: 1.37.1, lab: true}
-ssh: {config: SSH}
-nodes:
-  - {name: cp1, address: 10.77.0.11, roles: [control-plane, worker]}
-disks:
-  vg01: {devices: {cp1: [/dev/disk/by-id/ubd-cp1-data]}}
-volumes:
-  kubernetes: {on: [all], group: vg01, size: 128MiB, path: /etc/kubernetes}
-  kubelet: {on: [all], group: vg01, size: 1GiB, path: /var/lib/kubelet}
-keys:
-  servers: [{host: masterlock, address: 10.77.0.5}]
-";
-/// The line of it that says where software comes from.
-const SOFTWARE: &str = "kubernetes: {version: 1.37.1, lab: true}";
+/// What the file says of Kubernetes: the version alone.
+const SOFTWARE: &str = "version: 1.37.1, lab: true";
 const PUBLISHED: &str = "DE15B14486CD377B9E876E1A234654DA9A296436";
 const KUBERNETES: &str = "pkgs.k8s.io/core:/stable:/v1.37/deb";
 const DOCKER: &str = "download.docker.com/linux/debian";
@@ -53,12 +35,8 @@ struct Keys {
 }
 
 fn official(s: &Stage) -> Done {
-    s.folder("labs/lab")?;
-    s.write("labs/lab/lab.json", LAB)?;
-    s.claim("lab up", s.kubestead(&["lab", "up"]).run().ok());
-    s.equip("cp1")?;
-    s.kubestead(&["init", "--dir", &s.word("")]).run().ok()?;
-    s.write("cluster.yaml", &CLUSTER.replace("SSH", &s.word("labs/lab/ssh_config")))?;
+    s.claim("lab up", node::lab(s, true, false));
+    s.write("cluster.yaml", &node::file(s, SOFTWARE))?;
     s.claim("the file needs no source of software", s.kubestead(&["check"]).run().ok());
     s.at("cp1", &["resolver", "127.0.0.1"]).run().ok()?;
     let address = format!("cp1/packages: https://{KUBERNETES}/Release.key: curl: (6)");
@@ -71,11 +49,7 @@ fn official(s: &Stage) -> Done {
     other_than_it_should_be(s)?;
     s.claim("the cluster goes", s.kubestead(&["reset", "--yes-reset", "home"]).run().ok());
     s.claim("packages stay, held", four_held(s));
-    let lab = s.word("labs/lab");
-    s.claim(
-        "down leaves no process",
-        s.kubestead(&["lab", "down"]).run().ok().and(s.program("pgrep", &["-f", &format!("ubd0={lab}")]).run().status(1)),
-    );
+    s.claim("down leaves no process", s.down());
     Ok(())
 }
 
@@ -85,14 +59,19 @@ fn held(s: &Stage, options: &[&str], why: &str) -> Claim {
     plan.status(4).and(plan.says(why))
 }
 
-fn gpg(s: &Stage, words: &[&str]) -> Ran {
+/// Makes a folder for keys of gpg: its agent listens on a socket in it, and wants it for its owner alone.
+pub(super) fn keyring(s: &Stage) -> Done {
+    s.program("mkdir", &["-m", "700", &s.word("gpg")]).run().ok()
+}
+
+/// gpg, with that folder.
+pub(super) fn gpg(s: &Stage, words: &[&str]) -> Ran {
     let all = [&["--batch", "--quiet", "--yes", "--passphrase", ""], words].concat();
     s.program("gpg", &all).setting("GNUPGHOME", s.path("gpg")).run()
 }
 
 fn keys(s: &Stage) -> Result<Keys, String> {
-    // gpg's agent listens on a socket in it, and wants it for its owner alone.
-    s.program("mkdir", &["-m", "700", &s.word("gpg")]).run().ok()?;
+    keyring(s)?;
     let own = |path: &str| s.word(&format!("labs/lab/internet/{path}"));
     gpg(s, &["--import", &own(&format!("{KUBERNETES}/Release.key")), &own(&format!("{DOCKER}/gpg"))]).ok()?;
     gpg(s, &["--faked-system-time=20240101T000000", "--quick-generate-key", "ended", "ed25519", "sign", "1y"]).ok()?;
@@ -130,7 +109,7 @@ fn publish(s: &Stage, keys: &[&str]) -> Done {
 fn with(s: &Stage, name: &str, (kubernetes, docker): (&str, &str), version: &str) -> Result<String, String> {
     let text = s.read("cluster.yaml")?;
     let packages = format!("packages: {{fingerprint: {kubernetes}, docker: {{fingerprint: {docker}}}}}");
-    s.write(name, &text.replace(SOFTWARE, &format!("kubernetes: {{version: {version}, lab: true, {packages}}}")))?;
+    s.write(name, &text.replace(SOFTWARE, &format!("version: {version}, lab: true, {packages}")))?;
     Ok(s.word(name))
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,9 +45,11 @@ pub struct Ran {
 
 /// A command that runs beside the scenario.
 #[derive(Debug)]
-pub struct Running {
+pub struct Running<'a> {
+    stage: &'a Stage,
     child: Child,
     line: String,
+    out: [PathBuf; 2],
 }
 
 /// A word as the shell of a machine reads it.
@@ -118,6 +120,15 @@ impl Stage {
         }
     }
 
+    /// The files of a command: what it reads, what it writes, and its errors.
+    fn call_files(&self) -> Result<[PathBuf; 3], std::io::Error> {
+        let number = self.calls.get();
+        self.calls.set(number + 1);
+        let folder = self.work.join("calls");
+        std::fs::create_dir_all(&folder)?;
+        Ok(["in", "out", "err"].map(|kind| folder.join(format!("{number}.{kind}"))))
+    }
+
     fn ended(&self, ran: Ran) -> Ran {
         let mut commands = self.commands.borrow_mut();
         if commands.len() == TOLD {
@@ -158,44 +169,42 @@ impl Call<'_> {
 
     fn once(&mut self) -> Ran {
         self.stage.hold();
-        let ran = self.through_files().unwrap_or_else(|error| Ran {
-            line: self.line.clone(),
-            status: None,
-            stdout: Vec::new(),
-            said: format!("it could not be run: {error}"),
-        });
+        let ran = self.through_files().unwrap_or_else(|error| Ran::none(self.line.clone(), &error));
         self.stage.hold();
         self.stage.ended(ran)
     }
 
     /// Files and no pipes: what a command leaves running may hold them open.
     fn through_files(&mut self) -> Result<Ran, std::io::Error> {
-        let number = self.stage.calls.get();
-        self.stage.calls.set(number + 1);
-        let folder = self.stage.work.join("calls");
-        std::fs::create_dir_all(&folder)?;
-        let [input, out, error] = ["in", "out", "err"].map(|kind| folder.join(format!("{number}.{kind}")));
+        let [input, out, error] = self.stage.call_files()?;
         std::fs::write(&input, &self.input)?;
         self.command.stdin(File::open(&input)?).stdout(File::create(&out)?).stderr(File::create(&error)?);
         let status = self.command.status()?.code();
-        let (stdout, stderr) = (read(&out)?, read(&error)?);
-        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-        for file in [input, out, error] {
-            std::fs::remove_file(file)?;
-        }
-        Ok(Ran { line: self.line.clone(), status, stdout, said })
-    }
-
-    /// Starts it, and goes on.
-    pub fn start(mut self) -> Result<Running, String> {
-        self.stage.hold();
-        self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = self.command.spawn().map_err(|error| format!("{}: {error}", self.line))?;
-        Ok(Running { child, line: self.line })
+        std::fs::remove_file(input)?;
+        Ran::of(self.line.clone(), status, &[out, error])
     }
 }
 
-impl Running {
+impl<'a> Call<'a> {
+    /// Starts it, and goes on.
+    pub fn start(mut self) -> Result<Running<'a>, String> {
+        self.stage.hold();
+        self.begun().map_err(|error| format!("{}: {error}", self.line)).map(|(child, out)| Running {
+            stage: self.stage,
+            child,
+            line: self.line,
+            out,
+        })
+    }
+
+    fn begun(&mut self) -> Result<(Child, [PathBuf; 2]), std::io::Error> {
+        let [_, out, error] = self.stage.call_files()?;
+        self.command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&error)?);
+        Ok((self.command.spawn()?, [out, error]))
+    }
+}
+
+impl Running<'_> {
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -206,6 +215,14 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Waits for its end.
+    pub fn ended(mut self) -> Ran {
+        let status = self.child.wait().map(|status| status.code());
+        let ran = status.and_then(|status| Ran::of(self.line.clone(), status, &self.out));
+        self.stage.hold();
+        self.stage.ended(ran.unwrap_or_else(|error| Ran::none(self.line, &error)))
+    }
+
     /// Ends it by SIGKILL, and is back when it has ended.
     pub fn kill(mut self) -> Done {
         self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).map_err(|error| format!("{} cannot be killed: {error}", self.line))
@@ -213,6 +230,19 @@ impl Running {
 }
 
 impl Ran {
+    /// What has ended so, and wrote these files, which are removed.
+    fn of(line: String, status: Option<i32>, [out, error]: &[PathBuf; 2]) -> Result<Self, std::io::Error> {
+        let (stdout, stderr) = (read(out)?, read(error)?);
+        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        std::fs::remove_file(out)?;
+        std::fs::remove_file(error)?;
+        Ok(Self { line, status, stdout, said })
+    }
+
+    fn none(line: String, error: &std::io::Error) -> Self {
+        Self { line, status: None, stdout: Vec::new(), said: format!("it could not be run: {error}") }
+    }
+
     /// What it said, for whoever must know why.
     fn why(&self, wanted: &str) -> String {
         let lines: Vec<&str> = self.said.lines().collect();

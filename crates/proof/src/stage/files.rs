@@ -39,10 +39,20 @@ impl Stage {
         self.kubestead.to_string_lossy().into_owned()
     }
 
+    /// The path of a file of the repository, as an argument.
+    pub fn repository_word(&self, name: &str) -> String {
+        self.top.join(name).to_string_lossy().into_owned()
+    }
+
     /// A file of the repository.
     pub fn repository(&self, name: &str) -> Result<String, String> {
         let path = self.top.join(name);
         std::fs::read_to_string(&path).map_err(told(&path))
+    }
+
+    /// The KMS plugin's program: what KMS_PLUGIN names, else it is built.
+    pub fn kms_plugin(&self) -> Result<String, String> {
+        std::env::var("KMS_PLUGIN").or_else(|_| self.program("bash", &[&self.repository_word("scripts/kms-plugin.sh")]).run().answer())
     }
 
     /// Makes a folder below the scenario's.

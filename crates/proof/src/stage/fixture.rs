@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::{Done, ON_MACHINE, Stage};
+use super::{Claim, Done, ON_MACHINE, Ran, Stage};
 use crate::scenario::Fixture;
 
 /// Functions for machines, which are put there.
-const MACHINE: &str = concat!(include_str!("../scripts/hostile.sh"), include_str!("../scripts/machine.sh"));
+const MACHINE: &str = concat!(
+    include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/hostile.sh"),
+    include_str!("../scripts/key-servers.sh"),
+    include_str!("../scripts/packages.sh"),
+    include_str!("../scripts/qemu.sh"),
+    include_str!("../scripts/machine.sh")
+);
 
 impl Stage {
     /// Makes a fixture from nothing.
@@ -42,6 +49,26 @@ impl Stage {
     /// Puts the functions for machines on one.
     pub fn equip(&self, machine: &str) -> Done {
         self.on(machine, &["dd", &format!("of={ON_MACHINE}"), "status=none"]).input(MACHINE).run().ok()
+    }
+
+    /// A lab of a scenario's own: starts these machines, which are written as in `lab.json`, equips those that are named, and makes the operator's keys.
+    pub fn lab(&self, machines: &str, equipped: &[&str]) -> Claim {
+        self.folder("labs/lab")?;
+        self.write("labs/lab/lab.json", machines)?;
+        self.kubestead(&["lab", "up"]).run().ok()?;
+        equipped.iter().try_for_each(|machine| self.equip(machine))?;
+        self.kubestead(&["init", "--dir", &self.word("")]).run().ok()
+    }
+
+    /// The processes of machines of this scenario's labs: the disks of each stand on its command line. The status is 1 if there is none.
+    pub fn machine_processes(&self) -> Ran {
+        self.program("pgrep", &["-f", &format!("ubd0={}", self.word("labs"))]).run()
+    }
+
+    /// Takes the lab down: none of its machines runs any more.
+    pub fn down(&self) -> Claim {
+        self.kubestead(&["lab", "down"]).run().ok()?;
+        self.machine_processes().status(1)
     }
 
     /// The lab's four machines with blank disks, a key that opens secrets, and the cluster file of `examples/three-nodes`.

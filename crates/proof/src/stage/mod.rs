@@ -62,6 +62,11 @@ impl Stage {
         }
     }
 
+    /// Whether this computer's root makes the proof.
+    pub fn is_root(&self) -> bool {
+        rustix::process::getuid().is_root()
+    }
+
     /// How many claims were not so.
     pub(crate) fn failed(&self) -> usize {
         self.failed.get()

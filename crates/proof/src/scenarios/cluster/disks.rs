@@ -94,12 +94,9 @@ fn flipped_header(s: &Stage) -> Done {
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of every scenario")]
 fn no_process(s: &Stage) -> Done {
-    // The disks of each machine stand on its command line.
-    let mine = format!("ubd0={}", s.word("labs"));
-    let runs = || s.program("pgrep", &["-f", &mine]).run();
-    s.claim("its machines are found while it runs", runs().ok());
+    s.claim("its machines are found while it runs", s.machine_processes().ok());
     s.claim("down", s.kubestead(&["lab", "down"]).run().ok());
-    s.claim("down leaves no process", runs().status(1));
+    s.claim("down leaves no process", s.machine_processes().status(1));
     Ok(())
 }
 

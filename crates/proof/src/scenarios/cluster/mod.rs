@@ -15,6 +15,8 @@ mod works;
 use crate::scenario::Scenario;
 use crate::stage::{Call, Claim, Stage, all, is};
 
+pub(super) use traces::in_images;
+
 /// By subject, in the order in which they are made on one cluster.
 pub(super) static SCENARIOS: [&[Scenario]; 11] = [
     made::SCENARIOS,
@@ -42,7 +44,7 @@ const VOLUMES: [(&str, &str); 6] = [
 ];
 
 /// kubectl on the control plane, as its administrator.
-fn kubectl<'a>(s: &'a Stage, words: &[&str]) -> Call<'a> {
+pub(super) fn kubectl<'a>(s: &'a Stage, words: &[&str]) -> Call<'a> {
     let words: Vec<&str> = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"].iter().chain(words).copied().collect();
     s.on("cp1", &words)
 }
@@ -98,7 +100,7 @@ fn consent(plan: &str, end: &str) -> Result<String, String> {
 }
 
 /// Whether a file of this computer has the permissions, in octal.
-fn mode(path: &std::path::Path, mode: u32) -> Claim {
+pub(super) fn mode(path: &std::path::Path, mode: u32) -> Claim {
     use std::os::unix::fs::PermissionsExt;
     let found = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.permissions().mode() & 0o7777;
     is(found == mode, || format!("{} has the mode {found:o}", path.display()))

@@ -77,7 +77,7 @@ fn command_lines(s: &Stage) -> Done {
 }
 
 /// Whether one of the needles is in an image.
-fn in_images(s: &Stage, needles: &[String], images: &[String]) -> Result<bool, String> {
+pub(in crate::scenarios) fn in_images(s: &Stage, needles: &[String], images: &[String]) -> Result<bool, String> {
     let program = include_str!("../../scripts/in_images.py");
     s.write("in_images.py", program)?;
     s.write("needles", &needles.join("\n"))?;
