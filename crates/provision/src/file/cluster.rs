@@ -11,6 +11,7 @@ use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec;
 
 use super::address::Subnet;
+use super::grants::PodSecurity;
 use crate::apt_key::Fingerprint;
 use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
@@ -212,6 +213,15 @@ pub struct Namespace {
     pub name: Name,
     /// Its users: service accounts with full rights inside.
     pub users: Vec<Name>,
+    /// What its pods may; nothing looks at them but Pod Security when `None`.
+    pub pod_security: Option<PodSecurity>,
+}
+
+impl Namespace {
+    /// A namespace without users, whose pods nothing looks at but Pod Security.
+    pub fn new(name: Name) -> Self {
+        Self { name, users: Vec::new(), pod_security: None }
+    }
 }
 
 /// A service: a folder or a file of manifests.

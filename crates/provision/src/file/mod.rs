@@ -1,6 +1,6 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `grants`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
@@ -10,6 +10,7 @@ mod cluster;
 mod decode;
 mod fields;
 mod findings;
+mod grants;
 mod load;
 mod machine;
 mod page;
@@ -29,6 +30,7 @@ pub use cluster::{
     Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
     Volume,
 };
+pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use load::load;
 pub use page::page;
 pub use read::bounded;

@@ -1,5 +1,7 @@
 //! `namespace`: the users' namespace, and who they are.
 
+mod pod_security;
+
 use kubestead_core::name::Name;
 
 use crate::file::cluster::Namespace;
@@ -16,6 +18,8 @@ fields! {
             "Its name: not `default`, and nothing that begins with `kube-`.";
         "users" users Need::Otherwise("[]"), Kind::list(&Kind::Map(&User::SHAPE)),
             "Service accounts with full rights inside, each with a context `NAME@CLUSTER` in a kubeconfig.";
+        "podSecurity" pod_security Need::Optional("Pod Security's level `baseline`, and nothing else is looked at"), pod_security::KIND,
+            "Policies for the namespace's pods, which hold them to the level `baseline` and to what is granted here; and for the paths of PersistentVolumes.";
     }
 }
 
@@ -39,7 +43,9 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Option<Namespace
         users.extend(User::of(item, "a user", out).name.and_then(|n| user(n, out)));
     }
     out.twice(users.iter().map(|at| (&at.value, &at.place)), "two users are called");
-    Some(Namespace { name: own?, users: users.into_iter().map(|at| at.value).collect() })
+    let users: Vec<Name> = users.into_iter().map(|at| at.value).collect();
+    let pod_security = f.pod_security.map(|n| pod_security::decode(n, &users, out));
+    Some(Namespace { name: own?, users, pod_security })
 }
 
 /// A name: not one that Kubernetes makes and needs.

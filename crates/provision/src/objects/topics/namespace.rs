@@ -1,5 +1,6 @@
 //! The users' namespace: full rights inside, a look at the cluster outside, limits for pods that name none.
 
+use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 use serde_json::{Value, json};
 
@@ -23,8 +24,25 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
         why: "the users' namespace, accounts and rights",
         manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(manifests).unwrap_or_default(),
         ready: false,
+        // A namespace is not opened beyond the level baseline before the policies are there which then hold its pods to it.
+        needs: spec.namespace.as_ref().filter(|namespace| level(namespace) == OPEN).map(|_| ids::POD_SECURITY),
+        cost: None,
         after: spec.after.clone(),
         held: system.map(refused).into_iter().collect(),
+    }
+}
+
+/// The level that Pod Security lets through whatever it is, and that which it enforces where nothing more is granted.
+pub(in super::super) const OPEN: &str = "privileged";
+const BASELINE: &str = "baseline";
+/// The label that says which.
+pub(in super::super) const LEVEL: &str = "pod-security.kubernetes.io/enforce";
+
+/// The level that is enforced in the namespace. It knows no single grants: where there are some, the policies enforce `baseline` and these.
+fn level(namespace: &Namespace) -> &'static str {
+    match &namespace.pod_security {
+        Some(policy) if !policy.is_baseline() => OPEN,
+        Some(_) | None => BASELINE,
     }
 }
 
@@ -36,16 +54,14 @@ fn manifests(namespace: &Namespace) -> Vec<Value> {
     let subjects: Vec<Value> =
         namespace.users.iter().map(|u| json!({"kind": "ServiceAccount", "name": u.as_str(), "namespace": name})).collect();
     let mut found = vec![
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LEVEL: level(namespace)}}}),
         json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": name}, "spec": {"limits": [
             {"type": "Container", "default": {"cpu": "500m", "memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}}),
     ];
-    found.extend(
-        namespace
-            .users
-            .iter()
-            .map(|u| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": u.as_str(), "namespace": name}})),
-    );
+    let workloads = namespace.pod_security.iter().flat_map(|policy| policy.accounts.keys());
+    let account =
+        |account: &Name| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.as_str(), "namespace": name}});
+    found.extend(namespace.users.iter().chain(workloads).map(account));
     if !subjects.is_empty() {
         found.extend([
             json!({"apiVersion": RBAC, "kind": "Role", "metadata": {"name": role, "namespace": name}, "rules": full_access()}),
