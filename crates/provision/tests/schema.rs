@@ -47,6 +47,18 @@ namedVolumes: {photos: {size: 1Gi}}
 namespace:
   name: apps
   users: [{name: apps-user}]
+  groups: [oidc:developers]
+  limits: {default: {cpu: 0.5, memory: 256MiB}, defaultRequest: {cpu: 50m, memory: 64MiB}, max: {cpu: 2, memory: 4GiB}}
+  quota:
+    requests.cpu: 8
+    requests.memory: 64GiB
+    limits.cpu: 500m
+    limits.memory: 1T
+    requests.storage: 1TiB
+    pods: 100
+    persistentvolumeclaims: 1k
+    services.nodeports: 1
+    services.loadbalancers: 1
   podSecurity:
     hostPaths: [{path: /srv/share, readOnly: false}, {path: /srv/admin, readOnly: true}]
     hostPorts: [9100, 30000-30100]

@@ -51,8 +51,8 @@ const VALUES: [&str; 2] = ["file", "releases"];
 const OTHERS: [&str; 5] = ["machine", "ssh", "trust", "survey", "compose"];
 
 /// What drives machines, or puts domains together, and is known to no domain.
-const ABOVE: [&str; 12] =
-    ["access", "api", "compose", "key_servers", "engine", "facts", "fleet", "session", "ssh", "stream", "transport", "twin"];
+const ABOVE: [&str; 13] =
+    ["access", "api", "compose", "key_servers", "engine", "facts", "fleet", "rights", "session", "ssh", "stream", "transport", "twin"];
 
 /// The folder of a domain, and what it is called within its crate.
 fn home(domain: &str) -> (PathBuf, Option<&str>) {

@@ -1,6 +1,6 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`, `grants`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
@@ -11,6 +11,7 @@ mod decode;
 mod fields;
 mod findings;
 mod grants;
+mod limits;
 mod load;
 mod machine;
 mod page;
@@ -31,6 +32,7 @@ pub use cluster::{
     Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
+pub use limits::{Amounts, Cpu, Limits, Quota, quantity};
 pub use load::load;
 pub use page::page;
 pub use read::bounded;

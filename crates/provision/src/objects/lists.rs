@@ -27,12 +27,13 @@ const RBAC: &str = "rbac.authorization.k8s.io/v1";
 /// Volumes are many: they are never asked for one by one.
 const VOLUME: Kind = kind("v1", "PersistentVolume", "/api/v1/persistentvolumes");
 const ADMISSION: &str = "admissionregistration.k8s.io/v1";
-pub(super) static KINDS: [Kind; 13] = [
+pub(super) static KINDS: [Kind; 14] = [
     kind("v1", "Namespace", "/api/v1/namespaces"),
     VOLUME,
     kind("v1", "ServiceAccount", "/api/v1/serviceaccounts"),
     kind("v1", "ConfigMap", "/api/v1/configmaps"),
     kind("v1", "LimitRange", "/api/v1/limitranges"),
+    kind("v1", "ResourceQuota", "/api/v1/resourcequotas"),
     kind(RBAC, "Role", "/apis/rbac.authorization.k8s.io/v1/roles"),
     kind(RBAC, "RoleBinding", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
     kind(RBAC, "ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),

@@ -137,6 +137,7 @@ pub(super) mod tests {
             ],
             namespace: Some(Namespace {
                 users: vec![name("apps-user")],
+                quota: BTreeMap::from([("pods", "100".to_owned())]),
                 pod_security: Some(PodSecurity::default()),
                 ..Namespace::new(name("apps"))
             }),
@@ -223,7 +224,7 @@ pub(super) mod tests {
                     && only.why.contains("ConfigMap kube-system/kubestead-copy-")
             );
         }
-        assert_eq!(kinds.len(), 13, "every kind that we apply: {kinds:?}");
+        assert_eq!(kinds.len(), 14, "every kind that we apply: {kinds:?}");
     }
 
     #[test]
