@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use http::Response;
 use http_body_util::{LengthLimitError, Limited};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent, WatchParams};
 use kube::client::{ClientBuilder, DynBody};
 use kube::config::AuthInfo;
 use kube::core::{ApiResource, GroupVersionKind, Request};
@@ -90,6 +90,15 @@ impl KubeApi {
         } else {
             Api::namespaced_with(self.client.clone(), &object.namespace, &resource)
         }
+    }
+
+    /// A question to the server about itself, such as a `SubjectAccessReview`, with its answer. Nothing is kept of it.
+    pub(crate) async fn review(&self, review: &Value) -> Result<Value, KubeError> {
+        let kind = ObjectRef::of(review);
+        let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{kind}: {e}"));
+        let bytes = serde_json::to_vec(review).map_err(|e| broken(&e))?;
+        let request = Request::new(self.objects(&kind).resource_url()).create(&PostParams::default(), bytes).map_err(|e| broken(&e))?;
+        self.ask(&kind, self.client.request(request)).await
     }
 
     /// Work that ends within the limit of time.

@@ -1,5 +1,5 @@
 //! Who set which field of an object, as server-side apply keeps it in `managedFields` (`fieldsV1`): `f:NAME` is a field, `k:{…}` an item of a
-//! list by its keys, `.` the thing itself, and what has nothing below it is a leaf.
+//! list by its keys, `v:…` a value in a list that is a set, `.` the thing itself, and what has nothing below it is a leaf.
 
 use serde_json::{Map, Value, json};
 
@@ -84,6 +84,13 @@ fn walk(fields: &Value, live: &Value, manifest: &Value, path: &str, found: &mut 
             } else if !now.is_null() {
                 found.stays.push(path);
             }
+        } else if let Some(value) = key.strip_prefix("v:")
+            && let Ok(value) = serde_json::from_str::<Value>(value)
+        {
+            let has = |list: &Value| list.as_array().is_some_and(|all| all.contains(&value));
+            if manifest.is_array() && has(live) && !has(manifest) {
+                found.stays.push(format!("{path}[{value}]"));
+            }
         }
     }
 }
@@ -112,6 +119,15 @@ mod tests {
         assert_eq!(stays(&fields, &object("1"), &without), [".spec.containers[\"a\"]"]);
         assert!(stays(&fields, &object("1"), &object("2")).is_empty() && stays(&fields, &without, &without).is_empty());
         assert!(stays(&fields, &object("1"), &json!({"spec": {}})).is_empty(), "a list that the manifest does not name is not ours");
+    }
+
+    #[test]
+    fn a_value_that_others_put_into_a_set_stays() {
+        let fields = json!({"f:spec": {"f:actions": {".": {}, "v:\"Audit\"": {}, "v:\"Deny\"": {}}}});
+        let object = |actions: &[&str]| json!({"spec": {"actions": actions}});
+        assert_eq!(stays(&fields, &object(&["Audit", "Deny"]), &object(&["Deny"])), [".spec.actions[\"Audit\"]"]);
+        assert!(stays(&fields, &object(&["Deny"]), &object(&["Deny"])).is_empty());
+        assert!(stays(&fields, &object(&["Audit"]), &json!({"spec": {}})).is_empty());
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub const FEATURES: [Promise; 48] = [
     promise(
         "F03",
         "Pods get only the rights that their namespace and account were given: Pod Security everywhere, paths of the host by a list, capabilities by account.",
-        &[],
-        "the list of host paths and grants for an account",
+        &["crates/provision/tests/pods.rs"],
+        "",
     ),
     promise(
         "F04",

@@ -24,6 +24,7 @@ pub mod machine;
 pub mod node;
 pub mod objects;
 pub mod releases;
+pub mod rights;
 pub mod secret;
 pub mod service;
 pub mod session;

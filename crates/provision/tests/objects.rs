@@ -44,7 +44,7 @@ impl World {
             interfaces: vec![],
             images: ("f:1".into(), "p:1".into()),
             storage: vec![class, volume("a"), volume("b")],
-            namespace: Some(Namespace { name: name("apps"), users: vec![name("dev")] }),
+            namespace: Some(Namespace { users: vec![name("dev")], ..Namespace::new(name("apps")) }),
             nodes: BTreeMap::new(),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),

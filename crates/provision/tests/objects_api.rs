@@ -1,25 +1,14 @@
 //! Other people's objects on a real API server, which `crates/proof` starts: what the twin only claims to do as it does. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+mod api;
 
-use kubestead_backend::api::KubeApi;
-use kubestead_core::fact::Fact;
+use api::{World, ids};
 use kubestead_core::kube::{Kube, ObjectRef};
 use kubestead_core::name::Name;
-use kubestead_core::outcome::Done;
-use kubestead_core::plan::{Part, Step};
-use kubestead_core::probe;
 use kubestead_provision::file::Namespace;
-use kubestead_provision::objects::{self, Action, ApiFacts, COPIES, ObjectsSpec};
+use kubestead_provision::objects::{self, Action, COPIES, ObjectsSpec};
 use serde_json::{Value, json};
-
-struct World {
-    kube: KubeApi,
-    kubeconfig: String,
-    spec: ObjectsSpec,
-}
 
 fn spec() -> ObjectsSpec {
     let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "kube1-a"}, "spec": {
@@ -28,68 +17,13 @@ fn spec() -> ObjectsSpec {
             [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["kube1"]}]}]}}}});
     let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"},
         "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Retain"});
-    ObjectsSpec {
-        endpoint: "10.0.0.1:6443".into(),
-        interfaces: vec![],
-        pods: "10.244.0.0/16".into(),
-        images: ("f:1".into(), "p:1".into()),
-        storage: vec![class, volume],
-        namespace: Some(Namespace { name: Name::new("team").unwrap(), users: vec![Name::new("dev").unwrap()] }),
-        nodes: BTreeMap::new(),
-        after: BTreeSet::new(),
-        joined: BTreeSet::new(),
-    }
-}
-
-impl World {
-    fn kubectl(&self, arguments: &[&str], input: &str) {
-        use std::io::Write as _;
-        let kubectl = std::env::var("KUBECTL").unwrap();
-        let mut child = Command::new(kubectl)
-            .args(["--kubeconfig", &self.kubeconfig])
-            .args(arguments)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "kubectl {arguments:?}");
-    }
-
-    /// As the probe sees it.
-    fn facts(&self) -> ApiFacts {
-        let names = objects::names(&self.spec);
-        let mut section = objects::section(&[], &names);
-        section.script = section.script.replace("/etc/kubernetes/admin.conf", &self.kubeconfig);
-        let command = probe::command(&[section], "n1");
-        let output = Command::new("bash").args(["-c", &*command.script()]).output().unwrap();
-        let answers = probe::parse(&output.stdout, "n1").unwrap();
-        objects::read(&answers, &BTreeMap::new(), 0, &names).unwrap().expect("there is a cluster")
-    }
-
-    /// The plan without waiting for workloads that no controller rolls out here.
-    fn plan(&self) -> Part<Action> {
-        let mut part = objects::plan(&self.spec, &Fact::Known(self.facts()));
-        part.steps.retain(|step| !matches!(step.action, Action::Wait { .. }));
-        part
-    }
-
-    async fn run(&self, steps: &[Step<Action>]) {
-        for step in steps {
-            assert_eq!(objects::apply(&step.action, &self.kube).await.unwrap_or_else(|e| panic!("{}: {e}", step.id)), Done::Changed);
-        }
-    }
-}
-
-fn ids(part: &Part<Action>) -> Vec<&str> {
-    part.steps.iter().map(|step| step.id.0.as_str()).collect()
+    let team = Namespace { users: vec![Name::new("dev").unwrap()], ..Namespace::new(Name::new("team").unwrap()) };
+    ObjectsSpec { storage: vec![class, volume], ..api::spec(Some(team)) }
 }
 
 #[tokio::test]
 async fn other_peoples_objects_are_seen_asked_for_and_kept() {
-    let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else { return };
-    let text = std::fs::read_to_string(&kubeconfig).unwrap();
-    let world = World { kube: KubeApi::at(&text, "https://127.0.0.1:6443").unwrap(), kubeconfig, spec: spec() };
+    let Some(world) = World::new(spec()) else { return };
     world.kubectl(&["create", "namespace", "team"], "");
     world.kubectl(&["label", "namespace", "team", "pod-security.kubernetes.io/enforce=privileged"], "");
     let limits = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": "team"},

@@ -50,9 +50,9 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
     let changed = format!("{}{other}{}", &good[..digit], &good[digit + 1..]);
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
-        ("\"kubesteadFacts\":4", "\"kubesteadFacts\":5", "facts of format 5, and this kubestead reads format 4"),
-        ("\"kubesteadFacts\":4", "\"kubesteadFacts\":5,\"more\":[]", "facts of format 5"),
-        ("\"kubesteadFacts\":4", "\"kubesteadFacts\":4,\"more\":[]", "unknown field"),
+        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":6", "facts of format 6, and this kubestead reads format 5"),
+        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":6,\"more\":[]", "facts of format 6"),
+        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":5,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
         ("\"free\":", "\"fre\":", "cp1: missing field `free`"),

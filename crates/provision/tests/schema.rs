@@ -44,7 +44,30 @@ keys:
   recovery: age
 pools: {pool-s: {count: 2, size: 1Gi}}
 namedVolumes: {photos: {size: 1Gi}}
-namespace: {name: apps, users: [{name: apps-user}]}
+namespace:
+  name: apps
+  users: [{name: apps-user}]
+  groups: [oidc:developers]
+  limits: {default: {cpu: 0.5, memory: 256MiB}, defaultRequest: {cpu: 50m, memory: 64MiB}, max: {cpu: 2, memory: 4GiB}}
+  quota:
+    requests.cpu: 8
+    requests.memory: 64GiB
+    limits.cpu: 500m
+    limits.memory: 1T
+    requests.storage: 1TiB
+    pods: 100
+    persistentvolumeclaims: 1k
+    services.nodeports: 1
+    services.loadbalancers: 1
+  podSecurity:
+    hostPaths: [{path: /srv/share, readOnly: false}, {path: /srv/admin, readOnly: true}]
+    hostPorts: [9100, 30000-30100]
+    capabilities: [NET_RAW]
+    hostNetwork: true
+    volumePaths: [/mnt/disks]
+    accounts:
+      apps-privileged: {hostPaths: [{path: /dev/ttyUSB0, readOnly: false}], hostPorts: [80], capabilities: [NET_ADMIN], hostNetwork: true}
+      apps-root: {privileged: true}
 manifests: {database: {path: m/db}, shop: {path: m/shop, variables: {HOST: shop.example.org, REPLICAS: 2}, needs: [database]}}
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0]}
 secrets: {dir: geheim}

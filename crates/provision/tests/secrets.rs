@@ -387,7 +387,7 @@ fn cut_answers_are_gaps_and_no_cluster_is_none() {
 
 #[test]
 fn copies_of_values_in_annotations_are_cut_out_on_the_machine() {
-    let section = objects::section(&secret::paths(&SecretsWanted::default()), &[]);
+    let section = objects::section(&secret::paths(&SecretsWanted::default()), &[], None);
     let (_, function) = section.script.split_once("without_values()").unwrap();
     let (function, rest) = function.split_once("as_admin -m").unwrap();
     assert!(rest.contains("\"${urls[@]}\" | without_values\n"), "all that it answers goes through it");

@@ -54,7 +54,7 @@ impl World {
     /// The plan, and what the probe answered.
     fn look(&self) -> (Part<Action>, String) {
         let wish = secret::read_folder(&self.dir.path().join("secrets"), "secrets");
-        let mut section = objects::section(&secret::paths(&wish), &[]);
+        let mut section = objects::section(&secret::paths(&wish), &[], None);
         section.script = section.script.replace("/etc/kubernetes/admin.conf", &self.kubeconfig);
         let command = probe::command(&[section], "n1");
         let output = Command::new("bash").args(["-c", &*command.script()]).output().unwrap();

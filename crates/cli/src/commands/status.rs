@@ -88,8 +88,9 @@ fn json(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Result<(), Failu
     let ends = |fact: &Fact<NodeSeen>| Some(fact.known()?.kubeadm.as_ref()?.certificates.clone()).filter(|all| !all.is_empty());
     let certificates: BTreeMap<&Name, _> = seen.nodes.iter().filter_map(|(n, f)| Some((n, ends(f)?))).collect();
     let rows = rows(cluster, seen);
+    let refused = seen.api.known().map(|api| compose::refusals(cluster, api)).unwrap_or_default();
     print::json(
-        &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "services": of_services(seen), "held": plan.held, "steps": plan.steps.len()}),
+        &serde_json::json!({"volumes": rows, "cluster": seen.api, "certificates": certificates, "encryption": encryption, "secrets": secrets, "services": of_services(seen), "refused": refused, "held": plan.held, "steps": plan.steps.len()}),
     )?;
     Ok(())
 }
@@ -104,7 +105,7 @@ pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Rep
         is_unreachable: held.unreachable,
     };
     let volumes = rows(cluster, seen).into_iter().map(|row| screen::Row::new(row.good, [row.node, row.volume, row.path, row.state]));
-    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen), services(seen)].concat();
+    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen), services(seen), pods(cluster, seen)].concat();
     Report {
         name: cluster.name.to_string(),
         groups: vec![("machines", machines(cluster, seen, plan)), ("volumes", volumes.collect()), ("cluster", in_cluster)],
@@ -180,6 +181,15 @@ fn api(seen: &Seen) -> Vec<screen::Row> {
         Fact::Known(_) => vec![screen::Row::new(false, ["cluster", "api", "the API server does not answer"])],
         Fact::Absent | Fact::Unknown(_) => Vec::new(), // no cluster; or the plan holds it and says why
     }
+}
+
+/// The users' pods that would be refused when they are made anew.
+fn pods(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+    let Some(api) = seen.api.known() else { return Vec::new() };
+    let line = |is_good: bool, text: &str| screen::Row::new(is_good, ["cluster", "pod security", text]);
+    let refused = compose::refusals(cluster, api).into_iter().map(|words| line(false, &format!("{words}: refused when it is made anew")));
+    let more = api.pods.as_ref().is_some_and(|pods| pods.more);
+    refused.chain(more.then(|| line(true, "there are more pods than were looked at"))).collect()
 }
 
 /// How each Secret is; `None` if they could not be seen.

@@ -51,7 +51,7 @@ const VALUES: [&str; 2] = ["file", "releases"];
 const OTHERS: [&str; 3] = ["machine", "survey", "compose"];
 
 /// What drives machines, or puts domains together, and is known to no domain.
-const ABOVE: [&str; 7] = ["access", "compose", "key_servers", "engine", "facts", "fleet", "session"];
+const ABOVE: [&str; 8] = ["access", "compose", "key_servers", "engine", "facts", "fleet", "rights", "session"];
 /// What of core is for those, and for backends.
 const BELOW: [&str; 2] = ["kubestead_core", "transport"];
 

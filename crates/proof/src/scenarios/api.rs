@@ -23,6 +23,19 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         &["F14", "F26", "R1", "R3", "of a service nothing goes that does not carry both"],
         |s| program(s, "services_api"),
     ),
+    on_api(
+        "users of a namespace may all in it and only look outside, by the verdicts of a real API server, and containers get its limits",
+        &["F06", "F40"],
+        |s| program(s, "access_api"),
+    ),
+    Scenario {
+        leaves: Leaves::WornOut,
+        ..on_api(
+            "pods get the paths, ports and capabilities that the file grants them on a real API server, and nothing else; an edit of the policies is put back, and they leave nothing",
+            &["F03", "R1", "R3", "the users' namespace is not opened"],
+            |s| program(s, "pods_api"),
+        )
+    },
 ];
 
 fn program(s: &Stage, name: &str) -> Done {

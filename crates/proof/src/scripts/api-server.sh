@@ -41,7 +41,7 @@ ln -s "$KUBERNETES/kubectl" kubectl
 "$ETCD/etcd" --data-dir "$PWD/etcd" > etcd.log 2>&1 &
 "$KUBERNETES/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --bind-address 127.0.0.1 --tls-cert-file server.crt --tls-private-key-file server.key --client-ca-file ca.crt \
   --service-account-key-file sa.key --service-account-signing-key-file sa.key --service-account-issuer https://kubernetes --authorization-mode RBAC \
-  --service-cluster-ip-range 10.96.0.0/16 --advertise-address 127.0.0.1 --endpoint-reconciler-type none > api.log 2>&1 &
+  --service-cluster-ip-range 10.96.0.0/16 --advertise-address 127.0.0.1 --endpoint-reconciler-type none --allow-privileged > api.log 2>&1 &
 for _ in $(seq 240); do ./kubectl --kubeconfig admin.conf get --raw /readyz > /dev/null 2>&1 && break; sleep 0.5; done
 ./kubectl --kubeconfig admin.conf create namespace apps > /dev/null
 touch ready

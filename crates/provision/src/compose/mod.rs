@@ -37,7 +37,7 @@ pub use check::check;
 pub use domains::keyserver::specs as servers;
 pub use domains::kinds;
 pub use domains::kubeadm::{first, spec as kubeadm_spec};
-pub use domains::objects::names as object_names;
+pub use domains::objects::{looked_at, names as object_names, refusals};
 pub use domains::secret::wish;
 pub use domains::service::services;
 pub use domains::storage::spec as storage;

@@ -11,6 +11,8 @@ use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec;
 
 use super::address::Subnet;
+use super::grants::PodSecurity;
+use super::limits::{Limits, Quota};
 use crate::apt_key::Fingerprint;
 use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
@@ -212,6 +214,21 @@ pub struct Namespace {
     pub name: Name,
     /// Its users: service accounts with full rights inside.
     pub users: Vec<Name>,
+    /// Groups of whoever logs in another way than by a service account, with the same rights.
+    pub groups: Vec<String>,
+    /// What its containers use.
+    pub limits: Limits,
+    /// What it may use as a whole.
+    pub quota: Quota,
+    /// What its pods may; nothing looks at them but Pod Security when `None`.
+    pub pod_security: Option<PodSecurity>,
+}
+
+impl Namespace {
+    /// A namespace without users and without a quota, with the usual limits, whose pods nothing looks at but Pod Security.
+    pub fn new(name: Name) -> Self {
+        Self { name, users: Vec::new(), groups: Vec::new(), limits: Limits::default(), quota: Quota::new(), pod_security: None }
+    }
 }
 
 /// A service: a folder or a file of manifests.

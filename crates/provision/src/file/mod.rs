@@ -1,6 +1,6 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together. `logins` says how to reach the machines.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
@@ -10,6 +10,8 @@ mod cluster;
 mod decode;
 mod fields;
 mod findings;
+mod grants;
+mod limits;
 mod load;
 mod logins;
 mod machine;
@@ -30,6 +32,8 @@ pub use cluster::{
     Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
     Volume,
 };
+pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
+pub use limits::{Amounts, Cpu, Limits, Quota, quantity};
 pub use load::{Refused, load, load_or};
 pub use page::page;
 pub use read::bounded;

@@ -11,6 +11,8 @@ pub const READY: Deed = Deed::cluster("nodes", "ready");
 pub const LEFTOVERS: Deed = Deed::cluster("leftovers", "delete");
 /// The topic of the users' namespace.
 pub(super) const NAMESPACE: &str = "namespace";
+/// The topic of what pods may.
+pub(super) const POD_SECURITY: &str = "pod-security";
 /// A topic is applied; it is called by the topic.
 pub const APPLY: DeedOf = DeedOf::cluster("apply");
 /// An object that somebody else made is taken over.

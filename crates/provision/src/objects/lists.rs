@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kubestead_core::kube::ObjectRef;
+use kubestead_core::name::Name;
 
 use super::marks::selector;
 use super::namespaces::WORKLOADS;
@@ -25,18 +26,22 @@ const fn kind(version: &'static str, kind: &'static str, path: &'static str) -> 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 /// Volumes are many: they are never asked for one by one.
 const VOLUME: Kind = kind("v1", "PersistentVolume", "/api/v1/persistentvolumes");
-pub(super) static KINDS: [Kind; 11] = [
+const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+pub(super) static KINDS: [Kind; 14] = [
     kind("v1", "Namespace", "/api/v1/namespaces"),
     VOLUME,
     kind("v1", "ServiceAccount", "/api/v1/serviceaccounts"),
     kind("v1", "ConfigMap", "/api/v1/configmaps"),
     kind("v1", "LimitRange", "/api/v1/limitranges"),
+    kind("v1", "ResourceQuota", "/api/v1/resourcequotas"),
     kind(RBAC, "Role", "/apis/rbac.authorization.k8s.io/v1/roles"),
     kind(RBAC, "RoleBinding", "/apis/rbac.authorization.k8s.io/v1/rolebindings"),
     kind(RBAC, "ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
     kind(RBAC, "ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
     kind("storage.k8s.io/v1", "StorageClass", "/apis/storage.k8s.io/v1/storageclasses"),
     kind("apps/v1", "DaemonSet", "/apis/apps/v1/daemonsets"),
+    kind(ADMISSION, "ValidatingAdmissionPolicy", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"),
+    kind(ADMISSION, "ValidatingAdmissionPolicyBinding", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"),
 ];
 
 /// A list that is asked for at every look.
@@ -95,7 +100,12 @@ pub(super) enum Named {
     Record,
     /// An object that the file asks for, whoever made it; of volumes, all that do not carry our label.
     Objects(&'static Kind),
+    /// The pods of the users' namespace.
+    Pods,
 }
+
+/// The most pods of it: a page, and no more pages are asked for.
+const PODS: usize = 1000;
 
 /// kubeadm's record of the cluster.
 const RECORD: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
@@ -111,18 +121,20 @@ fn path(object: &ObjectRef) -> Option<(Named, String)> {
     Some((Named::Objects(kind), path))
 }
 
-/// What is asked for by name, and where the API has it.
-pub(super) fn by_name(names: &[ObjectRef]) -> Vec<(Named, String)> {
+/// What is asked for by name, and where the API has it; `pods`: the namespace whose pods are asked for.
+pub(super) fn by_name(names: &[ObjectRef], pods: Option<&Name>) -> Vec<(Named, String)> {
     let is_volume = |name: &&ObjectRef| name.kind == VOLUME.kind;
     let strangers = || (Named::Objects(&VOLUME), format!("{}?{}", VOLUME.path, selector().replace("%3D", "%21%3D")));
     let named = names.iter().filter(|name| !is_volume(name)).filter_map(path);
-    std::iter::once((Named::Record, RECORD.to_owned())).chain(named).chain(names.iter().find(is_volume).map(|_| strangers())).collect()
+    let pods = pods.map(|namespace| (Named::Pods, format!("/api/v1/namespaces/{namespace}/pods?limit={PODS}")));
+    let record = std::iter::once((Named::Record, RECORD.to_owned()));
+    record.chain(named).chain(names.iter().find(is_volume).map(|_| strangers())).chain(pods).collect()
 }
 
 /// The paths of all that is asked for, in the order of the answers.
-pub(super) fn paths(secrets: &[String], names: &[ObjectRef]) -> Vec<String> {
+pub(super) fn paths(secrets: &[String], names: &[ObjectRef], pods: Option<&Name>) -> Vec<String> {
     let whole = |path: String| format!("{path}{}includeObject=Object", if path.contains('?') { '&' } else { '?' });
-    let named = by_name(names).into_iter().map(|(_, path)| whole(path));
+    let named = by_name(names, pods).into_iter().map(|(_, path)| whole(path));
     List::all().map(|list| whole(list.query())).chain(secrets.iter().cloned()).chain(named).collect()
 }
 

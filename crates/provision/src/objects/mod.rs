@@ -1,4 +1,4 @@
-//! What lives in the cluster, through its API: pod network, storage classes and volumes, the users' namespace, labels. Each is a topic.
+//! What lives in the cluster, through its API: pod network, storage classes and volumes, the users' namespace and what its pods may, labels. Each is a topic.
 
 mod action;
 mod apply;
@@ -8,6 +8,7 @@ mod fixed;
 mod health;
 pub mod ids;
 mod judge;
+mod leftovers;
 mod lists;
 mod marks;
 mod model;
@@ -15,6 +16,7 @@ mod namespaces;
 mod object;
 mod observe;
 mod plan;
+mod pods;
 mod spec;
 mod topic;
 mod topics;
@@ -37,8 +39,9 @@ pub use model::model;
 pub use object::{ADOPTED, COPIES, Exactly, Live};
 pub(crate) use object::{differences, own};
 pub(crate) use observe::plain_version;
-pub use observe::{ApiFacts, Networking, NodeState, Record, read, section};
-pub use plan::{names, plan};
+pub use observe::{ApiFacts, Networking, NodeState, Pods, Record, read, section};
+pub use plan::{names, plan, refusals};
+pub use pods::{Beyond, Use, beyond};
 pub use spec::ObjectsSpec;
 pub use topics::IMAGES;
 pub(crate) use wait::{Look, until};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Gap;
 use kubestead_core::kube::ObjectRef;
+use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use super::lists::{self, KINDS, List, Named, Refused, Told, by_name};
 use super::marks::LAST_APPLIED;
 use super::namespaces::WORKLOADS;
 use super::object::{Live, own};
+use super::pods::{Beyond, beyond};
 use crate::admin::ADMIN;
 
 /// What `kubectl get` shows of a list, with as much of each object as `includeObject` says.
@@ -20,6 +22,8 @@ const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 /// How much the API server may answer: for the cluster's own objects and for users' namespaces, and for each object that the file asks for.
 const ANSWER: usize = 32 << 20;
 const OBJECT: usize = 8 << 10;
+/// How much it may answer for a page of pods.
+const PODS: usize = 32 << 20;
 /// More rows than any cluster has that kubeadm makes; an answer with more is not understood.
 const MOST_ROWS: usize = 150_000;
 /// A text of the API that is kept, such as a version or a kubelet's words, ends here.
@@ -43,6 +47,18 @@ pub struct ApiFacts {
     pub version: Option<String>,
     /// What kubeadm wrote down of the cluster; `None` if it made none.
     pub record: Option<Record>,
+    /// What pods of the users' namespace take beyond the level `baseline`; `None` if the file says nothing of it.
+    pub pods: Option<Pods>,
+}
+
+/// The pods of the users' namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pods {
+    /// Those that take something beyond it.
+    pub beyond: Vec<Beyond>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
 }
 
 /// A node as the API tells.
@@ -94,26 +110,32 @@ pub struct Networking {
 }
 
 /// The section for the first control plane: one connection to the API server for all lists, each a table whose rows hold as much of the
-/// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads, `names` the objects that the file asks for. What
-/// `kubectl apply` left of values in an annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
-pub fn section(secrets: &[String], names: &[ObjectRef]) -> Section {
-    let urls = lists::paths(secrets, names).into_iter().map(|path| format!("https://kubernetes:6443{path}"));
+/// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads, `names` the objects that the file asks for, `pods` the namespace whose
+/// pods are looked at. What `kubectl apply` left of values in an annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
+pub fn section(secrets: &[String], names: &[ObjectRef], pods: Option<&Name>) -> Section {
+    let urls = lists::paths(secrets, names, pods).into_iter().map(|path| format!("https://kubernetes:6443{path}"));
     Section::script("cluster/api", include_str!("scripts/api.sh"))
         .after(ADMIN)
         .var("annotation", LAST_APPLIED)
         .var("accept", TABLE)
         .list("urls", urls)
-        .expects(ANSWER + OBJECT * names.len())
+        .expects(ANSWER + OBJECT * names.len() + pods.map_or(0, |_| PODS))
 }
 
 /// Reads the answer of the section that was made of the same names and of as many paths of Secrets; `None` if there is no cluster.
 /// `machines` are the nodes that were seen.
-pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usize, names: &[ObjectRef]) -> Result<Option<ApiFacts>, Gap> {
+pub fn read(
+    answers: &Answers,
+    machines: &BTreeMap<String, Alive>,
+    secrets: usize,
+    names: &[ObjectRef],
+    pods: Option<&Name>,
+) -> Result<Option<ApiFacts>, Gap> {
     let text = answers.text("cluster/api")?;
     if text.is_empty() {
         return Ok(None);
     }
-    let paths = by_name(names);
+    let paths = by_name(names, pods);
     let told = match Told::read(text, secrets, paths.len()) {
         Ok(told) => told,
         // Just started, it has not read yet who may what, and lets nobody in.
@@ -143,7 +165,7 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
             }
         }
     }
-    let mut record = None;
+    let (mut record, mut taken) = (None, None);
     for ((body, status), (asked, path)) in named.iter().zip(&paths) {
         match *status {
             "200" => {}
@@ -152,6 +174,7 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
             code => return Err(Gap::new(format!("the API server answers {code} to {path}"))),
         }
         match asked {
+            Named::Pods => taken = Some(read_pods(body)?),
             Named::Record => record = items(body)?.first().map(read_record).transpose()?,
             Named::Objects(kind) => {
                 for item in items(body)? {
@@ -173,7 +196,7 @@ pub fn read(answers: &Answers, machines: &BTreeMap<String, Alive>, secrets: usiz
     let version: Value = serde_json::from_str(told.list(List::Version)).map_err(not_understood)?;
     let version = version["gitVersion"].as_str().and_then(plain_version);
     let nodes = nodes.iter().map(|n| (short(&n["metadata"]["name"]), node(n, &gone))).collect();
-    Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone, version, record }))
+    Ok(Some(ApiFacts { answers: true, objects, nodes, unready, gone, version, record, pods: taken }))
 }
 
 fn cut() -> Gap {
@@ -182,6 +205,13 @@ fn cut() -> Gap {
 
 fn not_understood(why: impl std::fmt::Display) -> Gap {
     Gap::new(format!("the API server's answer was not understood: {why}"))
+}
+
+/// The pods of a page.
+fn read_pods(body: &str) -> Result<Pods, Gap> {
+    let page: Value = serde_json::from_str(body).map_err(not_understood)?;
+    let more = page["metadata"]["continue"].as_str().is_some_and(|token| !token.is_empty());
+    Ok(Pods { beyond: items(body)?.iter().filter_map(beyond).collect(), more })
 }
 
 /// The objects of a table. An empty one has null for its rows.
@@ -299,13 +329,13 @@ mod tests {
         };
         let bodies: Vec<String> = List::all().map(answer).collect();
         let secrets = vec![ok(&empty); 2];
-        read(&answers(&[bodies, secrets, tail.to_vec()].concat().concat()), &BTreeMap::new(), 2, names)
+        read(&answers(&[bodies, secrets, tail.to_vec()].concat().concat()), &BTreeMap::new(), 2, names, None)
     }
 
     #[test]
     fn a_cut_answer_or_a_refusal_is_a_gap_and_no_cluster_is_none() {
         let none = BTreeMap::new();
-        let read = |text: &str| read(&answers(text), &none, 0, &[]);
+        let read = |text: &str| read(&answers(text), &none, 0, &[], None);
         assert_eq!(read(""), Ok(None));
         assert!(read("ok\n@@status 200\n").is_err());
         assert!(!read("\n@@status 000\n").unwrap().unwrap().answers);
@@ -324,7 +354,7 @@ mod tests {
             reference("rbac.authorization.k8s.io/v1", "ClusterRole", "", "kubestead:apps-viewer"),
             reference("v1", "PersistentVolume", "", "kube1-share"),
         ];
-        let command = kubestead_core::probe::command(&[section(&["/api/v1/secrets".to_owned()], &names)], "n1");
+        let command = kubestead_core::probe::command(&[section(&["/api/v1/secrets".to_owned()], &names, None)], "n1");
         assert!(command.limits.output > 32 << 20, "ten thousand volumes are no answer that is too long");
         let script = command.script().into_owned();
         for path in [
@@ -359,6 +389,28 @@ mod tests {
         assert!(read_with(&names, &table(&[]), &tail[..3]).unwrap_err().to_string().contains("cut off"));
         let refused = [tail[0].clone(), "{}\n@@status 403\n".to_owned(), tail[2].clone(), tail[3].clone(), tail[4].clone()];
         assert!(read_with(&names, &table(&[]), &refused).unwrap_err().to_string().contains("403 to /api/v1/namespaces/apps"));
+    }
+
+    #[test]
+    fn of_the_users_pods_it_is_kept_what_they_take_beyond_the_baseline() {
+        let home = Name::new("apps").unwrap();
+        let script = kubestead_core::probe::command(&[section(&[], &[], Some(&home))], "n1").script().into_owned();
+        assert!(script.contains("/api/v1/namespaces/apps/pods?limit=1000&includeObject=Object"), "{script}");
+        let pod = |name: &str, spec: Value| json!({"object": {"metadata": {"name": name}, "spec": spec, "status": {"phase": "Running"}}});
+        let mut rows =
+            vec![pod("plain", json!({"containers": [{"name": "c"}]})), pod("net", json!({"serviceAccountName": "a", "hostNetwork": true}))];
+        let mut ended = pod("ended", json!({"hostNetwork": true}));
+        ended["object"]["status"]["phase"] = "Succeeded".into();
+        rows.push(ended);
+        let page = json!({"kind": "Table", "metadata": {"continue": "more"}, "rows": rows});
+        let empty = json!({"kind": "Table", "rows": null});
+        let bodies: String = List::all().map(|list| ok(if list == List::Version { &page } else { &empty })).collect();
+        let read = |tail: &str| read(&answers(&format!("{bodies}{NONE}{tail}")), &BTreeMap::new(), 0, &[], Some(&home));
+        let found = read(&ok(&page)).unwrap().unwrap().pods.unwrap();
+        let names: Vec<(&str, &str)> = found.beyond.iter().map(|b| (b.pod.as_str(), b.account.as_str())).collect();
+        assert!(names == [("net", "a")] && found.more, "{found:?}");
+        assert!(!read(&ok(&empty)).unwrap().unwrap().pods.unwrap().more);
+        assert!(read("").unwrap_err().to_string().contains("cut off") && read(&ok(&json!([7]))).is_err());
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! From what shall be in the cluster and what the API has: what is applied, what asks, what goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::HostName;
-use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
+use kubestead_core::plan::{Held, Part, StepId, Target};
 
 use super::action::Action;
-use super::fixed::is_system_namespace;
 use super::ids;
-use super::judge::There;
-use super::namespaces;
-use super::object::{COPIES, Live};
+use super::judge::{There, some};
+use super::leftovers::Leftovers;
 use super::observe::ApiFacts;
+use super::pods::Beyond;
 use super::spec::ObjectsSpec;
+use super::topic::Planned;
 use super::topics;
+use crate::file::Namespace;
 
 /// The steps, and what is held.
 pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
@@ -39,27 +40,55 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         return part;
     }
     let there = There::of(facts);
-    let (mut wanted, mut news) = (BTreeSet::new(), BTreeSet::new());
+    let mut old = Leftovers::default();
     let (mut waits, mut stuck) = (spec.joined.clone(), false);
-    for topic in topics {
-        let before = wanted.len();
-        wanted.extend(topic.objects());
+    let mut done: BTreeMap<&'static str, Planned> = BTreeMap::new();
+    for mut topic in topics {
+        let before = old.wanted.len();
+        old.wanted.extend(topic.objects());
         // What is new must be there before the old goes.
-        if wanted.len() > before {
-            news.insert(ids::applied(topic.name));
+        if old.wanted.len() > before {
+            old.after.insert(ids::applied(topic.name));
         }
-        let ready = topic.ready;
-        let planned = topic.plan(&there, &mut part);
+        if topic.name == ids::POD_SECURITY {
+            topic.cost = spec.namespace.as_ref().and_then(|namespace| cost(&refusals(namespace, facts)));
+        }
+        let (name, ready) = (topic.name, topic.ready);
+        let first = topic.needs.and_then(|needs| done.get(needs).cloned()).unwrap_or_default();
+        let planned = if first.stuck {
+            part.held.push(Held::cluster(name, format!("it needs {}, which is held", topic.needs.unwrap_or_default()), "fix that first"));
+            Planned { after: BTreeSet::new(), stuck: true }
+        } else {
+            topic.after.extend(first.after);
+            topic.plan(&there, &mut part)
+        };
         if ready {
-            waits.extend(planned.after);
+            waits.extend(planned.after.iter().cloned());
             stuck |= planned.stuck;
         }
+        done.insert(name, planned);
     }
     if !stuck {
         ready(spec, facts, waits, &mut part);
     }
-    leftovers(facts, &wanted, &news, &mut part);
+    old.relabelled = done.remove(ids::NAMESPACE).unwrap_or_default();
+    old.plan(facts, &mut part);
     part
+}
+
+/// What pods of the users' namespace take beyond what the file grants, a sentence each: they run on, and are refused when they are made anew.
+pub fn refusals(namespace: &Namespace, facts: &ApiFacts) -> Vec<String> {
+    let (Some(policy), Some(pods)) = (&namespace.pod_security, &facts.pods) else { return Vec::new() };
+    let words = |found: &Beyond| {
+        let refused: Vec<String> = found.refused(policy).into_iter().map(ToString::to_string).collect();
+        (!refused.is_empty()).then(|| format!("{}/{} of account {}: {}", namespace.name, found.pod, found.account, some(&refused)))
+    };
+    pods.beyond.iter().filter_map(words).collect()
+}
+
+fn cost(refusals: &[String]) -> Option<String> {
+    let pods = if refusals.len() == 1 { "1 pod runs".to_owned() } else { format!("{} pods run", refusals.len()) };
+    (!refusals.is_empty()).then(|| format!("{pods} now that it refuses when made anew: {}", some(refusals)))
 }
 
 /// The names of all objects that the file asks for: whoever made one of them, it is looked at.
@@ -78,66 +107,19 @@ fn ready(spec: &ObjectsSpec, facts: &ApiFacts, after: BTreeSet<StepId>, part: &m
     }
 }
 
-/// Objects of ours that the file does not ask for. A volume that is bound keeps its claim's data reachable: it is held. What somebody else made
-/// and kubestead took over goes only with consent.
-fn leftovers(facts: &ApiFacts, wanted: &BTreeSet<ObjectRef>, after: &BTreeSet<StepId>, part: &mut Part<Action>) {
-    let mut objects = Vec::new();
-    // What is of a service goes with it, and by its planner.
-    let ours = |live: &&Live| live.ours && !live.deleting && live.service().is_none() && live.record().is_none();
-    for live in facts.objects.iter().filter(ours).filter(|live| !wanted.contains(&live.object)) {
-        let object = &live.object;
-        let id = ids::of(object);
-        let held = |reason: &str, hint: &str| Held::cluster(&id, reason, hint);
-        let why = match (object.kind.as_str(), live.adopted()) {
-            ("PersistentVolume", _) if live.bound() => {
-                let hint = "delete its claim first, or keep the pool in the file";
-                part.held.push(held("the file does not name this volume any more, and a claim is bound to it", hint));
-                continue;
-            }
-            ("Namespace", _) if is_system_namespace(&object.name) && !namespaces::MADE.contains(&object.name.as_str()) => {
-                part.held
-                    .push(held("kubestead applied this namespace of Kubernetes once; it is not deleted", "take our label away from it"));
-                continue;
-            }
-            ("Namespace", copy) => {
-                let whose = copy.map_or("", |_| ", which kubestead did not make,");
-                format!("delete namespace {}{whose} with all that is in it", object.name)
-            }
-            (_, Some(copy)) => {
-                format!(
-                    "delete {object}, which the file does not name any more and kubestead did not make; {COPIES}/{copy} holds it as it was"
-                )
-            }
-            _ => {
-                objects.push(live.exactly());
-                continue;
-            }
-        };
-        let step = ids::DELETE.step(Target::Cluster, &id, Action::Delete { objects: vec![live.exactly()] }, why);
-        part.push(step.risk(Risk::Destroys).after(after.iter().cloned()));
-    }
-    if !objects.is_empty() {
-        let names: Vec<String> = objects.iter().map(|on| on.object.to_string()).collect();
-        let why = format!("delete what the file does not name any more: {}", names.join(", "));
-        let step = ids::LEFTOVERS.step(Target::Cluster, Action::Delete { objects }, why);
-        part.push(step.risk(Risk::Disrupts).after(after.iter().cloned()));
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
     use kubestead_core::name::Name;
     use serde_json::{Value, json};
 
-    use kubestead_core::plan::Step;
+    use kubestead_core::plan::{Risk, Step};
 
     use super::super::ids::adopted;
-    use super::super::object::ADOPTED;
-    use super::super::observe::NodeState;
+    use super::super::object::{ADOPTED, Live};
+    use super::super::observe::{NodeState, Pods};
+    use super::super::pods::Use;
     use super::*;
-    use crate::file::Namespace;
+    use crate::file::{Account, Grants, PodSecurity};
 
     fn name(text: &str) -> Name {
         Name::new(text).unwrap()
@@ -153,7 +135,12 @@ pub(super) mod tests {
                 json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "p"}),
                 json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {"capacity": {"storage": "1Gi"}}}),
             ],
-            namespace: Some(Namespace { name: name("apps"), users: vec![name("apps-user")] }),
+            namespace: Some(Namespace {
+                users: vec![name("apps-user")],
+                quota: BTreeMap::from([("pods", "100".to_owned())]),
+                pod_security: Some(PodSecurity::default()),
+                ..Namespace::new(name("apps"))
+            }),
             nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
@@ -203,7 +190,14 @@ pub(super) mod tests {
         let part = plan(&spec(), &Fact::Absent);
         assert_eq!(
             ids(&part),
-            ["cluster/network/apply", "cluster/storage/apply", "cluster/namespace/apply", "cluster/labels/apply", "cluster/nodes/ready"]
+            [
+                "cluster/network/apply",
+                "cluster/pod-security/apply",
+                "cluster/storage/apply",
+                "cluster/namespace/apply",
+                "cluster/labels/apply",
+                "cluster/nodes/ready"
+            ]
         );
         let again = plan(&spec(), &Fact::Known(applied(&part)));
         assert!(again.steps.is_empty() && again.held.is_empty(), "{again:?}");
@@ -230,7 +224,7 @@ pub(super) mod tests {
                     && only.why.contains("ConfigMap kube-system/kubestead-copy-")
             );
         }
-        assert_eq!(kinds.len(), 11, "every kind that we apply: {kinds:?}");
+        assert_eq!(kinds.len(), 14, "every kind that we apply: {kinds:?}");
     }
 
     #[test]
@@ -338,7 +332,7 @@ pub(super) mod tests {
     #[test]
     fn a_namespace_of_kubernetes_is_never_taken() {
         for system in ["kube-system", "default", "kube-public", "kube-node-lease", "kube-flannel"] {
-            let spec = ObjectsSpec { namespace: Some(Namespace { name: name(system), users: vec![name("u")] }), ..spec() };
+            let spec = ObjectsSpec { namespace: Some(Namespace { users: vec![name("u")], ..Namespace::new(name(system)) }), ..spec() };
             let part = plan(&spec, &Fact::Absent);
             assert!(!ids(&part).contains(&"cluster/namespace/apply") && part.held[0].reason.contains(system), "{part:?}");
         }
@@ -368,11 +362,99 @@ pub(super) mod tests {
             [
                 ("cluster/namespace.apps/delete", Risk::Destroys),
                 ("cluster/limitrange.apps.defaults/delete", Risk::Destroys),
-                ("cluster/leftovers/delete", Risk::Disrupts)
+                ("cluster/leftovers/delete", Risk::Disrupts),
+                ("cluster/pod-security/delete", Risk::Disrupts)
             ]
         );
         let Action::Delete { objects } = &part.steps[2].action else { panic!("{:?}", part.steps[2]) };
         assert!(objects.iter().all(|on| on.uid == "u" && on.digest.len() == 64));
+    }
+
+    /// With a grant, so that the namespace is open and the policies alone hold its pods.
+    fn granted() -> ObjectsSpec {
+        let account = Account::Some(Grants { network: true, ..Grants::default() });
+        let policy = PodSecurity { accounts: BTreeMap::from([(name("apps-net"), account)]), ..PodSecurity::default() };
+        ObjectsSpec { namespace: Some(Namespace { pod_security: Some(policy), ..Namespace::new(name("apps")) }), ..spec() }
+    }
+
+    const OPENED: &str = "pod-security.kubernetes.io/enforce";
+
+    #[test]
+    fn a_namespace_is_opened_after_its_policies_and_not_while_they_are_held() {
+        let part = plan(&granted(), &Fact::Absent);
+        let opened = step(&part, "cluster/namespace/apply");
+        let Action::Apply { manifests } = &opened.action else { panic!("{opened:?}") };
+        assert_eq!(manifests[0]["metadata"]["labels"][OPENED], "privileged");
+        assert!(opened.after.contains(&step(&part, "cluster/pod-security/apply").id), "{:?}", opened.after);
+        // One that somebody else made: the namespace waits for the yes to it.
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        facts.objects.iter_mut().filter(|o| o.object.kind == "ValidatingAdmissionPolicyBinding").for_each(|o| o.ours = false);
+        let part = plan(&granted(), &Fact::Known(facts.clone()));
+        let adopt = StepId("cluster/validatingadmissionpolicybinding.kubestead-pods-apps/adopt".into());
+        assert!(step(&part, "cluster/namespace/apply").after.contains(&adopt), "{part:?}");
+        facts.objects.iter_mut().filter(|o| o.object.kind == "ValidatingAdmissionPolicyBinding").for_each(|o| o.deleting = true);
+        let part = plan(&granted(), &Fact::Known(facts));
+        assert!(!ids(&part).contains(&"cluster/namespace/apply"), "{:?}", ids(&part));
+        assert!(part.held.iter().any(|held| held.object == "cluster/namespace" && held.reason.contains("pod-security")), "{:?}", part.held);
+    }
+
+    #[test]
+    fn the_policies_of_an_open_namespace_go_when_it_is_closed_or_gone() {
+        let facts = applied(&plan(&granted(), &Fact::Absent));
+        let bare = ObjectsSpec { namespace: Some(Namespace::new(name("apps"))), ..spec() };
+        let part = plan(&bare, &Fact::Known(facts.clone()));
+        let gone = step(&part, "cluster/pod-security/delete");
+        assert!(gone.after.contains(&step(&part, "cluster/namespace/apply").id));
+        let Action::Delete { objects } = &gone.action else { panic!("{gone:?}") };
+        let kinds: Vec<&str> = objects.iter().map(|on| on.object.kind.as_str()).collect();
+        let [binding, policy] = ["ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"];
+        assert_eq!(kinds, [binding, binding, policy, policy, "ConfigMap", "ConfigMap"], "none needs one that is gone");
+        // Somebody else opened it, which asks: the policies wait for the yes to that.
+        let mut theirs = facts.clone();
+        let claims = json!({"f:metadata": {"f:labels": {format!("f:{OPENED}"): {}}}});
+        theirs
+            .objects
+            .iter_mut()
+            .filter(|o| o.object.kind == "Namespace")
+            .for_each(|o| drop(o.others.insert("argo".into(), claims.clone())));
+        let part = plan(&bare, &Fact::Known(theirs));
+        let overwrite = StepId("cluster/namespace.apps/overwrite".into());
+        assert!(step(&part, "cluster/pod-security/delete").after.contains(&overwrite), "{part:?}");
+        // A namespace that cannot be closed keeps them.
+        let mut stuck = facts.clone();
+        stuck.objects.iter_mut().filter(|o| o.object.kind == "LimitRange").for_each(|o| o.deleting = true);
+        let part = plan(&bare, &Fact::Known(stuck));
+        assert!(!ids(&part).contains(&"cluster/pod-security/delete"), "{:?}", ids(&part));
+        assert!(part.held.iter().any(|held| held.object == "cluster/pod-security"), "{:?}", part.held);
+        // Another namespace in the file: the old one goes by consent, and its policies after it.
+        let moved = ObjectsSpec { namespace: Some(Namespace::new(name("team"))), ..spec() };
+        let part = plan(&moved, &Fact::Known(facts));
+        let deleted = &step(&part, "cluster/namespace.apps/delete").id;
+        assert!(step(&part, "cluster/pod-security/delete").after.contains(deleted));
+    }
+
+    #[test]
+    fn pods_that_would_be_refused_are_named_by_the_step_that_applies_the_policies() {
+        let taken = |pod: &str, account: &str, uses: &[Use]| Beyond {
+            pod: pod.into(),
+            account: account.into(),
+            uses: uses.iter().cloned().collect(),
+        };
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        let etc = Use::HostPath { path: "/etc".into(), writes: true };
+        let beyond = vec![taken("old", "default", &[etc, Use::HostNetwork]), taken("net", "apps-net", &[Use::HostNetwork])];
+        facts.pods = Some(Pods { beyond, more: false });
+        let part = plan(&granted(), &Fact::Known(facts.clone()));
+        let policies = step(&part, "cluster/pod-security/apply");
+        assert_eq!(policies.risk, Risk::Disrupts);
+        assert!(
+            policies.why.contains(
+                "1 pod runs now that it refuses when made anew: apps/old of account default: hostPath /etc to write, hostNetwork"
+            )
+        );
+        assert!(!policies.why.contains("apps/net"), "{}", policies.why);
+        facts.pods = None;
+        assert_eq!(step(&plan(&granted(), &Fact::Known(facts)), "cluster/pod-security/apply").risk, Risk::Safe);
     }
 
     #[test]

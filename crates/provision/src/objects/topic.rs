@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kubestead_core::kube::ObjectRef;
-use kubestead_core::plan::{Held, Part, StepId, Target};
+use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 use serde_json::Value;
 
 use super::action::Action;
@@ -19,6 +19,10 @@ pub(super) struct Topic {
     pub why: &'static str,
     /// In the order in which they are applied. Those of nodes have labels alone.
     pub manifests: Vec<Value>,
+    /// The topic without which none of it is applied; what that one plans comes before.
+    pub needs: Option<&'static str>,
+    /// What that runs will notice.
+    pub cost: Option<String>,
     /// Whether no node gets ready without it: `cluster/nodes/ready` waits for it, and is not planned while it is held.
     pub ready: bool,
     /// The steps before any of it.
@@ -28,6 +32,7 @@ pub(super) struct Topic {
 }
 
 /// What came of a topic.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Planned {
     /// The steps after which it is done.
     pub after: BTreeSet<StepId>,
@@ -111,8 +116,12 @@ impl Topic {
             part.held.push(Held::cluster(self.name, reason, "fix that first"));
             return Planned { after: asked, stuck: true };
         }
-        let why = if counted { format!("{}: {} objects", self.why, batch.len()) } else { self.why.to_owned() };
-        let step = ids::APPLY.step(Target::Cluster, self.name, Action::Apply { manifests: batch }, why);
+        let mut why = if counted { format!("{}: {} objects", self.why, batch.len()) } else { self.why.to_owned() };
+        let risk = if self.cost.is_some() { Risk::Disrupts } else { Risk::Safe };
+        if let Some(cost) = self.cost {
+            why = format!("{why}; {cost}");
+        }
+        let step = ids::APPLY.step(Target::Cluster, self.name, Action::Apply { manifests: batch }, why).risk(risk);
         let id = part.push(step.after(self.after).after(asked.iter().cloned()));
         asked.insert(id);
         Planned { after: asked, stuck: false }

@@ -136,7 +136,13 @@ impl World {
             let control_plane = Some(name) == compose::first(&self.cluster);
             if let (true, Ok(answers)) = (control_plane, &answers) {
                 seen.secrets = fact(secret::read(answers, &seen.wish));
-                seen.api = fact(objects::read(answers, &alive, secret::paths(&seen.wish).len(), &compose::object_names(&self.cluster)));
+                seen.api = fact(objects::read(
+                    answers,
+                    &alive,
+                    secret::paths(&seen.wish).len(),
+                    &compose::object_names(&self.cluster),
+                    compose::looked_at(&self.cluster),
+                ));
             }
             let node = answers.as_ref().map_err(Clone::clone).and_then(|a| {
                 // The packages' answers are read too, though this cluster has its software from a bundle.

@@ -57,6 +57,16 @@ pub fn names(cluster: &Cluster) -> Vec<ObjectRef> {
     membership::spec(cluster).map(|members| objects::names(&spec(cluster, &members, None, &|_| true))).unwrap_or_default()
 }
 
+/// The namespace whose pods are looked at.
+pub fn looked_at(cluster: &Cluster) -> Option<&Name> {
+    cluster.namespace.as_ref().filter(|namespace| namespace.pod_security.is_some()).map(|namespace| &namespace.name)
+}
+
+/// What pods that run would be refused, a sentence each.
+pub fn refusals(cluster: &Cluster, facts: &ApiFacts) -> Vec<String> {
+    cluster.namespace.as_ref().map(|namespace| objects::refusals(namespace, facts)).unwrap_or_default()
+}
+
 /// Every node tells which boot and containers are alive; the first control plane asks the API, for Secrets too.
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     let mut sections = Vec::new();
@@ -64,12 +74,12 @@ pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
         sections.push(objects::alive_section());
     }
     if wanted.is_first(node) {
-        sections.push(objects::section(&secret::paths(wanted.wish), &names(wanted.cluster)));
+        sections.push(objects::section(&secret::paths(wanted.wish), &names(wanted.cluster), looked_at(wanted.cluster)));
     }
     Asked { sections, ..Asked::default() }
 }
 
 /// `alive`: what the machines tell of themselves, by their names in Kubernetes.
 pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers, alive: &BTreeMap<String, Alive>) -> Fact<ApiFacts> {
-    super::if_there(objects::read(answers, alive, secret::paths(wanted.wish).len(), &names(wanted.cluster)))
+    super::if_there(objects::read(answers, alive, secret::paths(wanted.wish).len(), &names(wanted.cluster), looked_at(wanted.cluster)))
 }

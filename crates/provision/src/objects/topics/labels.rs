@@ -12,6 +12,8 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
         why: "labels of nodes",
         manifests: spec.nodes.iter().map(node).collect(),
         ready: false,
+        needs: None,
+        cost: None,
         after: spec.joined.clone(),
         held: Vec::new(),
     }

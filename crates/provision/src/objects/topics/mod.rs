@@ -4,6 +4,7 @@ mod flannel;
 mod labels;
 mod namespace;
 mod network;
+mod pod_security;
 mod storage;
 
 use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
@@ -15,10 +16,12 @@ use super::spec::ObjectsSpec;
 use super::topic::Topic;
 
 pub use flannel::IMAGES;
+pub(super) use namespace::{LEVEL, OPEN};
+pub(super) use pod_security::{guarded, rank};
 
 /// All topics, in the order in which they are applied.
 pub(super) fn all(spec: &ObjectsSpec) -> Vec<Topic> {
-    let mut all = vec![network::topic(spec), storage::topic(spec), namespace::topic(spec), labels::topic(spec)];
+    let mut all = vec![network::topic(spec), pod_security::topic(spec), storage::topic(spec), namespace::topic(spec), labels::topic(spec)];
     all.iter_mut().flat_map(|topic| &mut topic.manifests).for_each(label);
     all
 }

@@ -1,5 +1,8 @@
 //! The users' namespace: full rights inside, a look at the cluster outside, limits for pods that name none.
 
+use std::collections::BTreeMap;
+
+use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 use serde_json::{Value, json};
 
@@ -7,7 +10,7 @@ use super::super::fixed::is_system_namespace;
 use super::super::ids;
 use super::super::spec::ObjectsSpec;
 use super::super::topic::Topic;
-use crate::file::Namespace;
+use crate::file::{Limits, Namespace, quantity};
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -23,8 +26,25 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
         why: "the users' namespace, accounts and rights",
         manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(manifests).unwrap_or_default(),
         ready: false,
+        // A namespace is not opened beyond the level baseline before the policies are there which then hold its pods to it.
+        needs: spec.namespace.as_ref().filter(|namespace| level(namespace) == OPEN).map(|_| ids::POD_SECURITY),
+        cost: None,
         after: spec.after.clone(),
         held: system.map(refused).into_iter().collect(),
+    }
+}
+
+/// The level that Pod Security lets through whatever it is, and that which it enforces where nothing more is granted.
+pub(in super::super) const OPEN: &str = "privileged";
+const BASELINE: &str = "baseline";
+/// The label that says which.
+pub(in super::super) const LEVEL: &str = "pod-security.kubernetes.io/enforce";
+
+/// The level that is enforced in the namespace. It knows no single grants: where there are some, the policies enforce `baseline` and these.
+fn level(namespace: &Namespace) -> &'static str {
+    match &namespace.pod_security {
+        Some(policy) if !policy.is_baseline() => OPEN,
+        Some(_) | None => BASELINE,
     }
 }
 
@@ -33,19 +53,19 @@ fn manifests(namespace: &Namespace) -> Vec<Value> {
     let name = namespace.name.as_str();
     let role = format!("{name}-full-access");
     let viewer = format!("kubestead:{name}-viewer");
-    let subjects: Vec<Value> =
-        namespace.users.iter().map(|u| json!({"kind": "ServiceAccount", "name": u.as_str(), "namespace": name})).collect();
-    let mut found = vec![
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}),
-        json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": name}, "spec": {"limits": [
-            {"type": "Container", "default": {"cpu": "500m", "memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}}),
-    ];
-    found.extend(
-        namespace
-            .users
-            .iter()
-            .map(|u| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": u.as_str(), "namespace": name}})),
-    );
+    let users = namespace.users.iter().map(|user| json!({"kind": "ServiceAccount", "name": user.as_str(), "namespace": name}));
+    // A group is of no namespace.
+    let groups = namespace.groups.iter().map(|group| json!({"kind": "Group", "apiGroup": GROUP, "name": group}));
+    let subjects: Vec<Value> = users.chain(groups).collect();
+    let mut found = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LEVEL: level(namespace)}}})];
+    found.extend(limit_range(namespace));
+    if !namespace.quota.is_empty() {
+        found.push(json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": name}, "spec": {"hard": namespace.quota}}));
+    }
+    let workloads = namespace.pod_security.iter().flat_map(|policy| policy.accounts.keys());
+    let account =
+        |account: &Name| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.as_str(), "namespace": name}});
+    found.extend(namespace.users.iter().chain(workloads).map(account));
     if !subjects.is_empty() {
         found.extend([
             json!({"apiVersion": RBAC, "kind": "Role", "metadata": {"name": role, "namespace": name}, "rules": full_access()}),
@@ -57,6 +77,23 @@ fn manifests(namespace: &Namespace) -> Vec<Value> {
         ]);
     }
     found
+}
+
+/// What a container uses that does not say it, and what it may say; `None` if nothing is said of either.
+fn limit_range(namespace: &Namespace) -> Option<Value> {
+    let Limits { default, request, max } = &namespace.limits;
+    let mut limits = json!({"type": "Container"});
+    for (word, amounts) in [("default", default), ("defaultRequest", request), ("max", max)] {
+        let cpu = amounts.cpu.map(|cpu| ("cpu", cpu.to_string()));
+        let named: BTreeMap<&str, String> = cpu.into_iter().chain(amounts.memory.map(|memory| ("memory", quantity(memory)))).collect();
+        if !named.is_empty() {
+            limits[word] = json!(named);
+        }
+    }
+    let is_said = limits.as_object().is_some_and(|said| said.len() > 1);
+    is_said.then(|| {
+        json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "defaults", "namespace": namespace.name.as_str()}, "spec": {"limits": [limits]}})
+    })
 }
 
 /// All that a team does in its own namespace. RBAC's check against escalation bounds the roles that it can make.
@@ -131,4 +168,34 @@ fn viewer_rules() -> Value {
         read(json!(["storage.k8s.io"]), json!(["storageclasses"])),
         read(json!(["rbac.authorization.k8s.io"]), json!(["roles"])),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Amounts;
+
+    fn of(kind: &str, namespace: &Namespace) -> Vec<Value> {
+        manifests(namespace).into_iter().filter(|manifest| manifest["kind"] == kind).collect()
+    }
+
+    #[test]
+    fn a_group_has_the_rights_of_users_and_lies_in_no_namespace() {
+        let own = Namespace::new(Name::new("apps").unwrap());
+        assert!(of("RoleBinding", &own).is_empty(), "nobody is there");
+        let own = Namespace { groups: vec!["oidc:developers".into()], ..own };
+        for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            assert_eq!(of(kind, &own)[0]["subjects"], json!([{"kind": "Group", "apiGroup": GROUP, "name": "oidc:developers"}]));
+        }
+    }
+
+    #[test]
+    fn amounts_that_nobody_says_are_in_no_object() {
+        let own = Namespace::new(Name::new("apps").unwrap());
+        let limits = &of("LimitRange", &own)[0]["spec"]["limits"][0];
+        assert_eq!((&limits["default"]["memory"], &limits["max"]), (&json!("256Mi"), &Value::Null));
+        assert!(of("ResourceQuota", &own).is_empty());
+        let none = Limits { default: Amounts::default(), request: Amounts::default(), max: Amounts::default() };
+        assert!(of("LimitRange", &Namespace { limits: none, ..own }).is_empty());
+    }
 }

@@ -10,6 +10,8 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
         why: "flannel, the pods' network",
         manifests: flannel::manifests(&spec.pods, &spec.endpoint, &spec.interfaces, &spec.images.0, &spec.images.1),
         ready: true,
+        needs: None,
+        cost: None,
         after: spec.after.clone(),
         held: Vec::new(),
     }

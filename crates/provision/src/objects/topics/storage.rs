@@ -9,6 +9,8 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
         why: "storage classes and persistent volumes",
         manifests: spec.storage.clone(),
         ready: false,
+        needs: None,
+        cost: None,
         after: spec.after.clone(),
         held: Vec::new(),
     }
