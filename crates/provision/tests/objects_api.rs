@@ -31,11 +31,13 @@ fn spec() -> ObjectsSpec {
     ObjectsSpec {
         endpoint: "10.0.0.1:6443".into(),
         interfaces: vec![],
+        backend: kubestead_provision::file::Backend::Vxlan { mtu: None },
         pods: "10.244.0.0/16".into(),
         images: ("f:1".into(), "p:1".into()),
         storage: vec![class, volume],
         namespace: Some(Namespace { name: Name::new("team").unwrap(), users: vec![Name::new("dev").unwrap()] }),
         nodes: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         after: BTreeSet::new(),
         joined: BTreeSet::new(),
     }

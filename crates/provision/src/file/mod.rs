@@ -7,9 +7,11 @@
 mod across;
 mod address;
 mod cluster;
+mod components;
 mod decode;
 mod fields;
 mod findings;
+mod kubelet;
 mod load;
 mod machine;
 mod page;
@@ -26,8 +28,8 @@ mod unlock;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
-    Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,
+    Ssh, Taint, Trust, Volume,
 };
 pub use load::load;
 pub use page::page;
