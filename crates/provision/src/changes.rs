@@ -65,7 +65,13 @@ impl<'a> Compare<'a> {
             Action::Objects(action) => self.of_objects(action),
             Action::Secret(action) => of_secret(action, self.seen),
             Action::Service(action) => self.of_service(action),
-            Action::Keys(_) | Action::Storage(_) | Action::Node(_) | Action::Kubeadm(_) | Action::Encryption(_) | Action::Escrow { .. } => {
+            Action::Keys(_)
+            | Action::Storage(_)
+            | Action::Node(_)
+            | Action::Kubelet(_)
+            | Action::Kubeadm(_)
+            | Action::Encryption(_)
+            | Action::Escrow { .. } => {
                 let files = action.writes();
                 if files.is_empty() { Vec::new() } else { of_files(&files, there(target, self.seen)) }
             }
@@ -111,10 +117,16 @@ impl<'a> Compare<'a> {
 
 /// A node's manifest with the labels that are there, as far as the manifest or kubestead's earlier ones name them.
 fn labelled(manifest: &Value, node: &NodeState) -> Value {
-    let wanted: BTreeSet<&String> = manifest["metadata"]["labels"].as_object().into_iter().flat_map(Map::keys).collect();
-    let labels = node.labels.iter().filter(|(key, _)| wanted.contains(key) || node.owned.contains(*key));
     let mut was = manifest.clone();
-    was["metadata"]["labels"] = labels.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect::<Map<_, _>>().into();
+    let own = &node.annotations;
+    for (part, values, owned) in [("labels", &node.labels, &node.owned), ("annotations", &own.values, &own.owned)] {
+        let wanted: BTreeSet<&String> = manifest["metadata"][part].as_object().into_iter().flat_map(Map::keys).collect();
+        let marks = values.iter().filter(|(key, _)| wanted.contains(key) || owned.contains(*key));
+        let marks: Map<_, _> = marks.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+        if part == "labels" || !marks.is_empty() {
+            was["metadata"][part] = marks.into();
+        }
+    }
     was
 }
 

@@ -20,6 +20,7 @@ pub mod key_servers;
 pub mod keyserver;
 pub mod kubeadm;
 pub mod kubeconfig;
+pub mod kubelet;
 pub mod machine;
 pub mod node;
 pub mod objects;

@@ -7,6 +7,8 @@ mod cuts;
 mod examples;
 #[path = "compose/files.rs"]
 mod files;
+#[path = "compose/kubelets.rs"]
+mod kubelets;
 #[path = "compose/ways.rs"]
 mod ways;
 
@@ -24,6 +26,7 @@ use kubestead_provision::encryption::{self, Cipher, Entry, Layout, ModelServer, 
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::keyserver::{self, ServerFacts};
 use kubestead_provision::kubeadm::{self, KubeadmFacts, State};
+use kubestead_provision::kubelet::KubeletFacts;
 use kubestead_provision::machine::Machine;
 use kubestead_provision::node;
 use kubestead_provision::objects::{self, ApiFacts, Networking, NodeState, Record};
@@ -99,6 +102,7 @@ fn seen(cluster: &Cluster) -> Seen {
         secrets: Fact::Absent,
         asked: ServicesWanted::default(),
         services: Fact::Absent,
+        kubelets: KubeletFacts::default(),
         unreachable: BTreeSet::new(),
     }
 }
@@ -418,6 +422,7 @@ fn there(seen: &mut Seen) {
             service_subnet: text("10.96.0.0/12"),
             dns_domain: text("cluster.local"),
         },
+        ..Record::default()
     };
     let node = NodeState { kubelet: text("1.37.1"), runtime: text("2.1.4"), ..NodeState::default() };
     let nodes = BTreeMap::from([("cp1".to_owned(), node)]);

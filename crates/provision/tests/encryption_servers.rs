@@ -298,6 +298,7 @@ fn cluster() -> KubeadmSpec {
         dns_domain: "cluster.local".into(),
         pods_here: false,
         encryption: EncryptionSpec::default(),
+        added: Box::default(),
         ignore_preflight: vec![],
         lab: true,
     }

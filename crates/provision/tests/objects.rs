@@ -42,10 +42,12 @@ impl World {
             pods: "10.244.0.0/16".into(),
             endpoint: "10.0.0.1:6443".into(),
             interfaces: vec![],
+            backend: kubestead_provision::file::Backend::Vxlan { mtu: None },
             images: ("f:1".into(), "p:1".into()),
             storage: vec![class, volume("a"), volume("b")],
             namespace: Some(Namespace { users: vec![name("dev")], ..Namespace::new(name("apps")) }),
             nodes: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
         };

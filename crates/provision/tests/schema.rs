@@ -26,13 +26,37 @@ kubernetes:
   proxy: {http: http://proxy.example.com:3128, https: http://proxy.example.com:3128, noProxy: [.example.com]}
   registries: {docker.io: {mirrors: [https://mirror.example.com/v2/hub]}}
   encryption: {provider: aesgcm, key: key2, resources: [secrets, configmaps]}
+  apiServer: {args: {profiling: 'false', goaway-chance: [0.01, '0.02']}, featureGates: {MemoryQoS: true}, certificateNames: [api2.example.com, 192.0.2.1]}
+  controllerManager: {args: {v: 2}, featureGates: {MemoryQoS: true}}
+  scheduler: {args: {v: 2}, featureGates: {MemoryQoS: false}}
+  etcd: {args: {quota-backend-bytes: 8589934592}}
+  kubelet:
+    evictionHard: {memory.available: 500Mi, imagefs.available: 0%}
+    evictionSoft: {nodefs.available: 15%}
+    evictionSoftGracePeriod: {nodefs.available: 2m}
+    evictionMinimumReclaim: {nodefs.available: 1Gi}
+    systemReserved: {cpu: 200m, memory: 512Mi}
+    kubeReserved: {pid: 1000}
+    containerLogMaxSize: 20Mi
+    containerLogMaxFiles: 5
+    imageGCHighThresholdPercent: 70
+    imageGCLowThresholdPercent: 60
+    imageMinimumGCAge: 5m
+    imageMaximumGCAge: 168h
+    maxPods: 200
+    podPidsLimit: 4096
+    seccompDefault: false
+    shutdownGracePeriod: 60s
+    shutdownGracePeriodCriticalPods: 20s
+    featureGates: {MemoryQoS: true}
+    other: {serializeImagePulls: false, maxParallelImagePulls: 4, registryPullQPS: 7, logging: {verbosity: 3}, allowedUnsafeSysctls: [net.core.somaxconn]}
   ignorePreflight: [NumCPU]
   lab: true
 endpoint: {address: api.example.com, port: 443}
 ssh: {user: ops, config: ssh_config}
 nodes:
   - {name: cp1, address: 10.0.0.11, roles: [control-plane]}
-  - {name: kube1, hostname: kube1.example.com, address: 10.0.0.21, ssh: {user: root, port: 2222}, roles: [worker], labels: {example.com/disk: nvme}}
+  - {name: kube1, hostname: kube1.example.com, address: 10.0.0.21, ssh: {user: root, port: 2222}, roles: [worker], labels: {example.com/disk: nvme}, taints: ['example.com/for=db:NoSchedule'], annotations: {example.com/rack: rack 7}, kubelet: {evictionHard: {memory.available: 500Mi, imagefs.available: 0%}, evictionSoft: {nodefs.available: 15%}, evictionSoftGracePeriod: {nodefs.available: 2m}, evictionMinimumReclaim: {nodefs.available: 1Gi}, systemReserved: {cpu: 200m, memory: 512Mi}, kubeReserved: {pid: 1000}, containerLogMaxSize: 20Mi, containerLogMaxFiles: 5, imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 60, imageMinimumGCAge: 5m, imageMaximumGCAge: 168h, maxPods: 200, podPidsLimit: 4096, seccompDefault: false, shutdownGracePeriod: 60s, shutdownGracePeriodCriticalPods: 20s, featureGates: {MemoryQoS: true}, other: {serializeImagePulls: false, maxParallelImagePulls: 4, registryPullQPS: 7, logging: {verbosity: 3}, allowedUnsafeSysctls: [net.core.somaxconn]}}}
 disks:
   vg01: {devices: {kube1: [/dev/disk/by-id/nvme-1]}}
 volumes:
@@ -69,7 +93,7 @@ namespace:
       apps-privileged: {hostPaths: [{path: /dev/ttyUSB0, readOnly: false}], hostPorts: [80], capabilities: [NET_ADMIN], hostNetwork: true}
       apps-root: {privileged: true}
 manifests: {database: {path: m/db}, shop: {path: m/shop, variables: {HOST: shop.example.org, REPLICAS: 2}, needs: [database]}}
-network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0]}
+network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0], backend: wireguard, mtu: 1420}
 secrets: {dir: geheim}
 ",
     "\
@@ -112,6 +136,11 @@ struct Part<'a> {
     value: &'a Value,
 }
 
+/// Whether a schema takes any value but null.
+fn is_any(schema: &Value) -> bool {
+    schema["not"] == json!({"type": "null"})
+}
+
 /// The part itself and all within.
 fn parts<'a>(part: Part<'a>, found: &mut Vec<Part<'a>>) {
     let Part { pointer, way, schema, value } = &part;
@@ -121,6 +150,8 @@ fn parts<'a>(part: Part<'a>, found: &mut Vec<Part<'a>>) {
         schema = if value.is_array() { list } else { schema };
     }
     let inner: Vec<Part<'a>> = match value {
+        // What is passed through is described by nobody.
+        _ if is_any(schema) => Vec::new(),
         Value::Object(entries) => entries
             .iter()
             .map(|(key, value)| {
@@ -175,6 +206,9 @@ fn with(file: &Value, pointer: &str, value: Value) -> Value {
 fn mistakes(part: &Part<'_>) -> Vec<Value> {
     let Part { schema, value, .. } = part;
     let mut found = vec![Value::Null];
+    if is_any(schema) {
+        return found;
+    }
     if let (Some(entries), true) = (value.as_object(), schema["type"] == "object") {
         found.extend([json!("text"), json!([])]);
         let changed = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {

@@ -9,9 +9,10 @@ use crate::sources::{Module, arrows, modules, named, reached};
 const ROOMS: [&str; 7] = ["spec", "action", "ids", "observe", "plan", "apply", "check"];
 
 /// A domain that changes something, and what it has beside [`ROOMS`] that others build on.
-const DOMAINS: [(&str, &[&str]); 8] = [
+const DOMAINS: [(&str, &[&str]); 9] = [
     ("storage", &["error", "model"]),
     ("node", &[]),
+    ("kubelet", &["error", "model"]),
     ("keyserver", &["error"]),
     ("kubeadm", &["error"]),
     ("encryption", &["error", "model"]),

@@ -17,6 +17,7 @@ use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::keyserver::{self};
 use crate::kubeadm::{self};
+use crate::kubelet::{self};
 use crate::node::{self};
 use crate::objects::{self};
 use crate::secret::{self};
@@ -71,6 +72,7 @@ impl Runner<Action> for Executor<'_> {
                 Action::Storage(action) => kubestead_storage::apply::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
                 Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
+                Action::Kubelet(action) => kubelet::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
                 Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Encryption(encryption::Action::Rewrite { resources }) => {
                     encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))

@@ -6,7 +6,7 @@ use kubestead_core::fact::Fact;
 use kubestead_core::plan::{Plan, Step, Target};
 
 use super::{Action, Seen};
-use crate::{encryption, keyserver, kubeadm, node, objects, secret, service};
+use crate::{encryption, keyserver, kubeadm, kubelet, node, objects, secret, service};
 
 /// The second pair of eyes: what of a plan must not run on what was seen, each a sentence. A plan of [`super::plan`] or [`super::reset`] has none.
 pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
@@ -28,11 +28,14 @@ pub fn check(seen: &Seen, plan: &Plan<Action>) -> Vec<String> {
                 for step in own {
                     match (&step.action, &node.setup) {
                         (Action::Node(action), Some(setup)) => found.extend(node::check::step(setup, step, action)),
+                        (Action::Kubelet(action), Some(setup)) => {
+                            found.extend(kubelet::fault(&setup.files, &step.clone().map(|_| action.clone())));
+                        }
                         (Action::Kubeadm(action), _) => {
                             let step = step.clone().map(|_| action.clone());
                             found.extend(node.kubeadm.as_ref().and_then(|facts| kubeadm::fault(facts, &step)));
                         }
-                        (Action::Node(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
+                        (Action::Node(_) | Action::Kubelet(_), None) => found.push(format!("{}: its set-up was not seen", step.id)),
                         _ => {}
                     }
                 }

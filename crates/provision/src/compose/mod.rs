@@ -26,6 +26,7 @@ use crate::bundle::Bundle;
 use crate::encryption::{self, EncryptionFacts};
 use crate::keyserver::{self, ClientFacts, ServerFacts};
 use crate::kubeadm::{self, KubeadmFacts};
+use crate::kubelet::{self, KubeletFacts};
 use crate::machine::Machine;
 use crate::node::{self};
 use crate::objects::{self, ApiFacts};
@@ -74,6 +75,8 @@ pub enum Action {
     Storage(kubestead_storage::action::Action),
     /// For a node's kernel and software.
     Node(node::Action),
+    /// For settings of a node's kubelet.
+    Kubelet(kubelet::Action),
     /// For membership in the cluster.
     Kubeadm(kubeadm::Action),
     /// For encryption at rest.
@@ -94,11 +97,13 @@ impl Action {
             Self::Keys(keyserver::Action::Adoption(adoption))
             | Self::Storage(kubestead_storage::plan::Action::Adoption(adoption))
             | Self::Node(node::Action::Adoption(adoption))
+            | Self::Kubelet(kubelet::Action::Adoption(adoption))
             | Self::Kubeadm(kubeadm::Action::Adoption(adoption)) => Some(adoption),
             Self::Escrow { .. }
             | Self::Keys(_)
             | Self::Storage(_)
             | Self::Node(_)
+            | Self::Kubelet(_)
             | Self::Kubeadm(_)
             | Self::Encryption(_)
             | Self::Objects(_)
@@ -113,8 +118,27 @@ impl Action {
             Self::Keys(action) => action.writes(),
             Self::Storage(action) => action.writes().to_vec(),
             Self::Node(action) => action.writes().to_vec(),
+            Self::Kubelet(action) => action.writes().to_vec(),
             Self::Kubeadm(action) => action.writes(),
             Self::Escrow { .. } | Self::Encryption(_) | Self::Objects(_) | Self::Secret(_) | Self::Service(_) => Vec::new(),
+        }
+    }
+}
+
+impl Action {
+    /// The files of ours that are gone after it, where it is one that takes some away.
+    fn removes(&self) -> &[&'static str] {
+        match self {
+            Self::Kubelet(action) => action.removes(),
+            Self::Escrow { .. }
+            | Self::Keys(_)
+            | Self::Storage(_)
+            | Self::Node(_)
+            | Self::Kubeadm(_)
+            | Self::Encryption(_)
+            | Self::Objects(_)
+            | Self::Secret(_)
+            | Self::Service(_) => &[],
         }
     }
 }
@@ -161,6 +185,9 @@ pub struct Seen<N = Fact<NodeSeen>> {
     pub asked: ServicesWanted,
     /// What the cluster has of services; absent when there is no cluster that answers.
     pub services: Fact<ServiceFacts>,
+    /// What kubelets say that they run with, of the fields that the file sets.
+    #[serde(default, skip_serializing_if = "KubeletFacts::is_empty")]
+    pub kubelets: KubeletFacts,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
 }
@@ -168,11 +195,11 @@ pub struct Seen<N = Fact<NodeSeen>> {
 impl Seen<&RawValue> {
     /// The same with what is kept of each node understood: nearly all of the facts of a large cluster, on all cores.
     pub fn understood(self) -> Result<Seen, String> {
-        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, unreachable } = self;
+        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, kubelets, unreachable } = self;
         let nodes: Vec<(Name, &RawValue)> = nodes.into_iter().collect();
         let known = cores::map(&nodes, |(name, kept)| serde_json::from_str(kept.get()).map_err(|error| format!("{name}: {error}")));
         let nodes = nodes.into_iter().zip(known).map(|((name, _), known)| Ok((name, known?))).collect::<Result<_, String>>()?;
-        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, unreachable })
+        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, kubelets, unreachable })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::kubeadm::{self, KubeadmSpec};
 use crate::objects::{self, ApiFacts, NodeState};
 use crate::secret::{self, SecretFacts};
 use crate::service::{self, ServiceFacts};
-use crate::{keyserver, node};
+use crate::{keyserver, kubelet, node};
 
 /// What is seen of a cluster in a model, and what API servers hold of encryption at rest, which no probe tells as a whole.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ impl World {
                     node::model(action, setup);
                 }
             }
+            Action::Kubelet(action) => kubelet::model(action, &mut self.seen.kubelets),
             Action::Kubeadm(kubeadm::Action::Mount { node, before, folders, sockets, .. }) => {
                 let (node, before) = (node.clone(), before.clone());
                 let mount = encryption::Action::Mount { node, before, folders: folders.clone(), sockets: sockets.clone() };
@@ -96,7 +97,10 @@ impl World {
 
     /// What the API tells of nodes that get in or leave.
     fn membership(&mut self, name: &Name, action: &kubeadm::Action) {
-        let joined = |spec: &KubeadmSpec| (spec.hostname(name).to_string(), NodeState::default());
+        let joined = |spec: &KubeadmSpec| {
+            let taints = spec.added.taints.get(name).into_iter().flatten().map(ToString::to_string).collect();
+            (spec.hostname(name).to_string(), NodeState { taints, ..NodeState::default() })
+        };
         let (spec, inside) = match action {
             kubeadm::Action::Init { spec, .. } => {
                 let api = ApiFacts { answers: true, version: Some(spec.version.clone()), ..ApiFacts::default() };
@@ -116,6 +120,7 @@ impl World {
                 (spec, true)
             }
             kubeadm::Action::Reset { spec } => {
+                self.seen.kubelets.0.remove(spec.hostname(name).as_str());
                 if spec.first == *name {
                     (self.seen.api, self.seen.secrets, self.seen.services) = (Fact::Absent, Fact::Absent, Fact::Absent);
                     self.at_rest.servers.remove(name);
@@ -160,6 +165,11 @@ impl World {
         });
         for files in nodes.chain(servers) {
             action.writes().iter().for_each(|file| files.put(file));
+            for path in action.removes() {
+                files.found.remove(*path);
+                files.written.remove(*path);
+                files.left.remove(*path);
+            }
             if let Some(adoption) = adoption {
                 adoption.model(files);
             }

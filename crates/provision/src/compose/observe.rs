@@ -13,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::file::{Cluster, Node};
 use crate::fleet::{Fleet, Probed};
 use crate::keyserver::{self, KeyServerSpec};
+use crate::kubelet::KubeletFacts;
 use crate::machine;
 use crate::objects::read_alive;
 use crate::secret::SecretsWanted;
@@ -52,6 +53,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         secrets: Fact::Absent,
         asked: domains::service::services(cluster, &|path| path.display().to_string()),
         services: Fact::Absent,
+        kubelets: KubeletFacts::default(),
         unreachable,
     };
     read(cluster, answers, &mut seen);
@@ -79,6 +81,7 @@ fn read(cluster: &Cluster, mut answers: BTreeMap<Name, Result<Probed, Gap>>, see
         if let (true, Ok(probed)) = (wanted.is_first(node), &probed) {
             seen.secrets = domains::secret::read(&wanted, &probed.answers);
             seen.api = domains::objects::read(&wanted, &probed.answers, &machines);
+            seen.kubelets = domains::kubelet::read(&wanted, &probed.answers);
         }
         let found = probed.as_ref().map_err(Clone::clone).and_then(|probed| one(&wanted, node, probed));
         // Of a machine that was not seen nothing is concluded about its keys either.

@@ -13,7 +13,7 @@ use super::{Action, domains};
 use crate::bundle::BundleFile;
 use crate::file::Cluster;
 use crate::kubeadm::{self, KubeadmSpec};
-use crate::{encryption, keyserver, node, objects, secret, service};
+use crate::{encryption, keyserver, kubelet, node, objects, secret, service};
 
 /// Steps by their machines.
 pub(super) type ByHost = BTreeMap<String, BTreeSet<StepId>>;
@@ -55,6 +55,34 @@ pub(super) fn set_up(cluster: &Cluster, name: &Name, volumes: &ByHost, own: &mut
         } else if let Some(volumes) = volumes.get(name.as_str()) {
             step.after.extend(volumes.iter().cloned());
         }
+    }
+}
+
+/// A kubelet gets its settings when it is installed, and where the folder of them is not yet to be covered by a volume.
+pub(super) fn settings(name: &Name, volumes: &ByHost, own: &mut Part<kubelet::Action>) {
+    let installed = [node::ids::SOFTWARE, node::ids::PACKAGES, node::ids::KUBELET].map(|deed| deed.on(name));
+    let volumes = volumes.get(name.as_str());
+    for step in &mut own.steps {
+        step.after.extend(installed.iter().chain(volumes.into_iter().flatten()).cloned());
+    }
+}
+
+/// A kubelet that starts again may not come back with what it was given: a worker tries it first, then the others, and at last the control planes, one
+/// after the other.
+pub(super) fn restarts(part: &mut Part<kubelet::Action>, is_control_plane: impl Fn(&str) -> bool) {
+    let (mut first, mut before): (Option<StepId>, BTreeSet<StepId>) = (None, BTreeSet::new());
+    let is_plane = |step: &Step<kubelet::Action>| matches!(&step.target, Target::Host(name) if is_control_plane(name));
+    let starts = |step: &&mut Step<kubelet::Action>| step.action.starts_again();
+    for step in part.steps.iter_mut().filter(starts).filter(|step| !is_plane(step)) {
+        match &first {
+            None => first = Some(step.id.clone()),
+            Some(first) => _ = step.after.insert(first.clone()),
+        }
+        before.insert(step.id.clone());
+    }
+    for step in part.steps.iter_mut().filter(starts).filter(|step| is_plane(step)) {
+        step.after.append(&mut before);
+        before.insert(step.id.clone());
     }
 }
 

@@ -14,7 +14,7 @@ use super::domains::{self, kinds};
 use super::{Action, NodeSeen, Seen, order};
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Kubernetes, Node};
-use crate::kubeadm::{self, Candidate, KubeadmSpec};
+use crate::kubeadm::{self, Candidate, KubeadmSpec, State};
 use crate::{keyserver, machine, objects};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
@@ -94,10 +94,11 @@ fn obstacles(cluster: &Cluster, seen: &Seen, spec: Option<&KubeadmSpec>, name: &
 /// Software, membership and objects, on machines whose volumes are there or are planned.
 fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(&Node, &NodeSeen)], part: &mut Part<Action>) {
     let Some(spec) = domains::kubeadm::spec(cluster) else { return };
-    let other = domains::kubeadm::another(&spec, seen);
+    let other = domains::kubeadm::another(cluster, &spec, seen);
     if !other.is_empty() {
         return part.held.extend(other);
     }
+    part.held.extend(domains::kubeadm::additions(&spec, seen));
     let bundle = match domains::node::source(wanted, seen) {
         Ok(bundle) => bundle,
         Err(held) => return part.held.push(held),
@@ -112,9 +113,9 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         let candidate = domains::node::Candidate { node, setup: found.setup.as_ref()?, member: found.kubeadm.as_ref()? };
         Some((domains::node::plan(software.as_ref()?, &spec, seen, bundle, &candidate), candidate.member))
     });
-    let mut candidates = Vec::new();
+    let (mut candidates, mut kubelets) = (Vec::new(), Part::default());
     let others: Vec<&Name> = machines.iter().map(|(node, _)| &node.name).filter(|name| **name != spec.first).collect();
-    for ((node, _), setup) in machines.iter().zip(setups) {
+    for ((node, found), setup) in machines.iter().zip(setups) {
         let Some(((mut own, ready), member)) = setup else { continue };
         order::set_up(cluster, &node.name, &volumes, &mut own);
         order::transfers(&node.name, &spec.first, &others, &mut own);
@@ -122,10 +123,22 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
             prepared.entry(host).or_default().extend(ids);
         }
         part.extend(own.map(Action::Node));
-        if ready {
+        if !ready {
+            continue;
+        }
+        let mut settings = domains::kubelet::plan(cluster, &spec, seen, node, found, member);
+        order::settings(&node.name, &volumes, &mut settings);
+        for (host, ids) in order::on_hosts(&settings.steps) {
+            prepared.entry(host).or_default().extend(ids);
+        }
+        let stuck = !settings.held.is_empty() && matches!(member.state, State::Fresh | State::Begun);
+        kubelets.extend(settings);
+        if !stuck {
             candidates.push(Candidate { name: &node.name, address: &node.address, facts: member });
         }
     }
+    order::restarts(&mut kubelets, |name| cluster.control_planes().any(|node| node.name.as_str() == name));
+    part.extend(kubelets.map(Action::Kubelet));
     candidates.retain(|c| {
         let held = (*c.name == spec.first).then(|| domains::encryption::other_key(&spec, c, seen)).flatten();
         let stays = held.is_none();

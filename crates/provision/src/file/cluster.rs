@@ -9,6 +9,7 @@ use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::name::{HostName, Name};
 use kubestead_storage::pv::{NamedVolume, Pool};
 use kubestead_storage::spec;
+use serde::{Deserialize, Serialize};
 
 use super::address::Subnet;
 use super::grants::PodSecurity;
@@ -16,6 +17,8 @@ use super::limits::{Limits, Quota};
 use crate::apt_key::Fingerprint;
 use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
+use crate::kubeadm::Components;
+use crate::kubelet::Settings;
 
 /// A valid cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +80,10 @@ pub struct Kubernetes {
     pub registries: BTreeMap<String, Vec<String>>,
     /// How values in etcd are encrypted.
     pub encryption: EncryptionSpec,
+    /// What is added to the programs of control planes.
+    pub components: Components,
+    /// Settings of all kubelets; kubeadm's alone when not given.
+    pub kubelet: Option<Settings>,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines: long time-outs, one CPU, no leader election.
@@ -168,12 +175,61 @@ pub struct Node {
     pub roles: BTreeSet<Role>,
     /// Kubernetes labels.
     pub labels: BTreeMap<String, String>,
+    /// Taints, which it gets when it joins.
+    pub taints: Vec<Taint>,
+    /// Kubernetes annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Settings of its kubelet: a field of them takes the place of the one for all.
+    pub kubelet: Option<Settings>,
 }
 
 impl Node {
     /// Whether it is a control plane.
     pub fn is_control_plane(&self) -> bool {
         self.roles.contains(&Role::ControlPlane)
+    }
+}
+
+/// A taint, which keeps pods away that do not tolerate it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Taint {
+    /// As that of a label.
+    pub key: String,
+    /// As that of a label; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// What becomes of such pods.
+    pub effect: Effect,
+}
+
+/// What becomes of pods that do not tolerate a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Effect {
+    /// None begins there.
+    NoSchedule,
+    /// None begins there where another node will do.
+    PreferNoSchedule,
+    /// None begins there, and those that run are evicted.
+    NoExecute,
+}
+
+impl Effect {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
+    }
+}
+
+impl std::fmt::Display for Taint {
+    /// As `kubectl taint` takes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, value, effect } = self;
+        if value.is_empty() { write!(f, "{key}:{}", effect.word()) } else { write!(f, "{key}={value}:{}", effect.word()) }
     }
 }
 
@@ -255,6 +311,47 @@ pub struct Network {
     pub dns_domain: String,
     /// The interface for pods' packets between nodes: the first of these names that a node has. The one of the default route when empty.
     pub interfaces: Vec<String>,
+    /// How packets get from node to node.
+    pub backend: Backend,
+}
+
+/// flannel's ways from node to node. Where packets are wrapped, their largest size may be said; flannel takes that of the interface when not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In UDP; nodes may be anywhere.
+    Vxlan {
+        /// In bytes, of the packet around it.
+        mtu: Option<u64>,
+    },
+    /// By routes; all nodes are in one network of layer 2.
+    HostGw,
+    /// Encrypted.
+    Wireguard {
+        /// In bytes, of the packet around it.
+        mtu: Option<u64>,
+    },
+}
+
+impl Backend {
+    /// The words for them.
+    pub(super) const WORDS: [&'static str; 3] = ["vxlan", "host-gw", "wireguard"];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vxlan { .. } => "vxlan",
+            Self::HostGw => "host-gw",
+            Self::Wireguard { .. } => "wireguard",
+        }
+    }
+
+    /// The largest packet, if it is said.
+    pub fn mtu(self) -> Option<u64> {
+        match self {
+            Self::Vxlan { mtu } | Self::Wireguard { mtu } => mtu,
+            Self::HostGw => None,
+        }
+    }
 }
 
 impl Default for Network {
@@ -264,6 +361,7 @@ impl Default for Network {
             services: Subnet::around(Ipv4Addr::new(10, 96, 0, 0), 12),
             dns_domain: "cluster.local".into(),
             interfaces: Vec::new(),
+            backend: Backend::Vxlan { mtu: None },
         }
     }
 }

@@ -7,10 +7,12 @@
 mod across;
 mod address;
 mod cluster;
+mod components;
 mod decode;
 mod fields;
 mod findings;
 mod grants;
+mod kubelet;
 mod limits;
 mod load;
 mod logins;
@@ -29,8 +31,8 @@ mod unlock;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Cluster, DockerRepository, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh, Trust,
-    Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,
+    Ssh, Taint, Trust, Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};

@@ -34,7 +34,7 @@ fn inner(path: &str, kind: &'static Kind) -> Option<(String, &'static Shape)> {
         Kind::Map(shape) => Some((path.to_owned(), *shape)),
         Kind::List { of, .. } | Kind::OneOrList(of) => inner(&format!("{path}[]"), of),
         Kind::Entries { called, of, .. } => inner(&format!("{path}.{called}"), of),
-        Kind::Text(_) | Kind::Words(_) | Kind::Count { .. } | Kind::Port | Kind::Boolean => None,
+        Kind::Text(_) | Kind::Words(_) | Kind::Count { .. } | Kind::Port | Kind::Boolean | Kind::Any => None,
     }
 }
 
@@ -71,6 +71,7 @@ fn value(path: &str, kind: &'static Kind) -> String {
         Kind::Count { least, most } => format!("a number, {least} to {most}"),
         Kind::Port => format!("a port, 1 to {}", u16::MAX),
         Kind::Boolean => "`true` or `false`".to_owned(),
+        Kind::Any => "any value".to_owned(),
         Kind::List { of, most, different, .. } => {
             let different = if *different { ", each once" } else { "" };
             format!("a list: {}{}{different}", value(&format!("{path}[]"), of), at_most(*most))

@@ -49,7 +49,7 @@ fn written(kind: &Kind, text: &str) -> Value {
             let items = text.trim_matches(['[', ']']).split(", ").filter(|item| !item.is_empty());
             items.map(|item| written(of, item)).collect()
         }
-        Kind::Map(_) | Kind::Entries { .. } => json!({}),
+        Kind::Map(_) | Kind::Entries { .. } | Kind::Any => json!({}),
     }
 }
 
@@ -81,6 +81,7 @@ fn value(kind: &Kind) -> Value {
         }
         Kind::OneOrList(of) => json!({"anyOf": [value(of), {"type": "array", "items": value(of)}]}),
         Kind::Map(shape) => map(shape),
+        Kind::Any => json!({"not": {"type": "null"}}),
         Kind::Entries { key, of, most, .. } => {
             let mut found = json!({"type": "object", "propertyNames": {"pattern": key.pattern}, "additionalProperties": value(of)});
             if let Some(most) = most {

@@ -45,6 +45,8 @@ pub(super) enum Kind {
     Port,
     /// `true` or `false`.
     Boolean,
+    /// Whatever YAML holds, but nothing.
+    Any,
     /// A list.
     List { of: &'static Kind, least: usize, most: Option<usize>, different: bool },
     /// A value, or a list of such.

@@ -172,6 +172,7 @@ mod tests {
             dns_domain: String::new(),
             pods_here: false,
             encryption: encryption::EncryptionSpec::default(),
+            added: Box::default(),
             ignore_preflight: vec![],
             lab: false,
         }

@@ -1,10 +1,14 @@
 //! kubeadm's configuration, `kubeadm.k8s.io/v1beta4`, and the kubelet's and kube-proxy's that go with it, as types. JSON is YAML, so
 //! the documents are written as JSON. Source: the published reference of the three API groups.
 
+use std::borrow::Cow;
+
 use kubestead_core::name::Name;
 use serde::Serialize;
 
+use super::components::Arguments;
 use super::spec::{ADMISSION, ENCRYPTION, KubeadmSpec};
+use crate::file::{Effect, Taint};
 
 const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
 const SOCKET: &str = "unix:///run/containerd/containerd.sock";
@@ -42,9 +46,9 @@ struct Token {
 struct Registration {
     name: String,
     cri_socket: &'static str,
-    /// Nothing keeps the control plane's own taint; an empty list takes it away.
+    /// Nothing keeps the control plane's own taint; a list without it takes it away.
     #[serde(skip_serializing_if = "Option::is_none")]
-    taints: Option<[(); 0]>,
+    taints: Option<Vec<Taint>>,
     kubelet_extra_args: Vec<Argument>,
     image_pull_policy: &'static str,
     ignore_preflight_errors: Vec<String>,
@@ -52,8 +56,23 @@ struct Registration {
 
 #[derive(Serialize)]
 struct Argument {
-    name: &'static str,
+    name: Cow<'static, str>,
     value: String,
+}
+
+impl Argument {
+    fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+
+    /// Those of the file.
+    fn all(arguments: &Arguments) -> impl Iterator<Item = Self> {
+        let of = |(name, values): (&String, &Vec<String>)| {
+            let one = |value: &String| Self { name: name.clone().into(), value: value.clone() };
+            values.iter().map(one).collect::<Vec<_>>()
+        };
+        arguments.iter().flat_map(of)
+    }
 }
 
 /// Slow machines.
@@ -83,6 +102,13 @@ struct ClusterConfiguration {
     api_server: Component,
     controller_manager: Component,
     scheduler: Component,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etcd: Option<Etcd>,
+}
+
+#[derive(Serialize)]
+struct Etcd {
+    local: Component,
 }
 
 #[derive(Serialize)]
@@ -196,10 +222,23 @@ fn registration(spec: &KubeadmSpec, node: &Name, address: &str, ignore: &[&str])
     Registration {
         name: spec.hostname(node).to_string(),
         cri_socket: SOCKET,
-        taints: (spec.pods_here && *node == spec.first).then_some([]),
-        kubelet_extra_args: vec![Argument { name: "node-ip", value: address.to_owned() }],
+        taints: taints(spec, node),
+        kubelet_extra_args: vec![Argument::new("node-ip", address)],
         image_pull_policy: "IfNotPresent",
         ignore_preflight_errors: errors,
+    }
+}
+
+/// What a node is registered with. kubeadm's own taint of a control plane goes with a list that does not name it.
+fn taints(spec: &KubeadmSpec, node: &Name) -> Option<Vec<Taint>> {
+    let own = spec.added.taints.get(node).cloned().unwrap_or_default();
+    let is_first = *node == spec.first;
+    let plane = || Taint { key: "node-role.kubernetes.io/control-plane".into(), value: String::new(), effect: Effect::NoSchedule };
+    match (is_first, spec.pods_here) {
+        (true, true) => Some(own),
+        (true, false) if !own.is_empty() => Some(std::iter::once(plane()).chain(own).collect()),
+        (false, _) if !own.is_empty() => Some(own),
+        (true | false, _) => None,
     }
 }
 
@@ -225,10 +264,11 @@ fn documents(
     bootstrap_tokens: Vec<Token>,
 ) -> Result<String, serde_json::Error> {
     // Leader election restarts controllers on a machine that stalls; a rehearsal has one of each anyway.
-    let leader = || Component {
-        extra_args: spec.lab.then(|| Argument { name: "leader-elect", value: "false".into() }).into_iter().collect(),
+    let leader = |arguments: &Arguments| Component {
+        extra_args: spec.lab.then(|| Argument::new("leader-elect", "false")).into_iter().chain(Argument::all(arguments)).collect(),
         ..Component::default()
     };
+    let added = &spec.added.components;
     let own = |name: &str, path: &str| Mount::new(name.to_owned(), path, true, "Directory");
     let mut extra_volumes = vec![own("enc", "/etc/kubernetes/enc"), own("adm", "/etc/kubernetes/adm")];
     extra_volumes.extend(plugins.iter().enumerate().map(|(index, folder)| {
@@ -237,6 +277,11 @@ fn documents(
         // that did not start for want of it would be a high price for a mount that nobody took away.
         Mount::new(name, folder, false, "DirectoryOrCreate")
     }));
+    let own_args = [
+        Argument::new("encryption-provider-config", ENCRYPTION),
+        Argument::new("encryption-provider-config-automatic-reload", "true"),
+        Argument::new("admission-control-config-file", ADMISSION),
+    ];
     // An address of IPv6 has brackets before a port alone.
     let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host).trim_matches(['[', ']']);
     let init = InitConfiguration {
@@ -260,16 +305,14 @@ fn documents(
         },
         encryption_algorithm: "ECDSA-P256",
         api_server: Component {
-            cert_sans: vec![host.to_owned()],
-            extra_args: vec![
-                Argument { name: "encryption-provider-config", value: ENCRYPTION.into() },
-                Argument { name: "encryption-provider-config-automatic-reload", value: "true".into() },
-                Argument { name: "admission-control-config-file", value: ADMISSION.into() },
-            ],
+            cert_sans: std::iter::once(host.to_owned()).chain(added.names.iter().filter(|name| *name != host).cloned()).collect(),
+            extra_args: own_args.into_iter().chain(Argument::all(&added.api_server)).collect(),
             extra_volumes,
         },
-        controller_manager: leader(),
-        scheduler: leader(),
+        controller_manager: leader(&added.controller_manager),
+        scheduler: leader(&added.scheduler),
+        etcd: (!added.etcd.is_empty())
+            .then(|| Etcd { local: Component { extra_args: Argument::all(&added.etcd).collect(), ..Component::default() } }),
     };
     let kubelet = KubeletConfiguration {
         api_version: "kubelet.config.k8s.io/v1beta1",
@@ -322,6 +365,7 @@ mod tests {
     use kubestead_core::name::HostName;
     use serde_json::Value;
 
+    use super::super::components::Added;
     use super::*;
     use crate::encryption::{EncryptionSpec, Entry};
 
@@ -337,6 +381,7 @@ mod tests {
             dns_domain: "cluster.local".into(),
             pods_here: false,
             encryption: EncryptionSpec::default(),
+            added: Box::default(),
             ignore_preflight: vec![],
             lab,
         }
@@ -366,6 +411,44 @@ mod tests {
         assert_eq!(found[0]["nodeRegistration"]["taints"], serde_json::json!([]), "it is the first all the same");
         let found = documents(&join(&spec, &Name::new("kube1").unwrap(), "10.0.0.21", "ab", &[]).unwrap());
         assert_eq!(found[0]["nodeRegistration"]["name"], "kube1");
+    }
+
+    #[test]
+    fn what_the_file_adds_comes_after_what_is_kubesteads_own() {
+        let of = |all: &[(&str, &[&str])]| -> Arguments {
+            all.iter().map(|(name, values)| ((*name).to_owned(), values.iter().map(|v| (*v).to_owned()).collect())).collect()
+        };
+        let components = super::super::components::Components {
+            api_server: of(&[("profiling", &["false"]), ("tls-sni", &["a", "b"])]),
+            scheduler: of(&[("v", &["2"])]),
+            etcd: of(&[("quota-backend-bytes", &["1000"])]),
+            names: ["api2.example.com".to_owned(), "api.example.com".to_owned()].into(),
+            ..Default::default()
+        };
+        let found = documents(
+            &init(&KubeadmSpec { added: Box::new(Added { components, ..Added::default() }), ..spec(true) }, "10.0.0.11", &[]).unwrap(),
+        );
+        let names = |value: &Value| value.as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let server = &found[1]["apiServer"];
+        assert_eq!(names(&server["extraArgs"])[3..], ["profiling", "tls-sni", "tls-sni"]);
+        assert_eq!(server["certSANs"], serde_json::json!(["api.example.com", "api2.example.com"]), "the endpoint is named once");
+        assert_eq!(names(&found[1]["scheduler"]["extraArgs"]), ["leader-elect", "v"]);
+        assert_eq!(found[1]["etcd"]["local"]["extraArgs"], serde_json::json!([{"name": "quota-backend-bytes", "value": "1000"}]));
+        assert!(documents(&init(&spec(true), "10.0.0.11", &[]).unwrap())[1].get("etcd").is_none());
+    }
+
+    #[test]
+    fn a_node_has_its_taints_from_when_it_is_registered() {
+        let taint = Taint { key: "example.com/for".into(), value: "db".into(), effect: Effect::NoExecute };
+        let all = ["cp1", "kube1"].map(|node| (Name::new(node).unwrap(), vec![taint.clone()]));
+        let spec = KubeadmSpec { added: Box::new(Added { taints: all.into(), ..Added::default() }), ..spec(false) };
+        let written = serde_json::json!({"key": "example.com/for", "value": "db", "effect": "NoExecute"});
+        let found = documents(&join(&spec, &Name::new("kube1").unwrap(), "10.0.0.21", "ab", &[]).unwrap());
+        assert_eq!(found[0]["nodeRegistration"]["taints"], serde_json::json!([written]));
+        let own = |spec: &KubeadmSpec| documents(&init(spec, "10.0.0.11", &[]).unwrap())[0]["nodeRegistration"]["taints"].clone();
+        let plane = serde_json::json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"});
+        assert_eq!(own(&spec), serde_json::json!([plane, written]), "a control plane keeps its own");
+        assert_eq!(own(&KubeadmSpec { pods_here: true, ..spec }), serde_json::json!([written]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kubestead_core::plan::Held;
 
 use super::observe::KubeadmFacts;
 use super::spec::KubeadmSpec;
+use crate::file::Backend;
 use crate::objects::{ApiFacts, plain_version};
 
 /// A field of the cluster file that kubeadm puts into certificates, etcd and every node at the beginning.
@@ -69,11 +70,29 @@ fn record(api: &ApiFacts, field: fn(&crate::objects::Record) -> Option<&String>)
 
 /// The range that flannel hands out.
 fn flannel(api: &ApiFacts) -> Vec<(String, String)> {
+    let (place, net) = net(api);
+    net["Network"].as_str().map(|range| (place, range.to_owned())).into_iter().collect()
+}
+
+/// What flannel is told of the network, and where that stands.
+fn net(api: &ApiFacts) -> (String, serde_json::Value) {
     let reference =
         ObjectRef { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: "kube-flannel".into(), name: "kube-flannel-cfg".into() };
     let text = api.objects.iter().find(|live| live.object == reference).and_then(|live| live.content["data"]["net-conf.json"].as_str());
-    let value: serde_json::Value = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    value["Network"].as_str().map(|range| (reference.to_string(), range.to_owned())).into_iter().collect()
+    (reference.to_string(), text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+/// Another way from node to node, or another size of packets, than the network began with: a daemon reads them when it starts, so that for a time
+/// some nodes would talk past others, and every pod keeps the size that it began with.
+pub fn backend(wanted: Backend, api: &ApiFacts) -> Option<Held> {
+    let (place, net) = net(api);
+    let words = |word: &str, mtu: Option<u64>| mtu.map_or_else(|| word.to_owned(), |mtu| format!("{word} with an MTU of {mtu}"));
+    let seen = words(net["Backend"]["Type"].as_str()?, net["Backend"]["MTU"].as_u64());
+    let wanted = words(wanted.word(), wanted.mtu());
+    (seen != wanted).then(|| {
+        let reason = format!("pods' packets go by {seen} ({place}), and the file says {wanted}: it never changes while the cluster lives");
+        Held::cluster("network.backend", reason, ANEW)
+    })
 }
 
 /// The ranges that nodes have.
@@ -127,6 +146,22 @@ pub fn fixed(spec: &KubeadmSpec, api: &ApiFacts) -> Vec<Held> {
     found.into_values().collect()
 }
 
+/// Taints of nodes that are in and do not have them: Kubernetes itself sets and takes others in the same list, which is written as a whole.
+pub fn taints(spec: &KubeadmSpec, api: &ApiFacts) -> Vec<Held> {
+    let mut held = Vec::new();
+    for (name, taints) in &spec.added.taints {
+        let hostname = spec.hostname(name);
+        let Some(node) = api.nodes.get(hostname.as_str()) else { continue };
+        let missing: Vec<String> = taints.iter().map(ToString::to_string).filter(|taint| !node.taints.contains(taint)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(" ");
+            let reason = format!("it lacks the taints {missing}, which a node gets when it joins");
+            held.push(Held::on(name, "taints", reason, format!("kubectl taint nodes {hostname} --overwrite {missing}")));
+        }
+    }
+    held
+}
+
 /// The version of the cluster that is there, when it is not the file's: the API server's own word, its manifest while it does not answer, and
 /// kubeadm's record.
 pub fn version(spec: &KubeadmSpec, api: Option<&ApiFacts>, first: Option<&KubeadmFacts>) -> Option<Held> {
@@ -157,8 +192,10 @@ pub fn kubelet(spec: &KubeadmSpec, name: &Name, api: Option<&ApiFacts>, program:
 
 #[cfg(test)]
 mod tests {
+    use super::super::components::Added;
     use super::super::observe::State;
     use super::*;
+    use crate::file::{Effect, Taint};
     use crate::objects::{Live, Networking, NodeState, Record};
 
     type Change = fn(&mut KubeadmSpec);
@@ -175,6 +212,7 @@ mod tests {
             dns_domain: "cluster.local".into(),
             pods_here: false,
             encryption: crate::encryption::EncryptionSpec::default(),
+            added: Box::default(),
             ignore_preflight: vec![],
             lab: false,
         }
@@ -183,7 +221,7 @@ mod tests {
     fn api() -> ApiFacts {
         let text = |t: &str| Some(t.to_owned());
         let flannel = serde_json::json!({"metadata": {"name": "kube-flannel-cfg", "namespace": "kube-flannel", "uid": "u"},
-            "data": {"net-conf.json": "{\"Network\": \"10.244.0.0/16\"}"}});
+            "data": {"net-conf.json": "{\"Network\": \"10.244.0.0/16\", \"Backend\": {\"Type\": \"vxlan\", \"MTU\": 1400}}"}});
         ApiFacts {
             answers: true,
             version: text("1.37.1"),
@@ -201,6 +239,7 @@ mod tests {
                     service_subnet: text("10.96.0.0/12"),
                     dns_domain: text("cluster.local"),
                 },
+                ..Record::default()
             }),
             ..ApiFacts::default()
         }
@@ -235,6 +274,35 @@ mod tests {
         assert!(fixed(&spec, &edited)[0].reason.contains("10.244.3.0/24 (node cp1)"));
         edited.nodes.clear();
         assert!(fixed(&spec, &edited).is_empty() && fixed(&spec, &ApiFacts::default()).is_empty(), "what was not seen is not judged");
+    }
+
+    #[test]
+    fn the_way_from_node_to_node_stays_as_it_began() {
+        assert_eq!(backend(Backend::Vxlan { mtu: Some(1400) }, &api()), None);
+        assert_eq!(backend(Backend::HostGw, &ApiFacts::default()), None, "what was not seen is not judged");
+        for wanted in [Backend::HostGw, Backend::Vxlan { mtu: None }, Backend::Wireguard { mtu: Some(1400) }] {
+            let held = backend(wanted, &api()).unwrap();
+            assert!(held.object == "cluster/network.backend" && held.reason.contains("vxlan with an MTU of 1400 (ConfigMap"), "{held:?}");
+        }
+    }
+
+    #[test]
+    fn a_taint_that_a_member_lacks_is_held_with_the_command() {
+        let taint = Taint { key: "for".into(), value: "db".into(), effect: Effect::NoSchedule };
+        let spec = KubeadmSpec {
+            added: Box::new(Added { taints: [(Name::new("cp1").unwrap(), vec![taint])].into(), ..Added::default() }),
+            ..spec()
+        };
+        let mut api = api();
+        let held = taints(&spec, &api);
+        assert!(
+            held.len() == 1 && held[0].object == "cp1/taints" && held[0].hint == "kubectl taint nodes cp1 --overwrite for=db:NoSchedule",
+            "{held:?}"
+        );
+        api.nodes.get_mut("cp1").unwrap().taints =
+            ["for=db:NoSchedule".to_owned(), "node.kubernetes.io/unreachable:NoExecute".to_owned()].into();
+        assert_eq!(taints(&spec, &api), []);
+        assert_eq!(taints(&spec, &ApiFacts::default()), [], "it is not in yet");
     }
 
     #[test]

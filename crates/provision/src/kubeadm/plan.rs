@@ -222,6 +222,7 @@ mod tests {
             dns_domain: "cluster.local".into(),
             pods_here: false,
             encryption: crate::encryption::EncryptionSpec::default(),
+            added: Box::default(),
             ignore_preflight: vec![],
             lab: false,
         }

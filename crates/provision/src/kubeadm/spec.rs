@@ -6,6 +6,7 @@ use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::components::Added;
 use crate::encryption::EncryptionSpec;
 
 /// The cluster that a node begins or joins.
@@ -33,6 +34,9 @@ pub struct KubeadmSpec {
     pub pods_here: bool,
     /// How values in etcd are encrypted from the first minute.
     pub encryption: EncryptionSpec,
+    /// What the file adds to what kubeadm makes.
+    #[serde(default, skip_serializing_if = "Added::is_empty")]
+    pub added: Box<Added>,
     /// kubeadm's preflight errors to ignore, by name.
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines.
@@ -64,10 +68,10 @@ impl KubeadmSpec {
         self.hostnames.get(node).cloned().unwrap_or_else(|| node.into())
     }
 
-    /// The same for what is done on one node, which needs no other's host name: an action of each of many nodes does not carry those of all.
+    /// The same for what is done on one node, which needs no other's host name and taints: an action of each of many nodes does not carry those of all.
     pub(super) fn of(&self, node: &Name) -> Self {
         let own = self.hostnames.get_key_value(node).map(|(name, host)| (name.clone(), host.clone()));
-        Self { hostnames: own.into_iter().collect(), ..self.clone() }
+        Self { hostnames: own.into_iter().collect(), added: Box::new(self.added.of(node)), ..self.clone() }
     }
 
     /// The file that names the cluster that a machine belongs to.

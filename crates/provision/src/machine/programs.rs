@@ -130,7 +130,8 @@ mod tests {
     use super::*;
 
     /// What kubestead installs itself.
-    const OURS: [&str; 7] = ["/usr/local/lib/kubestead/stop-pods", "containerd", "ctr", "etcdctl", "etcdutl", "kubeadm", "kubectl"];
+    const OURS: [&str; 8] =
+        ["/usr/local/lib/kubestead/stop-pods", "containerd", "ctr", "etcdctl", "etcdutl", "kubeadm", "kubectl", "kubelet"];
 
     fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -8,6 +8,18 @@ use serde_json::Value;
 
 use super::object::Exactly;
 
+/// Labels and annotations of a node that others set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Marks {
+    /// Labels.
+    #[serde(rename = "seen")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, rename = "seenAnnotations", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
 /// What can be done through the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,12 +36,13 @@ pub enum Action {
         /// The object as it was seen; another one, or one that says something else now, is refused.
         on: Exactly,
     },
-    /// Sets labels of a node that somebody else set to other values.
+    /// Sets labels and annotations of a node that somebody else set to other values.
     Label {
         /// The manifest.
         manifest: Value,
         /// The values as they were seen; others are refused.
-        seen: BTreeMap<String, String>,
+        #[serde(flatten)]
+        seen: Marks,
     },
     /// Deletes objects that the file does not ask for any more.
     Delete {

@@ -7,7 +7,7 @@ use kubestead_core::kube::{Guarded, Kube, KubeError, ObjectRef};
 use kubestead_core::outcome::Done;
 use serde_json::{Value, json};
 
-use super::action::Action;
+use super::action::{Action, Marks};
 use super::error::Error;
 use super::object::{COPIES, Exactly, Live, own, says, whole};
 use super::wait::wait;
@@ -118,17 +118,18 @@ pub(crate) async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Res
     kube.apply_guarded(&manifest, false).await.map(|_| ()).map_err(told)
 }
 
-/// Labels that others set, which are still as they were seen.
-async fn label<K: Guarded>(manifest: &Value, seen: &BTreeMap<String, String>, kube: &K) -> Result<Done, Error> {
+/// Labels and annotations that others set, which are still as they were seen.
+async fn label<K: Guarded>(manifest: &Value, seen: &Marks, kube: &K) -> Result<Done, Error> {
     let object = ObjectRef::of(manifest);
     let now = kube.metadata(&object).await?.unwrap_or_default();
-    let wanted = &manifest["metadata"]["labels"];
-    let fits = |(key, value): (&String, &String)| {
-        let now = &now["metadata"]["labels"][key];
-        now == value || *now == wanted[key]
+    let fits = |part: &str, seen: &BTreeMap<String, String>| {
+        seen.iter().all(|(key, value)| {
+            let now = &now["metadata"][part][key];
+            now == value || *now == manifest["metadata"][part][key]
+        })
     };
-    if !seen.iter().all(fits) {
-        return Err(Error::Moved { object, found: "its labels were changed again".to_owned() });
+    if !fits("labels", &seen.labels) || !fits("annotations", &seen.annotations) {
+        return Err(Error::Moved { object, found: "its labels or annotations were changed again".to_owned() });
     }
     kube.apply_guarded(manifest, true).await.map_err(told)?;
     Ok(Done::Changed)
@@ -281,8 +282,10 @@ mod tests {
         let manifest = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "labels": {"zone": "a"}}});
         let error = apply(&Action::Apply { manifests: vec![manifest.clone()] }, &kube).await.unwrap_err();
         assert!(matches!(error, Error::Conflict { .. }), "{error}");
-        let action =
-            |seen: &str| Action::Label { manifest: manifest.clone(), seen: BTreeMap::from([("zone".to_owned(), seen.to_owned())]) };
+        let action = |seen: &str| Action::Label {
+            manifest: manifest.clone(),
+            seen: Marks { labels: BTreeMap::from([("zone".to_owned(), seen.to_owned())]), ..Marks::default() },
+        };
         assert!(matches!(apply(&action("c"), &kube).await.unwrap_err(), Error::Moved { .. }));
         apply(&action("b"), &kube).await.unwrap();
         assert_eq!(kube.get(&ObjectRef::of(&manifest)).await.unwrap().unwrap()["metadata"]["labels"]["zone"], "a");

@@ -1,10 +1,11 @@
 //! How an object is that the file asks for, against what it shall be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::kube::ObjectRef;
 use serde_json::Value;
 
+use super::action::Marks;
 use super::fixed;
 use super::object::{Index, Live, says, whole};
 use super::observe::{ApiFacts, NodeState};
@@ -39,8 +40,8 @@ pub(super) enum State<'a> {
     Apply,
     /// Ours, and somebody else set fields to something else: which, and who.
     Overwrite(&'a Live, BTreeMap<String, String>),
-    /// A node with labels that others set to other values: these, and for each who did and what the file says.
-    Relabel(BTreeMap<String, String>, Vec<String>),
+    /// A node with labels and annotations that others set to other values: these, and for each who did and what the file says.
+    Relabel(Marks, Vec<String>),
     /// Somebody else made it.
     Adopt(&'a Live),
     /// It cannot become what the file says.
@@ -74,25 +75,42 @@ fn judge<'a>(manifest: &Value, live: Option<&'a Live>) -> State<'a> {
     }
 }
 
-/// Labels of a node. One that the API does not know yet is applied once it is in.
+/// Labels and annotations of a node. One that the API does not know yet is applied once it is in.
 fn labels<'a>(manifest: &Value, node: Option<&NodeState>) -> State<'a> {
     let Some(node) = node else { return State::Apply };
-    let wanted = manifest["metadata"]["labels"].as_object();
-    let wanted: BTreeMap<&str, &str> = wanted.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or_default())).collect();
-    let owned = node.owned.iter().all(|key| wanted.contains_key(key.as_str()));
-    if owned && wanted.iter().all(|(key, value)| node.labels.get(*key).is_some_and(|live| live == value)) {
-        return State::Same;
+    let mut who = Vec::new();
+    let labels = overwritten(&manifest["metadata"]["labels"], (&node.labels, &node.owned, &node.others), &mut who);
+    let own = &node.annotations;
+    let annotations = overwritten(&manifest["metadata"]["annotations"], (&own.values, &own.owned, &own.others), &mut who);
+    match (labels, annotations) {
+        (None, None) => State::Same,
+        (labels, annotations) => {
+            let seen = Marks { labels: labels.unwrap_or_default(), annotations: annotations.unwrap_or_default() };
+            if who.is_empty() { State::Apply } else { State::Relabel(seen, who) }
+        }
     }
-    let (mut seen, mut who) = (BTreeMap::new(), Vec::new());
-    for (key, value) in &node.labels {
-        if let (Some(manager), Some(wanted)) = (node.others.get(key), wanted.get(key.as_str()))
+}
+
+type Seen<'a> = (&'a BTreeMap<String, String>, &'a BTreeSet<String>, &'a BTreeMap<String, String>);
+
+/// The values of others that would be overwritten; `None` if all is as it shall be.
+fn overwritten(wanted: &Value, (values, owned, others): Seen<'_>, who: &mut Vec<String>) -> Option<BTreeMap<String, String>> {
+    let wanted = wanted.as_object().into_iter().flatten();
+    let wanted: BTreeMap<&str, &str> = wanted.map(|(k, v)| (k.as_str(), v.as_str().unwrap_or_default())).collect();
+    let gone = owned.iter().any(|key| !wanted.contains_key(key.as_str()));
+    if !gone && wanted.iter().all(|(key, value)| values.get(*key).is_some_and(|live| live == value)) {
+        return None;
+    }
+    let mut seen = BTreeMap::new();
+    for (key, value) in values {
+        if let (Some(manager), Some(wanted)) = (others.get(key), wanted.get(key.as_str()))
             && wanted != value
         {
             seen.insert(key.clone(), value.clone());
             who.push(format!("{key} is {value:?} (set by {manager}), and the file says {wanted:?}"));
         }
     }
-    if seen.is_empty() { State::Apply } else { State::Relabel(seen, who) }
+    Some(seen)
 }
 
 /// A few of many, for a sentence.

@@ -22,7 +22,7 @@ mod topic;
 mod topics;
 mod wait;
 
-pub use action::Action;
+pub use action::{Action, Marks};
 pub use apply::apply;
 pub(crate) use apply::{delete, keep, told};
 pub use check::faults;
@@ -39,7 +39,7 @@ pub use model::model;
 pub use object::{ADOPTED, COPIES, Exactly, Live};
 pub(crate) use object::{differences, own};
 pub(crate) use observe::plain_version;
-pub use observe::{ApiFacts, Networking, NodeState, Pods, Record, read, section};
+pub use observe::{Annotations, ApiFacts, Networking, NodeState, Pods, Record, RecordedArgument, RecordedComponent, RecordedEtcd, read, section};
 pub use plan::{names, plan, refusals};
 pub use pods::{Beyond, Use, beyond};
 pub use spec::ObjectsSpec;

@@ -1,12 +1,14 @@
 //! What each action does to the facts: for tests, and to see ahead.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kubestead_core::fields;
 use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use serde_json::{Value, json};
 
 use super::action::Action;
 use super::object::{Live, whole};
-use super::observe::{ApiFacts, NodeState};
+use super::observe::{Annotations, ApiFacts};
 
 /// The facts after an action that succeeded.
 pub fn model(action: &Action, facts: &mut ApiFacts) {
@@ -34,18 +36,24 @@ fn apply(manifest: &Value, facts: &mut ApiFacts) {
         facts.objects.retain(|live| live.object != object);
         facts.objects.extend(Live::read(&object.api_version, &object.kind, now));
     } else {
-        label(facts.nodes.entry(object.name).or_default(), &manifest["metadata"]["labels"]);
+        let node = facts.nodes.entry(object.name).or_default();
+        mark((&mut node.labels, &mut node.owned, &mut node.others), &manifest["metadata"]["labels"]);
+        let Annotations { values, owned, others } = &mut node.annotations;
+        mark((values, owned, others), &manifest["metadata"]["annotations"]);
     }
 }
 
-fn label(node: &mut NodeState, labels: &Value) {
+type Marks<'a> = (&'a mut BTreeMap<String, String>, &'a mut BTreeSet<String>, &'a mut BTreeMap<String, String>);
+
+/// Labels or annotations, those of ours and who set the others.
+fn mark((values, owned, others): Marks<'_>, wanted: &Value) {
     // What our manager does not say any more, the server takes away.
-    for key in std::mem::take(&mut node.owned) {
-        node.labels.remove(&key);
+    for key in std::mem::take(owned) {
+        values.remove(&key);
     }
-    for (key, value) in labels.as_object().into_iter().flatten() {
-        node.labels.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
-        node.others.remove(key);
-        node.owned.insert(key.clone());
+    for (key, value) in wanted.as_object().into_iter().flatten() {
+        values.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+        others.remove(key);
+        owned.insert(key.clone());
     }
 }

@@ -75,12 +75,36 @@ pub struct NodeState {
     pub owned: BTreeSet<String>,
     /// Who set the other ones.
     pub others: BTreeMap<String, String>,
+    /// Its annotations.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
+    /// Its taints, as `kubectl taint` writes them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taints: BTreeSet<String>,
     /// The kubelet's version, such as `1.37.1`.
     pub kubelet: Option<String>,
     /// containerd's.
     pub runtime: Option<String>,
     /// Its ranges of pods' addresses.
     pub pods: Vec<String>,
+}
+
+/// Annotations of a node, and who set them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Annotations {
+    /// The values.
+    pub values: BTreeMap<String, String>,
+    /// The keys of those that kubestead set.
+    pub owned: BTreeSet<String>,
+    /// Who set the other ones.
+    pub others: BTreeMap<String, String>,
+}
+
+impl Annotations {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `ClusterConfiguration` as kubeadm wrote it down, as far as it can never change while the cluster lives, and its version.
@@ -95,6 +119,59 @@ pub struct Record {
     pub control_plane_endpoint: Option<String>,
     /// Address ranges.
     pub networking: Networking,
+    /// What is added to the API server.
+    #[serde(skip_serializing_if = "RecordedComponent::is_empty")]
+    pub api_server: RecordedComponent,
+    /// What is added to the controller manager.
+    #[serde(skip_serializing_if = "RecordedComponent::is_empty")]
+    pub controller_manager: RecordedComponent,
+    /// What is added to the scheduler.
+    #[serde(skip_serializing_if = "RecordedComponent::is_empty")]
+    pub scheduler: RecordedComponent,
+    /// What is added to etcd.
+    #[serde(skip_serializing_if = "RecordedEtcd::is_empty")]
+    pub etcd: RecordedEtcd,
+}
+
+/// What is added to a program, as kubeadm wrote it down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecordedComponent {
+    /// Its arguments.
+    pub extra_args: Vec<RecordedArgument>,
+    /// Names in its certificate.
+    #[serde(rename = "certSANs", skip_serializing_if = "Vec::is_empty")]
+    pub cert_sans: Vec<String>,
+}
+
+impl RecordedComponent {
+    fn is_empty(&self) -> bool {
+        self.extra_args.is_empty() && self.cert_sans.is_empty()
+    }
+}
+
+/// An argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordedArgument {
+    /// Its name without dashes.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What is added to an etcd that kubeadm runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordedEtcd {
+    /// It is beside the API server.
+    pub local: RecordedComponent,
+}
+
+impl RecordedEtcd {
+    fn is_empty(&self) -> bool {
+        self.local.is_empty()
+    }
 }
 
 /// Address ranges and domain as kubeadm wrote them down.
@@ -266,18 +343,7 @@ pub(super) fn node(object: &Value, gone: &BTreeSet<String>) -> NodeState {
     let old = boot(object).is_some_and(|boot| gone.contains(boot));
     let conditions = object["status"]["conditions"].as_array();
     let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
-    let labels = object["metadata"]["labels"].as_object();
-    let (mut owned, mut others) = (BTreeSet::new(), BTreeMap::new());
-    for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
-        let keys = entry.pointer("/fieldsV1/f:metadata/f:labels").and_then(Value::as_object).into_iter().flatten();
-        let keys = keys.filter_map(|(key, _)| key.strip_prefix("f:")).map(str::to_owned);
-        if own(entry) {
-            owned.extend(keys);
-        } else {
-            let manager = entry["manager"].as_str().unwrap_or("somebody");
-            others.extend(keys.map(|key| (key, manager.to_owned())));
-        }
-    }
+    let Annotations { values: labels, owned, others } = marks(object, "labels");
     let version = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).and_then(plain_version);
     let runtime = object.pointer("/status/nodeInfo/containerRuntimeVersion").and_then(Value::as_str);
     NodeState {
@@ -290,13 +356,40 @@ pub(super) fn node(object: &Value, gone: &BTreeSet<String>) -> NodeState {
                 None => "it has not said that it is ready".to_owned(),
             }
         },
-        labels: labels.into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
+        labels,
         owned,
         others,
+        annotations: marks(object, "annotations"),
+        taints: object["spec"]["taints"].as_array().into_iter().flatten().map(taint).collect(),
         kubelet: version("/status/nodeInfo/kubeletVersion"),
         runtime: runtime.and_then(|r| r.strip_prefix("containerd://")).and_then(plain_version),
         pods: object["spec"]["podCIDRs"].as_array().into_iter().flatten().take(2).map(short).filter(|r| !r.is_empty()).collect(),
     }
+}
+
+/// A taint as `kubectl taint` writes it.
+fn taint(object: &Value) -> String {
+    let value = Some(short(&object["value"])).filter(|value| !value.is_empty());
+    let value = value.map(|value| format!("={value}")).unwrap_or_default();
+    format!("{}{value}:{}", short(&object["key"]), short(&object["effect"]))
+}
+
+/// A node's labels or annotations, and who set them. What `kubectl apply` keeps is no mark of a node.
+fn marks(object: &Value, part: &str) -> Annotations {
+    let all = object["metadata"][part].as_object().into_iter().flatten().filter(|(key, _)| *key != LAST_APPLIED);
+    let values = all.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
+    let mut found = Annotations { values: values.collect(), ..Annotations::default() };
+    for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
+        let keys = entry["fieldsV1"]["f:metadata"][format!("f:{part}")].as_object().into_iter().flatten();
+        let keys = keys.filter_map(|(key, _)| key.strip_prefix("f:")).map(str::to_owned);
+        if own(entry) {
+            found.owned.extend(keys);
+        } else {
+            let manager = entry["manager"].as_str().unwrap_or("somebody");
+            found.others.extend(keys.map(|key| (key, manager.to_owned())));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

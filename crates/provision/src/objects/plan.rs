@@ -130,6 +130,7 @@ pub(super) mod tests {
             pods: "10.244.0.0/16".into(),
             endpoint: "10.0.0.1:6443".into(),
             interfaces: vec![],
+            backend: crate::file::Backend::Vxlan { mtu: None },
             images: ("f:1".into(), "p:1".into()),
             storage: vec![
                 json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "pool"}, "provisioner": "p"}),
@@ -142,6 +143,7 @@ pub(super) mod tests {
                 ..Namespace::new(name("apps"))
             }),
             nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
+            annotations: BTreeMap::new(),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
         }
@@ -327,6 +329,24 @@ pub(super) mod tests {
         let part = plan(&spec(), &Fact::Known(facts));
         let only = step(&part, "cluster/labels.cp1/overwrite");
         assert!(part.steps.len() == 1 && only.needs_consent() && only.why.contains("kubectl-label"), "{:?}", part.steps);
+    }
+
+    #[test]
+    fn annotations_of_a_node_come_and_go_with_the_file_and_those_of_others_ask() {
+        let rack = |rack: &str| BTreeMap::from([("rack".to_owned(), rack.to_owned())]);
+        let noted = ObjectsSpec { annotations: BTreeMap::from([((&name("cp1")).into(), rack("7"))]), ..spec() };
+        let mut facts = applied(&plan(&spec(), &Fact::Absent));
+        let part = plan(&noted, &Fact::Known(facts.clone()));
+        assert_eq!(ids(&part), ["cluster/labels/apply"]);
+        super::super::model(&part.steps[0].action, &mut facts);
+        assert!(plan(&noted, &Fact::Known(facts.clone())).steps.is_empty());
+        assert_eq!(ids(&plan(&spec(), &Fact::Known(facts.clone()))), ["cluster/labels/apply"], "it goes");
+        let own = &mut facts.nodes.get_mut("cp1").unwrap().annotations;
+        (own.values, own.owned) = (rack("8"), BTreeSet::new());
+        own.others.insert("rack".into(), "kubectl-annotate".into());
+        let part = plan(&noted, &Fact::Known(facts));
+        let only = step(&part, "cluster/labels.cp1/overwrite");
+        assert!(part.steps.len() == 1 && only.needs_consent() && only.why.contains("rack is \"8\" (set by kubectl-annotate)"), "{only:?}");
     }
 
     #[test]

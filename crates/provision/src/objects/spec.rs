@@ -6,7 +6,7 @@ use kubestead_core::name::HostName;
 use kubestead_core::plan::StepId;
 use serde_json::Value;
 
-use crate::file::Namespace;
+use crate::file::{Backend, Namespace};
 
 /// What shall be in the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct ObjectsSpec {
     pub endpoint: String,
     /// The interfaces that flannel looks for, if not that of the default route.
     pub interfaces: Vec<String>,
+    /// How packets get from node to node.
+    pub backend: Backend,
     /// flannel's image, and that of its plugin.
     pub images: (String, String),
     /// StorageClasses and PersistentVolumes.
@@ -25,6 +27,8 @@ pub struct ObjectsSpec {
     pub namespace: Option<Namespace>,
     /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
     pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
+    /// Annotations of nodes that have some, by the same names.
+    pub annotations: BTreeMap<HostName, BTreeMap<String, String>>,
     /// The steps after which the API answers.
     pub after: BTreeSet<StepId>,
     /// The steps after which all nodes are in.

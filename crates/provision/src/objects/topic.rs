@@ -17,7 +17,7 @@ pub(super) struct Topic {
     pub name: &'static str,
     /// What it is, for people.
     pub why: &'static str,
-    /// In the order in which they are applied. Those of nodes have labels alone.
+    /// In the order in which they are applied. Those of nodes have labels and annotations alone.
     pub manifests: Vec<Value>,
     /// The topic without which none of it is applied; what that one plans comes before.
     pub needs: Option<&'static str>,
@@ -98,7 +98,7 @@ impl Topic {
                     (ids::OVERWRITE, Action::Take { manifest, on }, why)
                 }
                 State::Relabel(seen, who) => {
-                    let why = format!("overwrite labels of node {} that others set: {}", object.name, some(&who));
+                    let why = format!("overwrite labels and annotations of node {} that others set: {}", object.name, some(&who));
                     (ids::OVERWRITE, Action::Label { manifest, seen }, why)
                 }
             };

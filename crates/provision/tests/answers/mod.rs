@@ -125,6 +125,7 @@ impl World {
             secrets: Fact::Absent,
             asked: ServicesWanted::default(),
             services: Fact::Absent,
+            kubelets: kubestead_provision::kubelet::KubeletFacts::default(),
             unreachable: BTreeSet::new(),
         };
         for spec in compose::servers(&self.cluster) {

@@ -33,11 +33,13 @@ pub(crate) fn spec(namespace: Option<Namespace>) -> ObjectsSpec {
     ObjectsSpec {
         endpoint: "10.0.0.1:6443".into(),
         interfaces: vec![],
+        backend: kubestead_provision::file::Backend::Vxlan { mtu: None },
         pods: "10.244.0.0/16".into(),
         images: ("f:1".into(), "p:1".into()),
         storage: vec![],
         namespace,
         nodes: BTreeMap::new(),
+        annotations: BTreeMap::new(),
         after: BTreeSet::new(),
         joined: BTreeSet::new(),
     }

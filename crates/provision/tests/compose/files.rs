@@ -38,8 +38,9 @@ pub(super) fn worlds() -> [(Cluster, Seen); 3] {
     }
     let text = FILE.replace(
         "bundle: bundle,",
-        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}}, registries: {{docker.io: {{mirrors: ['https://m']}}}},"),
+        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}}, registries: {{docker.io: {{mirrors: ['https://m']}}}}, kubelet: {{evictionHard: {{imagefs.available: 0%}}, maxPods: 50}},"),
     );
+    let text = text.replace("{name: kube1,", "{name: kube1, taints: ['for=db:NoSchedule'], annotations: {rack: '7'},");
     let official = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
     let mut three = seen(&official);
     three.bundle = Fact::Absent;

@@ -3,6 +3,7 @@
 mod disks;
 mod encryption;
 mod keys;
+mod kubelets;
 mod machines;
 mod made;
 mod outage;
@@ -18,11 +19,12 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 11] = [
+pub(super) static SCENARIOS: [&[Scenario]; 12] = [
     made::SCENARIOS,
     works::SCENARIOS,
     secrets::SCENARIOS,
     services::SCENARIOS,
+    kubelets::SCENARIOS,
     encryption::SCENARIOS,
     traces::SCENARIOS,
     outage::SCENARIOS,

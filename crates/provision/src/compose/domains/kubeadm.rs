@@ -10,7 +10,7 @@ use kubestead_core::probe::Answers;
 use super::super::{NodeSeen, Seen};
 use super::{Asked, Wanted};
 use crate::file::{Cluster, Node, Role, host_port};
-use crate::kubeadm::{self, Candidate, KubeadmFacts, KubeadmSpec};
+use crate::kubeadm::{self, Added, Candidate, KubeadmFacts, KubeadmSpec};
 
 /// The control plane that begins the cluster; `None` when the file asks for no Kubernetes.
 pub fn first(cluster: &Cluster) -> Option<&Name> {
@@ -38,6 +38,10 @@ pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
         dns_domain: cluster.network.dns_domain.clone(),
         pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
         encryption: wanted.encryption.clone(),
+        added: Box::new(Added {
+            components: wanted.components.clone(),
+            taints: cluster.nodes.iter().filter(|n| !n.taints.is_empty()).map(|n| (n.name.clone(), n.taints.clone())).collect(),
+        }),
         ignore_preflight: wanted.ignore_preflight.clone(),
         lab: wanted.lab,
     })
@@ -61,11 +65,18 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Result<O
 }
 
 /// Where the file describes another cluster than the one that is there: nothing of Kubernetes is done by it.
-pub(in super::super) fn another(spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
+pub(in super::super) fn another(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
     let api = seen.api.known();
     let own = seen.nodes.get(&spec.first).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
     let fixed = api.map(|api| kubeadm::fixed(spec, api)).unwrap_or_default();
-    kubeadm::version(spec, api, own).into_iter().chain(fixed).collect()
+    let backend = api.and_then(|api| kubeadm::backend(cluster.network.backend, api));
+    kubeadm::version(spec, api, own).into_iter().chain(fixed).chain(backend).collect()
+}
+
+/// What the file adds to a control plane's programs and to nodes, and a cluster that is there was not begun with.
+pub(in super::super) fn additions(spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
+    let Some(api) = seen.api.known() else { return Vec::new() };
+    [kubeadm::additions(&spec.added.components, &spec.endpoint, api), kubeadm::taints(spec, api)].concat()
 }
 
 /// What comes of membership.

@@ -4,6 +4,7 @@
 pub(super) mod encryption;
 pub(super) mod keyserver;
 pub(super) mod kubeadm;
+pub(super) mod kubelet;
 pub(super) mod machine;
 pub(super) mod node;
 pub(super) mod objects;
@@ -22,16 +23,17 @@ use crate::kubeadm::KubeadmSpec;
 use crate::secret::SecretsWanted;
 
 /// What each domain asks a node, in the order of the sections.
-const NODES: [fn(&Wanted<'_>, &Node) -> Asked; 7] =
-    [machine::asks, storage::asks, keyserver::asks, node::asks, kubeadm::asks, encryption::asks, objects::asks];
+const NODES: [fn(&Wanted<'_>, &Node) -> Asked; 8] =
+    [machine::asks, storage::asks, keyserver::asks, node::asks, kubelet::asks, kubeadm::asks, encryption::asks, objects::asks];
 
 /// The kinds of steps of each domain, and of what all share.
-const KINDS: [&[Kind]; 10] = [
+const KINDS: [&[Kind]; 11] = [
     claim::KINDS,
     key::KINDS,
     kubestead_storage::ids::KINDS,
     crate::keyserver::ids::KINDS,
     crate::node::ids::KINDS,
+    crate::kubelet::ids::KINDS,
     crate::kubeadm::ids::KINDS,
     crate::encryption::ids::KINDS,
     crate::objects::ids::KINDS,

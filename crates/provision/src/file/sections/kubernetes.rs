@@ -8,9 +8,11 @@ mod registries;
 use std::path::Path;
 
 use crate::file::cluster::{Kubernetes, Trust};
+use crate::file::components;
 use crate::file::decode::{boolean, list, number, text};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::kubelet;
 use crate::file::shape::{Bare, Form, Kind, Need, PATH};
 use crate::file::tree::Node as Yaml;
 
@@ -37,6 +39,16 @@ fields! {
             "Mirrors of registries of images, by the registry's host as images name it.";
         "encryption" encryption Need::Otherwise("{}"), encryption::KIND,
             "How values in etcd are encrypted.";
+        "apiServer" api_server Need::Otherwise("{}"), components::API_SERVER,
+            "What is added to the API server when the cluster begins. Of a cluster that is there, each difference is held with what to do.";
+        "controllerManager" controller_manager Need::Otherwise("{}"), components::PROGRAM,
+            "The same for the controller manager.";
+        "scheduler" scheduler Need::Otherwise("{}"), components::PROGRAM,
+            "The same for the scheduler.";
+        "etcd" etcd Need::Otherwise("{}"), components::ETCD,
+            "The same for etcd.";
+        "kubelet" kubelet Need::Optional("kubeadm's own"), kubelet::KIND,
+            "Settings of all kubelets. A change starts kubelets again: a worker first, then the other workers, then control planes one by one.";
         "ignorePreflight" ignore_preflight Need::Otherwise("[]"), Kind::list(&Kind::Text(&PREFLIGHT)),
             "Errors of kubeadm's preflight checks to pass over, each by its name.";
         "lab" lab Need::Otherwise("false"), Kind::Boolean,
@@ -67,10 +79,14 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Opti
     let proxy = f.proxy.map(|n| proxy::proxy(n, out));
     let registries = f.registries.map(|n| registries::registries(n, out)).unwrap_or_default();
     let encryption = f.encryption.and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
+    let written =
+        components::Written { api_server: f.api_server, controller_manager: f.controller_manager, scheduler: f.scheduler, etcd: f.etcd };
+    let components = components::components(written, out);
+    let kubelet = f.kubelet.map(|n| kubelet::kubelet(n, "kubernetes.kubelet", out));
     let ignored = f.ignore_preflight.map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
     let lab = f.lab.and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
-    Some(Kubernetes { version, bundle, packages, containerd, proxy, registries, encryption, ignore_preflight, lab })
+    Some(Kubernetes { version, bundle, packages, containerd, proxy, registries, encryption, components, kubelet, ignore_preflight, lab })
 }
 
 fn version(node: Yaml, out: &mut Findings) -> Option<String> {

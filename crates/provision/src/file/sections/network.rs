@@ -6,8 +6,8 @@ use kubestead_core::diagnostic::Place;
 use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
 
 use crate::file::address::{NO_IPV6, Subnet, special};
-use crate::file::cluster::Network;
-use crate::file::decode::{Wrong, judged, list, number, text};
+use crate::file::cluster::{Backend, Network};
+use crate::file::decode::{Wrong, count, judged, list, number, parsed, text};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
 use crate::file::shape::{Bare, Form, Kind as Value, Need, RANGE};
@@ -33,9 +33,15 @@ fields! {
             "The services' domain: labels of at most 63 characters, 230 together.";
         "interface" interface Need::Optional("that of the default route"), Value::OneOrList(&Value::Text(&INTERFACE)),
             "Where pods' packets go between nodes: flannel takes the first of these that a node has.";
+        "backend" backend Need::Otherwise("vxlan"), Value::Words(|| Backend::WORDS.to_vec()),
+            "How: in UDP, by routes between nodes of one network of layer 2, or encrypted. It never changes while the cluster lives.";
+        "mtu" mtu Need::Optional("that of the interface"), Value::Count { least: *MTU.start(), most: *MTU.end() },
+            "The largest packet between nodes, with what flannel wraps around; not with `host-gw`. It never changes while the cluster lives.";
     }
 }
 
+/// Every IPv4 host takes 576 bytes (RFC 791); no packet is longer than 65535.
+const MTU: std::ops::RangeInclusive<u64> = 576..=65535;
 const DOMAIN: Form = Form { word: "a domain", pattern: "^[a-z0-9.-]{1,230}$", example: "cluster.local", bare: Bare::Any };
 const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
 
@@ -65,6 +71,7 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NetworkDecl {
         found.network.dns_domain = domain;
     }
     found.network.interfaces = f.interface.map(|n| interfaces(n, out)).unwrap_or_default();
+    found.network.backend = backend(f.backend, f.mtu, out);
     found
 }
 
@@ -159,12 +166,38 @@ fn interfaces(node: Yaml, out: &mut Findings) -> Vec<String> {
     items.into_iter().filter_map(|node| interface(node, out)).collect()
 }
 
+/// How packets get from node to node, and how large they are.
+fn backend(word: Option<Yaml>, mtu: Option<Yaml>, out: &mut Findings) -> Backend {
+    let word = word.and_then(|node| {
+        parsed(node, "network.backend", out, |text| {
+            let known = Backend::WORDS.into_iter().find(|word| *word == text);
+            known.ok_or_else(|| format!("{text:?} is none of {}", Backend::WORDS.join(", ")))
+        })
+    });
+    let mtu = mtu.and_then(|node| count(node, "network.mtu", out));
+    if let Some(at) = mtu.as_ref().filter(|at| !MTU.contains(&at.value)) {
+        out.error(&at.place, format!("network.mtu must be {} to {}", MTU.start(), MTU.end()), None);
+    }
+    let bytes = mtu.as_ref().map(|at| at.value);
+    match word.map(|at| at.value) {
+        Some("host-gw") => {
+            if let Some(at) = mtu {
+                let hint = "leave it out: packets go as they are, as large as the interface takes them".to_owned();
+                out.error(&at.place, "network.mtu: host-gw wraps nothing around packets", hint);
+            }
+            Backend::HostGw
+        }
+        Some("wireguard") => Backend::Wireguard { mtu: bytes },
+        Some(_) | None => Backend::Vxlan { mtu: bytes },
+    }
+}
+
 /// A name as the kernel takes it.
 fn interface(node: Yaml, out: &mut Findings) -> Option<String> {
     let found = text(node, "network.interface", out)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     // What pods' packets would go through themselves.
-    if let Some(own) = ["lo", "flannel.1", "cni0"].into_iter().find(|own| *own == found.value) {
+    if let Some(own) = ["lo", "flannel.1", "flannel-wg", "cni0"].into_iter().find(|own| *own == found.value) {
         let message = format!("network.interface: {own} leads to no other machine");
         out.error(&found.place, message, "write the interface of the machines' own network".to_owned());
         return None;

@@ -1,6 +1,7 @@
 //! `nodes`: the machines of the cluster.
 
 mod labels;
+mod taints;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use crate::file::cluster::{Node, NodeSsh, Role};
 use crate::file::decode::{list, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
+use crate::file::kubelet;
 use crate::file::machine;
 use crate::file::shape::{ADDRESS, Bare, Form, Kind, LOGIN, NAME, Need};
 use crate::file::tree::Node as Yaml;
@@ -34,6 +36,12 @@ fields! {
         "labels" labels Need::Otherwise("{}"), labels::KIND,
             "Its labels in Kubernetes, as the API server takes them: none of the kubelet's, kubeadm's and kubestead's own, none below `kubernetes.io/` \
              and `k8s.io/` themselves.";
+        "taints" taints Need::Otherwise("[]"), taints::KIND,
+            "Its taints, as `kubectl taint` takes them: it has them from when it joins. Of a node that is in, a missing one is held with what to do.";
+        "annotations" annotations Need::Otherwise("{}"), labels::ANNOTATIONS,
+            "Its annotations in Kubernetes: none of Kubernetes', flannel's and kubestead's own.";
+        "kubelet" kubelet Need::Optional("as for all"), kubelet::KIND,
+            "Settings of its kubelet; a field takes the place of the one in `kubernetes.kubelet` as a whole.";
     }
 }
 
@@ -103,9 +111,13 @@ fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {
         roles.insert(Role::Worker);
     }
     let labels = f.labels.map(|n| labels::labels(n, out)).unwrap_or_default();
+    let taints = f.taints.map(|n| taints::taints(n, out)).unwrap_or_default();
+    let annotations = f.annotations.map(|n| labels::annotations(n, out)).unwrap_or_default();
+    let kubelet = f.kubelet.map(|n| kubelet::kubelet(n, "a node's kubelet", out));
     let (name, address) = (name?, address?);
     let hostname = hostname.unwrap_or_else(|| At { value: HostName::from(&name.value), place: name.place.clone() });
-    let node = Node { name: name.value, hostname: hostname.value, address: address.value, ssh, roles, labels };
+    let node =
+        Node { name: name.value, hostname: hostname.value, address: address.value, ssh, roles, labels, taints, annotations, kubelet };
     Some(NodeDecl { node, name: name.place, hostname: hostname.place, address: address.place })
 }
 

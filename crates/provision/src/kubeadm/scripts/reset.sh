@@ -16,6 +16,7 @@ below() {
 forget_network() {
   local table
   ip link delete flannel.1
+  ip link delete flannel-wg
   ip link delete cni0
   rm -f /run/flannel/subnet.env /run/flannel/10-flannel.conflist /etc/cni/net.d/10-flannel.conflist
   for table in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6'; do

@@ -1,8 +1,9 @@
-//! The pod network: flannel with VXLAN, its rules in nftables as kube-proxy's are. Fields as in flannel's own deployment notes.
+//! The pod network: flannel, its rules in nftables as kube-proxy's are. Fields as in flannel's own deployment notes.
 
 use serde_json::{Value, json};
 
 use super::super::namespaces::NETWORK as NAMESPACE;
+use super::super::spec::ObjectsSpec;
 
 const NAME: &str = "flannel";
 /// Its image and that of its plugin, when no bundle says which.
@@ -12,11 +13,15 @@ pub const IMAGES: (&str, &str) = ("ghcr.io/flannel-io/flannel:v0.28.7", "ghcr.io
 /// that it has, and the one of its default route where none is named. It reaches the API by the control plane's endpoint, as kubelets do: the address
 /// of the Service leads nowhere until kube-proxy is at work, and a daemon that ends by that waits for its next start. The plugin's configuration goes to
 /// /run, from where a unit of the node brings it to containerd when the daemon has its subnet (`node`).
-pub(super) fn manifests(pods: &str, endpoint: &str, interfaces: &[String], image: &str, plugin: &str) -> Vec<Value> {
+pub(super) fn manifests(spec: &ObjectsSpec) -> Vec<Value> {
     let cni = json!({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [
         {"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}},
         {"type": "portmap", "capabilities": {"portMappings": true}}]});
-    let net = json!({"Network": pods, "EnableNFTables": true, "Backend": {"Type": "vxlan"}});
+    let mut backend = json!({"Type": spec.backend.word()});
+    if let Some(mtu) = spec.backend.mtu() {
+        backend["MTU"] = mtu.into();
+    }
+    let net = json!({"Network": spec.pods, "EnableNFTables": true, "Backend": backend});
     let meta = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": {"app": NAME}});
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace",
@@ -31,7 +36,7 @@ pub(super) fn manifests(pods: &str, endpoint: &str, interfaces: &[String], image
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("kube-flannel-cfg"),
             "data": {"cni-conf.json": cni.to_string(), "net-conf.json": net.to_string()}}),
-        daemon_set(endpoint, interfaces, image, plugin),
+        daemon_set(&spec.endpoint, &spec.interfaces, &spec.images.0, &spec.images.1),
     ]
 }
 
@@ -71,16 +76,37 @@ fn daemon_set(endpoint: &str, interfaces: &[String], image: &str, plugin: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::Backend;
+
+    fn spec(change: impl FnOnce(&mut ObjectsSpec)) -> ObjectsSpec {
+        let mut spec = super::super::super::plan::tests::spec();
+        change(&mut spec);
+        spec
+    }
 
     #[test]
     fn the_daemon_looks_for_the_named_interfaces_in_their_order() {
         let args = |interfaces: &[&str]| {
-            let names: Vec<String> = interfaces.iter().map(|name| (*name).to_owned()).collect();
-            manifests("10.244.0.0/16", "10.0.0.1:6443", &names, "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["args"]
-                .clone()
+            let names = interfaces.iter().map(|name| (*name).to_owned()).collect();
+            manifests(&spec(|s| s.interfaces = names))[5]["spec"]["template"]["spec"]["containers"][0]["args"].clone()
         };
         assert_eq!(args(&[]), json!(["--ip-masq", "--kube-subnet-mgr"]));
         assert_eq!(args(&["eth1", "eno2"]), json!(["--ip-masq", "--kube-subnet-mgr", "--iface=eth1", "--iface=eno2"]));
+    }
+
+    /// As flannel's documentation of backends has it.
+    #[test]
+    fn packets_go_as_the_file_says() {
+        for (backend, wanted) in [
+            (Backend::Vxlan { mtu: None }, json!({"Type": "vxlan"})),
+            (Backend::Vxlan { mtu: Some(1400) }, json!({"Type": "vxlan", "MTU": 1400})),
+            (Backend::HostGw, json!({"Type": "host-gw"})),
+            (Backend::Wireguard { mtu: Some(1420) }, json!({"Type": "wireguard", "MTU": 1420})),
+        ] {
+            let text = manifests(&spec(|s| s.backend = backend))[4]["data"]["net-conf.json"].clone();
+            let net: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+            assert_eq!((&net["Backend"], &net["EnableNFTables"]), (&wanted, &json!(true)));
+        }
     }
 
     #[test]
@@ -90,8 +116,7 @@ mod tests {
             ("[fd00::1]:8443", "fd00::1", "8443"),
             ("api.home.example:443", "api.home.example", "443"),
         ] {
-            let env =
-                manifests("10.244.0.0/16", endpoint, &[], "f:1", "p:1")[5]["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+            let env = manifests(&spec(|s| s.endpoint = endpoint.to_owned()))[5]["spec"]["template"]["spec"]["containers"][0]["env"].clone();
             let value = |name: &str| env.as_array().unwrap().iter().find(|e| e["name"] == name).unwrap()["value"].clone();
             assert_eq!((value("KUBERNETES_SERVICE_HOST"), value("KUBERNETES_SERVICE_PORT")), (json!(host), json!(port)));
         }

@@ -8,7 +8,7 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
     Topic {
         name: "network",
         why: "flannel, the pods' network",
-        manifests: flannel::manifests(&spec.pods, &spec.endpoint, &spec.interfaces, &spec.images.0, &spec.images.1),
+        manifests: flannel::manifests(spec),
         ready: true,
         needs: None,
         cost: None,

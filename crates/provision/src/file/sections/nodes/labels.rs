@@ -1,4 +1,4 @@
-//! Labels of nodes, as the API server takes them, and whose they are.
+//! Labels and annotations of nodes, as the API server takes them, and whose they are.
 
 use std::collections::BTreeMap;
 
@@ -54,9 +54,39 @@ pub(super) fn labels(node: Node, out: &mut Findings) -> BTreeMap<String, String>
     found
 }
 
+const NOTE: Form = Form { word: "a text", pattern: r"^[^\n]*$", example: "rack 7", bare: Bare::Any };
+/// What may be written of annotations.
+pub(super) const ANNOTATIONS: Kind = Kind::entries("ANNOTATION", &KEY, &Kind::Text(&NOTE));
+/// Domains of annotations by which programs of the cluster work.
+const WORKING: [&str; 4] = ["kubernetes.io", "k8s.io", "flannel.alpha.coreos.com", "kubestead.io"];
+/// Far more than somebody notes on a node.
+const LONGEST: usize = 4096;
+
+/// A node's annotations.
+pub(super) fn annotations(node: Node, out: &mut Findings) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (key, place, value) in entries(node, "annotations", out) {
+        let (prefix, name) = key.rsplit_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        let is_below = |domain: &&str| prefix.is_some_and(|prefix| prefix == *domain || prefix.ends_with(&format!(".{domain}")));
+        if !is_part(name) || prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
+            let hint = format!("write NAME or DOMAIN/NAME; NAME is {SYNTAX}");
+            out.error(&place, format!("{key:?} is not an annotation that Kubernetes takes"), hint);
+        } else if let Some(domain) = WORKING.into_iter().find(is_below) {
+            let hint = "write a domain of your own before the '/', or none".to_owned();
+            out.error(&place, format!("the annotation {key}: by those of {domain} the cluster itself works"), hint);
+        }
+        let Some(value) = text(value, "an annotation (\"\" for none)", out) else { continue };
+        if value.value.chars().count() > LONGEST {
+            out.error(&value.place, format!("the annotation {key} is longer than {LONGEST} characters"), "shorten it".to_owned());
+        }
+        found.insert(key, value.value);
+    }
+    found
+}
+
 const SYNTAX: &str = "at most 63 letters, digits and '-', '_', '.', beginning and ending with a letter or digit";
 
-fn is_part(text: &str) -> bool {
+pub(super) fn is_part(text: &str) -> bool {
     let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
