@@ -5,7 +5,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 /// What is tried before a lab is made: exactly what it will do.
-const TRIAL: &str = "ip link set lo up && ip link add br0 type bridge && ip link add v0 type veth peer name p0";
+const TRIAL: &str = include_str!("scripts/try-network.sh");
 
 /// Which namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
