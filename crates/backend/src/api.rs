@@ -16,7 +16,7 @@ use kube::core::{ApiResource, GroupVersionKind, Request};
 use kube::{Client, Config};
 use kubestead_core::command::Command;
 use kubestead_core::credentials::Credentials;
-use kubestead_core::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
+use kubestead_core::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Review, Rewrite};
 use kubestead_core::transport::Remote;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,15 +90,6 @@ impl KubeApi {
         } else {
             Api::namespaced_with(self.client.clone(), &object.namespace, &resource)
         }
-    }
-
-    /// A question to the server about itself, such as a `SubjectAccessReview`, with its answer. Nothing is kept of it.
-    pub(crate) async fn review(&self, review: &Value) -> Result<Value, KubeError> {
-        let kind = ObjectRef::of(review);
-        let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{kind}: {e}"));
-        let bytes = serde_json::to_vec(review).map_err(|e| broken(&e))?;
-        let request = Request::new(self.objects(&kind).resource_url()).create(&PostParams::default(), bytes).map_err(|e| broken(&e))?;
-        self.ask(&kind, self.client.request(request)).await
     }
 
     /// Work that ends within the limit of time.
@@ -214,6 +205,17 @@ impl KubeApi {
 
 /// What discovery is asked for: all groups with their kinds in one answer, which API servers give from 1.30 on.
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+#[async_trait]
+impl Review for KubeApi {
+    async fn review(&self, review: &Value) -> Result<Value, KubeError> {
+        let kind = ObjectRef::of(review);
+        let broken = |e: &dyn std::fmt::Display| KubeError::Connect(format!("{kind}: {e}"));
+        let bytes = serde_json::to_vec(review).map_err(|e| broken(&e))?;
+        let request = Request::new(self.objects(&kind).resource_url()).create(&PostParams::default(), bytes).map_err(|e| broken(&e))?;
+        self.ask(&kind, self.client.request(request)).await
+    }
+}
 
 #[async_trait]
 impl Catalog for KubeApi {

@@ -122,10 +122,17 @@ pub trait Catalog: Send + Sync {
     async fn labelled(&self, kind: &ObjectRef, label: &str) -> Result<Vec<Value>, KubeError>;
 }
 
-/// All that can be asked of the API of a cluster.
-pub trait Api: Kube + Guarded + Rewrite + Catalog {}
+/// Questions to an API server about itself.
+#[async_trait]
+pub trait Review: Send + Sync {
+    /// The answer to one, such as a `SubjectAccessReview`. Nothing is kept of it.
+    async fn review(&self, review: &Value) -> Result<Value, KubeError>;
+}
 
-impl<T: Kube + Guarded + Rewrite + Catalog + ?Sized> Api for T {}
+/// All that can be asked of the API of a cluster.
+pub trait Api: Kube + Guarded + Rewrite + Catalog + Review {}
+
+impl<T: Kube + Guarded + Rewrite + Catalog + Review + ?Sized> Api for T {}
 
 #[async_trait]
 impl<T: Kube + ?Sized> Kube for Arc<T> {
@@ -169,6 +176,13 @@ impl<T: Guarded + ?Sized> Guarded for Arc<T> {
 impl<T: Rewrite + ?Sized> Rewrite for Arc<T> {
     async fn rewrite(&self, kind: &ObjectRef) -> Result<u64, KubeError> {
         self.as_ref().rewrite(kind).await
+    }
+}
+
+#[async_trait]
+impl<T: Review + ?Sized> Review for Arc<T> {
+    async fn review(&self, review: &Value) -> Result<Value, KubeError> {
+        self.as_ref().review(review).await
     }
 }
 

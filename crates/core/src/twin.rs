@@ -14,7 +14,7 @@ use crate::event::{Event, Reporter};
 use crate::fields;
 use crate::host::{Host, HostError};
 use crate::key::{KeyError, KeyRef, KeySource};
-use crate::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Rewrite};
+use crate::kube::{Catalog, FIELD_MANAGER, Guarded, Kube, KubeError, Listed, ObjectRef, Resource, Resources, Review, Rewrite};
 use crate::probe;
 use crate::secret::Secret;
 pub use transport::Twins;
@@ -319,6 +319,16 @@ fn defined(definition: &Value) -> impl Iterator<Item = Resource> {
         plural: text(&spec["names"]["plural"]),
         namespaced: spec["scope"] == "Namespaced",
     })
+}
+
+#[async_trait]
+impl Review for MemoryKube {
+    /// It knows no rules, and allows nobody anything.
+    async fn review(&self, review: &Value) -> Result<Value, KubeError> {
+        let mut review = review.clone();
+        review["status"]["allowed"] = false.into();
+        Ok(review)
+    }
 }
 
 #[async_trait]

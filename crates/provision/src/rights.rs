@@ -3,12 +3,11 @@
 use std::fmt;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use kubestead_core::kube::{Catalog, KubeError, Resources};
+use kubestead_core::kube::{Api, KubeError, Resources};
 use kubestead_core::name::Name;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::KubeApi;
 use crate::file::Namespace;
 
 /// How many questions are asked side by side.
@@ -169,7 +168,7 @@ pub fn questions(namespace: &str) -> Vec<Question> {
 }
 
 /// The answers: a row for each question, with one for each subject in it.
-pub async fn ask(kube: &KubeApi, questions: &[Question], subjects: &[Subject]) -> Result<Vec<Vec<bool>>, KubeError> {
+pub async fn ask(kube: &dyn Api, questions: &[Question], subjects: &[Subject]) -> Result<Vec<Vec<bool>>, KubeError> {
     let cells: Vec<Value> = questions.iter().flat_map(|question| subjects.iter().map(|subject| question.asked(subject))).collect();
     let all: Vec<bool> =
         stream::iter(cells).map(|review| async move { allowed(&kube.review(&review).await?) }).buffered(AT_ONCE).try_collect().await?;
@@ -183,7 +182,7 @@ fn allowed(review: &Value) -> Result<bool, KubeError> {
 }
 
 /// Makes sure that each question names a kind of the server's, with its group. The first that does not is the error.
-pub async fn known(kube: &KubeApi, questions: Vec<Question>) -> Result<Result<Vec<Question>, Question>, KubeError> {
+pub async fn known(kube: &dyn Api, questions: Vec<Question>) -> Result<Result<Vec<Question>, Question>, KubeError> {
     let resources = kube.resources().await?;
     Ok(questions.into_iter().map(|question| question.clone().known(&resources).ok_or(question)).collect())
 }

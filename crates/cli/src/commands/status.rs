@@ -105,7 +105,9 @@ pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Rep
         is_unreachable: held.unreachable,
     };
     let volumes = rows(cluster, seen).into_iter().map(|row| screen::Row::new(row.good, [row.node, row.volume, row.path, row.state]));
-    let in_cluster = [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen), services(seen), pods(cluster, seen)].concat();
+    let in_cluster =
+        [api(seen), certificates(cluster, seen), at_rest(cluster, seen), secrets(cluster, seen), services(seen), pods(cluster, seen)]
+            .concat();
     Report {
         name: cluster.name.to_string(),
         groups: vec![("machines", machines(cluster, seen, plan)), ("volumes", volumes.collect()), ("cluster", in_cluster)],

@@ -184,6 +184,21 @@ pub struct Node {
 }
 
 impl Node {
+    /// A worker of that name at that address, with nothing else said of it.
+    pub fn new(name: Name, address: impl Into<String>) -> Self {
+        Self {
+            hostname: HostName::from(&name),
+            name,
+            address: address.into(),
+            ssh: NodeSsh::default(),
+            roles: BTreeSet::new(),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            annotations: BTreeMap::new(),
+            kubelet: None,
+        }
+    }
+
     /// Whether it is a control plane.
     pub fn is_control_plane(&self) -> bool {
         self.roles.contains(&Role::ControlPlane)

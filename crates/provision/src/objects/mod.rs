@@ -39,7 +39,9 @@ pub use model::model;
 pub use object::{ADOPTED, COPIES, Exactly, Live};
 pub(crate) use object::{differences, own};
 pub(crate) use observe::plain_version;
-pub use observe::{Annotations, ApiFacts, Networking, NodeState, Pods, Record, RecordedArgument, RecordedComponent, RecordedEtcd, read, section};
+pub use observe::{
+    Annotations, ApiFacts, Networking, NodeState, Pods, Record, RecordedArgument, RecordedComponent, RecordedEtcd, read, section,
+};
 pub use plan::{names, plan, refusals};
 pub use pods::{Beyond, Use, beyond};
 pub use spec::ObjectsSpec;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use kubestead_backend::api::KubeApi;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::plan::{Part, Step};
 use kubestead_core::probe;
-use kubestead_backend::api::KubeApi;
 use kubestead_provision::file::Namespace;
 use kubestead_provision::objects::{self, Action, ApiFacts, ObjectsSpec};
 use serde_json::Value;

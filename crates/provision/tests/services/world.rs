@@ -62,12 +62,6 @@ impl<K: Api> World<K> {
         service::observe(&self.kube, &self.wish(), &self.records().await).await.unwrap()
     }
 
-    /// How each service is, as `status` says it.
-    pub(crate) async fn states(&self) -> Vec<(String, bool, String)> {
-        let states = service::states(&self.wish(), &self.facts().await, &self.records().await);
-        states.into_iter().map(|state| (state.name, state.good, state.words)).collect()
-    }
-
     /// The plan in an order in which it can run; it must be one that may.
     pub(crate) async fn plan(&self) -> Plan<Action> {
         let facts = self.facts().await;

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-use kubestead_core::name::{HostName, Name};
+use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
 use kubestead_core::twin::Silent;
 use kubestead_embed::{DISK, key_server, node, transport};
-use kubestead_provision::file::{Cluster, KeyServer, Node, NodeSsh, Role, Volume};
+use kubestead_provision::file::{Cluster, KeyServer, Node, Role, Volume};
 use kubestead_provision::keyserver::Account;
 use kubestead_provision::session::{Goal, Session};
 use kubestead_storage::spec::{self, Filesystem};
@@ -28,14 +28,7 @@ fn cluster() -> Result<Cluster, Box<dyn Error>> {
         unlock: Ways::default(),
     };
     Ok(Cluster {
-        nodes: vec![Node {
-            hostname: HostName::from(&kube1),
-            name: kube1.clone(),
-            address: "192.0.2.21".into(),
-            ssh: NodeSsh::default(),
-            roles: BTreeSet::from([Role::ControlPlane]),
-            labels: BTreeMap::new(),
-        }],
+        nodes: vec![Node { roles: BTreeSet::from([Role::ControlPlane]), ..Node::new(kube1.clone(), "192.0.2.21") }],
         groups: BTreeMap::from([(vg01, BTreeMap::from([(kube1.clone(), vec![DISK.to_owned()])]))]),
         volumes: vec![Volume { nodes: BTreeSet::from([kube1]), spec: data }],
         servers: vec![KeyServer { name: Name::new("masterlock")?, address: "192.0.2.5".into(), port: 22, user: Account::default() }],
