@@ -1,4 +1,4 @@
-//! Rotations on three real API servers with three members of etcd (`tests/servers.sh` makes them), to a real KMS plugin and back too:
+//! Rotations on three real API servers with three members of etcd (a scenario of `crates/proof` makes them), to a real KMS plugin and back too:
 //! scripts killed in every stage, and Secrets written through one server and read through the others all the time.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a test fails by them, and tells how it went
 
@@ -350,7 +350,7 @@ fn traffic(work: &Path, stop: &AtomicBool, count: &AtomicU64, tries: u32) -> Vec
 #[tokio::test(flavor = "multi_thread")]
 async fn three_servers_rotate_while_secrets_move() {
     let Some(work) = std::env::var_os("SERVERS").map(PathBuf::from) else {
-        println!("skipped: tests/servers.sh makes the servers and runs this");
+        println!("skipped: a scenario of crates/proof makes the servers and runs this");
         return;
     };
     let pid = |n: &str| std::fs::read_to_string(work.join(n).join("pid")).unwrap().trim().to_owned();

@@ -12,6 +12,7 @@ mod packages;
 mod qemu;
 mod rootless;
 mod scripts;
+mod servers;
 mod tour;
 
 use crate::scenario::Scenario;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<&'static Scenario> {
         qemu::SCENARIOS,
         rootless::SCENARIOS,
         scripts::SCENARIOS,
+        servers::SCENARIOS,
         tour::SCENARIOS,
     ];
     cluster::SCENARIOS.into_iter().chain(others).flatten().collect()

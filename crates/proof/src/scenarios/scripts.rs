@@ -15,16 +15,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         Run::script("tests/lab-encryption.sh", &[]),
     ),
     whole(
-        "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
-        &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of an API server"],
-        false,
-        (600, 2400),
-        Run::script(
-            "tests/servers.sh",
-            &["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "encryption_servers", "--", "--nocapture"],
-        ),
-    ),
-    whole(
         "a fleet goes on with a key server that hangs, a disk behind multipath, two releases of Debian and a jump host",
         &[
             "F17",
