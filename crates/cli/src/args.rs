@@ -159,6 +159,9 @@ pub(crate) enum Command {
         /// The user.
         user: String,
     },
+    /// Who may what in the cluster.
+    #[command(subcommand)]
+    Access(crate::commands::access::Access),
     /// The encrypted volumes.
     #[command(subcommand)]
     Volume(Volume),

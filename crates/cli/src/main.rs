@@ -91,6 +91,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Key(command) => commands::key::run(command).await,
         Command::Recovery(command) => commands::recovery::run(command).await,
         Command::Kubeconfig { common, merge } => commands::kubeconfig::run(&common, merge).await,
+        Command::Access(command) => commands::access::run(command).await,
         Command::Credential { common, user } => commands::kubeconfig::credential(&common, &user).await,
         Command::Volume(Volume::Recovery { common, node, volume }) => commands::volume::run(&common, &node, &volume),
         Command::Volume(Volume::Unlock { common, nodes }) => commands::unlock::run(&common, &nodes).await,

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod access;
 pub(crate) mod address;
 pub(crate) mod bundle;
 pub(crate) mod check;

@@ -48,7 +48,7 @@ impl Cpu {
         let milli = match (text.strip_suffix('m'), text.split_once('.')) {
             (Some(milli), _) => digits(milli)?,
             (None, None) => digits(text)?.checked_mul(1000)?,
-            (None, Some((whole, part))) if part.len() <= 3 => digits(whole)? * 1000 + digits(&format!("{part:0<3}"))?,
+            (None, Some((whole, part))) if (1..=3).contains(&part.len()) => digits(whole)? * 1000 + digits(&format!("{part:0<3}"))?,
             (None, Some(_)) => return None,
         };
         (milli > 0).then_some(Self(milli))
