@@ -1,10 +1,9 @@
 //! `kubestead access`: who may what in the cluster.
 
 use clap::Subcommand;
-use kubestead_provision::api::KubeApi;
-use kubestead_provision::compose;
+use kubestead_backend::ssh::Ssh;
+use kubestead_core::transport::Transport as _;
 use kubestead_provision::file::Cluster;
-use kubestead_provision::fleet::Fleet;
 use kubestead_provision::rights::{self, Question, Subject};
 use serde_json::{Value, json};
 
@@ -56,20 +55,19 @@ pub(crate) async fn run(command: Access) -> Result<Exit, Failure> {
         }
         _ => rights::questions(home.as_deref().unwrap_or("default")),
     };
-    let first = compose::first(&cluster).ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
-    let host = Fleet::connect_one(&cluster, first).await?;
-    let kube = KubeApi::through(host.as_ref()).await?;
+    let host = super::kubeconfig::control_plane(&cluster).await?;
+    let kube = Ssh::default().kube(host.as_ref()).await?;
     let single = questions.len() == 1;
     let questions = if single {
         let unknown = |question: Question| {
             let what = format!("the API server has no kind that paths call {:?}", question.resource);
             fail(Exit::Usage, what).hint("write it in the plural, such as pods or deployments.apps: kubectl api-resources lists them")
         };
-        rights::known(&kube, questions).await?.map_err(unknown)?
+        rights::known(kube.as_ref(), questions).await?.map_err(unknown)?
     } else {
         questions
     };
-    let rows = rights::ask(&kube, &questions, &subjects).await?;
+    let rows = rights::ask(kube.as_ref(), &questions, &subjects).await?;
     match common.output {
         Format::Json => print::json(&answers(&questions, &subjects, &rows))?,
         Format::Text => {

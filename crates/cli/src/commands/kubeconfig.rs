@@ -18,7 +18,7 @@ use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
 /// Connects to the control plane alone.
-async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
+pub(super) async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
     let login = compose::first(cluster).and_then(|first| cluster.logins().into_iter().find(|(name, _)| name == first));
     let (_, login) = login.ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
     Ok(Ssh::default().connect(&login).await?)
