@@ -288,7 +288,9 @@ mod tests {
         let step = |deed: &str| Step::new(Target::Host("a".into()), "x", deed, (), "");
         let with = |steps: Vec<Step<()>>| {
             let mut part = Part::default();
-            steps.into_iter().for_each(|step| _ = part.push(step));
+            for step in steps {
+                part.push(step);
+            }
             Plan::new(String::new(), String::new(), part).unwrap()
         };
         let beside = |deed: &str| Step { beside: true, ..step(deed) };
