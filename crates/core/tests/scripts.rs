@@ -66,6 +66,8 @@ const SHELL: [&str; 14] =
     ["$(", "${", "\"$", "|| ", " && ", "> /dev/null", ">/dev/null", "2>&1", "set -e", "sh -c ", "; fi", "\nfi", "; done", "\ndone"];
 /// The two places that put a command together: the line that ssh sends with its frame, and the probe's calls of `section`.
 const FRAMES: [&str; 2] = ["core/src/frame.rs", "core/src/probe.rs"];
+/// Files of another language that has `&&` too: the expressions of admission policies (CEL).
+const OTHERS: [&str; 1] = ["provision/src/objects/pods/cel.rs"];
 /// A text with such a sign that kubestead does not run as its own script: its file, and how it begins.
 const NO_SCRIPTS: [(&str, &str); 6] = [
     // The command that EDITOR names, as git runs it.
@@ -161,7 +163,8 @@ fn no_script_stands_in_a_string() {
         .collect();
     assert!(tests.len() >= 4 && tests.iter().all(|file| file.exists()), "{tests:?}");
     let (mut found, mut unused) = (Vec::new(), NO_SCRIPTS.to_vec());
-    for file in files.iter().filter(|file| !tests.contains(file) && !FRAMES.iter().any(|frame| file.ends_with(frame))) {
+    let left_out = |file: &Path| FRAMES.iter().chain(&OTHERS).any(|known| file.ends_with(known));
+    for file in files.iter().filter(|file| !tests.contains(file) && !left_out(file)) {
         for text in shell(&std::fs::read_to_string(file).unwrap()) {
             match NO_SCRIPTS.iter().find(|(known, begin)| file.ends_with(known) && text.starts_with(begin)) {
                 Some(known) => unused.retain(|other| other != known),

@@ -13,7 +13,7 @@ const IN_WRITTEN: &str = "written";
 const FOLDERS: &str = "paths";
 
 /// The parameters of the policy for pods. Each value is a list, one item a line. What is for an account begins with its name and a dot; no other key has one.
-pub(in super::super) fn grants(policy: &PodSecurity) -> BTreeMap<String, String> {
+pub(crate) fn grants(policy: &PodSecurity) -> BTreeMap<String, String> {
     let mut data = BTreeMap::new();
     let mut put = |prefix: &str, grants: &Grants| {
         let mut list = |key: &str, items: Vec<String>| {
@@ -45,7 +45,7 @@ pub(in super::super) fn grants(policy: &PodSecurity) -> BTreeMap<String, String>
 }
 
 /// The parameters of the policy for PersistentVolumes.
-pub(in super::super) fn volume_paths(policy: &PodSecurity) -> BTreeMap<String, String> {
+pub(crate) fn volume_paths(policy: &PodSecurity) -> BTreeMap<String, String> {
     let folders = std::iter::once(POOL_ROOT).chain(policy.volumes.iter().map(HostPath::as_str));
     BTreeMap::from([(FOLDERS.to_owned(), folders.collect::<Vec<_>>().join("\n"))])
 }
@@ -95,7 +95,7 @@ const MOUNTED: &str = "!volume.hostPath.path.split('/').exists(part, part == '..
     (volume.hostPath.path.startsWith(path + '/') && !variables.written.exists(folder, volume.hostPath.path.startsWith(folder + '/'))))))";
 
 /// The `spec` of the policy for pods.
-pub(in super::super) fn pods() -> Value {
+pub(crate) fn pods() -> Value {
     let mut validations = vec![
         validation(
             "size(variables.badPaths) == 0",
@@ -203,7 +203,7 @@ fn apparmor() -> String {
 }
 
 /// The `spec` of the policy for PersistentVolumes: only what is made is looked at, as the path of one never changes.
-pub(in super::super) fn volumes() -> Value {
+pub(crate) fn volumes() -> Value {
     let path = "variables.path.split('/').all(part, part != '..') && variables.folders.exists(folder, variables.path == folder || \
                 variables.path.startsWith(folder + '/'))";
     json!({

@@ -35,10 +35,10 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
 }
 
 /// The level that Pod Security lets through whatever it is, and that which it enforces where nothing more is granted.
-pub(in super::super) const OPEN: &str = "privileged";
+pub(crate) const OPEN: &str = "privileged";
 const BASELINE: &str = "baseline";
 /// The label that says which.
-pub(in super::super) const LEVEL: &str = "pod-security.kubernetes.io/enforce";
+pub(crate) const LEVEL: &str = "pod-security.kubernetes.io/enforce";
 
 /// The level that is enforced in the namespace. It knows no single grants: where there are some, the policies enforce `baseline` and these.
 fn level(namespace: &Namespace) -> &'static str {

@@ -62,13 +62,13 @@ fn manifests(namespace: &Namespace, policy: &PodSecurity) -> Vec<Value> {
 }
 
 /// In which order objects of this topic go: none is left that needs one which is gone. `None` for any other object.
-pub(in super::super) fn rank(object: &ObjectRef) -> Option<usize> {
+pub(crate) fn rank(object: &ObjectRef) -> Option<usize> {
     let named = object.name == VOLUMES || object.name.starts_with(PODS);
     let kinds = [(BINDING, ""), (POLICY, ""), ("ConfigMap", HOME)];
     kinds.iter().position(|(kind, home)| named && object.kind == *kind && object.namespace == *home)
 }
 
 /// The namespace whose pods an object of this topic holds to their grants.
-pub(in super::super) fn guarded(object: &ObjectRef) -> Option<&str> {
+pub(crate) fn guarded(object: &ObjectRef) -> Option<&str> {
     rank(object).and_then(|_| object.name.strip_prefix(PODS))
 }
