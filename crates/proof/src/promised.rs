@@ -178,7 +178,7 @@ pub const FEATURES: [Promise; 48] = [
         "F35",
         "A full image store evicts no pods that did not fill it, and every other eviction signal keeps its default.",
         &["crates/provision/tests/compose/kubelets.rs"],
-        "an image store that is full; the scenario of an edit on a running cluster has not been run yet",
+        "an image store that is full",
     ),
     promise("F36", "Thin pools and volume groups grow before they are full, or alarm.", &[], ""),
     promise("F37", "The API has one address that outlives any one control plane.", &[], ""),
