@@ -1,6 +1,8 @@
 //! All domains together: what is seen of machines that hold nothing, and the one plan of examples/three-nodes for them.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "compose/components.rs"]
+mod components;
 #[path = "compose/cuts.rs"]
 mod cuts;
 #[path = "compose/examples.rs"]

@@ -194,7 +194,7 @@ async fn volumes(world: &World) {
         assert_eq!(refused("good", local(path)), None, "{path}");
         assert_eq!(refused("good", json!({"hostPath": {"path": path}})), None, "{path}");
     }
-    for path in ["/etc", "/", "/mnt", "/mnt/disks-x", "/var/lib/kubestead/volumes-x/a", "/srv/share"] {
+    for path in ["/etc", "/", "/mnt", "/mnt/disks-x", "/var/lib/kubestead/volumes-x/a", "/srv/share", "/mnt/disks//a", "/mnt/disks/./a"] {
         for source in [local(path), json!({"hostPath": {"path": path}})] {
             let words = refused("bad", source).unwrap_or_else(|| panic!("{path} was taken"));
             assert!(

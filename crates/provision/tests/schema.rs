@@ -27,6 +27,20 @@ kubernetes:
   registries: {docker.io: {mirrors: [https://mirror.example.com/v2/hub]}}
   encryption: {provider: aesgcm, key: key2, resources: [secrets, configmaps]}
   apiServer: {args: {profiling: 'false', goaway-chance: [0.01, '0.02']}, featureGates: {MemoryQoS: true}, certificateNames: [api2.example.com, 192.0.2.1]}
+  audit:
+    rules:
+    - {level: None, users: [system:kube-proxy], userGroups: [system:nodes], verbs: [watch], omitStages: [Panic], omitManagedFields: false}
+    - {level: Request, namespaces: [apps], resources: [{group: apps, resources: [deployments], resourceNames: [web]}, {group: ''}]}
+    - {level: Metadata, nonResourceURLs: [/metrics]}
+    maxAge: 7
+    maxBackups: 2
+    maxSize: 10
+  oidc:
+    issuer: https://id.example.com/realms/home
+    audiences: [kubestead, other]
+    username: {claim: email, prefix: 'people:'}
+    groups: {claim: groups, prefix: 'groups:'}
+    certificateAuthority: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"
   controllerManager: {args: {v: 2}, featureGates: {MemoryQoS: true}}
   scheduler: {args: {v: 2}, featureGates: {MemoryQoS: false}}
   etcd: {args: {quota-backend-bytes: 8589934592}}

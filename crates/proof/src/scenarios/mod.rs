@@ -10,6 +10,7 @@ mod node;
 mod official;
 mod packages;
 mod qemu;
+mod recovery;
 mod rootless;
 mod scripts;
 mod servers;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<&'static Scenario> {
         official::SCENARIOS,
         packages::SCENARIOS,
         qemu::SCENARIOS,
+        recovery::SCENARIOS,
         rootless::SCENARIOS,
         scripts::SCENARIOS,
         servers::SCENARIOS,

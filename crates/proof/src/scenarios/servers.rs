@@ -5,7 +5,7 @@ use crate::stage::{Done, Stage};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
-    shows: &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of an API server"],
+    shows: &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"],
     fixture: Fixture::Own,
     leaves: Leaves::WornOut,
     limit: 2400,

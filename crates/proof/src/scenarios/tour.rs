@@ -19,8 +19,9 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         run: Run::Here(|s| play(s, &THREE)),
     },
     Scenario {
-        name: "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot",
-        shows: &["F00", "F02", "F16", "R3", "R5"],
+        name: "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot, all by a login \
+               that is not root and has no bash",
+        shows: &["F00", "F02", "F16", "F42", "R3", "R5"],
         fixture: Fixture::Own,
         leaves: Leaves::WornOut,
         limit: 3600,
@@ -30,6 +31,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// The login of the lab's machines that is not root, which has sudo without a password.
+const OPS: &str = "ops";
 /// The operator's computer.
 const OPERATOR: &str = "operator";
 /// The addresses of the README (RFC 5737), and those of the lab: the last number is the same.
@@ -85,6 +88,8 @@ enum Line {
 
 struct Plot {
     tour: Tour,
+    /// Who logs in to the machines: root, or [`OPS`].
+    login: &'static str,
     /// The machines but the operator's computer: name, last number of the address, release of Debian.
     machines: &'static [(&'static str, &'static str, &'static str)],
     /// The volumes by machine.
@@ -96,12 +101,14 @@ const WORKER: &[&str] = &["/var/lib/containerd", "/var/lib/kubelet", "/var/lib/k
 
 static THREE: Plot = Plot {
     tour: Tour::Three,
+    login: "root",
     machines: &[("cp1", "11", "bookworm"), ("kube1", "21", "bookworm"), ("kube2", "22", "trixie"), ("masterlock", "5", "bookworm")],
     volumes: &[("cp1", CONTROL), ("kube1", WORKER), ("kube2", WORKER)],
 };
 
 static ALONE: Plot = Plot {
     tour: Tour::Alone,
+    login: OPS,
     machines: &[("kube1", "21", "trixie")],
     volumes: &[("kube1", &["/var/lib/etcd", "/etc/kubernetes", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/kubestead/volumes"])],
 };
@@ -149,7 +156,7 @@ fn play(s: &Stage, plot: &Plot) -> Done {
     let lines = known(&lines(&readme)?)?;
     fresh(s, plot)?;
     for (line, what) in &lines {
-        let line = line.replace(ADDRESSES.0, ADDRESSES.1);
+        let line = line.replace(ADDRESSES.0, ADDRESSES.1).replace("--user root", &format!("--user {}", plot.login));
         match *what {
             Line::Trust => trust(s, plot, &line)?,
             Line::Init(tour) if tour == plot.tour => {
@@ -166,6 +173,9 @@ fn play(s: &Stage, plot: &Plot) -> Done {
     s.claim("all volumes are mounted from dm-crypt", mounted(s, plot));
     s.claim("images came from their registries", from_registries(s, plot));
     s.claim("a second up changes nothing", typed(s, "kubestead up").says("Nothing to do"));
+    if plot.tour == Tour::Alone {
+        s.claim("a pod of the users' runs beside the control plane", beside(s, plot));
+    }
 
     s.claim("all machines reboot", reboot(s, plot));
     if plot.tour == Tour::Alone {
@@ -200,6 +210,9 @@ fn fresh(s: &Stage, plot: &Plot) -> Done {
     for node in plot.nodes() {
         // The lab's machines have a runc for bundles, and a freshly installed server has none.
         s.on(node, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "remove", "runc"]).run().ok()?;
+        if plot.login != "root" {
+            s.on(node, &["usermod", "--shell", "/bin/dash", plot.login]).run().ok()?;
+        }
     }
     let bundle = s.kubestead(&["lab", "build"]).run().answer()?;
     s.program("strip", &["-o", "operators", &s.kubestead_path()]).run().ok()?;
@@ -283,6 +296,17 @@ fn from_registries(s: &Stage, plot: &Plot) -> Claim {
     ["registry.k8s.io/kube-apiserver@sha256:", "registry.k8s.io/pause@sha256:", "ghcr.io/flannel-io/flannel@sha256:"]
         .iter()
         .try_for_each(|name| images.says(name))
+}
+
+/// A pod of an image that the machine has.
+fn beside(s: &Stage, plot: &Plot) -> Claim {
+    let images = s.on(plot.first(), &["ctr", "-n", "k8s.io", "images", "ls", "-q"]).run().answer()?;
+    let is_pause = |image: &&str| image.starts_with("registry.k8s.io/pause:");
+    let image = images.lines().find(is_pause).ok_or_else(|| format!("no image of pause is there: {images}"))?;
+    typed(s, &format!("kubectl --context sudo -n apps run beside --image {image} --image-pull-policy IfNotPresent")).ok()?;
+    let node = "kubectl --context sudo -n apps get pod beside -o jsonpath='{.spec.nodeName} {.status.phase}'";
+    s.eventually(120, || typed(s, node).is(&format!("{} Running", plot.first())))?;
+    typed(s, "kubectl --context sudo -n apps delete pod beside").ok()
 }
 
 fn reboot(s: &Stage, plot: &Plot) -> Claim {

@@ -26,3 +26,5 @@ wiped() {
     [ -z "$(find /etc/systemd/system -name "*$1*")" ]
 }
 kill_recovery_slot() { cryptsetup luksKillSlot -q "/dev/vg01/$1" 7 --key-file <(/usr/local/lib/kubestead/fetch "$1"); }
+# gets_nothing_of ADDRESS VOLUME: that key server does not give it.
+gets_nothing_of() { ! ssh -F /etc/kubestead/ssh_config -o ConnectTimeout=5 "masterlock@$1" get "$2" > /dev/null 2>&1 < /dev/null; }

@@ -9,9 +9,11 @@ use crate::scenario::Fixture;
 const MACHINE: &str = concat!(
     include_str!("../scripts/alone.sh"),
     include_str!("../scripts/hostile.sh"),
+    include_str!("../scripts/issuer.sh"),
     include_str!("../scripts/key-servers.sh"),
     include_str!("../scripts/packages.sh"),
     include_str!("../scripts/qemu.sh"),
+    include_str!("../scripts/recovery.sh"),
     include_str!("../scripts/machine.sh")
 );
 

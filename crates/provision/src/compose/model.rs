@@ -103,7 +103,8 @@ impl World {
         };
         let (spec, inside) = match action {
             kubeadm::Action::Init { spec, .. } => {
-                let api = ApiFacts { answers: true, version: Some(spec.version.clone()), ..ApiFacts::default() };
+                let record = Some(kubeadm::record(spec));
+                let api = ApiFacts { answers: true, version: Some(spec.version.clone()), record, ..ApiFacts::default() };
                 self.seen.api = Fact::Known(ApiFacts { nodes: [joined(spec)].into(), unready: vec!["no network".into()], ..api });
                 self.seen.secrets = Fact::Known(SecretFacts::default());
                 // Definitions of the files aside, all that they ask for is of kinds that a cluster has.
@@ -130,7 +131,14 @@ impl World {
             kubeadm::Action::Adoption(_)
             | kubeadm::Action::Prepare { .. }
             | kubeadm::Action::Mount { .. }
+            | kubeadm::Action::PutBack
             | kubeadm::Action::StartKubelet => return,
+            kubeadm::Action::Components { spec, .. } => {
+                if let Fact::Known(api) = &mut self.seen.api {
+                    api.record = Some(kubeadm::record(spec));
+                }
+                return;
+            }
         };
         if let Some(Fact::Known(found)) = self.seen.nodes.get_mut(name) {
             found.setup.iter_mut().for_each(|setup| setup.member = inside);

@@ -103,13 +103,14 @@ pub(super) fn transfers(name: &Name, first: &Name, others: &[&Name], own: &mut P
 
 /// The steps after which the API answers.
 pub(super) fn before_asking(members: &KubeadmSpec) -> BTreeSet<StepId> {
-    BTreeSet::from([kubeadm::joined(members, &members.first), kubeadm::ids::START.on(&members.first)])
+    let own = [kubeadm::ids::START, kubeadm::ids::PUT_BACK].map(|deed| deed.on(&members.first));
+    std::iter::once(kubeadm::joined(members, &members.first)).chain(own).collect()
 }
 
 /// The steps after which these nodes are in.
 pub(super) fn before_nodes<'a>(members: &KubeadmSpec, names: impl IntoIterator<Item = &'a Name>) -> BTreeSet<StepId> {
     let joined = names.into_iter().map(|name| kubeadm::joined(members, name));
-    joined.chain([kubeadm::ids::START.on(&members.first)]).collect()
+    joined.chain(before_asking(members)).collect()
 }
 
 /// Nothing is put into a namespace before the plan makes it, or before the yes to one that is somebody else's.
@@ -145,19 +146,33 @@ pub(super) fn services(mut part: Part<service::Action>) -> Part<service::Action>
     part
 }
 
-/// What is asked of an API server that restarts may fail: the mounts wait for what the plan asks of it. Not for workloads, which may never be
-/// ready.
-pub(super) fn rotation(planned: &Part<Action>, mut rotation: Part<encryption::Action>) -> Part<encryption::Action> {
+/// What asks an API server that may start again: it comes after that. Not what waits for workloads, which may never be ready.
+fn asking(planned: &Part<Action>) -> impl Iterator<Item = &StepId> {
     let waiting = |action: &Action| {
         matches!(
             action,
             Action::Objects(objects::Action::Wait { .. } | objects::Action::Reach) | Action::Service(service::Action::Ready { .. })
         )
     };
-    let asking = planned.steps.iter().filter(|s| s.target == Target::Cluster && !waiting(&s.action));
-    let asking: Vec<&StepId> = asking.map(|s| &s.id).collect();
+    planned.steps.iter().filter(move |step| step.target == Target::Cluster && !waiting(&step.action)).map(|step| &step.id)
+}
+
+/// Programs of a control plane that get other arguments start again: after what is asked of its API server, and after its kubelet, which starts them.
+pub(super) fn components(planned: &Part<Action>, mut own: Part<kubeadm::Action>) -> Part<kubeadm::Action> {
+    for step in own.steps.iter_mut().filter(|step| matches!(step.action, kubeadm::Action::Components { .. })) {
+        let kubelets = planned.steps.iter().filter(|other| other.target == step.target && matches!(other.action, Action::Kubelet(_)));
+        let before: Vec<StepId> = kubelets.map(|other| &other.id).chain(asking(planned)).cloned().collect();
+        step.after.extend(before);
+    }
+    own
+}
+
+/// What is asked of an API server that restarts may fail: the mounts wait for it, and for other arguments of the same server.
+pub(super) fn rotation(planned: &Part<Action>, mut rotation: Part<encryption::Action>) -> Part<encryption::Action> {
+    let components = planned.steps.iter().filter(|step| matches!(step.action, Action::Kubeadm(kubeadm::Action::Components { .. })));
+    let before: Vec<&StepId> = asking(planned).chain(components.map(|step| &step.id)).collect();
     for step in rotation.steps.iter_mut().filter(|step| matches!(step.action, encryption::Action::Mount { .. })) {
-        step.after.extend(asking.iter().copied().cloned());
+        step.after.extend(before.iter().copied().cloned());
     }
     rotation
 }

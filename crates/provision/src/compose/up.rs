@@ -98,7 +98,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     if !other.is_empty() {
         return part.held.extend(other);
     }
-    part.held.extend(domains::kubeadm::additions(&spec, seen));
+    part.held.extend(domains::kubeadm::taints(&spec, seen));
     let bundle = match domains::node::source(wanted, seen) {
         Ok(bundle) => bundle,
         Err(held) => return part.held.push(held),
@@ -176,6 +176,7 @@ fn inside(
         part.extend(order::services(domains::service::plan(cluster, spec, seen, fresh)).map(Action::Service));
     }
     if !fresh {
+        part.extend(order::components(part, domains::kubeadm::components(cluster, spec, seen)).map(Action::Kubeadm));
         let rotation = order::rotation(part, domains::encryption::plan(cluster, spec, seen, answers));
         if !rotation.steps.is_empty() {
             part.extend(domains::encryption::escrow(spec, seen));

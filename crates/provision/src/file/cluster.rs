@@ -12,6 +12,7 @@ use kubestead_storage::spec;
 use serde::{Deserialize, Serialize};
 
 use super::address::Subnet;
+use super::api_server::{Audit, Oidc};
 use super::grants::PodSecurity;
 use super::limits::{Limits, Quota};
 use crate::apt_key::Fingerprint;
@@ -82,6 +83,10 @@ pub struct Kubernetes {
     pub encryption: EncryptionSpec,
     /// What is added to the programs of control planes.
     pub components: Components,
+    /// What the API server writes down of requests; nothing when not given.
+    pub audit: Option<Audit>,
+    /// A provider whose tokens the API server takes.
+    pub oidc: Option<Oidc>,
     /// Settings of all kubelets; kubeadm's alone when not given.
     pub kubelet: Option<Settings>,
     /// kubeadm's preflight errors to ignore, by name.

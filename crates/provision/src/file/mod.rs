@@ -1,11 +1,12 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `api_server`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together. `logins` says how to reach the machines.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
 mod across;
 mod address;
+mod api_server;
 mod cluster;
 mod components;
 mod decode;
@@ -29,6 +30,7 @@ mod tree;
 mod unlock;
 
 pub use address::{Subnet, host_port};
+pub use api_server::{Audit, Claim, Oidc};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
     Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,

@@ -7,6 +7,8 @@ use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::components::Components;
+use super::served::owned;
 use super::spec::KubeadmSpec;
 
 /// What kubeadm does for us.
@@ -51,6 +53,23 @@ pub enum Action {
         /// At these sockets a plugin must answer before.
         sockets: BTreeSet<String>,
     },
+    /// Gives the programs of a control plane what the file adds to them; those that change start again, one after the other.
+    Components {
+        /// The cluster, with what shall be added.
+        spec: KubeadmSpec,
+        /// The node.
+        node: Name,
+        /// Its address.
+        address: String,
+        /// What is added now.
+        before: Box<Components>,
+        /// The folders that the API server mounts for KMS plugins.
+        plugins: Vec<String>,
+        /// Whether the API server starts again although its arguments are the same: a file that it reads was changed.
+        again: bool,
+    },
+    /// Puts the manifests of a control plane back that others took the place of, which were not seen to run.
+    PutBack,
     /// Starts a kubelet that is stopped.
     StartKubelet,
     /// Takes a node out of the cluster; its volumes stay.
@@ -64,9 +83,12 @@ impl Action {
     /// The files of ours that it writes whole. The configuration of encryption at rest is not among them: one that is there is never replaced.
     pub fn writes(&self) -> Vec<Owned> {
         match self {
-            Self::Prepare { spec } => vec![spec.record(), spec.admission()],
+            Self::Prepare { spec } => spec.prepared(),
+            Self::Components { spec, .. } => owned(&spec.added.files).collect(),
             Self::Join { spec, .. } => vec![spec.record()],
-            Self::Adoption(_) | Self::Init { .. } | Self::Mount { .. } | Self::StartKubelet | Self::Reset { .. } => Vec::new(),
+            Self::Adoption(_) | Self::Init { .. } | Self::Mount { .. } | Self::PutBack | Self::StartKubelet | Self::Reset { .. } => {
+                Vec::new()
+            }
         }
     }
 }

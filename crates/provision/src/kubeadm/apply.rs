@@ -12,10 +12,12 @@ use kubestead_core::put;
 use kubestead_core::secret::Secret;
 
 use super::action::Action;
+use super::components::{Components, Program};
 use super::config;
 use super::error::Error;
 use super::observe::LEFTOVERS;
-use super::spec::{BEGUN, CONFIG, ENCRYPTION, KubeadmSpec, RECORD};
+use super::served;
+use super::spec::{BEGUN, CONFIG, ENCRYPTION, KEPT, KubeadmSpec, RECORD};
 use crate::admin::ADMIN;
 use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
 
@@ -52,6 +54,25 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
             let what = format!("{on}: mount {} in the API server", folders.join(", "));
             mount(folders, sockets).stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(Failed::at(what))
         }
+        Action::Components { spec, node, address, before, plugins, again } => {
+            let describe = |spec: &KubeadmSpec| {
+                config::control_plane(spec, node, address, plugins).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })
+            };
+            let mut old = spec.clone();
+            old.added.components = (**before).clone();
+            let text = format!("{}{AFTER}\n{}", describe(&old)?, describe(spec)?);
+            let what = format!("{on}: other arguments of the control plane's programs");
+            let files = action.writes();
+            if !files.is_empty() {
+                put::write(&files, host).await.map_err(Failed::at::<Error>(what.clone()))?;
+            }
+            components(before, &spec.added.components, *again)
+                .stdin(Stdin::Plain(text.into_bytes()))
+                .run(host)
+                .await
+                .map_err(Failed::at(what))
+        }
+        Action::PutBack => put_back().run(host).await.map_err(Failed::at(format!("{on}: put the control plane's manifests back"))),
         Action::Reset { spec } => reset(spec).run(host).await.map_err(Failed::at(format!("{on}: take it out of the cluster"))),
         Action::StartKubelet => {
             let start = Procedure::script(include_str!("scripts/start-kubelet.sh"));
@@ -61,7 +82,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
 }
 
 async fn prepare(spec: &KubeadmSpec, encryption: Secret, host: &dyn Host) -> Result<Done, ProcedureError> {
-    put::write(&[spec.record(), spec.admission()], host).await?;
+    put::write(&spec.prepared(), host).await?;
     key_file(&encryption).stdin(Stdin::Secret(encryption)).run(host).await
 }
 
@@ -89,18 +110,55 @@ fn init(entry: &Entry) -> Procedure {
 
 /// Between two descriptions of a control plane: as it is, and as it shall be.
 const AFTER: &str = "@AFTER@";
+/// `described`: what kubeadm makes of a description, without doing anything.
+const DESCRIBED: &str = include_str!("scripts/described.sh");
+/// `comes_up`, `place` and others: whether a program runs as its manifest says.
+const RUNS: &str = include_str!("scripts/runs.sh");
+/// The folder of static pods.
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
 /// How long an API server may take to come back with another manifest, in seconds: as long as kubeadm waits for one on a slow machine.
 const RESTART: u32 = 600;
+/// How long it may take to give all programs other arguments, in seconds: one of them may have to come back with its old ones.
+const COMPONENTS: u64 = 3600;
 
 fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
     Procedure::script(include_str!("scripts/mount.sh"))
         .after(LISTENS)
         .after(encryption::MOUNTED)
+        .after(DESCRIBED)
         .after(ADMIN)
         .list("folders", folders)
         .list("sockets", sockets)
         .var("manifest", MANIFEST)
         .var("between", AFTER)
+        .var("restart", RESTART.to_string())
+}
+
+fn components(before: &Components, after: &Components, again: bool) -> Procedure {
+    let api_server = Program::KubeApiserver.name();
+    let renamed = (before.names != after.names).then_some(api_server);
+    let old = served::named(before).filter(|path| !served::named(after).any(|kept| kept == *path));
+    put::with_manifest(include_str!("scripts/components.sh"))
+        .after(DESCRIBED)
+        .after(RUNS)
+        .after(ADMIN)
+        .list("programs", before.programs(after).into_iter().map(Program::name))
+        .list("renamed", renamed)
+        .list("again", again.then_some(api_server))
+        .list("old", old)
+        .var("folder", MANIFESTS)
+        .var("kept", KEPT)
+        .var("between", AFTER)
+        .var("restart", RESTART.to_string())
+        .limit(COMPONENTS)
+}
+
+fn put_back() -> Procedure {
+    Procedure::script(include_str!("scripts/put-back.sh"))
+        .after(RUNS)
+        .after(ADMIN)
+        .var("folder", MANIFESTS)
+        .var("kept", KEPT)
         .var("restart", RESTART.to_string())
 }
 
@@ -158,25 +216,8 @@ mod tests {
     use kubestead_core::host::MockHost;
     use mockall::Sequence;
 
+    use super::super::fixture::spec;
     use super::*;
-
-    pub(super) fn spec() -> KubeadmSpec {
-        KubeadmSpec {
-            name: Name::new("home").unwrap(),
-            version: "1.37.1".into(),
-            endpoint: "e:6443".into(),
-            first: Name::new("cp1").unwrap(),
-            hostnames: std::collections::BTreeMap::new(),
-            pods: String::new(),
-            services: String::new(),
-            dns_domain: String::new(),
-            pods_here: false,
-            encryption: encryption::EncryptionSpec::default(),
-            added: Box::default(),
-            ignore_preflight: vec![],
-            lab: false,
-        }
-    }
 
     /// A host that is asked for just this next: a command that holds `word`, and answers `status` and `text`.
     fn expect(host: &mut MockHost, sequence: &mut Sequence, word: &'static str, status: i32, text: &str) {

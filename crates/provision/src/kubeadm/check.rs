@@ -22,7 +22,14 @@ pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
             (State::Fresh, _) | (State::Begun, Some(_)) => None,
             (state, cluster) => Some(format!("the machine is no fresh one: {state:?} of {cluster:?}")),
         },
-        Action::Reset { .. } | Action::Mount { .. } | Action::StartKubelet => None,
+        Action::Components { spec, before, again, .. } => match (facts.state, facts.cluster.as_deref()) {
+            (State::ControlPlane, Some(own)) if own == spec.name.as_str() && (*again || **before != spec.added.components) => None,
+            (state, cluster) => Some(format!("it is no control plane of {} that differs: {state:?} of {cluster:?}", spec.name)),
+        },
+        Action::PutBack if facts.state != State::ControlPlane || !facts.unproven => {
+            Some(format!("no manifest of it was replaced and not seen to run: {:?}", facts.state))
+        }
+        Action::PutBack | Action::Reset { .. } | Action::Mount { .. } | Action::StartKubelet => None,
     };
     membership.map(|why| format!("{}: {why}", step.id))
 }

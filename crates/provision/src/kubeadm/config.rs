@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use kubestead_core::name::Name;
 use serde::Serialize;
 
-use super::components::Arguments;
+use super::components::{Arguments, host};
+use super::served;
 use super::spec::{ADMISSION, ENCRYPTION, KubeadmSpec};
 use crate::file::{Effect, Taint};
 
@@ -277,13 +278,15 @@ fn documents(
         // that did not start for want of it would be a high price for a mount that nobody took away.
         Mount::new(name, folder, false, "DirectoryOrCreate")
     }));
+    if served::logs(added) {
+        extra_volumes.push(Mount::new("audit".to_owned(), served::LOGS, false, "DirectoryOrCreate"));
+    }
     let own_args = [
         Argument::new("encryption-provider-config", ENCRYPTION),
         Argument::new("encryption-provider-config-automatic-reload", "true"),
         Argument::new("admission-control-config-file", ADMISSION),
     ];
-    // An address of IPv6 has brackets before a port alone.
-    let host = spec.endpoint.rsplit_once(':').map_or(spec.endpoint.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+    let host = host(&spec.endpoint);
     let init = InitConfiguration {
         api_version: KUBEADM,
         kind: "InitConfiguration",

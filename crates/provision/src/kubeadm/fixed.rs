@@ -193,30 +193,13 @@ pub fn kubelet(spec: &KubeadmSpec, name: &Name, api: Option<&ApiFacts>, program:
 #[cfg(test)]
 mod tests {
     use super::super::components::Added;
+    use super::super::fixture::spec;
     use super::super::observe::State;
     use super::*;
     use crate::file::{Effect, Taint};
     use crate::objects::{Live, Networking, NodeState, Record};
 
     type Change = fn(&mut KubeadmSpec);
-
-    fn spec() -> KubeadmSpec {
-        KubeadmSpec {
-            name: Name::new("home").unwrap(),
-            version: "1.37.1".into(),
-            endpoint: "10.0.0.11:6443".into(),
-            first: Name::new("cp1").unwrap(),
-            hostnames: BTreeMap::new(),
-            pods: "10.244.0.0/16".into(),
-            services: "10.96.0.0/12".into(),
-            dns_domain: "cluster.local".into(),
-            pods_here: false,
-            encryption: crate::encryption::EncryptionSpec::default(),
-            added: Box::default(),
-            ignore_preflight: vec![],
-            lab: false,
-        }
-    }
 
     fn api() -> ApiFacts {
         let text = |t: &str| Some(t.to_owned());

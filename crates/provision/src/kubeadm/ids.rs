@@ -10,8 +10,12 @@ pub const INIT: Deed = Deed::host("kubeadm", "init");
 pub const JOIN: Deed = Deed::host("kubeadm", "join");
 /// A node leaves.
 pub const RESET: Deed = Deed::host("kubeadm", "reset");
+/// The programs of a control plane get other arguments.
+pub const COMPONENTS: Deed = Deed::host("kubeadm", "components");
+/// Manifests of a control plane are put back.
+pub const PUT_BACK: Deed = Deed::host("kubeadm", "put-back");
 /// A stopped kubelet starts.
 pub const START: Deed = Deed::host("kubelet", "start");
 
 /// All kinds of steps.
-pub const KINDS: &[Kind] = &[PREPARE.kind(), INIT.kind(), JOIN.kind(), RESET.kind(), START.kind()];
+pub const KINDS: &[Kind] = &[PREPARE.kind(), INIT.kind(), JOIN.kind(), RESET.kind(), COMPONENTS.kind(), PUT_BACK.kind(), START.kind()];

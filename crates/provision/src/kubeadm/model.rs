@@ -3,8 +3,10 @@
 use kubestead_core::put::digest;
 
 use super::action::Action;
+use super::components::{Arguments, Components, host};
 use super::observe::{KubeadmFacts, State};
 use super::spec::KubeadmSpec;
+use crate::objects::{Networking, Record, RecordedArgument, RecordedComponent, RecordedEtcd};
 
 /// The facts after an action that succeeded. What is where files belong is one for all domains, and not changed here.
 pub fn model(action: &Action, facts: &mut KubeadmFacts) {
@@ -20,7 +22,36 @@ pub fn model(action: &Action, facts: &mut KubeadmFacts) {
         }
         Action::Join { spec, .. } => member(facts, spec, State::Worker),
         Action::StartKubelet => facts.kubelet = true,
+        Action::PutBack => facts.unproven = false,
         Action::Reset { .. } => *facts = KubeadmFacts { files: std::mem::take(&mut facts.files), ..KubeadmFacts::default() },
-        Action::Adoption(_) | Action::Mount { .. } => {}
+        Action::Adoption(_) | Action::Mount { .. } | Action::Components { .. } => {}
+    }
+}
+
+/// What kubeadm writes down in the cluster of what the file adds.
+pub fn record(spec: &KubeadmSpec) -> Record {
+    let component = |arguments: &Arguments| {
+        let each = |(name, values): (&String, &Vec<String>)| {
+            let one = |value: &String| RecordedArgument { name: name.clone(), value: value.clone() };
+            values.iter().map(one).collect::<Vec<_>>()
+        };
+        RecordedComponent { extra_args: arguments.iter().flat_map(each).collect(), ..RecordedComponent::default() }
+    };
+    let Components { api_server, controller_manager, scheduler, etcd, names } = &spec.added.components;
+    let host = host(&spec.endpoint).to_owned();
+    let cert_sans = std::iter::once(host.clone()).chain(names.iter().filter(|name| **name != host).cloned()).collect();
+    Record {
+        kubernetes_version: Some(format!("v{}", spec.version)),
+        cluster_name: Some(spec.name.to_string()),
+        control_plane_endpoint: Some(spec.endpoint.clone()),
+        networking: Networking {
+            pod_subnet: Some(spec.pods.clone()),
+            service_subnet: Some(spec.services.clone()),
+            dns_domain: Some(spec.dns_domain.clone()),
+        },
+        api_server: RecordedComponent { cert_sans, ..component(api_server) },
+        controller_manager: component(controller_manager),
+        scheduler: component(scheduler),
+        etcd: RecordedEtcd { local: component(etcd) },
     }
 }

@@ -10,7 +10,7 @@ use kubestead_core::put::{Files, digest};
 use serde::{Deserialize, Serialize};
 
 use super::certificate::{self, Certificate};
-use super::spec::{BEGUN, ENCRYPTION, RECORD};
+use super::spec::{BEGUN, ENCRYPTION, KEPT, RECORD};
 use crate::objects::plain_version;
 
 /// Prints what an earlier cluster left.
@@ -37,6 +37,8 @@ pub struct KubeadmFacts {
     pub encryption: bool,
     /// Whether the kubelet runs.
     pub kubelet: bool,
+    /// Whether manifests of the control plane were replaced by others that were not seen to run: a run was cut off.
+    pub unproven: bool,
     /// Ports of Kubernetes that something listens on.
     pub ports: Vec<u16>,
     /// The version of the API server in its manifest; nothing where there is none.
@@ -66,7 +68,10 @@ pub enum State {
 pub fn sections() -> Vec<Section> {
     vec![
         Section::file("kubeadm/record", RECORD),
-        Section::script("kubeadm/state", include_str!("scripts/probe-state.sh")).var("begun", BEGUN).var("encryption", ENCRYPTION),
+        Section::script("kubeadm/state", include_str!("scripts/probe-state.sh"))
+            .var("begun", BEGUN)
+            .var("encryption", ENCRYPTION)
+            .var("kept", KEPT),
         Section::script("kubeadm/ca", include_str!("scripts/probe-ca.sh")),
         Section::script("kubeadm/versions", include_str!("scripts/versions.sh")),
         Section::script("kubeadm/leftovers", include_str!("scripts/probe-leftovers.sh")).after(LEFTOVERS),
@@ -98,6 +103,7 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
         state,
         encryption: lines.next() == Some("encrypted"),
         kubelet: lines.next() == Some("active"),
+        unproven: lines.next() == Some("unproven"),
         cluster: some(answers.text("kubeadm/record")?),
         ca: spki(answers.text("kubeadm/ca")?),
         ports: ports(answers.text("kubeadm/ports")?),

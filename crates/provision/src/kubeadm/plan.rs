@@ -1,16 +1,20 @@
 //! From spec and facts to steps.
 
+mod components;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::claim::{self, Claims};
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Deed, Held, Part, Risk, StepId, Target};
+use kubestead_core::plan::{Deed, Held, Part, Risk, Step, StepId, Target};
 
 use super::action::Action;
 use super::ids;
 use super::observe::{KubeadmFacts, State};
 use super::spec::{ENCRYPTION, KubeadmSpec};
 use crate::encryption::{Entry, key_of};
+
+pub use components::{Plane, change};
 
 /// A node for kubeadm: its name, its address and what was seen.
 pub struct Candidate<'a> {
@@ -125,6 +129,16 @@ fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>)
     }
 }
 
+/// A control plane whose API server does not answer, and a run was cut off that gave its programs other arguments: the old ones are put back.
+pub fn put_back(node: &Candidate<'_>) -> Option<Step<Action>> {
+    let KubeadmFacts { state, unproven, .. } = node.facts;
+    (*state == State::ControlPlane && *unproven).then(|| {
+        let why = "its API server does not answer since a run was cut off that gave it other arguments: put the old ones back";
+        let step = ids::PUT_BACK.step(Target::Host(node.name.to_string()), Action::PutBack, why).risk(Risk::Disrupts);
+        step.after([ids::START.on(node.name)])
+    })
+}
+
 /// Why nothing at all is done to a machine: it belongs to somebody else, or something runs there that Kubernetes cannot live beside.
 pub fn stranger(spec: &KubeadmSpec, name: &Name, facts: &KubeadmFacts) -> Option<Held> {
     let held = |reason: String, hint: &str| Some(Held::on(name, "kubeadm", reason, hint));
@@ -172,7 +186,7 @@ fn obstacle(spec: &KubeadmSpec, node: &Candidate<'_>, first: Option<&Candidate<'
     }
     let is_first = *name == spec.first;
     if matches!(facts.state, State::Fresh | State::Begun)
-        && let Some(other) = claim::obstacles(name.as_str(), &facts.files, spec.own_paths(name).iter().chain(spec.places(name))).pop()
+        && let Some(other) = claim::obstacles(name.as_str(), &facts.files, spec.own_paths(name).into_iter().chain(spec.places(name))).pop()
     {
         return held(other.reason, &other.hint);
     }
@@ -204,28 +218,11 @@ fn obstacle(spec: &KubeadmSpec, node: &Candidate<'_>, first: Option<&Candidate<'
 mod tests {
     use kubestead_core::plan::Step;
 
+    use super::super::fixture::spec;
     use super::*;
 
     fn name(text: &str) -> Name {
         Name::new(text).unwrap()
-    }
-
-    fn spec() -> KubeadmSpec {
-        KubeadmSpec {
-            name: name("home"),
-            version: "1.37.1".into(),
-            endpoint: "10.0.0.11:6443".into(),
-            first: name("cp1"),
-            hostnames: std::collections::BTreeMap::new(),
-            pods: "10.244.0.0/16".into(),
-            services: "10.96.0.0/12".into(),
-            dns_domain: "cluster.local".into(),
-            pods_here: false,
-            encryption: crate::encryption::EncryptionSpec::default(),
-            added: Box::default(),
-            ignore_preflight: vec![],
-            lab: false,
-        }
     }
 
     fn facts(state: State) -> KubeadmFacts {

@@ -7,6 +7,7 @@ use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::components::Added;
+use super::served::owned;
 use crate::encryption::EncryptionSpec;
 
 /// The cluster that a node begins or joins.
@@ -47,6 +48,8 @@ pub struct KubeadmSpec {
 pub(super) const RECORD: &str = "/etc/kubestead/cluster";
 /// There from before kubeadm runs until what it did is verified: a run that is cut off leaves it.
 pub(super) const BEGUN: &str = "/etc/kubestead/kubeadm-begun";
+/// Where a manifest stays until the one that took its place is seen to run.
+pub(super) const KEPT: &str = "/etc/kubestead/manifests";
 pub(super) use crate::encryption::FILE as ENCRYPTION;
 pub(super) const ADMISSION: &str = "/etc/kubernetes/adm/adm.yaml";
 /// kubeadm's configuration holds a token: it lies in memory only.
@@ -54,13 +57,19 @@ pub(super) const CONFIG: &str = "/run/kubestead-kubeadm.yaml";
 
 impl KubeadmSpec {
     /// The paths of the files that are ours alone on a node.
-    pub fn own_paths(&self, node: &Name) -> &'static [&'static str] {
-        if *node == self.first { &[RECORD, ADMISSION] } else { &[RECORD] }
+    pub fn own_paths(&self, node: &Name) -> Vec<&str> {
+        let of_plane = std::iter::once(ADMISSION).chain(self.added.files.keys().map(String::as_str));
+        std::iter::once(RECORD).chain(of_plane.filter(|_| *node == self.first)).collect()
+    }
+
+    /// The files that lie ready before a cluster begins.
+    pub(super) fn prepared(&self) -> Vec<Owned> {
+        [self.record(), self.admission()].into_iter().chain(owned(&self.added.files)).collect()
     }
 
     /// Where files belong that are never replaced: a look tells only what is not a regular file there.
-    pub fn places(&self, node: &Name) -> &'static [&'static str] {
-        if *node == self.first { &[ENCRYPTION] } else { &[] }
+    pub fn places(&self, node: &Name) -> Vec<&str> {
+        if *node == self.first { vec![ENCRYPTION] } else { Vec::new() }
     }
 
     /// A node's name in Kubernetes.

@@ -7,16 +7,16 @@ use super::*;
 
 const SET: &str = "kubelet: {evictionHard: {imagefs.available: 0%}}, lab: true}";
 
-fn edited(text: &str) -> Cluster {
+pub(super) fn edited(text: &str) -> Cluster {
     file::load("cluster.yaml", text, Path::new("/x")).unwrap()
 }
 
-fn after(world: World, step: &Step<Action>) -> World {
+pub(super) fn after(world: World, step: &Step<Action>) -> World {
     world.after(step).unwrap_or_else(|why| panic!("{}: {why}", step.id))
 }
 
 /// The three nodes, as members whose kubelets run and can be asked.
-fn running() -> Seen {
+pub(super) fn running() -> Seen {
     let cluster = cluster();
     let mut world = World::new(seen(&cluster));
     loop {

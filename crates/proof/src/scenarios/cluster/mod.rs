@@ -1,11 +1,13 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
+mod components;
 mod disks;
 mod encryption;
 mod keys;
 mod kubelets;
 mod machines;
 mod made;
+mod network;
 mod outage;
 mod reset;
 mod secrets;
@@ -19,12 +21,14 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 12] = [
+pub(super) static SCENARIOS: [&[Scenario]; 14] = [
     made::SCENARIOS,
     works::SCENARIOS,
+    network::SCENARIOS,
     secrets::SCENARIOS,
     services::SCENARIOS,
     kubelets::SCENARIOS,
+    components::SCENARIOS,
     encryption::SCENARIOS,
     traces::SCENARIOS,
     outage::SCENARIOS,

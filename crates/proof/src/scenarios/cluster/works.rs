@@ -4,6 +4,7 @@ use crate::scenario::{Fixture, Leaves, Run, Scenario};
 use crate::stage::{Claim, Done, Stage, is};
 
 use super::{NODES, consent, kubectl, mode, pod, ready};
+use crate::scenarios::recovery::{page, typed};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -31,6 +32,16 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         takes: 40,
         core: false,
         run: Run::Here(somebody_elses),
+    },
+    Scenario {
+        name: "certificates are renewed as the page of recovery says, and the control plane shows the new ones",
+        shows: &["R3", "R5"],
+        fixture: Fixture::Cluster,
+        leaves: Leaves::AsFound,
+        limit: 900,
+        takes: 90,
+        core: false,
+        run: Run::Here(certificates),
     },
 ];
 
@@ -104,4 +115,23 @@ fn somebody_elses(s: &Stage) -> Done {
     s.claim("and a copy of it is kept", kubectl(s, &["-n", "kube-system", "get", "configmap", "-o", "yaml"]).run().says("77Mi"));
     s.claim("the plan is empty", s.plan(&[]).status(0));
     Ok(())
+}
+
+fn certificates(s: &Stage) -> Done {
+    let [renew, status] = page(s, "certificates")?;
+    s.write("ssh", &s.read("labs/lab/ssh_config")?)?;
+    let before = s.at("cp1", &["serials"]).run().answer()?;
+    s.claim(&format!("`{renew}`"), typed(s, &renew, None).ok());
+    let after = s.at("cp1", &["serials"]).run().answer()?;
+    s.claim("each file has another certificate", is(before.lines().zip(after.lines()).all(|(old, new)| old != new), || after.clone()));
+    let shown = || s.at("cp1", &["shown_serial"]).run();
+    s.claim("the API server still shows the old one", shown().lacks(after.lines().next().unwrap_or_default()));
+    let pods = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    s.at("cp1", &[&["restart_pods"][..], &pods].concat()).run().ok()?;
+    let new = || shown().says(after.lines().next().unwrap_or_default());
+    s.claim("started again it shows the new one", s.eventually(180, new));
+    s.claim("all nodes are Ready", s.eventually(180, || ready(s, &NODES)));
+    s.claim(&format!("`{status}`"), s.eventually(180, || typed(s, &status, None).ok()));
+    s.claim("the plan is empty", s.eventually(120, || s.plan(&[]).status(0)));
+    s.remove("ssh")
 }

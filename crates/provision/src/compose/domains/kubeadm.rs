@@ -22,6 +22,8 @@ pub fn first(cluster: &Cluster) -> Option<&Name> {
 pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
     let wanted = cluster.kubernetes.as_ref()?;
     let first = cluster.control_planes().next()?;
+    let mut components = wanted.components.clone();
+    let files = kubeadm::serve(&mut components, wanted.audit.as_ref(), wanted.oidc.as_ref());
     Some(KubeadmSpec {
         name: cluster.name.clone(),
         version: wanted.version.clone(),
@@ -39,7 +41,8 @@ pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
         pods_here: cluster.nodes.len() == 1 || first.roles.contains(&Role::Worker),
         encryption: wanted.encryption.clone(),
         added: Box::new(Added {
-            components: wanted.components.clone(),
+            components,
+            files,
             taints: cluster.nodes.iter().filter(|n| !n.taints.is_empty()).map(|n| (n.name.clone(), n.taints.clone())).collect(),
         }),
         ignore_preflight: wanted.ignore_preflight.clone(),
@@ -48,13 +51,11 @@ pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
 }
 
 pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
-    let of = |paths: fn(&KubeadmSpec, &Name) -> &'static [&'static str]| -> Vec<String> {
-        let paths = wanted.members.iter().flat_map(|members| paths(members, &node.name));
-        paths.map(|path| (*path).to_owned()).collect()
-    };
+    let of = |paths: Option<Vec<&str>>| paths.unwrap_or_default().into_iter().map(str::to_owned).collect();
+    let members = wanted.members.as_ref();
     Asked {
-        own: of(KubeadmSpec::own_paths),
-        places: of(KubeadmSpec::places),
+        own: of(members.map(|members| members.own_paths(&node.name))),
+        places: of(members.map(|members| members.places(&node.name))),
         sections: if wanted.cluster.kubernetes.is_some() { kubeadm::sections() } else { Vec::new() },
         ..Asked::default()
     }
@@ -73,10 +74,22 @@ pub(in super::super) fn another(cluster: &Cluster, spec: &KubeadmSpec, seen: &Se
     kubeadm::version(spec, api, own).into_iter().chain(fixed).chain(backend).collect()
 }
 
-/// What the file adds to a control plane's programs and to nodes, and a cluster that is there was not begun with.
-pub(in super::super) fn additions(spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
-    let Some(api) = seen.api.known() else { return Vec::new() };
-    [kubeadm::additions(&spec.added.components, &spec.endpoint, api), kubeadm::taints(spec, api)].concat()
+/// Taints of the file that members lack.
+pub(in super::super) fn taints(spec: &KubeadmSpec, seen: &Seen) -> Vec<Held> {
+    seen.api.known().map(|api| kubeadm::taints(spec, api)).unwrap_or_default()
+}
+
+/// What the file adds to the programs of the control plane, where a cluster that is there has it otherwise. What its API server mounts is seen with
+/// encryption at rest; where it is not, that is held there.
+pub(in super::super) fn components(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen) -> Part<kubeadm::Action> {
+    let part = || {
+        let api = seen.api.known().filter(|api| api.answers)?;
+        let node = cluster.nodes.iter().find(|node| node.name == spec.first)?;
+        let found = seen.nodes.get(&node.name)?.known()?;
+        let (plugins, files) = (&found.encryption.known()?.plugins, &found.kubeadm.as_ref()?.files);
+        Some(kubeadm::change(spec, &kubeadm::Plane { name: &node.name, address: &node.address, plugins, files }, api))
+    };
+    part().unwrap_or_default()
 }
 
 /// What comes of membership.
@@ -99,6 +112,7 @@ pub(in super::super) fn plan<'a>(
     // Whether the file still describes this cluster is not known before its API answers: nobody joins it by that file.
     if !fresh && !seen.api.known().is_some_and(|api| api.answers) {
         part.steps.retain(|step| !matches!(step.action, kubeadm::Action::Join { .. }));
+        part.steps.extend(candidates.iter().filter(|c| *c.name == spec.first).filter_map(kubeadm::put_back));
     }
     let out: BTreeSet<&str> = part.held.iter().filter_map(Held::on_host).collect();
     let names = candidates.iter().map(|c| c.name).filter(|name| !out.contains(name.as_str())).collect();

@@ -1,6 +1,8 @@
 //! `kubernetes`: the version, where the software comes from, and how values in etcd are encrypted.
 
+mod audit;
 mod encryption;
+mod oidc;
 mod packages;
 mod proxy;
 mod registries;
@@ -40,13 +42,17 @@ fields! {
         "encryption" encryption Need::Otherwise("{}"), encryption::KIND,
             "How values in etcd are encrypted.";
         "apiServer" api_server Need::Otherwise("{}"), components::API_SERVER,
-            "What is added to the API server when the cluster begins. Of a cluster that is there, each difference is held with what to do.";
+            "What is added to the API server. On a cluster that is there, what changes starts again.";
         "controllerManager" controller_manager Need::Otherwise("{}"), components::PROGRAM,
             "The same for the controller manager.";
         "scheduler" scheduler Need::Otherwise("{}"), components::PROGRAM,
             "The same for the scheduler.";
         "etcd" etcd Need::Otherwise("{}"), components::ETCD,
             "The same for etcd.";
+        "audit" audit Need::Optional("no log"), audit::KIND,
+            "What the API server writes down of requests, in `/var/log/kubernetes/audit/audit.log` on the control plane.";
+        "oidc" oidc Need::Optional("no provider"), oidc::KIND,
+            "A provider of OpenID Connect whose tokens the API server takes.";
         "kubelet" kubelet Need::Optional("kubeadm's own"), kubelet::KIND,
             "Settings of all kubelets. A change starts kubelets again: a worker first, then the other workers, then control planes one by one.";
         "ignorePreflight" ignore_preflight Need::Otherwise("[]"), Kind::list(&Kind::Text(&PREFLIGHT)),
@@ -82,11 +88,35 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Opti
     let written =
         components::Written { api_server: f.api_server, controller_manager: f.controller_manager, scheduler: f.scheduler, etcd: f.etcd };
     let components = components::components(written, out);
+    let (audited, issued) = (f.audit.as_ref().map(|n| n.place.clone()), f.oidc.as_ref().map(|n| n.place.clone()));
+    let audit = f.audit.map(|n| audit::audit(n, out));
+    let oidc = f.oidc.and_then(|n| oidc::oidc(n, out));
+    for (place, field, names) in [(audited, "audit", &["audit-"][..]), (issued, "oidc", &["authentication-config", "oidc-"])] {
+        let given = components.api_server.keys().find(|name| names.iter().any(|begin| name.starts_with(begin)));
+        if let (Some(place), Some(given)) = (place, given) {
+            let message = format!("kubernetes.{field} and kubernetes.apiServer.args.{given} are about the same");
+            out.error(&place, message, "leave one of them out".to_owned());
+        }
+    }
     let kubelet = f.kubelet.map(|n| kubelet::kubelet(n, "kubernetes.kubelet", out));
     let ignored = f.ignore_preflight.map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
     let lab = f.lab.and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
-    Some(Kubernetes { version, bundle, packages, containerd, proxy, registries, encryption, components, kubelet, ignore_preflight, lab })
+    Some(Kubernetes {
+        version,
+        bundle,
+        packages,
+        containerd,
+        proxy,
+        registries,
+        encryption,
+        components,
+        audit,
+        oidc,
+        kubelet,
+        ignore_preflight,
+        lab,
+    })
 }
 
 fn version(node: Yaml, out: &mut Findings) -> Option<String> {

@@ -6,6 +6,7 @@ use std::process::{Command as Process, Stdio};
 
 use kubestead_core::command::Command;
 
+use super::super::fixture::spec;
 use super::*;
 
 /// Paths that scripts use, which stand below the folder.
@@ -57,10 +58,6 @@ impl Machine {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(root, "");
         (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
     }
-}
-
-fn spec() -> KubeadmSpec {
-    super::tests::spec()
 }
 
 #[test]
@@ -229,4 +226,110 @@ fn a_kubelet_that_does_not_start_is_told() {
     assert_eq!(machine.run(&start, "").0, 0);
     machine.put("dead", "");
     assert_eq!(machine.run(&start, "").0, 92);
+}
+
+/// kubeadm as far as the script needs it: what it makes of a description is the description, for each program the lines that name it.
+const PROGRAMS: &str = "config=; for ((i = 1; i <= $#; i++)); do case ${!i} in --config | --old-config) n=$((i + 1)); config=${!n} ;; esac; done
+case \"$*\" in
+*control-plane*) for one in kube-apiserver kube-controller-manager kube-scheduler; do grep \"^    - $one\\|^    - .*--$one\" $config > $KUBEADM_INIT_DRYRUN_DIR/$one.yaml || true; done ;;
+*etcd*) grep '^    - .*--etcd' $config > $KUBEADM_INIT_DRYRUN_DIR/etcd.yaml || true ;;
+*migrate*) printf 'kind: InitConfiguration\\n---\\nkind: ClusterConfiguration\\n%s\\n' \"$(cat $config)\" > \"${!#}\" ;;
+*upload-config*) printf 'kind: ClusterConfiguration\\n%s\\n' \"$(cat $config)\" > $T/record ;;
+esac";
+const SCHEDULER: &str = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+const KEPT_SCHEDULER: &str = "/etc/kubestead/manifests/kube-scheduler.yaml";
+
+/// A control plane whose scheduler runs with what its manifest says, unless that is `bad`.
+fn plane() -> Machine {
+    let machine = Machine::new(&[
+        ("kubeadm", PROGRAMS),
+        ("kubectl", "cat $T/record"),
+        // What runs is what the manifest says.
+        (
+            "mv",
+            "/usr/bin/mv \"$@\"; sed -n 's/^    - //p' $T/etc/kubernetes/manifests/kube-scheduler.yaml | tr -d \"'\" | tr '\\n' '\\0' > $T/proc/7/cmdline",
+        ),
+        ("curl", "grep -q bad $T/etc/kubernetes/manifests/kube-scheduler.yaml || printf ok"),
+        ("find", "case $1 in /var/log/pods) echo \"1 $T/log/0.log\" ;; *) exec /usr/bin/find \"$@\" ;; esac"),
+    ]);
+    machine.put("etc/kubernetes/admin.conf", "");
+    machine.put("proc/7/comm", "kube-scheduler\n");
+    machine.put("proc/7/cmdline", "kube-scheduler\0--kube-scheduler-v=2\0");
+    machine.put(
+        "log/0.log",
+        "2026-01-01T00:00:00Z stderr F Error: unknown flag: --kube-scheduler-bad\n2026-01-01T00:00:00Z stderr F Usage of it\n",
+    );
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
+    machine.put("record", &format!("kind: ClusterConfiguration\n{BEFORE}\n"));
+    machine
+}
+
+const BEFORE: &str = "a\n    - kube-scheduler\n    - --kube-scheduler-v=2";
+
+fn with(machine: &Machine, lines: &str) -> (i32, String) {
+    let of = |v: &str| Components { scheduler: [("v".to_owned(), vec![v.to_owned()])].into(), ..Components::default() };
+    let command = components(&of("2"), &of("3"), false).var("restart", "0").command();
+    let (status, _, said) = machine.run(&command, &format!("{BEFORE}{AFTER}\na\n    - kube-scheduler\n{lines}"));
+    (status, said)
+}
+
+#[test]
+fn a_program_gets_other_arguments_and_the_cluster_is_told_when_it_runs_with_them() {
+    let machine = plane();
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n    - '--kube-scheduler-x=a: b'\n");
+    assert_eq!(status, 0, "{said}");
+    let manifest = machine.read(SCHEDULER);
+    assert_eq!(manifest, "    - kube-scheduler\n    - --kube-scheduler-v=3\n    - '--kube-scheduler-x=a: b'\n");
+    assert!(machine.read("record").contains("v=3") && !machine.path("etc/kubestead/manifests").exists());
+    assert!(!machine.path("run/kubestead-components").exists());
+    // A run that was cut off before the record was written is taken up, and starts nothing again.
+    machine.put("record", &format!("kind: ClusterConfiguration\n{BEFORE}\n"));
+    let before = std::fs::metadata(machine.path(SCHEDULER)).unwrap().modified().unwrap();
+    assert_eq!(with(&machine, "    - --kube-scheduler-v=3\n    - '--kube-scheduler-x=a: b'\n").0, 0);
+    assert_eq!(std::fs::metadata(machine.path(SCHEDULER)).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn arguments_that_do_not_run_are_put_back_and_the_programs_own_words_are_told() {
+    let machine = plane();
+    let (status, said) = with(&machine, "    - --kube-scheduler-bad\n");
+    assert!(
+        status == 92
+            && said.contains(
+                "kube-scheduler does not run with these arguments, and got its old ones back: Error: unknown flag: --kube-scheduler-bad"
+            ),
+        "{status} {said}"
+    );
+    assert_eq!(machine.read(SCHEDULER), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
+    assert!(!machine.path(KEPT_SCHEDULER).exists() && !machine.read("calls").contains("upload-config"));
+}
+
+#[test]
+fn what_a_run_that_was_cut_off_left_is_finished_or_put_back() {
+    // A wish that is none any more stands there, and was not seen to run.
+    let (machine, old) = (plane(), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
+    machine.put(KEPT_SCHEDULER, old);
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 0 && machine.read(SCHEDULER).contains("v=3"), "{said}");
+    // The API server does not answer: nobody can say what is wished.
+    let machine = plane();
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
+    machine.put(KEPT_SCHEDULER, old);
+    let (status, _, said) = machine.run(&put_back().var("restart", "0").command(), "");
+    assert!(status == 0 && machine.read(SCHEDULER) == old && !machine.path(KEPT_SCHEDULER).exists(), "{said}");
+    assert_eq!(machine.run(&put_back().command(), "").0, 91, "a second time there is nothing");
+}
+
+#[test]
+fn a_manifest_or_a_record_that_somebody_changed_stays() {
+    let machine = plane();
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-v=2\n    - --kube-scheduler-own\n");
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 90 && said.contains("is not what kubeadm makes for this cluster: - --kube-scheduler-own"), "{said}");
+    assert!(machine.read(SCHEDULER).contains("own"));
+    let machine = plane();
+    machine.put("record", "kind: ClusterConfiguration\nother\n");
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 90 && said.contains("is not that of this cluster: other") && machine.read(SCHEDULER).contains("v=2"), "{said}");
 }

@@ -163,7 +163,8 @@ impl Beyond {
 fn may_mount(path: &str, writes: bool, policy: &PodSecurity, own: Option<&Grants>) -> bool {
     let named = |mode| std::iter::once(&policy.everyone).chain(own).flat_map(move |grants| grants.paths(mode));
     let is = |other: &str| path == other || path.strip_suffix('/') == Some(other);
-    if path.split('/').any(|part| part == "..") {
+    // As it is written, and not where it leads, it is compared with folders below.
+    if path.contains("//") || path.split('/').any(|part| part == "." || part == "..") {
         return false;
     }
     if named(Mode::ReadWrite).any(|granted| is(granted.as_str())) {

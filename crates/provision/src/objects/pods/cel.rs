@@ -84,13 +84,24 @@ fn variables() -> Value {
             "variables.hostVolumes.filter(volume, volume.hostPath.?type.orValue('').endsWith('OrCreate') || variables.containers.exists(container, \
              container.?volumeMounts.orValue([]).exists(mount, mount.name == volume.name && !mount.?readOnly.orValue(false)))).map(volume, volume.name)"
         ),
-        named("badPaths", &format!("variables.hostVolumes.filter(volume, !({MOUNTED})).map(volume, volume.hostPath.path)")),
+        named(
+            "badPaths",
+            &format!(
+                "variables.hostVolumes.filter(volume, !({} && {MOUNTED})).map(volume, volume.hostPath.path)",
+                plain("volume.hostPath.path")
+            )
+        ),
     ])
 }
 
-/// Whether a volume of a path of the machine may be mounted as it is.
-const MOUNTED: &str = "!volume.hostPath.path.split('/').exists(part, part == '..') && \
-    (variables.readWrite.exists(path, volume.hostPath.path == path || volume.hostPath.path == path + '/') || \
+/// Whether the path that is `value` is written plainly: Kubernetes keeps `//` and `/./` as they are written, and text that is compared with folders would
+/// miss those that it leads into.
+fn plain(value: &str) -> String {
+    format!("!{value}.contains('//') && !{value}.split('/').exists(part, part == '.' || part == '..')")
+}
+
+/// Whether a volume of a path of the machine, written plainly, may be mounted as it is.
+const MOUNTED: &str = "(variables.readWrite.exists(path, volume.hostPath.path == path || volume.hostPath.path == path + '/') || \
     (!(volume.name in variables.writing) && variables.readOnly.exists(path, volume.hostPath.path == path || volume.hostPath.path == path + '/' || \
     (volume.hostPath.path.startsWith(path + '/') && !variables.written.exists(folder, volume.hostPath.path.startsWith(folder + '/'))))))";
 
@@ -204,8 +215,8 @@ fn apparmor() -> String {
 
 /// The `spec` of the policy for PersistentVolumes: only what is made is looked at, as the path of one never changes.
 pub(crate) fn volumes() -> Value {
-    let path = "variables.path.split('/').all(part, part != '..') && variables.folders.exists(folder, variables.path == folder || \
-                variables.path.startsWith(folder + '/'))";
+    let within = "variables.folders.exists(folder, variables.path == folder || variables.path.startsWith(folder + '/'))";
+    let path = format!("{} && {within}", plain("variables.path"));
     json!({
         "failurePolicy": "Fail",
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},

@@ -1,0 +1,158 @@
+//! `kubernetes.oidc`: a provider of OpenID Connect whose tokens the API server takes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::file::api_server::{Claim, Oidc};
+use crate::file::decode::{list, parsed};
+use crate::file::fields::fields;
+use crate::file::findings::Findings;
+use crate::file::shape::{Bare, Form, Kind, Need};
+use crate::file::tree::{Kind as YamlKind, Node as Yaml};
+
+fields! {
+    /// The fields of the section.
+    struct Written {
+        "issuer" issuer Need::Required, Kind::Text(&URL),
+            "The provider's address, as it stands in its tokens: `iss`. The API server asks it for its keys.";
+        "audiences" audiences Need::Required, Kind::List { of: &Kind::Text(&WORD), least: 1, most: None, different: false },
+            "For whom a token must be (`aud`): the names by which the provider knows this cluster. One is enough.";
+        "username" username Need::Otherwise("{claim: sub}"), Kind::Map(&Name::SHAPE),
+            "What a user is called.";
+        "groups" groups Need::Optional("tokens bring no groups"), Kind::Map(&Name::SHAPE),
+            "What their groups are called. `namespace.groups` and RBAC name them so, with the prefix.";
+        "certificateAuthority" authority Need::Optional("the machine's own authorities"), Kind::Text(&PEM),
+            "Certificates in PEM by which the provider's own is judged.";
+    }
+}
+
+fields! {
+    /// The fields of a name.
+    struct Name {
+        "claim" claim Need::Optional("`sub` of a user"), Kind::Text(&WORD),
+            "The claim of the token that has it.";
+        "prefix" prefix Need::Otherwise("oidc:"), Kind::Text(&PREFIX),
+            "What stands ahead of it, so that nobody takes the name of somebody else; not `system:`.";
+    }
+}
+
+const URL: Form =
+    Form { word: "an address", pattern: r"^https://[^\s@?#]+$", example: "https://id.example.com/realms/home", bare: Bare::String };
+const WORD: Form = Form { word: "a word", pattern: r"^\S{1,253}$", example: "kubestead", bare: Bare::Any };
+const PREFIX: Form = Form { word: "a prefix", pattern: r"^\S{1,100}$", example: "oidc:", bare: Bare::Any };
+const PEM: Form = Form { word: "certificates in PEM", pattern: "^-----BEGIN CERTIFICATE-----", example: "", bare: Bare::String };
+
+/// What may be written.
+pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
+
+/// Decodes the section. `None` if it does not say whose tokens are taken.
+pub(super) fn oidc(node: Yaml, out: &mut Findings) -> Option<Oidc> {
+    let f = Written::of(node, "kubernetes.oidc", out);
+    let issuer = f.issuer.and_then(|node| {
+        parsed(node, "kubernetes.oidc.issuer", out, |text| {
+            let rest = text.strip_prefix("https://").unwrap_or_default();
+            let good = !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "@?#".contains(c));
+            if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is not an address such as https://id.example.com")) }
+        })
+    });
+    let audiences = f.audiences.map(|node| {
+        let place = node.place.clone();
+        let nodes = list(node, "kubernetes.oidc.audiences", out);
+        if nodes.is_empty() {
+            let hint = "name the client that the provider knows for this cluster".to_owned();
+            out.error(&place, "kubernetes.oidc.audiences names nobody: a token for anybody would do".to_owned(), hint);
+        }
+        nodes.into_iter().filter_map(|node| word(node, "kubernetes.oidc.audiences", out)).collect()
+    });
+    let username = f.username.map(|node| name(node, "kubernetes.oidc.username", Some("sub"), out));
+    let username = username.unwrap_or_else(|| Some(Claim { claim: "sub".to_owned(), prefix: "oidc:".to_owned() }));
+    let groups = f.groups.map(|node| name(node, "kubernetes.oidc.groups", None, out));
+    let authority = f.authority.map(|node| certificates(&node, out));
+    Some(Oidc {
+        issuer: issuer?.value,
+        audiences: audiences?,
+        username: username?,
+        groups: match groups {
+            Some(groups) => Some(groups?),
+            None => None,
+        },
+        authority: match authority {
+            Some(authority) => Some(authority?),
+            None => None,
+        },
+    })
+}
+
+fn word(node: Yaml, what: &str, out: &mut Findings) -> Option<String> {
+    let found = parsed(node, what, out, |text| {
+        let good = !text.is_empty() && text.len() <= 253 && !text.contains(char::is_whitespace);
+        if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is no word")) }
+    })?;
+    Some(found.value)
+}
+
+/// A claim with its prefix. Without one a provider could call anybody `system:admin`, or a group `system:masters`.
+fn name(node: Yaml, what: &str, otherwise: Option<&str>, out: &mut Findings) -> Option<Claim> {
+    let place = node.place.clone();
+    let f = Name::of(node, what, out);
+    let claim = match f.claim {
+        Some(node) => word(node, &format!("{what}.claim"), out),
+        None if otherwise.is_none() => {
+            out.error(&place, format!("{what} does not name the claim"), "write `claim: groups`".to_owned());
+            None
+        }
+        None => otherwise.map(str::to_owned),
+    };
+    let prefix = match f.prefix {
+        None => Some("oidc:".to_owned()),
+        Some(node) => parsed(node, &format!("{what}.prefix"), out, |text| {
+            let good = !text.is_empty() && text.len() <= 100 && !text.contains(char::is_whitespace);
+            match text {
+                _ if !good => Err(format!("{text:?} is no prefix: without one the provider could take the name of anybody")),
+                text if text.starts_with("system:") => Err(format!("{text:?} begins as Kubernetes' own names do")),
+                text => Ok(text.to_owned()),
+            }
+        })
+        .map(|at| at.value),
+    };
+    Some(Claim { claim: claim?, prefix: prefix? })
+}
+
+/// PEM blocks of certificates and nothing else.
+fn certificates(node: &Yaml, out: &mut Findings) -> Option<String> {
+    let what = "kubernetes.oidc.certificateAuthority";
+    let YamlKind::Scalar { text, .. } = &node.kind else {
+        out.error(&node.place, format!("{what} must be a string, and this is {}", node.kind.word()), None);
+        return None;
+    };
+    let fault = if text.contains("PRIVATE KEY") {
+        Some("a private key is in it: it belongs in no file that others read")
+    } else if !are_certificates(text) {
+        Some("it is not certificates in PEM, and nothing else")
+    } else {
+        None
+    };
+    if let Some(fault) = fault {
+        let hint = "write `certificateAuthority: |`, and below it, indented, what begins with -----BEGIN CERTIFICATE-----".to_owned();
+        out.error(&node.place, format!("{what}: {fault}"), hint);
+        return None;
+    }
+    Some(format!("{}\n", text.trim()))
+}
+
+fn are_certificates(text: &str) -> bool {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let mut rest = text.trim();
+    while let Some((body, after)) = rest.strip_prefix(BEGIN).and_then(|inner| inner.split_once(END)) {
+        let body: String = body.split_whitespace().collect();
+        if body.is_empty() || STANDARD.decode(body).is_err() {
+            return false;
+        }
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,107 @@
+# shellcheck shell=bash disable=SC2154
+# Gives the "programs" of this control plane other arguments, and the API server's certificate other names if "renamed" says so. On standard input come
+# two descriptions of the control plane, with the line "between" between them: as it is, and as it shall be. Programs of "again" start again with the
+# arguments that they have: a file that they read was changed. Files of "old" are named by none any more, and go. as-admin.sh, described.sh, manifest.sh
+# and runs.sh stand ahead.
+#
+# What is there must be what kubeadm makes of one of the two, to the byte: else it is somebody's own, and would be lost. A manifest stays in "kept"
+# until the one that took its place is seen to run; one that does not run is put back. The record in the cluster goes last: until it is written the
+# plan has this step.
+# guard
+work=/run/kubestead-components
+pki=/etc/kubernetes/pki
+rm -rf "$work" "$folder"/.kubestead.*
+umask 077
+mkdir "$work"
+trap 'rm -rf "$work" "$folder"/.kubestead.* "$pki"/.kubestead.*' EXIT
+config=$(cat)
+printf '%s\n' "${config%%"$between"*}" > "$work/before.yaml"
+printf '%s\n' "${config#*"$between"}" > "$work/after.yaml"
+for state in before after; do
+  described "$state" "$work/$state.yaml" "$work" 'control-plane all' 'etcd local'
+done
+by_hand="change it by hand in both, and in ClusterConfiguration of kube-system/kubeadm-config; or make both as they were"
+for program in "${programs[@]}"; do
+  now=$folder/$program.yaml
+  for state in before after; do
+    [ -s "$work/$state.$program" ] || refuse "kubeadm did not describe $program"
+  done
+  # One that was not seen to run, of a wish that is none any more.
+  if [ -e "$kept/$program.yaml" ] && cmp -s "$kept/$program.yaml" "$work/before.$program" && ! cmp -s "$now" "$work/after.$program"; then
+    place "$kept/$program.yaml" "$program"
+  fi
+  cmp -s "$now" "$work/before.$program" || cmp -s "$now" "$work/after.$program" \
+    || refuse "$now is not what kubeadm makes for this cluster$(differs "$now" "$work/before.$program"); $by_hand"
+done
+record_of_cluster "$work/record"
+cmp -s "$work/record" "$work/before.record" || cmp -s "$work/record" "$work/after.record" \
+  || refuse "ClusterConfiguration in kube-system/kubeadm-config is not that of this cluster$(differs "$work/record" "$work/before.record"); $by_hand"
+# names FILE: those in a certificate, in an order of their own.
+names() {
+  openssl x509 -noout -ext subjectAltName -in "$1" | tail -n +2 | tr -d ' ' | tr ',' '\n' | sort
+}
+# act
+if [ "${#renamed[@]}" != 0 ]; then
+  mkdir "$work/pki"
+  cp "$pki/ca.crt" "$pki/ca.key" "$work/pki/"
+  sed "s#\"kind\": \"ClusterConfiguration\",#&\n  \"certificatesDir\": \"$work/pki\",#" "$work/after.yaml" > "$work/certificate.yaml"
+  kubeadm init phase certs apiserver --config "$work/certificate.yaml" > /dev/null
+  if [ "$(names "$work/pki/apiserver.crt")" != "$(names "$pki/apiserver.crt")" ]; then
+    for file in apiserver.key apiserver.crt; do
+      cp "$work/pki/$file" "$pki/.kubestead.$file"
+      sync "$pki/.kubestead.$file"
+    done
+    chmod 644 "$pki/.kubestead.apiserver.crt"
+    for file in apiserver.key apiserver.crt; do
+      mv -fT "$pki/.kubestead.$file" "$pki/$file"
+    done
+    sync "$pki"
+  fi
+fi
+mkdir -p "$kept"
+for program in "${programs[@]}"; do
+  if ! cmp -s "$folder/$program.yaml" "$work/after.$program"; then
+    cp "$folder/$program.yaml" "$kept/.new"
+    sync "$kept/.new"
+    mv -fT "$kept/.new" "$kept/$program.yaml"
+    sync "$kept"
+    place "$work/after.$program" "$program"
+  fi
+  # A manifest that is new has a container that begins to count.
+  if ! comes_up "$program" 4; then
+    words=$(last_words "$program")
+    place "$work/before.$program" "$program"
+    rm -f "$kept/$program.yaml"
+    comes_up "$program" || unverified "$program does not come up, neither with these arguments nor with the old ones: see journalctl -u kubelet"
+    unverified "$program does not run with these arguments, and got its old ones back: ${words:-it was not ready after $restart s}"
+  fi
+done
+for program in "${again[@]}"; do
+  was=$(process "$program") || true
+  if [ -n "$was" ]; then
+    kill "$was"
+    while [ -e "/proc/$was" ]; do sleep 0.2; done
+  fi
+  comes_up "$program" || unverified "$program does not come up again after $restart s: see journalctl -u kubelet"
+done
+if [ "${#old[@]}" != 0 ]; then
+  rm -f "${old[@]}"
+  strike "${old[@]}"
+fi
+kubeadm init phase upload-config kubeadm --config "$work/after.yaml" > /dev/null
+rm -rf "$kept"
+# verify
+for program in "${programs[@]}"; do
+  runs "$program" || unverified "$program does not run with its arguments"
+done
+# shown: the names in the certificate that the API server shows. It looks for another one about once a minute.
+shown() {
+  openssl s_client -connect 127.0.0.1:6443 < /dev/null 2> /dev/null | openssl x509 > "$work/shown" 2> /dev/null && names "$work/shown"
+}
+if [ "${#renamed[@]}" != 0 ]; then
+  end=$((SECONDS + restart))
+  until [ "$(shown)" = "$(names "$pki/apiserver.crt")" ]; do
+    [ "$SECONDS" -lt "$end" ] || unverified "the API server does not show its new certificate after $restart s"
+    sleep 1
+  done
+fi

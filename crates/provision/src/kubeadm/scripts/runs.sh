@@ -1,0 +1,64 @@
+# shellcheck shell=bash disable=SC2154
+# arguments FILE: those of a manifest of kubeadm's, one a line, as its process has them.
+arguments() {
+  sed -n "s/^    - \\(.*--.*\\)\$/\\1/p" "$1" | sed -e "s/^'\\(--.*\\)'\$/\\1/" -e "s/''/'/g" -e 's/^"\(--.*\)"$/\1/' | grep -- ^-- || true
+}
+# process PROGRAM: its number, if it runs. The kernel keeps 15 characters of a name.
+process() {
+  local folder name
+  for folder in /proc/[0-9]*; do
+    if read -r name 2> /dev/null < "$folder/comm" && [ "$name" = "${1:0:15}" ]; then
+      echo "${folder##*/}"
+      return
+    fi
+  done
+  return 1
+}
+# healthy PROGRAM: it says so itself.
+healthy() {
+  case $1 in
+    kube-apiserver | etcd) [ "$(as_admin -f -m 30 https://kubernetes:6443/readyz)" = ok ] ;;
+    kube-controller-manager) [ "$(curl -sk -m 10 https://127.0.0.1:10257/healthz)" = ok ] ;;
+    kube-scheduler) [ "$(curl -sk -m 10 https://127.0.0.1:10259/healthz)" = ok ] ;;
+  esac
+}
+# runs PROGRAM: its process has the arguments of its manifest, each of them and no other, and it is healthy.
+runs() {
+  local pid
+  pid=$(process "$1") || return 1
+  diff -q <(arguments "$folder/$1.yaml" | sort) <(tr '\0' '\n' < "/proc/$pid/cmdline" | grep -- ^-- | sort) > /dev/null && healthy "$1"
+}
+# newest_log PROGRAM: of its container that began last; nothing if it never began. The number in its name is how often it has begun again.
+newest_log() {
+  find /var/log/pods -path "*kube-system_$1-*/$1/*.log" -printf '%T@ %p\n' 2> /dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
+}
+# comes_up PROGRAM [MOST]: waits for it, "restart" seconds at most, and no longer when it has ended so often.
+comes_up() {
+  local end=$((SECONDS + restart)) log
+  until runs "$1"; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    if [ -n "${2:-}" ]; then
+      log=$(newest_log "$1")
+      log=${log##*/}
+      log=${log%.log}
+      [ "${log:-0}" -lt "$2" ] || return 1
+    fi
+    sleep 1
+  done
+}
+# place FILE PROGRAM: it takes the place of the program's manifest, whole. The kubelet passes over names that begin with a dot.
+place() {
+  local new
+  new=$(mktemp "$folder/.kubestead.XXXXXX")
+  cat "$1" > "$new"
+  sync "$new"
+  mv -fT "$new" "$folder/$2.yaml"
+  sync "$folder"
+}
+# last_words PROGRAM: the last line of its log that tells of an error, or the last one at all.
+last_words() {
+  local log
+  log=$(newest_log "$1")
+  [ -n "$log" ] || return 0
+  tail -n 40 "$log" | cut -d ' ' -f 4- | grep -v '^ *--\|^Usage\|^$' | { grep -i 'error\|unknown\|invalid' || cat; } | tail -n 1 | cut -c 1-300
+}
