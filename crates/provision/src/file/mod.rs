@@ -31,8 +31,8 @@ mod unlock;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,
-    Ssh, Taint, Trust, Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy,
+    Registry, Role, Ssh, Taint, Trust, Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};

@@ -149,7 +149,7 @@ fn proxies(name: &Name, facts: &NodeFacts) -> Option<Held> {
 /// What containerd is told of registries that the file does not name any more: it keeps nobody from anything else.
 fn registries(name: &Name, facts: &NodeFacts) -> Vec<Held> {
     let left = facts.files.left.iter().filter(|path| path.starts_with(&format!("{CONTAINERD_REGISTRIES}/")));
-    let reason = "of kubernetes.registries, which the file does not name any more: containerd still asks its mirrors";
+    let reason = "of kubernetes.registries, which the file does not name any more: containerd still goes by it";
     left.map(|path| Held::on(name, "registries", format!("{path}: {reason}"), format!("rm {path}, or name the registry again"))).collect()
 }
 
@@ -227,7 +227,7 @@ pub(super) mod fixture {
             packages: None,
             runtime: None,
             proxies: None,
-            registries: [].into(),
+            registries: std::sync::Arc::default(),
             pause_image: Some("r/pause:1".into()),
         }
     }

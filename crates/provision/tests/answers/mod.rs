@@ -96,7 +96,7 @@ impl World {
             packages,
             runtime: None,
             proxies: None,
-            registries: BTreeMap::new(),
+            registries: std::sync::Arc::default(),
             pause_image: None,
         }
     }
