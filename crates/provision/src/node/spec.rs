@@ -1,6 +1,7 @@
 //! What a node shall be: its part of the bundle, its packages, and the files that we write.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +48,16 @@ pub struct Registry {
 }
 
 impl NodeSpec {
-    /// The file of the bundle that is the program of that name.
+    /// What of it a machine of that architecture, as uname(1) says it, can use.
+    pub(super) fn on(&self, machine: &str) -> Cow<'_, Self> {
+        if self.files.iter().all(|file| file.is_for(machine)) {
+            return Cow::Borrowed(self);
+        }
+        let files = self.files.iter().filter(|file| file.is_for(machine)).cloned().collect();
+        Cow::Owned(Self { files, ..self.clone() })
+    }
+
+    /// The first file of the bundle that is the program of that name, for whatever machine.
     pub(super) fn program(&self, name: &str) -> Option<&BundleFile> {
         self.files.iter().find(|f| f.name == name && f.kind == Kind::Binary)
     }
@@ -86,7 +96,7 @@ pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
 
 /// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
 pub fn places(spec: &NodeSpec) -> Vec<String> {
-    spec.files.iter().filter_map(BundleFile::target).collect()
+    spec.files.iter().filter_map(BundleFile::target).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Where the authorities of a registry are.
@@ -373,7 +383,12 @@ mod tests {
             mirrors: mirrors.iter().map(|m| (*m).to_owned()).collect(),
             ca: ca.map(str::to_owned),
         };
-        let mirrors = ["https://one.example.com:443/v2/hub", "http://two.example.com:5000", "https://two.example.com:5000", "https://three.example.com"];
+        let mirrors = [
+            "https://one.example.com:443/v2/hub",
+            "http://two.example.com:5000",
+            "https://two.example.com:5000",
+            "https://three.example.com",
+        ];
         let all = BTreeMap::from([
             ("docker.io".to_owned(), registry(&mirrors, None)),
             ("one.example.com".to_owned(), registry(&[], Some("ONE\n"))),

@@ -23,7 +23,7 @@ use crate::objects::{self, ApiFacts};
 /// `bundle.json` of the folder that the file names.
 pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
     match cluster.kubernetes.as_ref().and_then(|k| k.bundle.as_ref()) {
-        Some(dir) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
+        Some(dir) => Fact::from_result(bundle::load(dir).map(|bundle| bundle.told(dir)).map_err(|e| causes(&e))),
         None => Fact::Absent,
     }
 }
