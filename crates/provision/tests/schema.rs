@@ -62,7 +62,9 @@ disks:
 volumes:
   data: {on: [kube1], group: vg01, size: 8GiB, filesystem: ext4, inodes: 100k, discard: true, path: /var/lib/kubestead/volumes, unlock: [ssh, recovery]}
   more: {on: [worker], group: vg01, size: 1GiB, filesystem: xfs, path: /srv/more}
+  scratch: {on: [worker], group: vg01, size: 1GiB, path: /srv/scratch, encryption: none}
 keys:
+  encryption: luks
   unlock: [ssh]
   servers: [{host: lock, address: 10.0.0.5, port: 2200, user: keys}]
   recovery: age

@@ -9,7 +9,9 @@ mod keyserver;
 mod node;
 mod official;
 mod packages;
+mod plain;
 mod qemu;
+mod registry;
 mod rootless;
 mod scripts;
 mod servers;
@@ -27,7 +29,9 @@ pub fn all() -> Vec<&'static Scenario> {
         keyserver::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
+        plain::SCENARIOS,
         qemu::SCENARIOS,
+        registry::SCENARIOS,
         rootless::SCENARIOS,
         scripts::SCENARIOS,
         servers::SCENARIOS,
