@@ -193,6 +193,7 @@ fn software(seen: &mut Seen, nodes: &[&NodeSeen]) {
         version: "1.37.1".to_owned(),
         sha256: sha256.to_owned(),
         size: 1,
+        arch: None,
         roles: vec!["control-plane".into(), "worker".into()],
         image: (kind == Kind::Image).then(|| name.to_owned()),
     };

@@ -1,7 +1,8 @@
 //! A bundle: one folder with all the software of a cluster, and `bundle.json` with the sha256 of each file. It is what the lab makes
 //! and what a site without the internet installs from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,48 @@ pub enum Kind {
     Image,
 }
 
+/// What machines are, as Kubernetes and the registries write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Arch {
+    /// `amd64`, which is x86-64.
+    Amd64,
+    /// `arm64`.
+    Arm64,
+}
+
+impl Arch {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// As uname(1) says it.
+    pub const fn machine(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64",
+            Self::Arm64 => "aarch64",
+        }
+    }
+
+    /// What a program is for, by its first bytes (elf(5), `e_machine`); `None` if that is not known.
+    pub(crate) fn of_program(path: &Path) -> Option<Self> {
+        let mut head = [0; 20];
+        std::fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
+        match (&head[..5], &head[18..]) {
+            (b"\x7fELF\x02", [62, 0]) => Some(Self::Amd64),
+            (b"\x7fELF\x02", [183, 0]) => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+}
+
 /// One file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,6 +113,9 @@ pub struct BundleFile {
     pub sha256: String,
     /// Bytes.
     pub size: u64,
+    /// What it is for; any machine when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Arch>,
     /// The roles of nodes that need it: `control-plane`, `worker`.
     pub roles: Vec<String>,
     /// The image's reference, when it is one.
@@ -84,6 +130,14 @@ impl Bundle {
         self.files.iter().filter(|f| f.roles.iter().any(|r| r == role)).cloned().collect()
     }
 
+    /// The same, with programs that do not say what they are for told by their first bytes.
+    pub(crate) fn told(mut self, dir: &Path) -> Self {
+        for file in self.files.iter_mut().filter(|file| file.arch.is_none() && file.kind != Kind::Image) {
+            file.arch = Arch::of_program(&dir.join(&file.path));
+        }
+        self
+    }
+
     /// The sandbox image, when the bundle has one.
     pub fn pause_image(&self) -> Option<&str> {
         self.files.iter().filter_map(|f| f.image.as_deref()).find(|image| image.contains("/pause:"))
@@ -91,6 +145,11 @@ impl Bundle {
 }
 
 impl BundleFile {
+    /// Whether a machine of that architecture, as uname(1) says it, can use it.
+    pub fn is_for(&self, machine: &str) -> bool {
+        self.arch.is_none_or(|arch| arch.machine() == machine)
+    }
+
     /// Where it goes on the node; `None` for an image.
     pub fn target(&self) -> Option<String> {
         match self.kind {
@@ -119,6 +178,17 @@ impl BundleFile {
     }
 }
 
+/// Files by what they are called, with what each is for.
+pub(crate) type Called = BTreeMap<(bool, String), BTreeSet<Option<Arch>>>;
+
+/// Whether no other file is called so that the same machine could use.
+pub(crate) fn each_once(seen: &mut Called, called: (bool, String), arch: Option<Arch>) -> bool {
+    let others = seen.entry(called).or_default();
+    let free = if arch.is_none() { others.is_empty() } else { !others.contains(&arch) && !others.contains(&None) };
+    others.insert(arch);
+    free
+}
+
 /// Reads `bundle.json` of a folder. The files themselves are compared when they are sent.
 pub fn load(dir: &Path) -> Result<Bundle, Error> {
     let path = dir.join("bundle.json");
@@ -128,12 +198,12 @@ pub fn load(dir: &Path) -> Result<Bundle, Error> {
     if bundle.format_version != 1 {
         return Err(format(format!("format version {} is not known", bundle.format_version)));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = Called::new();
     for file in &bundle.files {
         if let Some(fault) = file.fault() {
             return Err(format(format!("{:?} {fault}", file.path)));
         }
-        if !seen.insert((file.kind == Kind::Image, &file.name)) {
+        if !each_once(&mut seen, (file.kind == Kind::Image, file.name.clone()), file.arch) {
             return Err(format(format!("two files are called {}", file.name)));
         }
     }
@@ -168,6 +238,10 @@ mod tests {
         let good = load(&format!("{},{}", file("bin/a", "a", SUM), image(r#","image":"registry.k8s.io/pause:3""#))).unwrap();
         assert_eq!(good.files_for(true)[0].target().as_deref(), Some("/usr/local/bin/a"));
         assert_eq!((good.files_for(false)[0].name.as_str(), good.pause_image()), ("p", Some("registry.k8s.io/pause:3")));
+        let of = |path: &str, arch: &str| file(path, "a", SUM).replace("\"size\"", &format!("\"arch\":\"{arch}\",\"size\""));
+        let both = load(&format!("{},{}", of("a", "amd64"), of("b", "arm64"))).unwrap();
+        let paths = |machine: &str| both.files.iter().filter(|f| f.is_for(machine)).map(|f| f.path.as_str()).collect::<Vec<_>>();
+        assert_eq!((paths("x86_64"), paths("aarch64"), paths("riscv64")), (vec!["a"], vec!["b"], vec![]));
         let bad = [
             file("../a", "a", SUM),
             file("/a", "a", SUM),
@@ -177,6 +251,9 @@ mod tests {
             image(""),
             image(r#","image":"-x""#),
             format!("{},{}", file("a", "a", SUM), file("b", "a", SUM)),
+            format!("{},{}", of("a", "amd64"), of("b", "amd64")),
+            format!("{},{}", of("a", "amd64"), file("b", "a", SUM)),
+            of("a", "riscv64"),
         ];
         for text in bad {
             assert!(matches!(load(&text), Err(Error::Format { .. })), "{text}");

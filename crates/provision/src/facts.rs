@@ -17,7 +17,7 @@ use crate::file::Cluster;
 use crate::session::Look;
 
 /// The version of the saved form. Facts of another one are not understood in part: what they lack would count as absent.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 /// The most that is read, in bytes: facts of ten thousand machines take less.
 const MOST: u64 = 256 << 20;
 

@@ -30,3 +30,4 @@ pub mod secret;
 pub mod service;
 pub mod session;
 pub mod survey;
+mod x509;

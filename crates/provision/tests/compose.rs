@@ -53,6 +53,7 @@ fn bundle() -> Bundle {
         version: "1".into(),
         sha256: "ab".repeat(32),
         size: 1,
+        arch: None,
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         image: (kind == Kind::Image).then(|| format!("registry.k8s.io/{name}:1")),
     };

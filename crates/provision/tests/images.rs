@@ -21,8 +21,12 @@ fn layer(arch: &str) -> String {
 }
 
 fn lock(server: &Server, arch: &str, digest: &str) {
+    lock_for(server, &format!("{arch:?}"), digest);
+}
+
+fn lock_for(server: &Server, arch: &str, digest: &str) {
     let text = format!(
-        r#"{{"formatVersion": 1, "kubernetes": "1.37.1", "arch": "{arch}", "downloads": [], "images": [{{"image": "{REFERENCE}", "digest": "{digest}"}}]}}"#
+        r#"{{"formatVersion": 1, "kubernetes": "1.37.1", "arch": {arch}, "downloads": [], "images": [{{"image": "{REFERENCE}", "digest": "{digest}"}}]}}"#
     );
     std::fs::write(server.dir.join("releases.json"), text).unwrap();
 }
@@ -35,6 +39,31 @@ fn member(archive: &Path, name: &str) -> Vec<u8> {
     let out = Command::new("tar").arg("-xOf").arg(archive).arg(name).output().unwrap();
     assert!(out.status.success(), "{name}");
     out.stdout
+}
+
+#[tokio::test]
+async fn a_bundle_for_both_architectures_has_each_image_for_each() {
+    let server = Server::new("both").await;
+    let digest = server.tag(PAUSE, "3.10.2");
+    lock_for(&server, r#"["amd64", "arm64"]"#, &digest);
+    let Fetched::Made(bundle) = fetched(&server, "bundle").await.unwrap() else { panic!() };
+    let paths = |machine: &str| bundle.files.iter().filter(|f| f.is_for(machine)).map(|f| f.path.as_str()).collect::<Vec<_>>();
+    assert_eq!((paths("x86_64"), paths("aarch64")), (vec!["images/amd64/pause-3.10.2.tar"], vec!["images/arm64/pause-3.10.2.tar"]));
+    for arch in ["amd64", "arm64"] {
+        let archive = server.dir.join(format!("bundle/images/{arch}/pause-3.10.2.tar"));
+        let index: Value = serde_json::from_slice(&member(&archive, "index.json")).unwrap();
+        assert_eq!(index["manifests"][0]["platform"]["architecture"], arch);
+        assert_eq!(hex(&member(&archive, &format!("blobs/sha256/{}", layer(arch)))), layer(arch));
+        // The same as in a bundle for that one alone.
+        lock(&server, arch, &digest);
+        let Fetched::Made(alone) = fetched(&server, &format!("alone-{arch}")).await.unwrap() else { panic!() };
+        assert_eq!(
+            std::fs::read(&archive).unwrap(),
+            std::fs::read(server.dir.join(format!("alone-{arch}")).join(&alone.files[0].path)).unwrap()
+        );
+        lock_for(&server, r#"["amd64", "arm64"]"#, &digest);
+    }
+    assert!(matches!(fetched(&server, "bundle").await.unwrap(), Fetched::Already(_)));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ type Change<'a> = Box<dyn Fn(&mut Page) + 'a>;
 fn wish() -> Wish {
     Wish {
         kubernetes: "1.37.1".into(),
-        arch: Arch::Arm64,
+        arch: [Arch::Arm64].into(),
         containerd: CONTAINERD.into(),
         runc: RUNC.into(),
         cni: CNI.into(),
@@ -43,7 +43,7 @@ fn left(server: &Server) -> Vec<String> {
 async fn it_is_written_once_and_what_changed_since_is_told_and_not_written_unasked() {
     let server = Server::official("once").await;
     let (lock, done) = pinned(&server, false).await.unwrap();
-    assert_eq!((done, lock.downloads.len(), lock.images.len(), lock.arch.as_deref()), (Pinned::Written, 7, 9, Some("arm64")));
+    assert_eq!((done, lock.downloads.len(), lock.images.len(), &lock.arch[..]), (Pinned::Written, 7, 9, &[Arch::Arm64][..]));
     assert_eq!(Lock::load(&out(&server)).unwrap().0, lock, "what was written is read back");
     assert_eq!(left(&server), ["releases.json"]);
     let before = std::fs::read(out(&server)).unwrap();
@@ -108,4 +108,38 @@ async fn a_place_that_lies_is_named_and_nothing_is_written() {
     let wrong = Wish { kubernetes: "v1.37".into(), ..wish };
     let error = pin(&wrong, &out(&server), Some(&server.address), false, &mut |_| {}).await.unwrap_err().to_string();
     assert!(error.contains("\"v1.37\" is not a version of Kubernetes"), "{error}");
+}
+
+#[tokio::test]
+async fn for_several_architectures_each_program_is_pinned_for_each_and_an_image_once() {
+    let server = Server::official("several").await;
+    let own = server.pages();
+    for (path, page) in own.iter().filter(|(path, _)| path.contains("arm64")) {
+        let body = String::from_utf8_lossy(&page.body).replace("arm64", "amd64");
+        server.put(&path.replace("arm64", "amd64"), Page { body: body.into_bytes(), ..page.clone() });
+    }
+    // Some projects have one file of sums for all.
+    for (path, page) in
+        own.iter().filter(|(path, page)| !path.contains("arm64") && String::from_utf8_lossy(&page.body).contains("linux-arm64"))
+    {
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        server.put(path, Page { body: format!("{text}{}", text.replace("arm64", "amd64")).into_bytes(), ..page.clone() });
+    }
+    server.change(RUNC_SUMS, |page| {
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        page.body = format!("{text}{}", text.replace("arm64", "amd64")).into_bytes();
+    });
+    let both = Wish { arch: [Arch::Arm64, Arch::Amd64].into(), ..wish() };
+    let (lock, _) = pin(&both, &out(&server), Some(&server.address), false, &mut |_| {}).await.unwrap();
+    assert_eq!((lock.downloads.len(), lock.images.len(), &lock.arch[..]), (14, 9, &[Arch::Amd64, Arch::Arm64][..]));
+    for download in &lock.downloads {
+        assert!(download.arch.is_some_and(|arch| download.url.contains(arch.name())), "{}", download.url);
+    }
+    assert_eq!(Lock::load(&out(&server)).unwrap().0, lock, "what was written is read back");
+    // A tag that is there for one of them alone.
+    let digest = server.image("registry.k8s.io/v2/pause", "arm64", 9).split('"').nth(3).unwrap().to_owned();
+    let page = server.pages()[&format!("/registry.k8s.io/v2/pause/manifests/{digest}")].clone();
+    server.put(PAUSE, page);
+    let error = pin(&both, &out(&server), Some(&server.address), true, &mut |_| {}).await.unwrap_err().to_string();
+    assert!(error.contains("its image is for linux/arm64, and not for linux/amd64"), "{error}");
 }

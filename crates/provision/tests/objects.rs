@@ -46,6 +46,7 @@ impl World {
             images: ("f:1".into(), "p:1".into()),
             storage: vec![class, volume("a"), volume("b")],
             namespace: Some(Namespace { users: vec![name("dev")], ..Namespace::new(name("apps")) }),
+            logins: BTreeSet::new(),
             nodes: BTreeMap::new(),
             annotations: BTreeMap::new(),
             after: BTreeSet::new(),

@@ -205,7 +205,7 @@ impl World {
             }),
             runtime: Some(RuntimeSpec { repository: format!("http://{}/docker", self.server.at), fingerprint, version: None }),
             proxies: None,
-            registries: BTreeMap::new(),
+            registries: std::sync::Arc::default(),
             pause_image: None,
         }
     }

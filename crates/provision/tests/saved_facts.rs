@@ -50,7 +50,7 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
     let changed = format!("{}{other}{}", &good[..digit], &good[digit + 1..]);
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
-        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":6", "facts of format 6, and this kubestead reads format 5"),
+        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":7", "facts of format 7, and this kubestead reads format 6"),
         ("\"kubesteadFacts\":5", "\"kubesteadFacts\":6,\"more\":[]", "facts of format 6"),
         ("\"kubesteadFacts\":5", "\"kubesteadFacts\":5,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),

@@ -24,13 +24,13 @@ kubernetes:
     docker: {repository: https://mirror.example.com/docker, fingerprint: 0123456789ABCDEF0123456789ABCDEF01234567}
   containerd: 2.2.0
   proxy: {http: http://proxy.example.com:3128, https: http://proxy.example.com:3128, noProxy: [.example.com]}
-  registries: {docker.io: {mirrors: [https://mirror.example.com/v2/hub]}}
+  registries: {docker.io: {mirrors: [https://mirror.example.com/v2/hub]}, mirror.example.com: {ca: ca.pem, credentials: registry}}
   encryption: {provider: aesgcm, key: key2, resources: [secrets, configmaps]}
   apiServer: {args: {profiling: 'false', goaway-chance: [0.01, '0.02']}, featureGates: {MemoryQoS: true}, certificateNames: [api2.example.com, 192.0.2.1]}
   audit:
     rules:
     - {level: None, users: [system:kube-proxy], userGroups: [system:nodes], verbs: [watch], omitStages: [Panic], omitManagedFields: false}
-    - {level: Request, namespaces: [apps], resources: [{group: apps, resources: [deployments], resourceNames: [web]}, {group: ''}]}
+    - {level: Request, namespaces: [apps], resources: [{group: apps, resources: [deployments], resourceNames: [web]}, {group: ''}, {group: batch, resources: [jobs]}]}
     - {level: Metadata, nonResourceURLs: [/metrics]}
     maxAge: 7
     maxBackups: 2
@@ -76,7 +76,9 @@ disks:
 volumes:
   data: {on: [kube1], group: vg01, size: 8GiB, filesystem: ext4, inodes: 100k, discard: true, path: /var/lib/kubestead/volumes, unlock: [ssh, recovery]}
   more: {on: [worker], group: vg01, size: 1GiB, filesystem: xfs, path: /srv/more}
+  scratch: {on: [worker], group: vg01, size: 1GiB, path: /srv/scratch, encryption: none}
 keys:
+  encryption: luks
   unlock: [ssh]
   servers: [{host: lock, address: 10.0.0.5, port: 2200, user: keys}]
   recovery: age
@@ -130,10 +132,13 @@ nodes: [{name: 1, address: 10.0.0.11, roles: [control-plane], labels: {number: 5
 ",
 ];
 
+/// Where the file would be: what it names beside itself, and is read with it, lies there.
+const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compose");
+
 fn taken(value: &Value) -> Result<Cluster, Vec<String>> {
     let text = value.to_string();
     // What holds is compared, and not where it is written.
-    let found = load("c.yaml", &text, Path::new("/x")).map(|found| Cluster { digest: String::new(), warnings: Vec::new(), ..found });
+    let found = load("c.yaml", &text, Path::new(BESIDE)).map(|found| Cluster { digest: String::new(), warnings: Vec::new(), ..found });
     assert!(
         found.is_err() || valid::against(value).is_empty(),
         "check takes it and the schema does not: {:#?}\n{text}",

@@ -118,7 +118,7 @@ fn without_a_key_server_volumes_are_unlocked_by_hand_and_the_file_says_what_that
     let machines = [machine(1, vec![disk("sdb", 200 * GI, None)])];
     let text = survey::propose(&wanted(), &machines, None).unwrap().text;
     let cluster = good(&text);
-    assert!(cluster.servers.is_empty() && !cluster.volumes.is_empty() && cluster.volumes.iter().all(|volume| volume.unlock.by_hand()));
+    assert!(cluster.servers.is_empty() && !cluster.volumes.is_empty() && cluster.volumes.iter().all(|volume| volume.by_hand()));
     assert!(text.contains("after each boot the volumes are locked until somebody types `kubestead volume unlock NODE`"), "{text}");
     // No disk, no volume: nothing is said of keys.
     let text = survey::propose(&wanted(), &[machine(1, Vec::new())], None).unwrap().text;

@@ -13,7 +13,7 @@ use kubestead_core::reload::written;
 use crate::action::Action;
 use crate::error::Error;
 use crate::key::{self, COPY};
-use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid};
+use crate::marks::{FORMATTING, MKFS, NEW, TOKEN, VOLUME, physical_uuid, plain};
 use crate::spec::{EXTENT, Filesystem, Volume};
 use crate::unit::{self, FETCH};
 use crate::ways::Way;
@@ -37,7 +37,7 @@ fn by_recovery_key(action: &Action) -> Option<&Volume> {
         Action::Format { volume, .. } | Action::AddWay { volume } | Action::RemoveWay { volume } | Action::Unlock { volume } => {
             Some(volume)
         }
-        Action::Mkfs { volume } | Action::Grow { volume } => volume.unlock.by_hand().then_some(volume),
+        Action::Mkfs { volume } | Action::Grow { volume } => volume.by_hand().then_some(volume),
         Action::Group { .. }
         | Action::Extend { .. }
         | Action::Create { .. }
@@ -88,7 +88,7 @@ pub fn procedure(action: &Action) -> Procedure {
         Action::Adoption(adoption) => adoption.procedure(),
         Action::Share { volume } => share(volume),
         Action::Mkfs { volume } => mkfs(volume),
-        Action::Mount { volume } => mount(volume, if volume.unlock.by_hand() { "open" } else { "boot" }),
+        Action::Mount { volume } => mount(volume, if volume.fetched() { "boot" } else { "open" }),
         Action::Unlock { volume } => mount(volume, Way::Recovery.as_str()),
         Action::Resume => Procedure::script(include_str!("scripts/resume.sh")),
         Action::Grow { volume } => grow(volume),
@@ -126,15 +126,15 @@ fn of_volume(procedure: Procedure, volume: &Volume) -> Procedure {
 
 /// What `keys.sh` needs, with which it stands ahead.
 fn with_key(procedure: Procedure, volume: &Volume) -> Procedure {
-    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
-    procedure.after(KEYS).var("way", first.as_str()).var("length", key::LENGTH.to_string()).var("fetch", FETCH)
+    let first = volume.ways().and_then(|ways| ways.iter().next());
+    procedure.after(KEYS).var("way", first.map_or("none", Way::as_str)).var("length", key::LENGTH.to_string()).var("fetch", FETCH)
 }
 
 /// The lists of `forget.sh`.
 fn forgetting(procedure: Procedure, lost: &[&Volume]) -> Procedure {
     let procedure = if lost.is_empty() { procedure } else { procedure.after(REGULAR_TABS) };
     procedure
-        .list("mappers", lost.iter().map(|v| v.mapper()))
+        .list("mappers", lost.iter().map(|v| v.mapping()))
         .list("paths", lost.iter().map(|v| &v.path))
         .list("unlocks", lost.iter().map(|v| unit::cryptsetup_unit(v)))
 }
@@ -166,6 +166,7 @@ fn create(volume: &Volume, replaces: bool, lost: bool) -> Procedure {
         .var("volume", VOLUME)
         .var("formatting", FORMATTING)
         .var("mkfs", MKFS)
+        .var("plain", tag(volume))
         .var("token", TOKEN);
     forgetting(procedure, lost.then_some(volume).as_slice())
 }
@@ -175,7 +176,7 @@ fn share(volume: &Volume) -> Procedure {
 }
 
 fn format(volume: &Volume, lost: bool) -> Procedure {
-    let first = volume.unlock.iter().next().unwrap_or(Way::Recovery);
+    let first = volume.ways().and_then(|ways| ways.iter().next()).unwrap_or(Way::Recovery);
     let procedure = with_key(of_volume(with(&[MAPPING, FORGET], include_str!("scripts/format.sh")), volume), volume)
         .var("lost", yes(lost))
         .var("slot", first.slot().to_string())
@@ -186,6 +187,11 @@ fn format(volume: &Volume, lost: bool) -> Procedure {
         .var("token", TOKEN)
         .list("flags", flags(volume));
     forgetting(procedure, lost.then_some(volume).as_slice())
+}
+
+/// The tag of a volume without encryption; nothing for another one.
+fn tag(volume: &Volume) -> String {
+    if volume.is_encrypted() { String::new() } else { plain(&volume.name) }
 }
 
 /// Options of `cryptsetup open`.
@@ -216,6 +222,8 @@ fn mkfs(volume: &Volume) -> Procedure {
         make.extend(["-N", inodes.as_str()]);
     }
     with_key(of_volume(with(&[MAPPING], include_str!("scripts/mkfs.sh")), volume), volume)
+        .var("mapper", volume.mapping())
+        .var("plain", tag(volume))
         .var("kind", volume.filesystem.as_str())
         .var("new", NEW)
         .var("formatting", FORMATTING)
@@ -231,7 +239,7 @@ fn boot(files: &[Owned], volumes: &[Volume], gone: &[String]) -> Procedure {
         .list("gone", gone)
         .list("names", volumes.iter().map(|v| v.name.as_str()))
         .list("mappers", volumes.iter().map(Volume::mapper))
-        .list("mounts", volumes.iter().map(|v| format!("/dev/mapper/{}", v.mapper())))
+        .list("mounts", volumes.iter().map(Volume::source))
         .list("crypttab", volumes.iter().filter_map(unit::crypttab))
         .list("fstab", volumes.iter().map(unit::fstab))
 }
@@ -240,6 +248,7 @@ fn boot(files: &[Owned], volumes: &[Volume], gone: &[String]) -> Procedure {
 fn mount(volume: &Volume, way: &str) -> Procedure {
     with_key(of_volume(with(&[MAPPING], include_str!("scripts/mount.sh")), volume), volume)
         .var("way", way)
+        .var("mapper", volume.mapping())
         .list("flags", flags(volume))
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
@@ -249,10 +258,12 @@ fn mount(volume: &Volume, way: &str) -> Procedure {
 
 fn grow(volume: &Volume) -> Procedure {
     let grow = match volume.filesystem {
-        Filesystem::Ext4 => ["resize2fs".to_owned(), format!("/dev/mapper/{}", volume.mapper())],
+        Filesystem::Ext4 => ["resize2fs".to_owned(), volume.source()],
         Filesystem::Xfs => ["xfs_growfs".to_owned(), volume.path.clone()],
     };
     with_key(of_volume(with(&[MAPPING], include_str!("scripts/grow.sh")), volume), volume)
+        .var("mapper", volume.mapping())
+        .var("sealed", yes(volume.is_encrypted()))
         .var("path", &volume.path)
         .var("kind", volume.filesystem.as_str())
         .var("bytes", volume.size.0.to_string())
@@ -260,6 +271,14 @@ fn grow(volume: &Volume) -> Procedure {
 }
 
 fn wipe(volume: &Volume) -> Procedure {
+    if !volume.is_encrypted() {
+        let plain = Procedure::script(include_str!("scripts/wipe-plain.sh")).after(MAPPING).after(REGULAR_TABS);
+        return of_volume(plain, volume)
+            .var("mapper", volume.mapping())
+            .var("path", &volume.path)
+            .var("volume", VOLUME)
+            .var("plain", tag(volume));
+    }
     of_volume(with_manifest(include_str!("scripts/wipe.sh")).after(COPY).after(MAPPING).after(REGULAR_TABS), volume)
         .var("path", &volume.path)
         .var("token", TOKEN)
@@ -268,6 +287,8 @@ fn wipe(volume: &Volume) -> Procedure {
         .list("files", unit::fetched_units(volume).iter().map(|f| &f.path))
 }
 
+#[cfg(test)]
+mod plain;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

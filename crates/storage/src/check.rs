@@ -76,6 +76,11 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
             Some(seen) if *replaces && seen.logical.known().is_some_and(|l| l.new) && seen.mounted.is_none() => None,
             other => Some(format!("{} is not proven absent: {:?}", volume.device(), other.map(|v| &v.logical))),
         },
+        Action::Format { volume, .. } | Action::AddWay { volume } | Action::RemoveWay { volume } | Action::Unlock { volume }
+            if !volume.is_encrypted() || facts.volumes.get(&volume.name).is_some_and(plain) =>
+        {
+            Some(format!("{} is not encrypted, and gets no header", volume.device()))
+        }
         Action::Format { volume, lost: true, .. } => match facts.volumes.get(&volume.name) {
             Some(VolumeFacts {
                 logical: Fact::Known(logical), header: Fact::Known(header), opened: None, mounted: None, holders, ..
@@ -99,11 +104,22 @@ fn fault<A>(facts: &StorageFacts, step: &Step<A>, action: &Action, others: &Othe
         Action::Mkfs { volume } => {
             // A volume that is made anew is new when its header is made; without that step this one is skipped.
             let waits = others.anew.get(&volume.name).is_some_and(|format| step.after.contains(*format));
-            if waits { None } else { unproven(facts, volume) }
+            let sealed = !volume.is_encrypted() && facts.volumes.get(&volume.name).is_some_and(|v| v.logical != Fact::Absent && !plain(v));
+            if waits {
+                None
+            } else {
+                unproven(facts, volume).or_else(|| sealed.then(|| format!("{} was made to be encrypted", volume.device())))
+            }
         }
         Action::Grow { volume } => match facts.volumes.get(&volume.name).and_then(|v| v.logical.known()) {
             Some(logical) if !logical.new => None,
             other => Some(format!("{} is not one that grows: {other:?}", volume.device())),
+        },
+        Action::Wipe { volume } if !volume.is_encrypted() => match facts.volumes.get(&volume.name) {
+            Some(
+                seen @ VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Plain(_) | Header::Blank), holders, .. },
+            ) if logical.ours && plain(seen) && holders.is_empty() => None,
+            other => Some(format!("{} is not proven ours: {other:?}", volume.device())),
         },
         Action::Wipe { volume } => match facts.volumes.get(&volume.name) {
             Some(VolumeFacts { logical: Fact::Known(logical), header: Fact::Known(Header::Ours(_)), named: None, holders, .. })
@@ -154,8 +170,13 @@ fn line_of<'a>(seen: &'a VolumeFacts, device: &str) -> Option<&'a String> {
 
 /// The line of ours in fstab that mounts a volume.
 fn mounted_line<'a>(facts: &'a StorageFacts, volume: &Volume) -> Option<&'a String> {
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     facts.volumes.get(&volume.name)?.fstab.as_ref().filter(|line| line.split_whitespace().next() == Some(&own))
+}
+
+/// Whether our tag says that a volume was made without encryption.
+fn plain(seen: &VolumeFacts) -> bool {
+    seen.logical.known().is_some_and(|logical| logical.plain)
 }
 
 /// Why a volume may hold data: only one that is made by the same plan, or that our tag calls new, holds none.

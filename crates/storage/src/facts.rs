@@ -41,7 +41,7 @@ impl StorageFacts {
     /// written after its filesystem and before it is mounted for the first time.
     pub fn finished(&self, volume: &Volume) -> Option<String> {
         let line = self.volumes.get(&volume.name).and_then(|facts| {
-            let own = format!("/dev/mapper/{}", volume.mapper());
+            let own = volume.source();
             let crypttab = facts.crypttab.as_ref().is_some_and(|line| line.contains(OURS)).then_some("/etc/crypttab");
             let fstab = facts.fstab.as_ref().is_some_and(|line| line.split_whitespace().next() == Some(&own)).then_some("/etc/fstab");
             crypttab.or(fstab).map(|file| format!("{file} mounts it at boot"))
@@ -119,6 +119,9 @@ pub struct Logical {
     pub formatting: bool,
     /// Whether our tag says that its filesystem is being made.
     pub mkfs: bool,
+    /// Whether our tag says that it was made without encryption, for this volume.
+    #[serde(default)]
+    pub plain: bool,
 }
 
 /// What an LV holds.
@@ -129,6 +132,8 @@ pub enum Header {
     Blank,
     /// LUKS2 with our token; the numbers of its key slots.
     Ours(Vec<u8>),
+    /// A filesystem alone, described, on an LV that our tag says we made without encryption.
+    Plain(String),
     /// LUKS2 without our token, described.
     Tokenless(String),
     /// One of the two copies of the header does not load and the other does, with our token: it can be fixed without a loss.
@@ -145,7 +150,7 @@ impl Header {
         match self {
             Self::Blank => "no signature is found on it",
             Self::Ours(_) => "a header of ours",
-            Self::Tokenless(what) | Self::Mendable(what) | Self::Damaged(what) | Self::Foreign(what) => what,
+            Self::Plain(what) | Self::Tokenless(what) | Self::Mendable(what) | Self::Damaged(what) | Self::Foreign(what) => what,
         }
     }
 }

@@ -146,7 +146,7 @@ pub fn differences(volume: &Volume, facts: &VolumeFacts) -> Vec<Difference> {
         let seen = (fixed.differs)(volume, facts)?;
         Some(Difference {
             reason: format!("{seen}, the file says {}", (fixed.says)(volume)),
-            hint: fixed.instead.replace("{mapper}", &volume.mapper()),
+            hint: fixed.instead.replace("{mapper}", &volume.mapping()),
             mounts: fixed.mounts,
         })
     };
@@ -172,6 +172,6 @@ fn mounted_at(volume: &Volume, facts: &VolumeFacts) -> Option<String> {
 /// A word of our line in fstab.
 fn word(volume: &Volume, facts: &VolumeFacts, index: usize) -> Option<String> {
     let words: Vec<&str> = facts.fstab.as_ref()?.split_whitespace().collect();
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     (words.first() == Some(&own.as_str())).then(|| words.get(index).map(|word| (*word).to_owned())).flatten()
 }

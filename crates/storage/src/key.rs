@@ -50,7 +50,7 @@ mod tests {
             inodes: None,
             path: "/data".into(),
             discard: false,
-            unlock: crate::ways::Ways::default(),
+            encryption: crate::spec::Encryption::default(),
         };
         let command = recovery_opens(&volume, Secret::new(b"canary".to_vec()));
         assert!(!command.render().contains("canary") && command.stdin.bytes() == b"canary");

@@ -11,6 +11,11 @@ pub const VOLUME: &str = "kubestead:volume";
 pub const FORMATTING: &str = "kubestead:formatting";
 /// On the LV while its filesystem is made: one that is there already is then ours to make again.
 pub const MKFS: &str = "kubestead:mkfs";
+/// Set on an LV that we make without encryption, and never dropped. It names the volume, as the token in a header does.
+pub fn plain(volume: &Name) -> String {
+    format!("kubestead:plain={volume}")
+}
+
 /// The type of our token in a LUKS2 header.
 pub const TOKEN: &str = "kubestead";
 

@@ -7,9 +7,9 @@ use kubestead_core::fact::Fact;
 use crate::action::Action;
 use crate::extents::{capacity, extent, round_up};
 use crate::facts::{Device, Folder, Group, Header, Logical, Opened, StorageFacts, VolumeFacts};
-use crate::spec::{EXTENT, Volume};
+use crate::spec::{EXTENT, HEADER, Volume};
 use crate::unit;
-use crate::ways::Way;
+use crate::ways::{Way, Ways};
 
 /// The facts after an action that succeeded.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
             give(&mut facts, volume, before);
             let size = round_up(volume.size.0, extent(&facts, &volume.group));
             take(&mut facts, volume, size);
-            let logical = Logical { size, ours: true, new: true, formatting: false, mkfs: false };
+            let logical = Logical { size, ours: true, new: true, formatting: false, mkfs: false, plain: !volume.is_encrypted() };
             of(&mut facts, volume, |v| (v.logical, v.header, v.opened) = (Fact::Known(logical), Fact::Known(Header::Blank), None));
             if *lost {
                 forget(&mut facts, volume);
@@ -61,6 +61,9 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
             if let Fact::Known(logical) = &mut v.logical {
                 v.opened = Some(opened(volume, logical.size));
                 (logical.new, logical.mkfs) = (false, false);
+                if !volume.is_encrypted() {
+                    v.header = Fact::Known(Header::Plain(volume.filesystem.as_str().to_owned()));
+                }
             }
         }),
         Action::Adoption(adoption) => {
@@ -91,11 +94,9 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
         Action::Resume => {}
         Action::Unlock { volume } => of(&mut facts, volume, |v| {
             v.opened = Some(opened(volume, v.logical.known().map_or(0, |logical| logical.size)));
-            (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free);
+            (v.mounted, v.folder) = (Some(volume.source()), Folder::Free);
         }),
-        Action::Mount { volume } => {
-            of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(format!("/dev/mapper/{}", volume.mapper())), Folder::Free))
-        }
+        Action::Mount { volume } => of(&mut facts, volume, |v| (v.mounted, v.folder) = (Some(volume.source()), Folder::Free)),
         Action::Grow { volume } => {
             let wanted = round_up(volume.size.0, extent(&facts, &volume.group));
             let now = facts.volumes.get(&volume.name).and_then(|v| v.logical.known()).map_or(0, |l| l.size);
@@ -116,15 +117,15 @@ pub fn model(action: &Action, mut facts: StorageFacts) -> StorageFacts {
     facts
 }
 
-/// What is inside a volume of that many bytes, below its LUKS2 header.
+/// What is inside a volume of that many bytes, below its LUKS2 header if it has one.
 fn opened(volume: &Volume, size: u64) -> Opened {
-    let size = size.saturating_sub(16 << 20);
+    let size = if volume.is_encrypted() { size.saturating_sub(HEADER.0) } else { size };
     Opened { size, filesystem: volume.filesystem.as_str().to_owned(), used: size, inodes: None, strange: None }
 }
 
 /// The header that a volume gets, and the ways by which it opens. The recovery slot is always there.
 fn made_with(volume: &Volume) -> (Fact<Header>, BTreeSet<Way>) {
-    let ways: BTreeSet<Way> = volume.unlock.iter().chain([Way::Recovery]).collect();
+    let ways: BTreeSet<Way> = volume.ways().into_iter().flat_map(Ways::iter).chain([Way::Recovery]).collect();
     (Fact::Known(Header::Ours(ways.iter().map(|way| way.slot()).collect())), ways)
 }
 

@@ -52,7 +52,7 @@ fn volumes(all: &[Volume]) -> Section {
     Section::script("storage/volumes", include_str!("scripts/probe-volumes.sh"))
         .list("names", all.iter().map(|volume| volume.name.as_str()))
         .list("devices", all.iter().map(Volume::device))
-        .list("mappers", all.iter().map(Volume::mapper))
+        .list("mappers", all.iter().map(Volume::mapping))
         .list("paths", all.iter().map(|volume| &volume.path))
         .var("length", LENGTH.to_string())
         .var("most", looks::MOST.to_string())
@@ -170,7 +170,7 @@ mod tests {
             inodes: None,
             path: sandbox.path("data").to_str().unwrap().to_owned(),
             discard: false,
-            unlock: crate::ways::Ways::default(),
+            encryption: crate::spec::Encryption::default(),
         };
         HostStorage {
             node: name("kube1"),

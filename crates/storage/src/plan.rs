@@ -155,7 +155,8 @@ impl Planner<'_> {
                 let above = consents.iter().filter(|(other, _)| below(&volume.path, &other.path)).map(|(_, id)| id);
                 after.extend(last.iter().chain(above).cloned());
                 let fresh = *lost || facts.logical.known().is_none_or(|logical| logical.new);
-                let why = format!("open and mount at {}{}", volume.path, if fresh { "" } else { "; what is on it shows then" });
+                let open = if volume.is_encrypted() { "open and mount" } else { "mount" };
+                let why = format!("{open} at {}{}", volume.path, if fresh { "" } else { "; what is on it shows then" });
                 self.step(name, "mount", Action::Mount { volume: (*volume).clone() }, why, after);
                 if *lost {
                     consents.push((volume, mount.clone()));

@@ -72,9 +72,25 @@ pub struct Volume {
     pub path: String,
     /// Whether discards reach the disk.
     pub discard: bool,
-    /// How it is unlocked.
+    /// Whether it is encrypted, and how it is unlocked then.
     #[serde(default)]
-    pub unlock: Ways,
+    pub encryption: Encryption,
+}
+
+/// Whether what a volume holds is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Encryption {
+    /// By LUKS2, which these ways unlock.
+    Luks(Ways),
+    /// Not at all: the filesystem lies on the LV itself, and whoever has the disk reads it.
+    None,
+}
+
+impl Default for Encryption {
+    fn default() -> Self {
+        Self::Luks(Ways::default())
+    }
 }
 
 impl Volume {
@@ -83,14 +99,43 @@ impl Volume {
         format!("/dev/{}/{}", self.group, self.name)
     }
 
-    /// Whether a key server has half of its key.
-    pub fn fetched(&self) -> bool {
-        self.unlock.has(Way::Ssh)
+    /// The ways by which it is unlocked; `None` if it is not encrypted.
+    pub fn ways(&self) -> Option<&Ways> {
+        match &self.encryption {
+            Encryption::Luks(ways) => Some(ways),
+            Encryption::None => None,
+        }
     }
 
-    /// The device-mapper name of the opened volume.
+    /// Whether it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.ways().is_some()
+    }
+
+    /// Whether a key server has half of its key.
+    pub fn fetched(&self) -> bool {
+        self.ways().is_some_and(|ways| ways.has(Way::Ssh))
+    }
+
+    /// Whether somebody unlocks it after each boot.
+    pub fn by_hand(&self) -> bool {
+        self.ways().is_some_and(Ways::by_hand)
+    }
+
+    /// The device-mapper name of the opened volume, if it is encrypted.
     pub fn mapper(&self) -> String {
         format!("luks-{}", self.name)
+    }
+
+    /// The device-mapper name of what holds its filesystem: the opened volume, or the LV itself, in whose name LVM doubles hyphens.
+    pub fn mapping(&self) -> String {
+        let doubled = |name: &Name| name.as_str().replace('-', "--");
+        if self.is_encrypted() { self.mapper() } else { format!("{}-{}", doubled(&self.group), doubled(&self.name)) }
+    }
+
+    /// What is mounted, as mount(8), fstab(5) and findmnt(8) call it.
+    pub fn source(&self) -> String {
+        format!("/dev/mapper/{}", self.mapping())
     }
 }
 
@@ -157,6 +202,24 @@ mod tests {
         };
         let made = Command::new(program).args(options).arg(file.path()).output().unwrap();
         made.status.success() && !String::from_utf8_lossy(&made.stderr).contains("too small for a journal")
+    }
+
+    #[test]
+    fn what_is_mounted_has_the_name_that_lvm_gives_it() {
+        let name = |text: &str| Name::new(text).unwrap();
+        let volume = Volume {
+            name: name("my-data"),
+            group: name("vg-0"),
+            size: EXTENT,
+            filesystem: Filesystem::Ext4,
+            inodes: None,
+            path: "/data".into(),
+            discard: false,
+            encryption: Encryption::None,
+        };
+        assert_eq!((volume.source().as_str(), volume.device().as_str()), ("/dev/mapper/vg--0-my--data", "/dev/vg-0/my-data"));
+        assert!(!volume.fetched() && !volume.by_hand());
+        assert_eq!(Volume { encryption: Encryption::default(), ..volume }.source(), "/dev/mapper/luks-my-data");
     }
 
     #[test]

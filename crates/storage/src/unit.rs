@@ -62,9 +62,9 @@ pub fn limits() -> Vec<Owned> {
     vec![limit("reboot"), limit("poweroff")]
 }
 
-/// The units of one volume; none if it is unlocked by hand.
+/// The units of one volume; none if no key of it is fetched.
 pub fn units(volume: &Volume) -> Vec<Owned> {
-    if volume.unlock.by_hand() { Vec::new() } else { fetched_units(volume) }
+    if volume.fetched() { fetched_units(volume) } else { Vec::new() }
 }
 
 /// The units of a volume whose key is fetched at boot.
@@ -129,14 +129,14 @@ pub fn own_files(spec: &HostStorage) -> Vec<Owned> {
 
 /// Where files of ours may be that are needed no more, since volumes are unlocked by hand now.
 pub fn left_paths(spec: &HostStorage) -> Vec<String> {
-    let units = spec.volumes.iter().filter(|v| v.unlock.by_hand()).flat_map(fetched_units).map(|file| file.path);
+    let units = spec.volumes.iter().filter(|v| v.by_hand()).flat_map(fetched_units).map(|file| file.path);
     let common = [FETCH, SERVERS].map(str::to_owned).into_iter().filter(|_| !spec.volumes.is_empty() && !spec.fetches());
     units.chain(common).collect()
 }
 
-/// The volume's line in /etc/crypttab; none if it is unlocked by hand.
+/// The volume's line in /etc/crypttab; none if no key of it is fetched.
 pub fn crypttab(volume: &Volume) -> Option<String> {
-    if volume.unlock.by_hand() {
+    if !volume.fetched() {
         return None;
     }
     let discard = if volume.discard { ",discard" } else { "" };
@@ -150,12 +150,10 @@ pub fn crypttab(volume: &Volume) -> Option<String> {
 /// The volume's line in /etc/fstab.
 pub fn fstab(volume: &Volume) -> String {
     let pass = if volume.filesystem == crate::spec::Filesystem::Xfs { 0 } else { 2 };
-    format!(
-        "/dev/mapper/{} {} {} _netdev,nofail,noatime,x-systemd.device-timeout=0 0 {pass}",
-        volume.mapper(),
-        volume.path,
-        volume.filesystem.as_str()
-    )
+    // What is encrypted waits for a key, perhaps of a server.
+    let late = if volume.is_encrypted() { "_netdev," } else { "" };
+    let (source, path, kind) = (volume.source(), &volume.path, volume.filesystem.as_str());
+    format!("{source} {path} {kind} {late}nofail,noatime,x-systemd.device-timeout=0 0 {pass}")
 }
 
 #[cfg(test)]

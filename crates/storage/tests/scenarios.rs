@@ -7,6 +7,8 @@ mod anew;
 mod files;
 #[path = "scenarios/groups.rs"]
 mod groups;
+#[path = "scenarios/plain.rs"]
+mod plain;
 #[path = "scenarios/ways.rs"]
 mod ways;
 #[path = "scenarios/wipe.rs"]
@@ -28,7 +30,7 @@ use kubestead_storage::action::Action;
 use kubestead_storage::ids;
 use kubestead_storage::model::model;
 use kubestead_storage::observe::{Device, Folder, Group, Header, Inodes, Logical, Opened, StorageFacts, VolumeFacts, read};
-use kubestead_storage::spec::{Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
+use kubestead_storage::spec::{Encryption, Filesystem, HostStorage, KeyServer, PoolRoot, Volume};
 use kubestead_storage::unit;
 use kubestead_storage::ways::{Way, Ways};
 use sha2::{Digest, Sha256};
@@ -48,7 +50,7 @@ fn volume(text: &str, path: &str, size: u64) -> Volume {
         inodes: None,
         path: path.into(),
         discard: false,
-        unlock: Ways::default(),
+        encryption: Encryption::default(),
     }
 }
 
@@ -115,7 +117,7 @@ fn the_checker_finds_a_step_that_must_not_run() {
     };
     let taken = seen(&|f| drop(f.devices.insert(DISK.into(), Fact::Known(Device::Taken("ext4".into())))));
     assert!(taken.starts_with("kube1/vg01/group: /dev/disk/by-id/ubd-kube1-data is not proven blank"), "{taken}");
-    let old = Logical { size: 1 << 30, ours: true, new: false, formatting: false, mkfs: false };
+    let old = Logical { size: 1 << 30, ours: true, new: false, formatting: false, mkfs: false, plain: false };
     let used = seen(&|f| f.volumes.get_mut(&name("volkube")).unwrap().logical = Fact::Known(old.clone()));
     for step in ["volkube/create", "volkube/format", "volkube/mkfs"] {
         assert!(used.contains(&format!("kube1/{step}: ")), "{used}");
@@ -212,7 +214,7 @@ fn cut(change: impl FnOnce(&mut VolumeFacts, Logical)) -> Part<Action> {
     let mut facts = facts();
     let group = Group::whole(4 << 20, u64::MAX / 2, 1);
     facts.groups.insert(name("vg01"), Fact::Known(group));
-    let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: false };
+    let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: false, plain: false };
     let volume = facts.volumes.get_mut(&name("volkube")).unwrap();
     (volume.logical, volume.header) = (Fact::Known(logical.clone()), Fact::Known(Header::Blank));
     volume.share = true; // it is made before the header
@@ -274,7 +276,7 @@ fn real_answers_are_read() {
         let path = "/var/lib/kubestead/volumes";
         let header = STANDARD.encode(header(first, second));
         format!(
-            "volume volkube\nfolder free\nreal {path}\nshare yes\nopen 50331648\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
+            "volume volkube\nfolder free\nreal {path}\nshare yes\nopen 50331648 luks-volkube\nbelow 253:1 \nnumbers 253:1\nholder luks-volkube\npresent\n\
              @@ types\nDEVNAME=/dev/mapper/luks-volkube\nTYPE=ext4\n\n@@ starts\n{start}\n@@ signatures\n{two}\n\
              @@ magic\n4c554b53babe0002 0000000000004000\n@@ copies\n{header}\n@@ end\n"
         )
@@ -304,7 +306,10 @@ fn real_answers_are_read() {
         let seen = &seen.volumes[&name("volkube")];
         assert!(matches!(seen.header, Fact::Known(Header::Ours(_))) && seen.named.as_deref() == named, "{seen:?}");
     }
-    assert_eq!(found.logical, Fact::Known(Logical { size: 67_108_864, ours: false, new: true, formatting: false, mkfs: false }));
+    assert_eq!(
+        found.logical,
+        Fact::Known(Logical { size: 67_108_864, ours: false, new: true, formatting: false, mkfs: false, plain: false })
+    );
     let inside = Opened { size: 50_331_648, filesystem: "ext4".into(), used: 12_207 * 4096, inodes: None, strange: None };
     assert_eq!((found.share, found.opened.as_ref()), (true, Some(&inside)));
     assert!(matches!(&facts.groups[&name("vg01")], Fact::Known(g) if g.ours()));
@@ -442,7 +447,7 @@ fn a_new_lv_follows_the_file_in_size_and_sizes_are_told_in_whole_extents() {
         let mut facts = facts();
         facts.groups.insert(name("vg01"), Fact::Known(Group::whole(4 << 20, 4 << 30, 1)));
         let v = facts.volumes.get_mut(&name("volkube")).unwrap();
-        let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: true };
+        let logical = Logical { size: 2 << 30, ours: true, new: true, formatting: false, mkfs: true, plain: false };
         (v.logical, v.header) = (Fact::Known(logical), Fact::Known(Header::Ours(vec![0, 7])));
         let part = plan(&spec, &facts);
         let create = part.steps.iter().find(|s| s.id.0 == "kube1/volkube/create").unwrap();

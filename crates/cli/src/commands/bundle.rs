@@ -22,9 +22,9 @@ pub(crate) enum Bundle {
         /// The version of Kubernetes. etcd, CoreDNS and pause are those that its kubeadm asks for.
         #[arg(long, value_name = "VERSION")]
         kubernetes: String,
-        /// What the machines are.
-        #[arg(long, value_enum, default_value_t = Arch::Amd64)]
-        arch: Arch,
+        /// What the machines are; once for each, if the cluster has several.
+        #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Arch::Amd64])]
+        arch: Vec<Arch>,
         /// The lock file.
         #[arg(long, value_name = "FILE", default_value = "releases.json")]
         out: PathBuf,
@@ -107,7 +107,14 @@ impl From<Arch> for releases::Arch {
 pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
     match command {
         Bundle::Lock { kubernetes, arch, out, replace, containerd, runc, cni_plugins, redirect_to } => {
-            let wish = Wish { kubernetes, arch: arch.into(), containerd, runc, cni: cni_plugins, redirects: redirect_to };
+            let wish = Wish {
+                kubernetes,
+                arch: arch.into_iter().map(Into::into).collect(),
+                containerd,
+                runc,
+                cni: cni_plugins,
+                redirects: redirect_to,
+            };
             let mut show = |address: &str| print::note(address);
             let (lock, pinned) = tokio::select! {
                 pinned = releases::pin(&wish, &out, None, replace, &mut show) => pinned?,

@@ -122,7 +122,7 @@ fn write(common: &Common, (total, threshold): (u8, u8), out: &Path, backups: Vec
             volume: v.name.to_string(),
             path: v.path,
         };
-        volumes.into_iter().map(row).collect::<Vec<_>>()
+        volumes.into_iter().filter(kubestead_storage::spec::Volume::is_encrypted).map(row).collect::<Vec<_>>()
     };
     let facts =
         Facts { cluster: cluster.name.to_string(), date, recipient, volumes: cluster.nodes.iter().flat_map(row).collect(), backups };
@@ -203,14 +203,15 @@ async fn verify(common: &Common, shares: &[PathBuf], nodes: bool) -> Result<Exit
 
 /// Each volume of the file on its node, its recovery key on standard input.
 async fn on_nodes(cluster: &Cluster, escrow: &Escrow, names: &BTreeSet<String>) -> (Vec<Row>, Exit) {
-    let wanted: BTreeSet<&Name> = cluster.nodes.iter().map(|n| &n.name).filter(|n| cluster.volumes_of(n).next().is_some()).collect();
+    let wanted: BTreeSet<&Name> =
+        cluster.nodes.iter().map(|n| &n.name).filter(|n| cluster.volumes_of(n).any(|v| v.is_encrypted())).collect();
     let logins = cluster.logins().into_iter().filter(|(name, _)| wanted.contains(name));
     let fleet = Fleet::over(logins, Arc::<Ssh>::default());
     fleet.connect().await;
     let hosts = fleet.hosts();
     let (mut rows, mut exit) = (Vec::new(), Exit::Done);
     for node in wanted {
-        for volume in compose::storage(cluster, node).volumes {
+        for volume in compose::storage(cluster, node).volumes.into_iter().filter(|volume| volume.is_encrypted()) {
             let key = KeyRef::recovery(node.as_str(), volume.name.as_str()).0;
             let value = escrow.get(&key).ok().flatten().filter(|_| names.contains(&key));
             let (opens, found) = match (hosts.get(node.as_str()), value) {

@@ -283,11 +283,16 @@ pub(super) fn rows(cluster: &Cluster, seen: &Seen) -> Vec<Row> {
 
 fn state(facts: &VolumeFacts, volume: &Volume, node: &Name) -> (String, bool) {
     let path = &volume.path;
-    let own = format!("/dev/mapper/{} ", volume.mapper());
+    let own = format!("{} ", volume.source());
     let state = match (&facts.header, &facts.opened, &facts.mounted) {
+        (Fact::Known(Header::Plain(_)), _, mounted) if !volume.is_encrypted() => match mounted {
+            Some(_) => return ("mounted, not encrypted".to_owned(), true),
+            None => format!("not encrypted, not mounted at {path}"),
+        },
+        (Fact::Known(Header::Ours(_)), ..) if !volume.is_encrypted() => "encrypted, and the file says that it is not".to_owned(),
         (Fact::Known(Header::Ours(_)), Some(_), Some(_)) => return ("open and mounted".to_owned(), true),
         (Fact::Known(Header::Ours(_)), Some(_), None) => format!("open, not mounted at {path}"),
-        (Fact::Known(Header::Ours(_)), None, _) if volume.unlock.by_hand() => format!("locked: kubestead volume unlock {node}"),
+        (Fact::Known(Header::Ours(_)), None, _) if volume.by_hand() => format!("locked: kubestead volume unlock {node}"),
         (Fact::Known(Header::Ours(_)), None, _) => "closed: waiting for its key (journalctl -u 'kubestead-key-*' on the node)".to_owned(),
         (Fact::Known(Header::Blank) | Fact::Absent, ..)
             if facts.crypttab.is_some() || facts.fstab.as_ref().is_some_and(|line| line.starts_with(&own)) =>
@@ -296,6 +301,7 @@ fn state(facts: &VolumeFacts, volume: &Volume, node: &Name) -> (String, bool) {
         }
         (Fact::Known(Header::Blank) | Fact::Absent, ..) => "not made".to_owned(),
         (Fact::Known(Header::Damaged(what) | Header::Mendable(what)), ..) => format!("damaged: {what}"),
+        (Fact::Known(Header::Plain(what)), ..) => format!("not encrypted: {what}"),
         (Fact::Known(Header::Foreign(what) | Header::Tokenless(what)), ..) => format!("not ours: {what}"),
         (Fact::Unknown(gap), ..) => format!("not known: {gap}"),
     };

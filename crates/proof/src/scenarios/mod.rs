@@ -9,7 +9,9 @@ mod keyserver;
 mod node;
 mod official;
 mod packages;
+mod plain;
 mod qemu;
+mod registry;
 mod recovery;
 mod rootless;
 mod scripts;
@@ -28,7 +30,9 @@ pub fn all() -> Vec<&'static Scenario> {
         keyserver::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
+        plain::SCENARIOS,
         qemu::SCENARIOS,
+        registry::SCENARIOS,
         recovery::SCENARIOS,
         rootless::SCENARIOS,
         scripts::SCENARIOS,

@@ -13,6 +13,7 @@ const MACHINE: &str = concat!(
     include_str!("../scripts/key-servers.sh"),
     include_str!("../scripts/packages.sh"),
     include_str!("../scripts/qemu.sh"),
+    include_str!("../scripts/registry.sh"),
     include_str!("../scripts/recovery.sh"),
     include_str!("../scripts/machine.sh")
 );

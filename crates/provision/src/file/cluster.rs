@@ -77,8 +77,8 @@ pub struct Kubernetes {
     pub containerd: Option<String>,
     /// How nodes reach what is outside; directly when not given.
     pub proxy: Option<Proxy>,
-    /// The host of a registry to its mirrors, in the order in which containerd asks them.
-    pub registries: BTreeMap<String, Vec<String>>,
+    /// What is said of registries, by their hosts.
+    pub registries: BTreeMap<String, Registry>,
     /// How values in etcd are encrypted.
     pub encryption: EncryptionSpec,
     /// What is added to the programs of control planes.
@@ -93,6 +93,17 @@ pub struct Kubernetes {
     pub ignore_preflight: Vec<String>,
     /// Settings for rehearsal machines: long time-outs, one CPU, no leader election.
     pub lab: bool,
+}
+
+/// A registry of images.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Registry {
+    /// Its mirrors, in the order in which containerd asks them.
+    pub mirrors: Vec<String>,
+    /// Certificates of authorities that its own is signed by, PEM, beside those that a machine trusts.
+    pub ca: Option<String>,
+    /// The Secret of the users' namespace that the login to it is in.
+    pub credentials: Option<String>,
 }
 
 /// Proxies of HTTP for apt, containerd and the kubelet.

@@ -5,7 +5,7 @@ use std::path::Path;
 use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::name::Name;
 use kubestead_core::put::digest;
-use kubestead_storage::spec;
+use kubestead_storage::spec::{self, Encryption};
 use kubestead_storage::ways::Ways;
 
 use super::across::{self, Placement};
@@ -58,7 +58,7 @@ fn bounded(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 /// The values alone, each in its place.
 fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
     let volumes = sections.volumes.items.into_iter().zip(placement.volumes);
-    let unlock = sections.keys.unlock.map(|at| at.value);
+    let (unlock, encrypted) = (sections.keys.unlock.map(|at| at.value), sections.keys.encrypted.is_none_or(|at| at.value));
     Cluster {
         name,
         kubernetes: sections.kubernetes,
@@ -66,7 +66,7 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
         ssh: sections.ssh,
         nodes: sections.nodes.items.into_iter().map(|decl| decl.node).collect(),
         groups: placement.groups,
-        volumes: volumes.map(|(decl, nodes)| Volume { nodes, spec: unlocked(decl, unlock.as_ref()) }).collect(),
+        volumes: volumes.map(|(decl, nodes)| Volume { nodes, spec: with_encryption(decl, encrypted, unlock.as_ref()) }).collect(),
         servers: sections.keys.servers.items.into_iter().map(|decl| decl.server).collect(),
         pools: sections.pools.into_iter().map(|at| at.value).collect(),
         named: sections.named.into_iter().map(|at| at.value).collect(),
@@ -79,8 +79,12 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
     }
 }
 
-/// A volume with the ways by which it is unlocked: its own, else those of all.
-fn unlocked(decl: VolumeDecl, all: Option<&Ways>) -> spec::Volume {
-    let unlock = decl.unlock.map(|at| at.value).or_else(|| all.cloned()).unwrap_or_default();
-    spec::Volume { unlock, ..decl.volume }
+/// A volume with its encryption, and the ways by which it is unlocked: its own, else those of all.
+fn with_encryption(decl: VolumeDecl, encrypted: bool, all: Option<&Ways>) -> spec::Volume {
+    let encryption = if decl.encrypted.map_or(encrypted, |at| at.value) {
+        Encryption::Luks(decl.unlock.map(|at| at.value).or_else(|| all.cloned()).unwrap_or_default())
+    } else {
+        Encryption::None
+    };
+    spec::Volume { encryption, ..decl.volume }
 }

@@ -33,8 +33,8 @@ pub use address::{Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,
-    Ssh, Taint, Trust, Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy,
+    Registry, Role, Ssh, Taint, Trust, Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};

@@ -1,4 +1,4 @@
-//! `unlock`, of `keys` and of a volume: the ways by which volumes are unlocked, in their order.
+//! `encryption` and `unlock`, of `keys` and of a volume: whether volumes are encrypted, and the ways by which they are unlocked, in their order.
 
 use kubestead_storage::ways::{BadWays, Way, Ways};
 
@@ -9,6 +9,25 @@ use super::tree::Node as Yaml;
 
 /// What may be written.
 pub(super) const WAYS: Kind = Kind::List { of: &Kind::Words(|| Way::ALL.map(Way::as_str).to_vec()), least: 1, most: None, different: true };
+
+/// The words for a volume that is encrypted, and for one that is not.
+const WORDS: [&str; 2] = ["luks", "none"];
+
+/// What may be written.
+pub(super) const ENCRYPTION: Kind = Kind::Words(|| WORDS.to_vec());
+
+/// Decodes whether volumes are encrypted: only by its own word they are not.
+pub(super) fn encryption(node: Yaml, what: &str, out: &mut Findings) -> Option<At<bool>> {
+    let found = text(node, what, out)?;
+    match found.value.as_str() {
+        "luks" => Some(At { value: true, place: found.place }),
+        "none" => Some(At { value: false, place: found.place }),
+        other => {
+            out.error(&found.place, format!("{what}: {other:?} is neither luks nor none"), None);
+            None
+        }
+    }
+}
 
 /// Decodes a list of ways.
 pub(super) fn ways(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Ways>> {

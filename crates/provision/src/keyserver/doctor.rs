@@ -361,7 +361,7 @@ mod tests {
             inodes: None,
             path: "/data".into(),
             discard: false,
-            unlock: kubestead_storage::ways::Ways::default(),
+            encryption: kubestead_storage::spec::Encryption::default(),
         };
         Subject { node: name("kube1"), volumes: vec![volume], stranger: "kube2/data".into() }
     }

@@ -1,6 +1,5 @@
 //! One action: guard, act, verify.
 
-use std::io::Read;
 use std::path::Path;
 
 use kubestead_core::command::{Source, Stdin};
@@ -15,7 +14,7 @@ use super::apt;
 use super::spec::SYSCTL_FILE;
 use super::swap;
 use super::{proxy, runtime, sources};
-use crate::bundle::BundleFile;
+use crate::bundle::{Arch, BundleFile};
 
 /// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
 const SPOOL: &str = "/var/lib/kubestead/image";
@@ -60,18 +59,9 @@ fn sources(bundle: &Path, files: &[BundleFile]) -> Stdin {
     Stdin::Files(files.iter().map(|f| Source { path: bundle.join(&f.path), size: f.size, sha256: f.sha256.clone() }).collect())
 }
 
-/// What programs of a bundle are for, as uname(1) says it, by the first that is ELF (its `e_machine`); nothing if that is not known.
+/// What programs of a bundle are for, as uname(1) says it, by the first that tells; nothing if that is not known.
 fn machine(bundle: &Path, files: &[BundleFile]) -> &'static str {
-    let of = |file: &BundleFile| {
-        let mut head = [0; 20];
-        std::fs::File::open(bundle.join(&file.path)).ok()?.read_exact(&mut head).ok()?;
-        match (&head[..5], &head[18..]) {
-            (b"\x7fELF\x02", [62, 0]) => Some("x86_64"),
-            (b"\x7fELF\x02", [183, 0]) => Some("aarch64"),
-            _ => None,
-        }
-    };
-    files.iter().find_map(of).unwrap_or_default()
+    files.iter().find_map(|file| Arch::of_program(&bundle.join(&file.path))).map(Arch::machine).unwrap_or_default()
 }
 
 /// All programs come, or none does; a running one keeps its old file until it is started again. Then they are recorded. It touches nothing that another
@@ -111,6 +101,7 @@ mod tests {
             version: "1".into(),
             sha256: "ab".into(),
             size: 1,
+            arch: None,
             roles: vec![],
             image: Some("r/x:1".into()),
         };
@@ -146,6 +137,7 @@ mod tests {
             version: "1".into(),
             sha256: kubestead_core::put::digest(text),
             size: text.len() as u64,
+            arch: None,
             roles: vec![],
             image: None,
         };
@@ -204,6 +196,7 @@ mod tests {
                 version: "1".into(),
                 sha256,
                 size: 64,
+                arch: None,
                 roles: vec![],
                 image: None,
             };

@@ -15,6 +15,9 @@ pub fn step<A>(facts: &NodeFacts, step: &Step<A>, action: &Action) -> Option<Str
     let adopted = |path: &str| step.after.contains(&claim::adopts(&step.target.to_string(), path));
     match action {
         Action::Install { files, .. } => {
+            if files.iter().any(|f| !f.is_for(&facts.architecture)) {
+                return Some(format!("{}: the machine would get programs for another architecture", step.id));
+            }
             if facts.member && files.iter().any(|f| other_version(facts, &f.name, &f.version)) {
                 return Some(format!("{}: a member of a cluster would get programs of another version", step.id));
             }

@@ -28,7 +28,7 @@ pub use observe::{NodeFacts, read, sections};
 pub use plan::plan;
 pub use repository::{Failure, Offer, Proxies, System};
 pub use runtime::{Package as RuntimePackage, RuntimeSpec};
-pub use spec::{NodeSpec, own_files, own_paths, places};
+pub use spec::{NodeSpec, Registry, own_files, own_paths, places};
 pub use swap::{Swap, SwapKind};
 pub use version::Version;
 

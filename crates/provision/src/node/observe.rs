@@ -20,6 +20,8 @@ use super::version::{self, Version};
 pub struct NodeFacts {
     /// The kernel's hostname.
     pub hostname: String,
+    /// What the machine is, as uname(1) says it.
+    pub architecture: String,
     /// Whether /sys/fs/cgroup is version 2: the kubelet asks for it since 1.35.
     pub cgroup2: bool,
     /// Swap that is on, and what would turn it on at the next boot.
@@ -55,6 +57,7 @@ pub fn sections(spec: &NodeSpec) -> Vec<Section> {
     let exists = |name: &str, path: &str| Section::script(name, include_str!("scripts/probe-exists.sh")).var("path", path);
     let mut all = vec![
         Section::program("node/hostname", ["show", "/proc/sys/kernel/hostname"]),
+        Section::script("node/architecture", include_str!("scripts/probe-architecture.sh")),
         Section::program("node/cgroup", ["stat", "-fc", "%T", "/sys/fs/cgroup"]),
         swap::section(),
         Section::script("node/kernel", include_str!("scripts/probe-kernel.sh")).list("settings", SYSCTLS.map(|s| s.replace('.', "/"))),
@@ -79,6 +82,7 @@ pub fn read(spec: &NodeSpec, answers: &Answers) -> Result<NodeFacts, Gap> {
     let (installed, strange) = recorded(answers.text("node/installed")?)?;
     Ok(NodeFacts {
         hostname: hostname(answers.text("node/hostname")?)?,
+        architecture: word(answers.text("node/architecture")?)?,
         cgroup2: answers.text("node/cgroup")?.trim() == "cgroup2fs",
         swap: swap::read(answers.text("node/swap")?)?,
         kernel: kernel.lines().count() == SYSCTLS.len() && kernel.lines().all(|l| l.trim() == "1"),
@@ -102,6 +106,13 @@ fn hostname(text: &str) -> Result<String, Gap> {
         return Err(Gap::new("its hostname is none that Linux allows"));
     }
     Ok(name.to_owned())
+}
+
+/// One of uname(1)'s words.
+fn word(text: &str) -> Result<String, Gap> {
+    let word = text.trim();
+    let good = (1..=32).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    good.then(|| word.to_owned()).ok_or_else(|| Gap::new("what it says of its architecture was not understood"))
 }
 
 /// Path to sha256.
@@ -153,7 +164,7 @@ mod tests {
     #[test]
     fn the_sections_look_at_this_machine() {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["node/hostname", "node/cgroup", "node/kernel", "node/member", "node/images"];
+        let names = ["node/hostname", "node/architecture", "node/cgroup", "node/kernel", "node/member", "node/images"];
         let sections: Vec<Section> = sections(&spec()).into_iter().filter(|s| names.contains(&s.name.as_str())).collect();
         assert_eq!(sections.len(), names.len());
         let look = || {
@@ -165,6 +176,11 @@ mod tests {
         let answers = look();
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         assert_eq!(hostname(answers.text("node/hostname").unwrap()).unwrap(), name.trim());
+        let uname = std::process::Command::new("uname").arg("-m").output().unwrap();
+        assert_eq!(word(answers.text("node/architecture").unwrap()).unwrap(), String::from_utf8(uname.stdout).unwrap().trim());
+        for bad in ["", "x86_64 aarch64", "a\u{1b}[2J", &"x".repeat(33)] {
+            assert!(word(bad).is_err(), "{bad:?}");
+        }
         let kernel = answers.text("node/kernel").unwrap();
         assert!(kernel.lines().count() >= SYSCTLS.len(), "{kernel}");
         assert!(answers.text("node/member").unwrap().is_empty());

@@ -1,6 +1,7 @@
 //! From spec and facts to steps.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use kubestead_core::claim::Claims;
 use kubestead_core::name::Name;
@@ -16,12 +17,15 @@ use super::spec::{
     CONTAINERD_CONFIG, CONTAINERD_REGISTRIES, NodeSpec, VERSIONED, containerd_files, kernel_files, kubelet_files, own_paths, places,
 };
 use super::{proxy, sources, swap, version};
-use crate::bundle::{BundleFile, Kind};
+use crate::bundle::{Arch, BundleFile, Kind};
 
 /// The steps of one node, and what is held.
 pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let mut part = Part::default();
     let name = &spec.name;
+    let all = &spec.files;
+    let spec = &*spec.on(&facts.architecture);
+    part.held.extend(architecture(spec, all, &facts.architecture));
     let hostname = &spec.hostname;
     if facts.hostname != hostname.as_str() {
         let reason = format!("its hostname is {}, and the file calls it {hostname}", facts.hostname);
@@ -137,6 +141,22 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     all
 }
 
+/// What is missing of the bundle on a machine of that architecture: `spec` has what it can use of `all`.
+fn architecture(spec: &NodeSpec, all: &[BundleFile], machine: &str) -> Option<Held> {
+    let there: BTreeSet<(Kind, &str)> = spec.files.iter().map(|file| (file.kind, file.name.as_str())).collect();
+    let missing: Vec<&BundleFile> = all.iter().filter(|file| !there.contains(&(file.kind, file.name.as_str()))).collect();
+    let first = missing.first()?;
+    let others: BTreeSet<&str> = missing.iter().filter_map(|file| file.arch).map(Arch::name).collect();
+    let others: Vec<&str> = others.into_iter().collect();
+    let more = if missing.len() == 1 { String::new() } else { format!(" and {} more", missing.len() - 1) };
+    let reason = format!("this machine is {machine}, and the bundle has {}{more} for {} alone", first.name, others.join(" and "));
+    let hint = match Arch::ALL.into_iter().find(|arch| arch.machine() == machine) {
+        Some(arch) => format!("name a bundle that is for {} too", arch.name()),
+        None => format!("only machines of {} can be nodes", Arch::ALL.map(Arch::name).join(" and ")),
+    };
+    Some(Held::on(&spec.name, "architecture", reason, hint))
+}
+
 /// What is told of a proxy that the file does not name any more: all that comes from outside would still go through it.
 fn proxies(name: &Name, facts: &NodeFacts) -> Option<Held> {
     let left: Vec<&str> = facts.files.left.iter().map(String::as_str).filter(|path| proxy::FILES.contains(path)).collect();
@@ -149,7 +169,7 @@ fn proxies(name: &Name, facts: &NodeFacts) -> Option<Held> {
 /// What containerd is told of registries that the file does not name any more: it keeps nobody from anything else.
 fn registries(name: &Name, facts: &NodeFacts) -> Vec<Held> {
     let left = facts.files.left.iter().filter(|path| path.starts_with(&format!("{CONTAINERD_REGISTRIES}/")));
-    let reason = "of kubernetes.registries, which the file does not name any more: containerd still asks its mirrors";
+    let reason = "of kubernetes.registries, which the file does not name any more: containerd still goes by it";
     left.map(|path| Held::on(name, "registries", format!("{path}: {reason}"), format!("rm {path}, or name the registry again"))).collect()
 }
 
@@ -207,6 +227,7 @@ pub(super) mod fixture {
             version: "1".into(),
             sha256: "ab".into(),
             size: 3,
+            arch: None,
             roles: vec!["worker".into()],
             image: image.map(str::to_owned),
         }
@@ -227,7 +248,7 @@ pub(super) mod fixture {
             packages: None,
             runtime: None,
             proxies: None,
-            registries: [].into(),
+            registries: std::sync::Arc::default(),
             pause_image: Some("r/pause:1".into()),
         }
     }
@@ -467,6 +488,39 @@ mod tests {
             let part = plan(&packaged(), &NodeFacts { runtime: runtime.map(str::to_owned), ..facts.clone() });
             assert!(part.steps.is_empty() && part.held[0].reason.contains(word), "{:?}", part.held);
         }
+    }
+
+    #[test]
+    fn each_machine_gets_what_it_can_use_and_one_that_can_use_nothing_is_held() {
+        let mut spec = spec();
+        let of = |arch: Arch| {
+            let own = move |file: &BundleFile| BundleFile { arch: Some(arch), sha256: arch.name().into(), ..file.clone() };
+            spec.files.iter().map(own).collect::<Vec<_>>()
+        };
+        let (amd, arm) = (of(Arch::Amd64), of(Arch::Arm64));
+        let installs = |spec: &NodeSpec, machine: &str| {
+            let facts = NodeFacts { architecture: machine.into(), ..blank() };
+            let part = plan(spec, &facts);
+            let files = part.steps.iter().flat_map(|step| match &step.action {
+                Action::Install { files, .. } | Action::Images { files, .. } => files.clone(),
+                _ => vec![],
+            });
+            (
+                files.map(|file| file.sha256).collect::<Vec<_>>(),
+                part.held.iter().map(|held| format!("{}: {} ({})", held.object, held.reason, held.hint)).collect::<Vec<_>>(),
+            )
+        };
+        spec.files = [&amd[..], &arm].concat().into();
+        assert_eq!(installs(&spec, "x86_64"), (vec!["amd64".to_owned(); 3], vec![]));
+        assert_eq!(installs(&spec, "aarch64"), (vec!["arm64".to_owned(); 3], vec![]));
+        spec.files = amd.clone().into();
+        let (none, held) = installs(&spec, "aarch64");
+        let reason = "kube1/architecture: this machine is aarch64, and the bundle has containerd and 2 more for amd64 alone (name a bundle that is for arm64 too)";
+        assert!(none.is_empty() && held == [reason], "{held:?}");
+        // One image that is for one alone, and a machine that nothing is for.
+        spec.files = [&amd[..], &arm[..2]].concat().into();
+        assert!(installs(&spec, "aarch64").1[0].contains("the bundle has pause for amd64 alone"));
+        assert!(installs(&spec, "riscv64").1[0].contains("only machines of amd64 and arm64 can be nodes"));
     }
 
     #[test]

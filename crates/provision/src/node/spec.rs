@@ -1,6 +1,7 @@
 //! What a node shall be: its part of the bundle, its packages, and the files that we write.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,14 +32,32 @@ pub struct NodeSpec {
     pub runtime: Option<RuntimeSpec>,
     /// The proxies behind which it is.
     pub proxies: Option<Proxies>,
-    /// The host of a registry to its mirrors, in the order in which containerd asks them.
-    pub registries: BTreeMap<String, Vec<String>>,
+    /// What containerd is told of registries, by their hosts.
+    pub registries: Arc<BTreeMap<String, Registry>>,
     /// The sandbox image, such as `registry.k8s.io/pause:3.10.2`; containerd's own when not given.
     pub pause_image: Option<String>,
 }
 
+/// What containerd is told of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Registry {
+    /// Its mirrors, in the order in which they are asked.
+    pub mirrors: Vec<String>,
+    /// Certificates of authorities, PEM, beside those that the machine trusts.
+    pub ca: Option<String>,
+}
+
 impl NodeSpec {
-    /// The file of the bundle that is the program of that name.
+    /// What of it a machine of that architecture, as uname(1) says it, can use.
+    pub(super) fn on(&self, machine: &str) -> Cow<'_, Self> {
+        if self.files.iter().all(|file| file.is_for(machine)) {
+            return Cow::Borrowed(self);
+        }
+        let files = self.files.iter().filter(|file| file.is_for(machine)).cloned().collect();
+        Cow::Owned(Self { files, ..self.clone() })
+    }
+
+    /// The first file of the bundle that is the program of that name, for whatever machine.
     pub(super) fn program(&self, name: &str) -> Option<&BundleFile> {
         self.files.iter().find(|f| f.name == name && f.kind == Kind::Binary)
     }
@@ -77,20 +96,47 @@ pub fn own_files(spec: &NodeSpec) -> Vec<Owned> {
 
 /// Where programs of the bundle belong: they are ours alone too, and too large to be read at every look.
 pub fn places(spec: &NodeSpec) -> Vec<String> {
-    spec.files.iter().filter_map(BundleFile::target).collect()
+    spec.files.iter().filter_map(BundleFile::target).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
-/// The mirrors of a registry, which is asked itself when none of them has an image (containerd's hosts.toml).
-fn hosts(host: &str, mirrors: &[String]) -> Owned {
-    let mut text = "# Written by kubestead.\n".to_owned();
-    for mirror in mirrors {
-        let _ = write!(text, "\n[host.{}]\n  capabilities = [\"pull\", \"resolve\"]\n", serde_json::Value::from(mirror.as_str()));
-        // Else containerd would put /v2 behind a path, as in https://harbor.example.com/v2/cache.
-        if mirror.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
-            text.push_str("  override_path = true\n");
+/// Where the authorities of a registry are.
+fn authorities(host: &str) -> String {
+    format!("{CONTAINERD_REGISTRIES}/{host}/ca.crt")
+}
+
+/// The host that a mirror's own entry would be of, if it is asked over TLS: its certificate is signed by the same authority there.
+fn secure(mirror: &str) -> Option<&str> {
+    let server = mirror.strip_prefix("https://")?.split('/').next()?;
+    Some(server.strip_suffix(":443").unwrap_or(server))
+}
+
+/// What containerd is told of registries: the authorities of each, its mirrors, and the registry itself, which is asked when none of them has an image
+/// (containerd's hosts.toml).
+fn registries(all: &BTreeMap<String, Registry>) -> Vec<Owned> {
+    let text = |value: &str| serde_json::Value::from(value);
+    let mut files = Vec::new();
+    for (host, Registry { mirrors, ca }) in all {
+        if mirrors.is_empty() && ca.is_none() {
+            continue;
         }
+        let mut toml = "# Written by kubestead.\n".to_owned();
+        if let Some(pem) = ca {
+            files.push(config(&authorities(host), format!("# Written by kubestead.\n{pem}")));
+            let _ = writeln!(toml, "ca = {}", text(&authorities(host)));
+        }
+        for mirror in mirrors {
+            let _ = write!(toml, "\n[host.{}]\n  capabilities = [\"pull\", \"resolve\"]\n", text(mirror));
+            if let Some(other) = secure(mirror).filter(|other| all.get(*other).is_some_and(|registry| registry.ca.is_some())) {
+                let _ = writeln!(toml, "  ca = {}", text(&authorities(other)));
+            }
+            // Else containerd would put /v2 behind a path, as in https://harbor.example.com/v2/cache.
+            if mirror.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
+                toml.push_str("  override_path = true\n");
+            }
+        }
+        files.push(config(&format!("{CONTAINERD_REGISTRIES}/{host}/hosts.toml"), toml));
     }
-    config(&format!("{CONTAINERD_REGISTRIES}/{host}/hosts.toml"), text)
+    files
 }
 
 /// What apt is told of proxies.
@@ -125,7 +171,7 @@ pub(super) fn containerd_files(spec: &NodeSpec) -> Vec<Owned> {
     if spec.brings_containerd() {
         files.push(config("/etc/systemd/system/containerd.service", CONTAINERD_UNIT));
     }
-    files.extend(spec.registries.iter().map(|(host, mirrors)| hosts(host, mirrors)));
+    files.extend(registries(&spec.registries));
     files.extend(spec.proxies.as_ref().map(|proxies| proxy::drop_in(proxy::CONTAINERD, proxies)));
     files
 }
@@ -293,7 +339,7 @@ mod tests {
             packages: None,
             runtime: None,
             proxies: None,
-            registries: BTreeMap::new(),
+            registries: Arc::default(),
             pause_image: Some("registry.k8s.io/pause:3.10.2".into()),
         }
     }
@@ -323,11 +369,57 @@ mod tests {
     #[test]
     fn mirrors_are_asked_in_their_order_and_before_the_registry() {
         let mirrors = vec!["https://one.example.com".to_owned(), "http://two.example.com:5000/v2/cache".to_owned()];
-        let files = containerd_files(&NodeSpec { registries: [("docker.io".to_owned(), mirrors)].into(), ..spec() });
+        let registry = Registry { mirrors, ca: None };
+        let files = containerd_files(&NodeSpec { registries: Arc::new([("docker.io".to_owned(), registry)].into()), ..spec() });
         assert_eq!(files[1].path, "/etc/containerd/certs.d/docker.io/hosts.toml");
         let wanted = "# Written by kubestead.\n\n[host.\"https://one.example.com\"]\n  capabilities = [\"pull\", \"resolve\"]\n\n\
             [host.\"http://two.example.com:5000/v2/cache\"]\n  capabilities = [\"pull\", \"resolve\"]\n  override_path = true\n";
         assert_eq!(files[1].text, wanted);
+    }
+
+    #[test]
+    fn an_authority_is_that_of_its_host_wherever_the_host_is_asked_over_tls() {
+        let registry = |mirrors: &[&str], ca: Option<&str>| Registry {
+            mirrors: mirrors.iter().map(|m| (*m).to_owned()).collect(),
+            ca: ca.map(str::to_owned),
+        };
+        let mirrors = [
+            "https://one.example.com:443/v2/hub",
+            "http://two.example.com:5000",
+            "https://two.example.com:5000",
+            "https://three.example.com",
+        ];
+        let all = BTreeMap::from([
+            ("docker.io".to_owned(), registry(&mirrors, None)),
+            ("one.example.com".to_owned(), registry(&[], Some("ONE\n"))),
+            ("three.example.com".to_owned(), registry(&[], None)),
+            ("two.example.com:5000".to_owned(), registry(&["https://one.example.com"], Some("TWO\n"))),
+        ]);
+        let files: BTreeMap<String, String> = registries(&all).into_iter().map(|file| (file.path, file.text)).collect();
+        let at = |path: &str| files[&format!("{CONTAINERD_REGISTRIES}/{path}")].as_str();
+        assert_eq!(files.len(), 5, "a registry of which nothing is said to containerd has no file");
+        assert_eq!(at("one.example.com/ca.crt"), "# Written by kubestead.\nONE\n");
+        assert_eq!(at("one.example.com/hosts.toml"), "# Written by kubestead.\nca = \"/etc/containerd/certs.d/one.example.com/ca.crt\"\n");
+        let pull = "  capabilities = [\"pull\", \"resolve\"]\n";
+        let of = |host: &str| format!("  ca = \"/etc/containerd/certs.d/{host}/ca.crt\"\n");
+        let hub = [
+            "# Written by kubestead.\n",
+            "\n[host.\"https://one.example.com:443/v2/hub\"]\n",
+            pull,
+            &of("one.example.com"),
+            "  override_path = true\n",
+            "\n[host.\"http://two.example.com:5000\"]\n",
+            pull,
+            "\n[host.\"https://two.example.com:5000\"]\n",
+            pull,
+            &of("two.example.com:5000"),
+            "\n[host.\"https://three.example.com\"]\n",
+            pull,
+        ];
+        assert_eq!(at("docker.io/hosts.toml"), hub.concat());
+        // What is said of the registry itself stands ahead of the tables, else TOML takes it for the last mirror's.
+        let two = at("two.example.com:5000/hosts.toml");
+        assert!(two.find("ca = ").unwrap() < two.find('[').unwrap(), "{two}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::apt::AptFacts;
 use super::spec::{NETWORK, NodeSpec, PROGRAMS, VERSIONED};
+use crate::bundle::Kind;
 
 /// A program's versions, such as `1.37.1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +30,13 @@ pub(super) fn plain(version: &str) -> &str {
 
 /// The section of the probe.
 pub(super) fn section(spec: &NodeSpec) -> Section {
-    let wanted = VERSIONED.map(|name| match spec.program(name) {
-        Some(file) => file.sha256.as_str(),
-        None if spec.packages.is_some() && name.starts_with("kube") => "package",
-        None => "",
+    let sums = |name: &str| {
+        let files = spec.files.iter().filter(|file| file.name == name && file.kind == Kind::Binary);
+        files.map(|file| file.sha256.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let wanted = VERSIONED.map(|name| match sums(name) {
+        none if none.is_empty() && spec.packages.is_some() && name.starts_with("kube") => "package".to_owned(),
+        sums => sums,
     });
     Section::script("node/versions", include_str!("scripts/versions.sh"))
         .var("installed", INSTALLED)

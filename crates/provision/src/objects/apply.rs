@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::action::{Action, Marks};
 use super::error::Error;
-use super::object::{COPIES, Exactly, Live, own, says, whole};
+use super::object::{COPIES, Exactly, Live, own, says, shared, whole};
 use super::wait::wait;
 
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
@@ -52,6 +52,7 @@ pub(crate) fn told(error: KubeError) -> Error {
 async fn put<K: Guarded>(manifest: &Value, kube: &K) -> Result<(), Error> {
     let object = ObjectRef::of(manifest);
     if whole(&object)
+        && !shared(&object)
         && let Some(now) = kube.metadata(&object).await?
         && !now["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(own))
     {

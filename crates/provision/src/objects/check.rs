@@ -34,7 +34,9 @@ fn taken(live: &BTreeMap<&ObjectRef, &Live>, manifest: &Value) -> Option<String>
     if object.kind == "Namespace" && ["kube-system", "kube-public", "kube-node-lease", "default"].contains(&object.name.as_str()) {
         return Some(format!("{object} belongs to Kubernetes"));
     }
-    live.get(&object).filter(|live| !live.ours).map(|_| format!("kubestead did not make {object}"))
+    // The account of pods that name none is everybody's: what others set of it, the API server keeps from us.
+    let everybodys = object.kind == "ServiceAccount" && object.name == "default";
+    live.get(&object).filter(|live| !live.ours && !everybodys).map(|_| format!("kubestead did not make {object}"))
 }
 
 fn not_ours(live: &BTreeMap<&ObjectRef, &Live>, on: &Exactly) -> Option<String> {

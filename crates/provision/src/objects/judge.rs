@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::action::Marks;
 use super::fixed;
-use super::object::{Index, Live, says, whole};
+use super::object::{Index, Live, says, shared, whole};
 use super::observe::{ApiFacts, NodeState};
 
 /// What the API has, each object found without looking at the others.
@@ -64,7 +64,7 @@ fn judge<'a>(manifest: &Value, live: Option<&'a Live>) -> State<'a> {
         let reason = format!("others added {}, which stays whatever is applied", some(&stays));
         return State::Held(reason, "take it away by hand, or delete the whole object: it is made anew");
     }
-    if !live.ours {
+    if !live.ours && !shared(&live.object) {
         return State::Adopt(live);
     }
     let conflicts = live.conflicts(manifest);

@@ -135,6 +135,14 @@ pub(super) fn whole(object: &ObjectRef) -> bool {
     object.kind != "Node"
 }
 
+/// The account of pods that name none, which the API server makes in every namespace.
+pub(super) const SHARED: &str = "default";
+
+/// Whether an object is made by Kubernetes itself whatever we do, and only fields of it are ours: it carries no label of ours, by which it would be deleted.
+pub(super) fn shared(object: &ObjectRef) -> bool {
+    object.kind == "ServiceAccount" && object.name == SHARED
+}
+
 /// Whether an entry of `managedFields` is that of kubestead's server-side apply.
 pub(crate) fn own(entry: &Value) -> bool {
     entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && entry["subresource"].as_str().unwrap_or_default().is_empty()

@@ -142,6 +142,7 @@ pub(super) mod tests {
                 pod_security: Some(PodSecurity::default()),
                 ..Namespace::new(name("apps"))
             }),
+            logins: BTreeSet::new(),
             nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
             annotations: BTreeMap::new(),
             after: BTreeSet::new(),

@@ -25,6 +25,8 @@ pub struct ObjectsSpec {
     pub storage: Vec<Value>,
     /// The users' namespace.
     pub namespace: Option<Namespace>,
+    /// The Secrets in it with logins of registries: its accounts pull with them.
+    pub logins: BTreeSet<String>,
     /// The nodes that are in or get in, by their names in Kubernetes, with their labels.
     pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
     /// Annotations of nodes that have some, by the same names.

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::archive::archive;
 use super::download::{self, Source, Want, sum};
-use super::lock::{Download, Lock, Piece};
+use super::lock::{Download, Lock, Piece, Target};
 use super::registry::Registries;
 use super::{Error, web};
 use crate::bundle::{self, Bundle, BundleFile, Kind};
@@ -53,20 +53,24 @@ pub async fn fetch(lock: &Path, to: &Path, mirror: Option<&str>, progress: &mut 
     }
     let _turn = Turn(turn);
     let mut files = Vec::new();
-    let all = lock.downloads.len() + lock.images.len();
+    let all = lock.downloads.len() + lock.images.len() * lock.arch.len();
+    let apart = lock.arch.len() > 1;
     for (number, download) in lock.downloads.iter().enumerate() {
         progress(Progress::Started(download.url.clone(), number + 1, all));
         let file = get(download, &downloads, mirror, progress).await?;
         for piece in &download.files {
-            files.push(put(download, piece, &file, &part).await?);
+            // What is said of the only architecture is said of each download.
+            let arch = download.arch.or(lock.arch.first().copied().filter(|_| !apart));
+            let to = piece.file(&download.version, Target { arch, apart });
+            files.push(put(download, piece, to, &file, &part).await?);
         }
     }
     let mut registries = Registries::new(mirror, &[]);
-    for (number, image) in lock.images.iter().enumerate() {
+    let each = lock.images.iter().flat_map(|image| lock.arch.iter().map(move |arch| (image, *arch)));
+    for (number, (image, arch)) in each.enumerate() {
         progress(Progress::Started(image.image.clone(), lock.downloads.len() + number + 1, all));
-        let arch = lock.arch.as_deref().unwrap_or_default();
-        let mut file = image.file(String::new(), 0);
-        (file.sha256, file.size) = archive(image, arch, &mut registries, &downloads, &part.join(&file.path), progress).await?;
+        let mut file = image.file(Target { arch: Some(arch), apart });
+        (file.sha256, file.size) = archive(image, arch.name(), &mut registries, &downloads, &part.join(&file.path), progress).await?;
         progress(Progress::Checked(image.image.clone(), file.size));
         files.push(file);
     }
@@ -128,9 +132,8 @@ async fn get(
     Ok(file)
 }
 
-/// Puts a piece of a download into the bundle.
-async fn put(download: &Download, piece: &Piece, from: &Path, bundle: &Path) -> Result<BundleFile, Error> {
-    let mut file = piece.file(&download.version, String::new(), 0);
+/// Puts a piece of a download into the bundle, as `file` says.
+async fn put(download: &Download, piece: &Piece, mut file: BundleFile, from: &Path, bundle: &Path) -> Result<BundleFile, Error> {
     let path = bundle.join(&file.path);
     let folder = path.parent().unwrap_or(bundle);
     std::fs::create_dir_all(folder).map_err(Error::file("cannot make", folder))?;

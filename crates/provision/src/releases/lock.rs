@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::image::sha256;
 use super::registry::Reference;
-use crate::bundle::{BundleFile, Kind};
+use crate::bundle::{Arch, BundleFile, Called, Kind, each_once};
 
 /// What is downloaded, pinned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,14 +18,42 @@ pub struct Lock {
     pub format_version: u32,
     /// The version of Kubernetes, such as `1.37.1`.
     pub kubernetes: String,
-    /// What its images are for, `amd64` or `arm64`. A file without images may leave it out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arch: Option<String>,
+    /// What it is for: one, or a list of both. A file without images may leave it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "architectures")]
+    pub arch: Vec<Arch>,
     /// The downloads.
     pub downloads: Vec<Download>,
     /// The images that come from registries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
+}
+
+/// One word, or a list of several.
+mod architectures {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Arch;
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "`arch` must be amd64 or arm64, or a list of both")]
+    enum Written {
+        One(Arch),
+        Several(Vec<Arch>),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arch>, D::Error> {
+        Ok(match Written::deserialize(from)? {
+            Written::One(arch) => vec![arch],
+            Written::Several(all) => all,
+        })
+    }
+
+    pub(super) fn serialize<S: Serializer>(all: &Vec<Arch>, to: S) -> Result<S::Ok, S::Error> {
+        match all.as_slice() {
+            [one] => one.serialize(to),
+            several => several.serialize(to),
+        }
+    }
 }
 
 /// One image of a registry.
@@ -51,6 +79,9 @@ pub struct Download {
     pub sha256: String,
     /// The version of what is in it.
     pub version: String,
+    /// What it is for, in a file for several architectures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Arch>,
     /// What of it goes into the bundle.
     pub files: Vec<Piece>,
 }
@@ -81,16 +112,26 @@ pub(super) fn both() -> Vec<String> {
 }
 
 impl Piece {
-    /// As `bundle.json` will have it.
-    pub(crate) fn file(&self, version: &str, sha256: String, size: u64) -> BundleFile {
+    /// As `bundle.json` will have it, without its sum and size. Where there are several architectures each has folders of its own.
+    pub(crate) fn file(&self, version: &str, Target { arch, apart }: Target) -> BundleFile {
+        let folder = arch.filter(|_| apart).map(|arch| format!("{}/", arch.name())).unwrap_or_default();
         let path = match self.kind {
-            Kind::Binary => format!("bin/{}", self.name),
-            Kind::Cni => format!("cni/{}", self.name),
-            Kind::Image => format!("images/{}.tar", self.name),
+            Kind::Binary => format!("bin/{folder}{}", self.name),
+            Kind::Cni => format!("cni/{folder}{}", self.name),
+            Kind::Image => format!("images/{folder}{}.tar", self.name),
         };
         let Self { kind, name, roles, image, .. } = self.clone();
-        BundleFile { path, kind, name, version: version.to_owned(), sha256, size, roles, image }
+        BundleFile { path, kind, name, version: version.to_owned(), sha256: String::new(), size: 0, arch, roles, image }
     }
+}
+
+/// What a file of a bundle is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// Any machine when `None`.
+    pub arch: Option<Arch>,
+    /// Whether the bundle is for several architectures.
+    pub apart: bool,
 }
 
 /// What is wrong with the roles of something.
@@ -106,11 +147,11 @@ impl Image {
     }
 
     /// As `bundle.json` will have it.
-    pub(crate) fn file(&self, sha256: String, size: u64) -> BundleFile {
+    pub(crate) fn file(&self, target: Target) -> BundleFile {
         let version = self.image.rsplit(':').next().unwrap_or_default();
         let (name, image) = (self.name(), Some(self.image.clone()));
         let piece = Piece { kind: Kind::Image, name, from: None, roles: self.roles.clone(), image };
-        piece.file(version, sha256, size)
+        piece.file(version, target)
     }
 
     fn mistakes(&self) -> Vec<String> {
@@ -141,7 +182,8 @@ impl Download {
             mistakes.push(format!("{url}: no file of it is used"));
         }
         for piece in &self.files {
-            if let Some(fault) = piece.file(&self.version, self.sha256.clone(), 0).fault() {
+            let file = BundleFile { sha256: self.sha256.clone(), ..piece.file(&self.version, Target { arch: None, apart: false }) };
+            if let Some(fault) = file.fault() {
                 mistakes.push(format!("{url}: {:?} {fault}", piece.name));
             }
             mistakes.extend(other_roles(&format!("{url}: {:?}", piece.name), &piece.roles));
@@ -164,13 +206,29 @@ impl Lock {
             mistakes.push(format!("format version {} is not known", lock.format_version));
         }
         mistakes.extend(lock.images.iter().flat_map(Image::mistakes));
-        if !lock.images.is_empty() && !lock.arch.as_deref().is_some_and(|arch| ["amd64", "arm64"].contains(&arch)) {
-            mistakes.push("it has images, so `arch` must be amd64 or arm64".to_owned());
+        if !lock.images.is_empty() && lock.arch.is_empty() {
+            mistakes.push("it has images, so `arch` must be amd64 or arm64, or a list of both".to_owned());
         }
-        let pieces = lock.downloads.iter().flat_map(|d| &d.files).map(|piece| (piece.kind == Kind::Image, piece.name.clone()));
-        let mut seen = BTreeSet::new();
-        for (is_image, name) in pieces.chain(lock.images.iter().map(|image| (true, image.name()))) {
-            if !seen.insert((is_image, name.clone())) {
+        if lock.arch.iter().collect::<BTreeSet<_>>().len() != lock.arch.len() {
+            mistakes.push("`arch` names one twice".to_owned());
+        }
+        for Download { url, arch, .. } in &lock.downloads {
+            match arch {
+                None if lock.arch.len() > 1 => {
+                    mistakes.push(format!("{url}: it must say what it is for, with `arch`, as there are several"))
+                }
+                Some(arch) if !lock.arch.contains(arch) => {
+                    mistakes.push(format!("{url}: it is for {}, which `arch` of the file does not name", arch.name()));
+                }
+                Some(_) | None => {}
+            }
+        }
+        let pieces = lock.downloads.iter().flat_map(|d| d.files.iter().map(move |piece| (d.arch, piece)));
+        let pieces = pieces.map(|(arch, piece)| (arch, (piece.kind == Kind::Image, piece.name.clone())));
+        let mut seen = Called::new();
+        for (arch, called) in pieces.chain(lock.images.iter().map(|image| (None, (true, image.name())))) {
+            let name = called.1.clone();
+            if !each_once(&mut seen, called, arch) {
                 mistakes.push(format!("two files are called {name}"));
             }
         }
@@ -222,5 +280,35 @@ mod tests {
             assert!(all.contains(want), "{want}\n{all}");
         }
         assert!(matches!(load("{\"formatVersion\": 1, \"latest\": true}"), Err(Error::Lock { .. })));
+    }
+
+    #[test]
+    fn of_several_architectures_each_download_says_which_is_its_own() {
+        let download = |arch: &str| {
+            format!(
+                r#"{{"url": "https://example.com/a", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "1", {arch}
+                "files": [{{"kind": "binary", "name": "a"}}]}}"#
+            )
+        };
+        let file = |arch: &str, downloads: &[String]| {
+            load(&format!(r#"{{"formatVersion": 1, "kubernetes": "1.37.1", {arch} "downloads": [{}]}}"#, downloads.join(",")))
+        };
+        let of = |arch: &str| download(&format!("\"arch\": \"{arch}\","));
+        let (lock, _) = file(r#""arch": ["amd64", "arm64"],"#, &[of("amd64"), of("arm64")]).unwrap();
+        assert_eq!(lock.arch, [Arch::Amd64, Arch::Arm64]);
+        let text = serde_json::to_string(&lock).unwrap();
+        assert!(text.contains(r#""arch":["amd64","arm64"]"#) && serde_json::from_str::<Lock>(&text).unwrap() == lock, "{text}");
+        let (one, _) = file(r#""arch": "arm64","#, &[download("")]).unwrap();
+        assert!(serde_json::to_string(&one).unwrap().contains(r#""arch":"arm64""#));
+        for (arch, downloads, word) in [
+            (r#""arch": ["amd64", "arm64"],"#, vec![of("amd64"), download("")], "it must say what it is for"),
+            (r#""arch": "amd64","#, vec![of("arm64")], "it is for arm64, which `arch` of the file does not name"),
+            (r#""arch": ["amd64", "amd64"],"#, vec![], "`arch` names one twice"),
+            (r#""arch": "riscv64","#, vec![], "`arch` must be amd64 or arm64, or a list of both"),
+            (r#""arch": ["amd64", "arm64"],"#, vec![of("arm64"), of("arm64")], "two files are called a"),
+        ] {
+            let Err(Error::Lock { mistakes, .. }) = file(arch, &downloads) else { panic!("{arch}") };
+            assert!(mistakes.join("\n").contains(word), "{mistakes:?}");
+        }
     }
 }

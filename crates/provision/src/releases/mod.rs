@@ -23,9 +23,11 @@ mod web;
 
 pub use fetch::{Fetched, Progress, fetch, verify};
 pub use lock::{Download, Image, Lock, Piece};
-pub use official::{Arch, CNI, CONTAINERD, RUNC, Wish};
+pub use official::{CNI, CONTAINERD, RUNC, Wish};
 pub use pack::{Packed, pack, unpack};
 pub use pin::{Pinned, pin};
+
+pub use crate::bundle::Arch;
 
 use sha2::{Digest, Sha256};
 

@@ -1,35 +1,18 @@
 //! What a node needs of the official releases of a version, where it is published, and where its sums are.
 
+use std::collections::BTreeSet;
+
 use super::lock::{Image, Piece};
-use crate::bundle::Kind;
+use crate::bundle::{Arch, Kind};
 use crate::objects;
-
-/// The architectures of the releases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arch {
-    /// `amd64`, which is x86-64.
-    Amd64,
-    /// `arm64`.
-    Arm64,
-}
-
-impl Arch {
-    /// As Kubernetes and the registries write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
-}
 
 /// Which versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// Of Kubernetes, such as `1.37.1`.
     pub kubernetes: String,
-    /// For which machines.
-    pub arch: Arch,
+    /// For which machines: one at least.
+    pub arch: BTreeSet<Arch>,
     /// Of containerd.
     pub containerd: String,
     /// Of runc.
@@ -76,6 +59,9 @@ impl Wish {
         let version = |text: &str| text.split('.').count() == 3 && text.split('.').all(number);
         let all =
             [("Kubernetes", &self.kubernetes), ("containerd", &self.containerd), ("runc", &self.runc), ("the CNI plugins", &self.cni)];
+        if self.arch.is_empty() {
+            return Some("no architecture is named: amd64, arm64, or both".to_owned());
+        }
         let (what, text) = all.into_iter().find(|(_, text)| !version(text))?;
         Some(format!("{text:?} is not a version of {what}: write all three numbers, such as 1.37.1"))
     }
@@ -89,9 +75,9 @@ impl Wish {
         format!("https://raw.githubusercontent.com/kubernetes/kubernetes/v{}/cmd/kubeadm/app/constants/constants.go", self.kubernetes)
     }
 
-    /// The programs and plugins.
-    pub(super) fn parts(&self, constants: &Constants) -> Vec<Part> {
-        let Self { kubernetes, arch, containerd, runc, cni, redirects: _ } = self;
+    /// The programs and plugins for one of them.
+    pub(super) fn parts(&self, constants: &Constants, arch: Arch) -> Vec<Part> {
+        let Self { kubernetes, arch: _, containerd, runc, cni, redirects: _ } = self;
         let arch = arch.name();
         let piece =
             |kind, name: &str, from: Option<String>, roles: Vec<String>| Piece { kind, name: name.to_owned(), from, roles, image: None };
@@ -223,7 +209,7 @@ mod tests {
     fn wish(kubernetes: &str) -> Wish {
         Wish {
             kubernetes: kubernetes.into(),
-            arch: Arch::Arm64,
+            arch: [Arch::Arm64].into(),
             containerd: CONTAINERD.into(),
             runc: RUNC.into(),
             cni: CNI.into(),
@@ -285,7 +271,7 @@ mod tests {
     fn addresses_are_of_the_version_and_the_architecture() {
         let wish = wish("1.37.1");
         let constants = Constants { etcd: "3.7.0-0".into(), coredns: "v1.14.6".into(), pause: "3.10.2".into() };
-        let parts = wish.parts(&constants);
+        let parts = wish.parts(&constants, Arch::Arm64);
         let sums: Vec<&str> = parts.iter().map(|part| part.sums.as_str()).collect();
         assert_eq!(
             sums,

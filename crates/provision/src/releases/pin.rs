@@ -1,17 +1,17 @@
 //! Writes the lock file from the official places: the sums that the projects publish over TLS, and the digests that the registries give for tags.
 //! What is there already is compared, and never replaced unasked: another sum for the same version is worth a look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::Error;
 use super::image::{self, Manifest};
 use super::lock::{Download, Image, Lock};
 use super::official::{Wish, domains, sum_of};
 use super::registry::{Reference, Registries};
 use super::web::{self, Ask, Onward, refused};
+use super::{Arch, Error};
 
 /// A file of sums is not longer, in bytes; nor are kubeadm's constants.
 const TEXT: usize = 1 << 20;
@@ -74,7 +74,6 @@ fn write(out: &Path, text: &str) -> std::io::Result<()> {
 }
 
 async fn ask(wish: &Wish, mirror: Option<&str>, asks: &mut (dyn FnMut(&str) + Send)) -> Result<Lock, Error> {
-    let arch = wish.arch.name();
     let address = wish.constants();
     asks(&address);
     let source = text(&address, mirror, &wish.redirects).await?;
@@ -83,23 +82,26 @@ async fn ask(wish: &Wish, mirror: Option<&str>, asks: &mut (dyn FnMut(&str) + Se
         .map_err(|cause| refused(&address, cause, "this kubestead does not know kubeadm of that version: take a newer one"))?;
     let mut read: BTreeMap<String, String> = BTreeMap::new();
     let mut downloads = Vec::new();
-    for part in wish.parts(&constants) {
+    let several = wish.arch.len() > 1;
+    let parts =
+        wish.arch.iter().flat_map(|arch| wish.parts(&constants, *arch).into_iter().map(move |part| (several.then_some(*arch), part)));
+    for (arch, part) in parts {
         if !read.contains_key(&part.sums) {
             asks(&part.sums);
             read.insert(part.sums.clone(), text(&part.sums, mirror, &wish.redirects).await?);
         }
         let file = part.url.rsplit('/').next().unwrap_or_default();
         let sha256 = sum_of(&read[&part.sums], file).map_err(|cause| refused(&part.sums, cause, STRANGER))?;
-        downloads.push(Download { url: part.url, sha256, version: part.version, files: part.files });
+        downloads.push(Download { url: part.url, sha256, version: part.version, arch, files: part.files });
     }
     let mut registries = Registries::new(mirror, &wish.redirects);
     let mut images = Vec::new();
     for image in wish.images(&constants) {
         asks(&image.image);
-        let digest = digest(&image.image, arch, &mut registries).await?;
+        let digest = digest(&image.image, &wish.arch, &mut registries).await?;
         images.push(Image { digest: format!("sha256:{digest}"), ..image });
     }
-    Ok(Lock { format_version: 1, kubernetes: wish.kubernetes.clone(), arch: Some(arch.to_owned()), downloads, images })
+    Ok(Lock { format_version: 1, kubernetes: wish.kubernetes.clone(), arch: wish.arch.iter().copied().collect(), downloads, images })
 }
 
 /// A text of an official place.
@@ -110,19 +112,25 @@ async fn text(url: &str, mirror: Option<&str>, redirects: &[String]) -> Result<S
     String::from_utf8(bytes).map_err(|_| refused(url, "its answer is no text", STRANGER))
 }
 
-/// The digest that a tag has now, of an image that is there for this architecture.
-async fn digest(reference: &str, arch: &str, registries: &mut Registries<'_>) -> Result<String, Error> {
+/// The digest that a tag has now, of an image that is there for each of these architectures.
+async fn digest(reference: &str, all: &BTreeSet<Arch>, registries: &mut Registries<'_>) -> Result<String, Error> {
     let wrong = |cause: String| refused(reference, cause, "the tag is not what is wanted: is there such a version, for this architecture?");
     let image = Reference::parse(reference).ok_or_else(|| wrong("it is no reference HOST/NAME:TAG".to_owned()))?;
     let (bytes, digest) = registries.manifest(&image, None).await?;
     match Manifest::parse(&bytes).map_err(wrong)? {
-        Manifest::Index(index) => _ = image::choose(&index, arch).map_err(wrong)?,
+        Manifest::Index(index) => {
+            for arch in all {
+                image::choose(&index, arch.name()).map_err(wrong)?;
+            }
+        }
         Manifest::Image { config, .. } => {
             let reply = registries.blob(&image, &config.sha256, 0).await?;
             let name = reply.address.clone();
             let bytes = reply.bytes(CONFIG).await?;
             super::same(&name, &bytes, &config.sha256)?;
-            image::is_for(&bytes, arch).map_err(wrong)?;
+            for arch in all {
+                image::is_for(&bytes, arch.name()).map_err(wrong)?;
+            }
         }
     }
     Ok(digest)

@@ -50,6 +50,7 @@ impl World {
             version: "1".into(),
             sha256: "ab".repeat(32),
             size: 1,
+            arch: None,
             roles: vec!["control-plane".into(), "worker".into()],
             image: (kind == Kind::Image).then(|| format!("registry.k8s.io/{name}:1")),
         };
@@ -96,7 +97,7 @@ impl World {
             packages,
             runtime: None,
             proxies: None,
-            registries: BTreeMap::new(),
+            registries: std::sync::Arc::default(),
             pause_image: None,
         }
     }

@@ -38,6 +38,7 @@ pub(crate) fn spec(namespace: Option<Namespace>) -> ObjectsSpec {
         images: ("f:1".into(), "p:1".into()),
         storage: vec![],
         namespace,
+        logins: BTreeSet::new(),
         nodes: BTreeMap::new(),
         annotations: BTreeMap::new(),
         after: BTreeSet::new(),

@@ -29,6 +29,10 @@ fn offers() -> AptFacts {
 pub(super) fn worlds() -> [(Cluster, Seen); 3] {
     let bundled = cluster();
     let text = FILE.replace("bundle: bundle,", "packages: {key: kubernetes.asc},");
+    // And volumes that are not encrypted beside those that are.
+    let text = text
+        .replace("path: /var/lib/kubelet}", "path: /var/lib/kubelet, encryption: none}")
+        .replace("filesystem: xfs,", "filesystem: xfs, encryption: none,");
     let packaged = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
     let (one, mut two) = (seen(&bundled), seen(&packaged));
     (two.bundle, two.keyring) = (Fact::Absent, Fact::Known("KEY".into()));
@@ -38,10 +42,10 @@ pub(super) fn worlds() -> [(Cluster, Seen); 3] {
     }
     let text = FILE.replace(
         "bundle: bundle,",
-        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}}, registries: {{docker.io: {{mirrors: ['https://m']}}}}, kubelet: {{evictionHard: {{imagefs.available: 0%}}, maxPods: 50}},"),
+        &format!("packages: {{fingerprint: {PRINT}, docker: {{fingerprint: {PRINT}}}}}, proxy: {{https: 'http://10.9.9.9:3128'}}, registries: {{docker.io: {{mirrors: ['https://m']}}, m: {{ca: ca.pem}}}}, kubelet: {{evictionHard: {{imagefs.available: 0%}}, maxPods: 50}},"),
     );
     let text = text.replace("{name: kube1,", "{name: kube1, taints: ['for=db:NoSchedule'], annotations: {rack: '7'},");
-    let official = file::load("cluster.yaml", &text, Path::new("/x")).unwrap();
+    let official = file::load("cluster.yaml", &text, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compose"))).unwrap();
     let mut three = seen(&official);
     three.bundle = Fact::Absent;
     for node in three.nodes.values_mut() {

@@ -2,6 +2,7 @@
 
 use kubestead_core::plan::Step;
 use kubestead_provision::compose::World;
+use kubestead_storage::spec::Encryption;
 use kubestead_storage::ways::{Way, Ways};
 
 use super::*;
@@ -82,13 +83,14 @@ fn after_a_boot_nothing_goes_below_a_locked_mount_point_and_an_unlock_brings_all
 fn a_node_whose_volumes_are_unlocked_by_hand_waits_for_no_key_server_and_the_others_do() {
     let mut cluster = cluster();
     for volume in &mut cluster.volumes {
-        volume.spec.unlock = Ways::new(vec![Way::Recovery]).unwrap();
+        volume.spec.encryption = Encryption::Luks(Ways::new(vec![Way::Recovery]).unwrap());
     }
     let by_hand = cluster.volumes.iter().map(|v| v.nodes.contains(&name("kube2"))).collect::<Vec<_>>();
     assert!(by_hand.contains(&true));
     // Of kube1 and of cp1 one volume is fetched all the same.
     let mut own = cluster.volumes[0].clone();
-    own.spec = kubestead_storage::spec::Volume { name: name("own"), path: "/srv/own".into(), unlock: Ways::default(), ..own.spec };
+    own.spec =
+        kubestead_storage::spec::Volume { name: name("own"), path: "/srv/own".into(), encryption: Encryption::default(), ..own.spec };
     own.nodes = BTreeSet::from([name("kube1"), name("cp1")]);
     cluster.volumes.push(own);
     let mut seen = seen(&cluster);
@@ -110,7 +112,7 @@ fn a_node_whose_volumes_are_unlocked_by_hand_waits_for_no_key_server_and_the_oth
 fn another_way_on_volumes_that_are_there_is_an_edit_whatever_cuts_it_off() {
     let fetched = cluster();
     let mut by_hand = fetched.clone();
-    by_hand.volumes.iter_mut().for_each(|volume| volume.spec.unlock = Ways::new(vec![Way::Recovery]).unwrap());
+    by_hand.volumes.iter_mut().for_each(|volume| volume.spec.encryption = Encryption::Luks(Ways::new(vec![Way::Recovery]).unwrap()));
     for (from, to) in [(&fetched, &by_hand), (&by_hand, &fetched)] {
         let begin = settled(from, World::new(seen(from)));
         let plan = plan_of(to, &begin.seen);

@@ -15,7 +15,7 @@ pub(super) fn volume() -> Volume {
         inodes: Some(1000),
         path: "/data".into(),
         discard: false,
-        unlock: crate::ways::Ways::default(),
+        encryption: crate::spec::Encryption::default(),
     }
 }
 

@@ -13,7 +13,7 @@ const RECOVERY: &str = "abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-a
 const TAGS: &str = "kubestead:new,kubestead:volume";
 
 fn of(ways: &[Way]) -> Volume {
-    Volume { unlock: Ways::new(ways.to_vec()).unwrap(), ..volume() }
+    Volume { encryption: Encryption::Luks(Ways::new(ways.to_vec()).unwrap()), ..volume() }
 }
 
 fn key() -> Stdin {

@@ -7,7 +7,7 @@ use kubestead_core::name::Name;
 
 use super::{Place, Told};
 use crate::facts::{Group, Logical};
-use crate::marks::{FORMATTING, MKFS, NEW, VOLUME};
+use crate::marks::{FORMATTING, MKFS, NEW, VOLUME, plain};
 use crate::report::{Lv, Pv, Vg, number};
 use crate::spec::Volume;
 
@@ -61,6 +61,7 @@ pub(super) fn logical(volume: &Volume, lvm: &Told) -> (Fact<Logical>, Vec<Name>)
             new: tagged(lv, NEW),
             formatting: tagged(lv, FORMATTING),
             mkfs: tagged(lv, MKFS),
+            plain: tagged(lv, &plain(&volume.name)),
         })
     };
     let elsewhere = all.iter().filter(|lv| lv.vg_name != volume.group.as_str() && tagged(lv, VOLUME));

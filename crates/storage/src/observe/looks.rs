@@ -31,6 +31,8 @@ pub(super) struct Look<'a> {
 pub(super) struct Inside<'a> {
     /// Bytes.
     pub(super) size: &'a str,
+    /// What the device-mapper calls it.
+    pub(super) mapping: &'a str,
     /// Numbers of the devices below it.
     pub(super) below: &'a str,
     /// The type of what blkid finds in it; empty for nothing.
@@ -119,7 +121,10 @@ fn lines(text: &str) -> Result<Vec<(&str, Look<'_>)>, Gap> {
             "folder" => look.folder = value,
             "real" => look.real = value,
             "share" => look.share = value,
-            "open" => look.open = Some(Inside { size: value, ..Inside::default() }),
+            "open" => {
+                let (size, mapping) = value.split_once(' ').ok_or_else(strange)?;
+                look.open = Some(Inside { size, mapping, ..Inside::default() });
+            }
             "below" => look.open.as_mut().ok_or_else(strange)?.below = value.trim(),
             "numbers" => look.present = Some(Held { numbers: value, ..Held::default() }),
             "holder" => look.present.as_mut().ok_or_else(strange)?.holders.push(value),
@@ -136,7 +141,7 @@ fn lines(text: &str) -> Result<Vec<(&str, Look<'_>)>, Gap> {
 
 /// What is in open mappings: pairs of `DEVNAME=` and `TYPE=`, for each xfs its geometry after a line `device PATH`, and a line each of how they start.
 fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, geometry: &'a str, starts: &'a str) -> Result<(), Gap> {
-    let mut open: Vec<(&str, &mut Inside<'a>)> = looks.iter_mut().filter_map(|(name, look)| Some((*name, look.open.as_mut()?))).collect();
+    let mut open: Vec<&mut Inside<'a>> = looks.iter_mut().filter_map(|(_, look)| look.open.as_mut()).collect();
     let alone = open.len() == 1;
     let mut known = BTreeMap::new();
     let mut device = "";
@@ -154,8 +159,8 @@ fn insides<'a>(looks: &mut [(&'a str, Look<'a>)], types: &'a str, geometry: &'a 
     if starts.len() != open.len() && !alone {
         return Err(Gap::new("the look at the open volumes is not whole"));
     }
-    for (at, (name, inside)) in open.iter_mut().enumerate() {
-        let own = known.iter().find(|(path, _)| path.rsplit_once("/luks-").is_some_and(|(_, volume)| volume == *name));
+    for (at, inside) in open.iter_mut().enumerate() {
+        let own = known.iter().find(|(path, _)| path.rsplit('/').next() == Some(inside.mapping));
         inside.kind = own.map(|(_, kind)| *kind).unwrap_or_default();
         inside.geometry = own.and_then(|(path, _)| geometry.get(*path)).copied().unwrap_or_default();
         inside.start = starts.get(at).copied().unwrap_or_default();

@@ -58,11 +58,15 @@ fn look(volume: &Volume, looks: &Result<Looks<'_>, Gap>, facts: &mut VolumeFacts
         return Err(Gap::new(format!("{file}, the node's share of its key, is not whole: move it away")));
     }
     let numbers = look.present.as_ref().map(|held| held.numbers).unwrap_or_default();
-    facts.opened = look.open.as_ref().map(|inside| opened(inside, numbers)).transpose()?;
+    // An LV that is not encrypted is there at once; what matters of it is its filesystem.
+    let open = look.open.as_ref().filter(|inside| volume.is_encrypted() || !inside.kind.is_empty());
+    facts.opened = open.map(|inside| opened(inside, if volume.is_encrypted() { numbers } else { inside.below })).transpose()?;
     match &look.present {
         Some(held) => {
-            facts.holders.extend(held.holders.iter().filter(|user| **user != volume.mapper()).map(|user| (*user).to_owned()));
-            facts.header = Fact::Known(header(volume, held)?);
+            facts.holders.extend(
+                held.holders.iter().filter(|user| !volume.is_encrypted() || **user != volume.mapper()).map(|user| (*user).to_owned()),
+            );
+            facts.header = Fact::Known(header(volume, held, facts.logical.known().is_some_and(|logical| logical.plain))?);
             if matches!(facts.header, Fact::Known(Header::Ours(_))) {
                 facts.ways = ways(held);
                 facts.named = named(held).filter(|named| *named != volume.name.as_str());
@@ -89,7 +93,7 @@ fn opened(inside: &Inside<'_>, numbers: &str) -> Result<Opened, Gap> {
 }
 
 fn mounts(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result<(), Gap> {
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     let mounts = || answers.text("storage/mounts").map(|text| text.lines().filter_map(|l| l.split_once(' ')));
     facts.mounted = mounts()?.filter(|(target, _)| *target == volume.path).map(|(_, source)| source.to_owned()).next_back();
     facts.elsewhere = mounts()?.find(|(target, source)| *target != volume.path && *source == own).map(|(target, _)| target.to_owned());
@@ -99,7 +103,7 @@ fn mounts(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result
 fn tabs(volume: &Volume, answers: &Answers, facts: &mut VolumeFacts) -> Result<(), Gap> {
     let mut parts = answers.text("storage/tabs")?.split("@@\n");
     let (crypttab, fstab) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let (mapper, device) = (volume.mapper(), format!("/dev/mapper/{}", volume.mapper()));
+    let (mapper, device) = (volume.mapper(), volume.source());
     facts.crypttab = line(crypttab, |words| words.first() == Some(&mapper.as_str()));
     let own = |words: &[&str]| words.first() == Some(&device.as_str());
     let taken = |words: &[&str]| !own(words) && words.get(1).is_some_and(|path| mount_point(path) == volume.path);
@@ -122,9 +126,15 @@ fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<String> {
         .map(|l| l.trim_end().to_owned())
 }
 
-fn header(volume: &Volume, held: &Held<'_>) -> Result<Header, Gap> {
+/// `plain`: whether our tag says that it was made without encryption.
+fn header(volume: &Volume, held: &Held<'_>, plain: bool) -> Result<Header, Gap> {
     let describe = |all: &[&Signature]| all.iter().map(|s| s.describe()).collect::<Vec<_>>().join(", ");
     let foreign: Vec<&Signature> = held.signatures.iter().filter(|s| s.kind != "crypto_LUKS").collect();
+    if let ([one], true) = (&held.signatures[..], plain)
+        && Filesystem::from_name(&one.kind).is_some()
+    {
+        return Ok(Header::Plain(one.describe()));
+    }
     if !foreign.is_empty() {
         return Ok(Header::Foreign(describe(&foreign)));
     }
@@ -188,15 +198,15 @@ mod tests {
             inodes: None,
             path: "/data".into(),
             discard: false,
-            unlock: crate::ways::Ways::default(),
+            encryption: crate::spec::Encryption::default(),
         };
         let one = || Signature { device: None, offset: "0x0".into(), kind: "crypto_LUKS".into(), uuid: Some("e7".into()) };
         let held = |magic, length| Held { signatures: vec![one(), one()], magic, length, ..Held::default() };
-        let Ok(Header::Foreign(what)) = header(&volume, &held("4c554b53babe0001", 0)) else { panic!("it is not damaged") };
+        let Ok(Header::Foreign(what)) = header(&volume, &held("4c554b53babe0001", 0), false) else { panic!("it is not damaged") };
         assert_eq!(what, "a LUKS1 header, crypto_LUKS at 0x0 (UUID e7): kubestead makes and opens LUKS2");
-        let large = header(&volume, &held("4c554b53babe0002", 4 << 20)).unwrap_err().to_string();
+        let large = header(&volume, &held("4c554b53babe0002", 4 << 20), false).unwrap_err().to_string();
         assert!(large.contains("/dev/vg01/data has 4194304 bytes"), "{large}");
-        assert!(matches!(header(&volume, &held("4c554b53babe0002", 1 << 40)), Ok(Header::Damaged(_))));
+        assert!(matches!(header(&volume, &held("4c554b53babe0002", 1 << 40), false), Ok(Header::Damaged(_))));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Planner<'_> {
         let reason = format!("the volume group {group} is not there, and it had {told}");
         let in_use = lost.iter().find(|(v, _)| self.facts.volumes.get(&v.name).is_some_and(super::volumes::in_use));
         let hint = match in_use {
-            Some((volume, _)) => format!("{} is still open: find the disk, or reboot the machine, then plan again", volume.mapper()),
+            Some((volume, _)) => format!("{} is still open: find the disk, or reboot the machine, then plan again", volume.mapping()),
             None if blank => self.consent(group.as_str(), "group", "makes them anew, what they held"),
             None => "find the disk that held them before anything is changed".to_owned(),
         };

@@ -40,10 +40,13 @@ pub fn unlock(spec: &HostStorage, facts: &StorageFacts) -> Part<Action> {
 
 /// Whether a volume is ours, finished, and not mounted; the error is what speaks against opening it, and what to do.
 fn closed(volume: &Volume, seen: &VolumeFacts) -> Result<bool, (String, String)> {
+    if !volume.is_encrypted() {
+        return Ok(false);
+    }
     if let Some(gap) = seen.header.gap().or_else(|| seen.logical.gap()) {
         return Err((gap.to_string(), "fix this, then try again".to_owned()));
     }
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     let finished = seen.logical.known().is_some_and(|logical| !logical.new);
     if !finished || (seen.opened.is_some() && seen.mounted.as_ref() == Some(&own)) {
         return Ok(false);

@@ -23,7 +23,7 @@ impl<'a> Planner<'a> {
         if self.facts.groups.get(&volume.group).and_then(Fact::known).is_some_and(|g| g.twin || g.exported || g.named == 0) {
             return;
         }
-        if let Some((reason, hint)) = obstacle(volume, facts) {
+        if let Some((reason, hint)) = otherwise(volume, facts).or_else(|| obstacle(volume, facts)) {
             self.held(name, reason, hint);
             return;
         }
@@ -35,11 +35,12 @@ impl<'a> Planner<'a> {
             Fact::Absent => self.absent(volume, facts, &wanted),
             Fact::Known(logical) if logical.new => self.begun(volume, facts, logical, wanted),
             Fact::Known(logical) => match &facts.header {
-                Fact::Known(Header::Ours(_)) => self.old_volume(volume, facts, logical, &wanted),
+                Fact::Known(Header::Ours(_) | Header::Plain(_)) => self.old_volume(volume, facts, logical, &wanted),
                 Fact::Known(Header::Mendable(what)) => {
                     let hint = format!("the other copy is whole, and nothing is lost: `cryptsetup repair {}` fixes it", volume.device());
                     self.held(name, what.clone(), hint);
                 }
+                Fact::Known(header) if !volume.is_encrypted() => self.lost_filesystem(volume, logical, header),
                 Fact::Known(header) => self.lost_header(volume, facts, logical, header),
                 Fact::Absent | Fact::Unknown(_) => self.held(name, "it was not looked at", "observe again"),
             },
@@ -58,7 +59,7 @@ impl<'a> Planner<'a> {
             Some(who) if alone => {
                 let reason = format!("the LV {} is not there, and it was mounted at {} ({who})", volume.device(), volume.path);
                 if in_use(facts) {
-                    let hint = format!("{} is still open: close it, or reboot the machine, then plan again", volume.mapper());
+                    let hint = format!("{} is still open: close it, or reboot the machine, then plan again", volume.mapping());
                     return self.held(name, reason, hint);
                 }
                 let hint = self.consent(name, "create", "makes it anew, what it held");
@@ -89,9 +90,12 @@ impl<'a> Planner<'a> {
     }
 
     fn new_volume(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, created: StepId, lost: bool) {
+        if !volume.is_encrypted() {
+            return self.make_filesystem(volume, facts, created, lost);
+        }
         let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone(), lost: false };
         let after = self.before_format(volume, facts, created);
-        let keys = if volume.unlock.by_hand() { "the recovery key alone" } else { "a machine key and a recovery key" };
+        let keys = if volume.by_hand() { "the recovery key alone" } else { "a machine key and a recovery key" };
         let why = format!("make the LUKS2 header with {keys}");
         let formatted = self.step(volume.name.as_str(), "format", format, why, after);
         self.make_filesystem(volume, facts, formatted, lost);
@@ -113,7 +117,8 @@ impl<'a> Planner<'a> {
     }
 
     fn make_filesystem(&mut self, volume: &'a Volume, facts: &'a VolumeFacts, formatted: StepId, lost: bool) {
-        let why = format!("make the {} filesystem", volume.filesystem.as_str());
+        let plain = if volume.is_encrypted() { "" } else { ", which is not encrypted" };
+        let why = format!("make the {} filesystem{plain}", volume.filesystem.as_str());
         self.step(volume.name.as_str(), "mkfs", Action::Mkfs { volume: volume.clone() }, why, BTreeSet::from([formatted]));
         self.whole.push(Whole { volume, facts, lost });
     }
@@ -151,6 +156,24 @@ impl<'a> Planner<'a> {
         let format = Action::Format { node: self.spec.node.clone(), volume: volume.clone(), lost: true };
         let formatted = self.anew(name, "format", format, &volume.path, after);
         self.make_filesystem(volume, facts, formatted, true);
+    }
+
+    /// A finished volume without encryption on which its filesystem is not found any more.
+    fn lost_filesystem(&mut self, volume: &Volume, logical: &Logical, header: &Header) {
+        let (name, device, group) = (&volume.name, volume.device(), &volume.group);
+        let found =
+            if *header == Header::Blank { "no filesystem is found on it".to_owned() } else { format!("it holds {}", header.describe()) };
+        let (reason, hint) = if logical.ours && logical.plain {
+            let hint = format!(
+                "look at it by hand (`blkid -p {device}`, fsck); if nobody needs what it held: `lvremove {group}/{name}`, then plan again"
+            );
+            (format!("{device}: {found}, where the filesystem of a finished volume was"), hint)
+        } else {
+            let hint =
+                format!("name another volume; or move it out of the way, which keeps what it holds: lvrename {group} {name} {name}-old");
+            (format!("{device}: {found}, and no tag says that kubestead made it without encryption"), hint)
+        };
+        self.held(name.as_str(), reason, hint);
     }
 
     /// Holds what of a finished volume the file wants otherwise; whether it is opened and mounted all the same.
@@ -221,7 +244,7 @@ impl Planner<'_> {
 
 /// A volume that is unlocked by hand, and is closed: since its machine booted nobody did.
 fn locked(node: &Name, volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
-    (volume.unlock.by_hand() && facts.opened.is_none()).then(|| {
+    (volume.by_hand() && facts.opened.is_none()).then(|| {
         let reason = format!("it is locked, and {} and all that needs it wait", volume.path);
         (reason, format!("unlock the volumes of this node with their recovery keys: kubestead volume unlock {node}"))
     })
@@ -230,7 +253,8 @@ fn locked(node: &Name, volume: &Volume, facts: &VolumeFacts) -> Option<(String, 
 /// What is made, and of what size when that is not just what the file says.
 fn making(volume: &Volume, wanted: &Volume) -> String {
     let rounded = if wanted.size == volume.size { String::new() } else { format!(" ({}, rounded up to whole extents)", volume.size) };
-    format!("make LV {} of {}{rounded}", volume.device(), wanted.size)
+    let plain = if volume.is_encrypted() { "" } else { ", not encrypted" };
+    format!("make LV {} of {}{rounded}{plain}", volume.device(), wanted.size)
 }
 
 /// LUKS2's header (16 MiB by default, cryptsetup-luksFormat(8)) and what a filesystem leaves unused at its end.
@@ -247,6 +271,31 @@ fn behind(facts: &VolumeFacts, logical: &Logical) -> bool {
 /// Whether a volume is open or mounted.
 pub(super) fn in_use(facts: &VolumeFacts) -> bool {
     facts.opened.is_some() || facts.mounted.is_some() || facts.elsewhere.is_some()
+}
+
+/// A volume that is there, and whose encryption is another than the file says: nothing of it is made over.
+pub(super) fn otherwise(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
+    let logical = facts.logical.known()?;
+    let sealed = match facts.header.known()? {
+        Header::Ours(_) | Header::Tokenless(_) | Header::Mendable(_) | Header::Damaged(_) => true,
+        Header::Blank | Header::Plain(_) | Header::Foreign(_) => false,
+    };
+    let device = volume.device();
+    let is = match (volume.is_encrypted(), logical.plain) {
+        (false, _) if sealed => "has a LUKS header",
+        // It was begun to be encrypted, and cut off before it was.
+        (false, false) if logical.ours && logical.new => "was made to be encrypted",
+        (true, true) => "was made without encryption",
+        (true, false) | (false, _) => return None,
+    };
+    let says = if volume.is_encrypted() { "that it is encrypted" } else { "`encryption: none`" };
+    let hint = if logical.new {
+        format!("it holds nothing yet: `lvremove {}/{}`, then plan again", volume.group, volume.name)
+    } else {
+        let word = if volume.is_encrypted() { "write `encryption: none` for it" } else { "take `encryption: none` away from it" };
+        format!("{word}; to change it, give the file another volume with another name, and copy")
+    };
+    Some((format!("{device} {is}, and the file says {says}"), hint))
 }
 
 /// Why a volume is not touched at all, and what to do.
@@ -286,12 +335,13 @@ fn not_new(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
         Fact::Known(Header::Damaged(_) | Header::Mendable(_) | Header::Tokenless(_)) if logical.formatting => None,
         Fact::Known(Header::Damaged(what) | Header::Mendable(what)) => return Some((what.clone(), by_hand.to_owned())),
         Fact::Known(Header::Foreign(what) | Header::Tokenless(what)) => Some(format!("{device} holds {what}")),
-        _ => None,
+        // A filesystem of ours that is being made, or one that shows below.
+        Fact::Known(Header::Plain(_) | Header::Ours(_) | Header::Blank) | Fact::Absent | Fact::Unknown(_) => None,
     };
     let inside = facts.opened.as_ref().filter(|opened| !opened.filesystem.is_empty() && !logical.mkfs);
     let holds = holds.or_else(|| inside.map(|opened| format!("{device} is tagged as new and holds {}", opened.filesystem)));
     // The tag goes before the first mount.
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     let place = facts.mounted.as_ref().filter(|source| **source == own).map(|_| &volume.path).or(facts.elsewhere.as_ref());
     let holds = holds.or_else(|| place.map(|place| format!("{device} is tagged as new and is mounted at {place}")));
     holds.map(|holds| (holds, by_hand.to_owned()))
@@ -318,7 +368,7 @@ fn unfinished(volume: &Volume, facts: &VolumeFacts, logical: &Logical) -> Option
 
 /// What stands where it is mounted, or in the lines by which it is.
 pub(super) fn in_the_way(volume: &Volume, facts: &VolumeFacts) -> Option<(String, String)> {
-    let own = format!("/dev/mapper/{}", volume.mapper());
+    let own = volume.source();
     if let Some(real) = &facts.resolved {
         return Some((
             format!("{} is a link or goes through one: on this machine it is {real}", volume.path),

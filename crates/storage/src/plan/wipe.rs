@@ -1,5 +1,5 @@
 //! The end of one volume, asked for by its name: its key slots are erased and its LV is removed. Only of a volume that is proven ours,
-//! twice: by the tag that its LV got when it was made, and by the token in its header that names it.
+//! twice: by the tag that its LV got when it was made, and by the token in its header that names it, or the tag that names one without encryption.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +31,16 @@ pub fn wipe(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
         _ if found.opened.as_ref().is_some_and(|opened| opened.strange.is_some()) => {
             held(format!("{} is open on another device than {}", volume.mapper(), volume.device()));
         }
-        (_, Fact::Known(Header::Ours(_))) => {}
-        (_, Fact::Known(Header::Foreign(what) | Header::Tokenless(what) | Header::Mendable(what) | Header::Damaged(what))) => {
+        (_, Fact::Known(Header::Ours(_))) if volume.is_encrypted() => {}
+        // A run that was cut off has wiped the filesystem's signature already.
+        (Fact::Known(logical), Fact::Known(Header::Plain(_) | Header::Blank)) if !volume.is_encrypted() && logical.plain => {}
+        (_, Fact::Known(Header::Ours(_))) => held(format!("{} has a LUKS header, and the file says `encryption: none`", volume.device())),
+        (
+            _,
+            Fact::Known(
+                Header::Plain(what) | Header::Foreign(what) | Header::Tokenless(what) | Header::Mendable(what) | Header::Damaged(what),
+            ),
+        ) => {
             held(format!("{} holds {what}", volume.device()));
         }
         (_, Fact::Known(Header::Blank) | Fact::Absent) => held(format!("{} holds no header of ours", volume.device())),
@@ -56,11 +64,18 @@ pub fn wipe(spec: &HostStorage, facts: &StorageFacts, volume: &Volume, after: BT
     if !facts.groups.get(&volume.group).and_then(Fact::known).is_some_and(Group::ours) {
         held(format!("{} is not just on the devices that the file names", volume.group));
     }
-    if let Some(source) = found.mounted.as_ref().filter(|m| **m != format!("/dev/mapper/{}", volume.mapper())) {
+    if let Some(source) = found.mounted.as_ref().filter(|m| **m != volume.source()) {
         held(format!("{source} is mounted at {}", volume.path));
     }
     if part.held.is_empty() {
-        let why = format!("erase the keys of {} and remove it: what {} holds is lost", volume.device(), volume.path);
+        let (device, path) = (volume.device(), &volume.path);
+        let why = if volume.is_encrypted() {
+            format!("erase the keys of {device} and remove it: what {path} holds is lost")
+        } else {
+            format!(
+                "remove {device}, which is not encrypted: what {path} holds is lost, and can be read from the disk until it is written over"
+            )
+        };
         let target = Target::Host(spec.node.to_string());
         part.push(ids::WIPE.step(target, &volume.name, Action::Wipe { volume: volume.clone() }, why).after(after).risk(Risk::Destroys));
     }

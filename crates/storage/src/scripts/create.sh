@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Makes the LV "name" of "bytes" in "group", tagged as new and as ours. One that is tagged as new and has another size never held data: with
-# "replaces" it is removed first. mapping.sh and forget.sh stand ahead.
+# "replaces" it is removed first. "plain" is the tag of one without encryption, or nothing. mapping.sh and forget.sh stand ahead.
 # guard
 told=$(lvs --noheadings --separator ' ' --units b --nosuffix -o vg_name,lv_size,lv_tags -S "lv_name=$name")
 there='' elsewhere=''
@@ -30,7 +30,15 @@ if [ "$there" = yes ]; then
         *) refuse "$device is tagged as new and holds a LUKS header that is not ours" ;;
       esac
       ;;
-    *) refuse "$device is tagged as new and holds $held" ;;
+    *)
+      # Without encryption its filesystem lies right there.
+      for tag in "$mkfs" "$plain"; do
+        case $tags in
+          *,"$tag",*) ;;
+          *) refuse "$device is tagged as new and holds $held" ;;
+        esac
+      done
+      ;;
   esac
   if [ -b "/dev/mapper/$mapper" ]; then
     held=$(wipefs -n -O TYPE --noheadings "/dev/mapper/$mapper" | tr '\n' ' ')
@@ -50,7 +58,7 @@ if [ "$there" = yes ]; then
   lvremove -q -y "$group/$name"
 fi
 # -Wy clears what earlier owners of these extents left; the extents were free, so they belong to nobody.
-lvcreate -q -y -Wy -n "$name" -L "${bytes}B" --addtag "$new" --addtag "$volume" "$group"
+lvcreate -q -y -Wy -n "$name" -L "${bytes}B" --addtag "$new" --addtag "$volume" ${plain:+--addtag "$plain"} "$group"
 # verify
 [ -b "$device" ] || udevadm settle
 [ -b "$device" ] || unverified 'the device did not appear'

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
-# For steps that use "mapper", the opened "device".
+# For steps that use "mapper", the opened "device", or the device itself if it is not encrypted.
 
 # Refuses a mapping of our name that is on another device than ours.
 own_mapping() {
   local name below own
   [ -e "/dev/mapper/$mapper" ] || return 0
+  [ ! "/dev/mapper/$mapper" -ef "$device" ] || return 0
   name=$(basename "$(readlink -f "/dev/mapper/$mapper")")
   below=$(cat "/sys/class/block/$name/slaves/"*/dev 2> /dev/null || true)
   own=$(cat "/sys/class/block/$(basename "$(readlink -f "$device")")/dev")

@@ -1,12 +1,17 @@
 # shellcheck shell=bash disable=SC2154
 # Makes the filesystem "kind" by the command "make", and drops the tag "new", which proves that this LV never held data: so it is dropped
 # before the first mount. What is inside when nobody has begun to make a filesystem is somebody's, whatever the tag says.
-# mapping.sh and keys.sh stand ahead.
+# "plain" is the tag of a volume without encryption, of which "mapper" is the LV itself; nothing for another one. mapping.sh and keys.sh stand ahead.
 # guard
 tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
 case $tags in
   *,"$new",*) ;;
   *) already ;;
+esac
+case $tags,$plain in
+  *,kubestead:plain=*,) refuse "$group/$name was made without encryption" ;;
+  *, | *,"$plain",*) ;;
+  *) refuse "$group/$name was made to be encrypted" ;;
 esac
 case $tags in
   *,"$formatting",*) refuse 'its header is not finished' ;;

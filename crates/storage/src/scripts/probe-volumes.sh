@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Looks at the volumes "names" on "devices", opened as "mappers" and mounted at "paths"; "length" bytes of a filesystem are shown. A line each, and
+# Looks at the volumes "names" on "devices", of which "mappers" hold the filesystems (the opened ones, or LVs without encryption), mounted at "paths"; "length" bytes of a filesystem are shown. A line each, and
 # after all of them, where some are open, the types of what is in them and how that starts; where some LVs are there, their signatures, the first
 # 16 bytes of each as two words, and the two copies of each LUKS2 header as they are, as that one is damaged must show.
 # A process costs more than all that bash reads itself, so one answers for all volumes. Where it cannot, each is looked at by itself: of those that
@@ -43,7 +43,7 @@ look() {
       mounted[/dev/mapper/${mappers[number]}]=${paths[number]}
       block=/sys/class/block/${real[at + 1]##*/}
       read -r sectors < "$block/size"
-      echo "open $((sectors * 512))"
+      echo "open $((sectors * 512)) ${mappers[number]}"
       below=nothing
       for slave in "$block/slaves"/*/dev; do
         read -r numbers < "$slave"

@@ -6,7 +6,7 @@ use super::*;
 fn by_hand() -> HostStorage {
     let mut spec = HostStorage { servers: Vec::new(), ..spec() };
     for volume in &mut spec.volumes {
-        volume.unlock = Ways::new(vec![Way::Recovery]).unwrap();
+        volume.encryption = Encryption::Luks(Ways::new(vec![Way::Recovery]).unwrap());
     }
     spec
 }
@@ -116,7 +116,7 @@ fn another_way_is_an_edit_that_adds_before_the_boot_relies_on_it_and_removes_aft
     }
     // `recovery` beside `ssh` is there already: every volume has its slot.
     let mut more = spec();
-    more.volumes[0].unlock = Ways::new(Way::ALL.to_vec()).unwrap();
+    more.volumes[0].encryption = Encryption::Luks(Ways::new(Way::ALL.to_vec()).unwrap());
     let same = plan(&more, &made(&spec()));
     assert!(same.steps.is_empty() && same.held.is_empty(), "{:?}", ids(&same));
     // A locked one is unlocked first; nothing of its header is changed while it is closed.

@@ -15,7 +15,7 @@ use super::super::Seen;
 use super::{Asked, Wanted};
 use crate::apt_key;
 use crate::bundle::{self, Bundle, BundleFile};
-use crate::file::{Cluster, Kubernetes, Node, Trust};
+use crate::file::{Cluster, Kubernetes, Node, Registry, Trust};
 use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
@@ -23,7 +23,7 @@ use crate::objects::{self, ApiFacts};
 /// `bundle.json` of the folder that the file names.
 pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
     match cluster.kubernetes.as_ref().and_then(|k| k.bundle.as_ref()) {
-        Some(dir) => Fact::from_result(bundle::load(dir).map_err(|e| causes(&e))),
+        Some(dir) => Fact::from_result(bundle::load(dir).map(|bundle| bundle.told(dir)).map_err(|e| causes(&e))),
         None => Fact::Absent,
     }
 }
@@ -52,13 +52,18 @@ fn direct(cluster: &Cluster, more: &[String]) -> Vec<String> {
     all
 }
 
+/// What containerd is told of a registry: a login is none of it, which would lie on the node's disk.
+fn told((host, registry): (&String, &Registry)) -> (String, node::Registry) {
+    (host.clone(), node::Registry { mirrors: registry.mirrors.clone(), ca: registry.ca.clone() })
+}
+
 /// What all nodes shall be, but for their names.
 pub(in super::super) struct Software {
     bundle: PathBuf,
     packages: Option<node::Packages>,
     runtime: Option<node::RuntimeSpec>,
     proxies: Option<node::Proxies>,
-    registries: BTreeMap<String, Vec<String>>,
+    registries: Arc<BTreeMap<String, node::Registry>>,
     pause_image: Option<String>,
     /// The files of a control plane, and those of a worker.
     files: [Arc<[BundleFile]>; 2],
@@ -107,7 +112,7 @@ impl Software {
             packages,
             runtime,
             proxies,
-            registries: wanted.registries.clone(),
+            registries: Arc::new(wanted.registries.iter().map(told).collect()),
             pause_image,
             files,
         })
@@ -124,7 +129,7 @@ impl Software {
             packages: self.packages.clone(),
             runtime: self.runtime.clone(),
             proxies: self.proxies.clone(),
-            registries: self.registries.clone(),
+            registries: Arc::clone(&self.registries),
             pause_image: self.pause_image.clone(),
         }
     }

@@ -47,6 +47,7 @@ pub(in super::super) fn spec(
         images: (image("/flannel:", objects::IMAGES.0), image("/flannel-cni-plugin:", objects::IMAGES.1)),
         storage,
         namespace: cluster.namespace.clone(),
+        logins: cluster.kubernetes.iter().flat_map(|wanted| wanted.registries.values()).filter_map(|r| r.credentials.clone()).collect(),
         annotations: inside.iter().filter(|n| !n.annotations.is_empty()).map(|n| (n.hostname.clone(), n.annotations.clone())).collect(),
         nodes,
         after: order::before_asking(members),

@@ -93,7 +93,7 @@ fn making(store: &Part<planner::Action>) -> BTreeSet<Name> {
 fn escrow(wanted: &HostStorage, found: &NodeSeen, seen: &Seen, making: &BTreeSet<Name>) -> Part<Action> {
     let mut part = Part::default();
     let node = &wanted.node;
-    for volume in &wanted.volumes {
+    for volume in wanted.volumes.iter().filter(|volume| volume.is_encrypted()) {
         let KeyRef(name) = KeyRef::recovery(node.as_str(), volume.name.as_str());
         if seen.escrow.contains(&name) {
             continue;

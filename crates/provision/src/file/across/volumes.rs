@@ -16,6 +16,31 @@ pub(super) fn check(file: &Sections, placement: &Placement, out: &mut Findings) 
     homes(file, placement, out);
     sums(file, placement, out);
     without_servers(file, out);
+    without_encryption(file, out);
+}
+
+/// Whether a volume is encrypted: by its own word, else by that of all.
+fn is_encrypted(file: &Sections, decl: &VolumeDecl) -> bool {
+    decl.encrypted.as_ref().or(file.keys.encrypted.as_ref()).is_none_or(|at| at.value)
+}
+
+/// Volumes without encryption are named at each look, by the word that says it.
+fn without_encryption(file: &Sections, out: &mut Findings) {
+    let hint = "whoever gets such a disk reads what is on it: what users store, Secrets, the cluster's keys; write `encryption: luks` if that matters";
+    let mut by_all = Vec::new();
+    for decl in file.volumes.items.iter().filter(|decl| !is_encrypted(file, decl)) {
+        if let Some(unlock) = &decl.unlock {
+            let message = format!("volume {} is not encrypted, and `unlock` says how it is unlocked", decl.volume.name);
+            out.error(&unlock.place, message, "leave out one of them".to_owned());
+        }
+        match &decl.encrypted {
+            Some(own) => out.warning(&own.place, format!("volume {} is not encrypted", decl.volume.name), hint.to_owned()),
+            None => by_all.push(decl.volume.name.as_str()),
+        }
+    }
+    if let (Some(all), false) = (&file.keys.encrypted, by_all.is_empty()) {
+        out.warning(&all.place, format!("volumes that are not encrypted: {}", by_all.join(", ")), hint.to_owned());
+    }
 }
 
 /// Whoever is to unlock a volume is named: a key server, or a person who does it by hand.
@@ -28,9 +53,10 @@ fn without_servers(file: &Sections, out: &mut Findings) {
     let asks = |at: &At<Ways>| at.value.has(Way::Ssh).then(|| at.place.clone());
     let by_word = file.keys.unlock.as_ref().and_then(asks);
     let of_all = file.keys.unlock.as_ref().is_none_or(|at| at.value.has(Way::Ssh));
-    if let Some(place) = file.volumes.items.iter().filter_map(|decl| decl.unlock.as_ref()).find_map(asks).or(by_word) {
+    let sealed = || file.volumes.items.iter().filter(|decl| is_encrypted(file, decl));
+    if let Some(place) = sealed().filter_map(|decl| decl.unlock.as_ref()).find_map(asks).or(by_word) {
         out.error(&place, "key servers are to unlock volumes, and none is named", Some(hint.to_owned()));
-    } else if let (Some(first), true) = (file.volumes.items.iter().find(|decl| decl.unlock.is_none()), of_all) {
+    } else if let (Some(first), true) = (sealed().find(|decl| decl.unlock.is_none()), of_all) {
         out.error(&first.path, "volumes are encrypted and no key server is named", Some(hint.to_owned()));
     }
 }

@@ -10,7 +10,7 @@ use crate::file::findings::{At, Findings, Items};
 use crate::file::machine;
 use crate::file::shape::{ADDRESS, Bare, Form, Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
-use crate::file::unlock::{WAYS, ways};
+use crate::file::unlock::{ENCRYPTION, WAYS, encryption, ways};
 use crate::keyserver::Account;
 
 fields! {
@@ -19,6 +19,8 @@ fields! {
         "unlock" unlock Need::Otherwise("[ssh]"), WAYS,
             "How volumes are unlocked that do not say it themselves, in the order in which it is tried: `ssh` by a key server at boot, which is then to \
              be named, `recovery` by hand after each boot, and last.";
+        "encryption" encryption Need::Otherwise("luks"), ENCRYPTION,
+            "Whether volumes are encrypted that do not say it themselves: `luks`, or `none`, with which whoever has a disk reads all that is on it.";
         "servers" servers Need::Optional("no key server"), Kind::list(&Kind::Map(&Server::SHAPE)),
             "The key servers. Each is no node, and has a name and an address of its own.";
         "recovery" recovery Need::Otherwise("age"), RECOVERY,
@@ -61,19 +63,22 @@ pub(crate) struct KeysDecl {
     pub(crate) servers: Items<ServerDecl>,
     /// How volumes are unlocked that do not say it themselves. None where it is not written.
     pub(crate) unlock: Option<At<Ways>>,
+    /// Whether volumes are encrypted that do not say it themselves. None where it is not written.
+    pub(crate) encrypted: Option<At<bool>>,
 }
 
 /// Decodes the section.
 pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> KeysDecl {
-    let mut unlock = None;
-    let servers = out.items(|out| node.map(|n| keys(n, &mut unlock, out)).unwrap_or_default());
+    let (mut unlock, mut encrypted) = (None, None);
+    let servers = out.items(|out| node.map(|n| keys(n, (&mut unlock, &mut encrypted), out)).unwrap_or_default());
     out.twice(servers.items.iter().map(|s| (&s.server.name, &s.name)), "two key servers are called");
     out.twice(servers.items.iter().map(|s| (&s.server.address, &s.address)), "two key servers have the address");
-    KeysDecl { servers, unlock }
+    KeysDecl { servers, unlock, encrypted }
 }
 
-fn keys(node: Yaml, unlock: &mut Option<At<Ways>>, out: &mut Findings) -> Vec<ServerDecl> {
+fn keys(node: Yaml, (unlock, encrypted): (&mut Option<At<Ways>>, &mut Option<At<bool>>), out: &mut Findings) -> Vec<ServerDecl> {
     let f = Keys::of(node, "keys", out);
+    *encrypted = f.encryption.and_then(|n| encryption(n, "keys.encryption", out));
     *unlock = f.unlock.and_then(|n| ways(n, "keys.unlock", out));
     let servers = f.servers.map(|n| list(n, "keys.servers", out)).unwrap_or_default();
     let found = servers.into_iter().filter_map(|item| server(item, out)).collect();

@@ -38,7 +38,7 @@ fields! {
         "proxy" proxy Need::Optional("nodes reach all directly"), proxy::KIND,
             "Proxies for apt, containerd and the kubelet. It names `http` or `https`.";
         "registries" registries Need::Optional("each registry is asked itself"), registries::KIND,
-            "Mirrors of registries of images, by the registry's host as images name it.";
+            "Mirrors of registries of images, their authorities and logins, by the registry's host as images name it.";
         "encryption" encryption Need::Otherwise("{}"), encryption::KIND,
             "How values in etcd are encrypted.";
         "apiServer" api_server Need::Otherwise("{}"), components::API_SERVER,
@@ -83,7 +83,7 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Opti
         packages::containerd(node, out)
     });
     let proxy = f.proxy.map(|n| proxy::proxy(n, out));
-    let registries = f.registries.map(|n| registries::registries(n, out)).unwrap_or_default();
+    let registries = f.registries.map(|n| registries::registries(n, dir, bundle.is_none(), out)).unwrap_or_default();
     let encryption = f.encryption.and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
     let written =
         components::Written { api_server: f.api_server, controller_manager: f.controller_manager, scheduler: f.scheduler, etcd: f.etcd };

@@ -6,7 +6,7 @@ mod mount_point;
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 use kubestead_core::size::Bytes;
-use kubestead_storage::spec::{self, Filesystem};
+use kubestead_storage::spec::{self, Encryption, Filesystem};
 use kubestead_storage::ways::Ways;
 
 use self::mount_point::{UNIT, escaped, mount_point};
@@ -15,7 +15,7 @@ use crate::file::fields::fields;
 use crate::file::findings::{At, Findings, Items};
 use crate::file::shape::{Kind, NAME, Need, SIZE};
 use crate::file::tree::Node as Yaml;
-use crate::file::unlock::{WAYS, ways};
+use crate::file::unlock::{ENCRYPTION, WAYS, encryption, ways};
 
 /// Each volume is an LV, two units and a key; a hundred is many.
 const MOST: usize = 500;
@@ -55,8 +55,10 @@ fields! {
             "How many inodes, for ext4 only: at most one in each KiB.";
         "discard" discard Need::Otherwise("false"), Kind::Boolean,
             "Whether discards reach the disk. They tell which blocks are used.";
+        "encryption" encryption Need::Optional("that of `keys.encryption`"), ENCRYPTION,
+            "Whether what this one holds is encrypted.";
         "unlock" unlock Need::Optional("that of `keys.unlock`"), WAYS,
-            "How this one is unlocked.";
+            "How this one is unlocked, if it is encrypted.";
     }
 }
 
@@ -72,6 +74,8 @@ pub(crate) struct VolumeDecl {
     pub(crate) group: Place,
     pub(crate) size: Place,
     pub(crate) path: Place,
+    /// Whether it is encrypted. None where it is not written.
+    pub(crate) encrypted: Option<At<bool>>,
     /// How it is unlocked. None where it is not written.
     pub(crate) unlock: Option<At<Ways>>,
 }
@@ -110,6 +114,7 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     let filesystem = f.filesystem.and_then(|n| filesystem(n, out)).unwrap_or(Filesystem::Ext4);
     let inodes = f.inodes.and_then(|n| count(n, "inodes", out));
     let discard = f.discard.and_then(|n| boolean(n, "discard", out)).unwrap_or_default();
+    let encrypted = f.encryption.and_then(|n| encryption(n, "encryption", out));
     let unlock = f.unlock.and_then(|n| ways(n, "unlock", out));
     let size = room(size, filesystem, inodes.as_ref(), out);
     if let (Some(name), Some(group)) = (&volume_name, &group) {
@@ -117,9 +122,9 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     }
     let (name, group, size, path) = (volume_name?, group?, size?, path?);
     let inodes = inodes.map(|at| at.value);
-    let volume =
-        spec::Volume { name, group: group.value, size: size.value, filesystem, inodes, path: path.value, discard, unlock: Ways::default() };
-    Some(VolumeDecl { volume, on, name: place.clone(), group: group.place, size: size.place, path: path.place, unlock })
+    let (encryption, path_place) = (Encryption::default(), path.place);
+    let volume = spec::Volume { name, group: group.value, size: size.value, filesystem, inodes, path: path.value, discard, encryption };
+    Some(VolumeDecl { volume, on, name: place.clone(), group: group.place, size: size.place, path: path_place, encrypted, unlock })
 }
 
 fn on(node: Option<Yaml>, out: &mut Findings) -> Vec<At<String>> {

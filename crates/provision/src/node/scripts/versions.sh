@@ -2,7 +2,7 @@
 # Tells the state of the units of a node, and the versions of programs, a line each with tabs between: `service NAME STATE` (a property as
 # systemctl prints it), `installed NAME VERSION` and `running NAME VERSION`. VERSION is what the program
 # says; `package` for one of a package, or `as-wanted` for one that is recorded with the sum that it shall have, which spares its start; `same` for a running one that is the installed
-# file. Needs the lists `names` and `wanted` (the sum of each, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
+# file. Needs the lists `names` and `wanted` (its sums, one for each architecture, `package`, or nothing), `folder` (where a bundle's programs are), and `installed`.
 said() {
     local program=$1 name=$2
     case $name in
@@ -36,7 +36,7 @@ for i in "${!names[@]}"; do
     version=
     if [ "${wanted[i]}" = package ]; then
         version=package
-    elif [ -n "${wanted[i]}" ] && [ -n "${now[$path]-}" ] && [ "${recorded[${now[$path]}]-}" = "${wanted[i]}" ]; then
+    elif [ -n "${now[$path]-}" ] && [ -n "${recorded[${now[$path]}]-}" ] && [[ " ${wanted[i]} " == *" ${recorded[${now[$path]}]} "* ]]; then
         version=as-wanted
     fi
     [ -n "$version" ] || version=$(said "$path" "$name")

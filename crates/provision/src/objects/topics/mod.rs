@@ -11,7 +11,7 @@ use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use serde_json::Value;
 
 use super::marks::MANAGED_BY;
-use super::object::whole;
+use super::object::{shared, whole};
 use super::spec::ObjectsSpec;
 use super::topic::Topic;
 
@@ -28,7 +28,8 @@ pub(super) fn all(spec: &ObjectsSpec) -> Vec<Topic> {
 
 /// Every object that is wholly ours says so.
 fn label(manifest: &mut Value) {
-    if whole(&ObjectRef::of(manifest)) {
+    let object = ObjectRef::of(manifest);
+    if whole(&object) && !shared(&object) {
         manifest["metadata"]["labels"][MANAGED_BY] = FIELD_MANAGER.into();
     }
 }

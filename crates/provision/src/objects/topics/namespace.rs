@@ -1,13 +1,13 @@
 //! The users' namespace: full rights inside, a look at the cluster outside, limits for pods that name none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kubestead_core::name::Name;
 use kubestead_core::plan::Held;
 use serde_json::{Value, json};
 
 use super::super::fixed::is_system_namespace;
 use super::super::ids;
+use super::super::object::SHARED;
 use super::super::spec::ObjectsSpec;
 use super::super::topic::Topic;
 use crate::file::{Limits, Namespace, quantity};
@@ -24,7 +24,7 @@ pub(super) fn topic(spec: &ObjectsSpec) -> Topic {
     Topic {
         name: ids::NAMESPACE,
         why: "the users' namespace, accounts and rights",
-        manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(manifests).unwrap_or_default(),
+        manifests: spec.namespace.as_ref().filter(|_| system.is_none()).map(|own| manifests(own, &spec.logins)).unwrap_or_default(),
         ready: false,
         // A namespace is not opened beyond the level baseline before the policies are there which then hold its pods to it.
         needs: spec.namespace.as_ref().filter(|namespace| level(namespace) == OPEN).map(|_| ids::POD_SECURITY),
@@ -49,7 +49,7 @@ fn level(namespace: &Namespace) -> &'static str {
 }
 
 /// The manifests, in the order in which they are applied.
-fn manifests(namespace: &Namespace) -> Vec<Value> {
+fn manifests(namespace: &Namespace, logins: &BTreeSet<String>) -> Vec<Value> {
     let name = namespace.name.as_str();
     let role = format!("{name}-full-access");
     let viewer = format!("kubestead:{name}-viewer");
@@ -63,9 +63,17 @@ fn manifests(namespace: &Namespace) -> Vec<Value> {
         found.push(json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": name}, "spec": {"hard": namespace.quota}}));
     }
     let workloads = namespace.pod_security.iter().flat_map(|policy| policy.accounts.keys());
-    let account =
-        |account: &Name| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.as_str(), "namespace": name}});
-    found.extend(namespace.users.iter().chain(workloads).map(account));
+    let account = |account: &str| {
+        let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": name}});
+        if !logins.is_empty() {
+            account["imagePullSecrets"] = logins.iter().map(|login| json!({"name": login})).collect();
+        }
+        account
+    };
+    found.extend(namespace.users.iter().chain(workloads).map(|own| account(own.as_str())));
+    if !logins.is_empty() {
+        found.push(account(SHARED));
+    }
     if !subjects.is_empty() {
         found.extend([
             json!({"apiVersion": RBAC, "kind": "Role", "metadata": {"name": role, "namespace": name}, "rules": full_access()}),
@@ -172,11 +180,13 @@ fn viewer_rules() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use kubestead_core::name::Name;
+
     use super::*;
     use crate::file::Amounts;
 
     fn of(kind: &str, namespace: &Namespace) -> Vec<Value> {
-        manifests(namespace).into_iter().filter(|manifest| manifest["kind"] == kind).collect()
+        manifests(namespace, &BTreeSet::new()).into_iter().filter(|manifest| manifest["kind"] == kind).collect()
     }
 
     #[test]
@@ -187,6 +197,19 @@ mod tests {
         for kind in ["RoleBinding", "ClusterRoleBinding"] {
             assert_eq!(of(kind, &own)[0]["subjects"], json!([{"kind": "Group", "apiGroup": GROUP, "name": "oidc:developers"}]));
         }
+    }
+
+    #[test]
+    fn accounts_pull_with_the_logins_and_so_does_that_of_pods_which_name_none() {
+        let own = Namespace { users: vec![Name::new("apps-user").unwrap()], ..Namespace::new(Name::new("apps").unwrap()) };
+        assert!(
+            of("ServiceAccount", &own).iter().all(|account| account["imagePullSecrets"].is_null() && account["metadata"]["name"] != SHARED)
+        );
+        let logins = BTreeSet::from(["hub".to_owned(), "own".to_owned()]);
+        let accounts: Vec<Value> = manifests(&own, &logins).into_iter().filter(|manifest| manifest["kind"] == "ServiceAccount").collect();
+        let names: Vec<&str> = accounts.iter().filter_map(|account| account["metadata"]["name"].as_str()).collect();
+        assert_eq!(names, ["apps-user", "default"]);
+        assert!(accounts.iter().all(|account| account["imagePullSecrets"] == json!([{"name": "hub"}, {"name": "own"}])));
     }
 
     #[test]
