@@ -130,7 +130,10 @@ fn pulled(s: &Stage) -> Done {
     let account =
         kubectl(s, &["-n", "apps", "get", "serviceaccount", "default", "-o", "jsonpath={.imagePullSecrets[*].name} {.metadata.labels}"])
             .run();
-    s.claim("the account of all pods has the name of the Secret, and no label of ours", account.says("own").and(account.lacks("managed-by")));
+    s.claim(
+        "the account of all pods has the name of the Secret, and no label of ours",
+        account.says("own").and(account.lacks("managed-by")),
+    );
     let other = kubectl(s, &["-n", "default", "run", "other", "--image", &format!("{HOST}/own/other:1"), "--restart", "Never"]).run();
     let refused = || {
         kubectl(s, &["-n", "default", "get", "pod", "other", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}"]).run()
