@@ -57,7 +57,7 @@ fn what_is_no_authority_is_told_with_its_place_before_anything_is_touched() {
     assert!(cluster.warnings.is_empty(), "{:?}", cluster.warnings);
     let key = format!("{PEM}-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\n");
     let cut = &PEM.as_bytes()[..300];
-    let half = format!("{}-----END CERTIFICATE-----\n", std::str::from_utf8(cut).unwrap());
+    let half = format!("{}\n-----END CERTIFICATE-----\n", std::str::from_utf8(cut).unwrap());
     let large = vec![b'a'; (1 << 20) + 1];
     let cases: [(&[u8], &str); 7] = [
         (key.as_bytes(), "ca.crt: line 12: it holds a private key, and nodes need the certificate alone"),

@@ -25,7 +25,9 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
     let name = &spec.name;
     let all = &spec.files;
     let spec = &*spec.on(&facts.architecture);
-    part.held.extend(architecture(spec, all, &facts.architecture));
+    let unfit = architecture(spec, all, &facts.architecture);
+    let is_fit = unfit.is_none();
+    part.held.extend(unfit);
     let hostname = &spec.hostname;
     if facts.hostname != hostname.as_str() {
         let reason = format!("its hostname is {}, and the file calls it {hostname}", facts.hostname);
@@ -44,7 +46,7 @@ pub fn plan(spec: &NodeSpec, facts: &NodeFacts) -> Part<Action> {
         part.held.extend(apt::obstacles(name, packages, found));
     }
     part.held.extend(proxies(name, facts));
-    if !spec.brings_containerd() && spec.runtime.is_none() {
+    if is_fit && !spec.brings_containerd() && spec.runtime.is_none() {
         part.held.extend(runtime(name, facts.runtime.as_deref()));
     }
     // What is not to be installed for another reason is not looked for either.
