@@ -48,7 +48,8 @@ volume() {
   lvcreate -q -y -Wy -n "$1" -L "$2" vg01; d=/dev/vg01/$1 k=/run/key.$1
   head -c 128 /dev/urandom > "$k"
   cryptsetup luksFormat -q --type luks2 --key-slot 0 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$k" "$d"
-  head -c 32 /dev/urandom | base64 | cryptsetup luksAddKey -q --key-file "$k" --key-slot 7 --pbkdf argon2id --pbkdf-memory 16384 --pbkdf-parallel 1 --pbkdf-force-iterations 4 "$d" -
+  head -c 32 /dev/urandom | base64 | cryptsetup luksAddKey -q --key-file "$k" --key-slot 7 \
+    --pbkdf argon2id --pbkdf-memory 16384 --pbkdf-parallel 1 --pbkdf-force-iterations 4 "$d" -
   cryptsetup open --key-file "$k" "$d" "luks-$1"
   case $3 in ext4) mkfs.ext4 -q -F -m 0 "/dev/mapper/luks-$1";; xfs) mkfs.xfs -q -f "/dev/mapper/luks-$1";; esac
   mkdir -p "$4"; mount "/dev/mapper/luks-$1" "$4"; rm -rf "$4/lost+found"
@@ -58,17 +59,32 @@ prepare() { # prepare NODE ROLE
   { echo "set -e; vgcreate -q vg01 /dev/disk/by-id/ubd-$node-data > /dev/null; $volumes"
     if [ "$role" = control-plane ]; then echo 'volume etcd 1G ext4 /var/lib/etcd; volume kubernetes 128M ext4 /etc/kubernetes'; fi
     echo 'volume containerd 3G ext4 /var/lib/containerd; volume kubelet 1G ext4 /var/lib/kubelet'
-    if [ "$role" = worker ]; then echo 'volume volkube 2G xfs /var/lib/kubestead/volumes; mkdir /var/lib/kubestead/volumes/{pool-s-0001,pool-s-0002,pool-m-0001,share}'; fi
+    if [ "$role" = worker ]; then
+      echo 'volume volkube 2G xfs /var/lib/kubestead/volumes'
+      echo 'mkdir /var/lib/kubestead/volumes/{pool-s-0001,pool-s-0002,pool-m-0001,share}'
+    fi
   } | on "$node" bash -s
   tar -C "$bundle" -cf - -T "$work/$role.binary" | on "$node" "tar -C /usr/local/bin --strip-components=1 -xf -"
   tar -C "$bundle" -cf - -T "$work/$role.cni" | on "$node" "mkdir -p /opt/cni/bin; tar -C /opt/cni/bin --strip-components=1 -xf -"
-  tar -C "$work/$node" --owner=0 --group=0 -cf - . | on "$node" "tar -C / --no-overwrite-dir -xf -; modprobe -qa overlay br_netfilter; sysctl -q -p /etc/sysctl.d/zz-kubestead.conf; systemctl daemon-reload; systemctl -q enable --now containerd; systemctl -q enable kubelet"
+  tar -C "$work/$node" --owner=0 --group=0 -cf - . | on "$node" "tar -C / --no-overwrite-dir -xf -
+modprobe -qa overlay br_netfilter; sysctl -q -p /etc/sysctl.d/zz-kubestead.conf
+systemctl daemon-reload; systemctl -q enable --now containerd; systemctl -q enable kubelet"
   while read -r image; do
     on "$node" "ctr -n k8s.io images import --local --label io.cri-containerd.pinned=pinned - > /dev/null" < "$bundle/$image"
   done < "$work/$role.image"
 }
-timeouts='timeouts: {controlPlaneComponentHealthCheck: 10m0s, kubeletHealthCheck: 10m0s, kubernetesAPICall: 5m0s, etcdAPICall: 10m0s, tlsBootstrap: 10m0s, discovery: 10m0s}'
-registration() { echo "nodeRegistration: {name: $1, criSocket: unix:///run/containerd/containerd.sock, imagePullPolicy: IfNotPresent, ignorePreflightErrors: [NumCPU, Mem], kubeletExtraArgs: [{name: node-ip, value: $2}]}"; }
+timeouts='timeouts: {controlPlaneComponentHealthCheck: 10m0s, kubeletHealthCheck: 10m0s, kubernetesAPICall: 5m0s,
+  etcdAPICall: 10m0s, tlsBootstrap: 10m0s, discovery: 10m0s}'
+registration() { # registration NODE ADDRESS
+  cat <<YAML
+nodeRegistration:
+  name: $1
+  criSocket: unix:///run/containerd/containerd.sock
+  imagePullPolicy: IfNotPresent
+  ignorePreflightErrors: [NumCPU, Mem]
+  kubeletExtraArgs: [{name: node-ip, value: $2}]
+YAML
+}
 version=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["kubernetes"])' "$bundle/bundle.json")
 
 prepare cp1 control-plane & cp1=$!
@@ -95,7 +111,9 @@ controlPlaneEndpoint: 10.77.0.11:6443
 networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12, dnsDomain: cluster.local}
 encryptionAlgorithm: ECDSA-P256
 apiServer:
-  extraArgs: [{name: encryption-provider-config, value: /etc/kubernetes/enc/enc.yaml}, {name: encryption-provider-config-automatic-reload, value: "true"}]
+  extraArgs:
+  - {name: encryption-provider-config, value: /etc/kubernetes/enc/enc.yaml}
+  - {name: encryption-provider-config-automatic-reload, value: "true"}
   extraVolumes: [{name: enc, hostPath: /etc/kubernetes/enc, mountPath: /etc/kubernetes/enc, readOnly: true, pathType: Directory}]
 controllerManager: {extraArgs: [{name: leader-elect, value: "false"}]}
 scheduler: {extraArgs: [{name: leader-elect, value: "false"}]}

@@ -8,7 +8,7 @@ export KUBESTEAD_FILE=${KUBESTEAD_FILE:-$demo/cluster.yaml}
 config=$("$kubestead" lab up 2>/dev/null)
 floor() {
   for host in cp1 kube1 kube2; do ssh -F "$config" "$host" bash -s < "$(dirname "$0")/floor.sh" > /dev/null 2>&1 & done
-  ssh -F "$config" masterlock bash -s > /dev/null 2>&1 <<< 'cut -d" " -f1,2 /etc/ssh/ssh_host_ed25519_key.pub; id -u masterlock; getent passwd; getent shadow masterlock; id -Gn masterlock; sshd -T -C user=masterlock,host=10.77.0.11,addr=10.77.0.11; sha256sum /usr/local/lib/kubestead/serve /etc/ssh/sshd_config.d/50-kubestead.conf; cat /etc/ssh/kubestead_keys; find /var/lib/kubestead-keys -type f -size 64c' &
+  ssh -F "$config" masterlock bash -s < "$(dirname "$0")/floor-server.sh" > /dev/null 2>&1 &
   wait
 }
 login() { for host in cp1 kube1 kube2 masterlock; do ssh -F "$config" "$host" true & done; wait; }

@@ -3,15 +3,7 @@
 # memory; then a plan of the finished cluster (plan.sh), and the minute after a power cut (boot.sh). PAIRS: how often both are made, 1 if it is not set.
 set -euo pipefail
 kubestead=$1
-top=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d)
-export KUBESTEAD_LAB_DIR=$work/labs KUBESTEAD_AGE_KEY_FILE=$work/age.txt XDG_STATE_HOME=$work/state KUBESTEAD_FILE=$work/cluster.yaml
-trap '"$kubestead" lab down --wipe > /dev/null 2>&1 || true; rm -rf "$work"' EXIT
-bundle=$("$kubestead" lab build 2> /dev/null)
-fresh() { "$kubestead" lab down --wipe > /dev/null 2>&1 || true; config=$("$kubestead" lab up 2> /dev/null); }
-fresh
-sed "s#^ssh: .*#ssh: {config: $config}#; s#bundle: bundle,#bundle: $bundle,#" "$top/examples/three-nodes/cluster.yaml" > "$KUBESTEAD_FILE"
-"$kubestead" init --dir "$work" > /dev/null 2>&1
+. "$(dirname "$0")/own-lab.sh"
 "$kubestead" plan --output json > "$work/plan.json" || [ $? = 3 ]
 by_hand() { bash "$top/benches/by-hand.sh" "$config" "$bundle" "$work/plan.json" > "$work/log" 2>&1; }
 by_kubestead() {

@@ -69,11 +69,9 @@ const FRAMES: [&str; 2] = ["core/src/frame.rs", "core/src/probe.rs"];
 /// Files of another language that has `&&` too: the expressions of admission policies (CEL).
 const OTHERS: [&str; 1] = ["provision/src/objects/pods/cel.rs"];
 /// A text with such a sign that kubestead does not run as its own script: its file, and how it begins.
-const NO_SCRIPTS: [(&str, &str); 6] = [
+const NO_SCRIPTS: [(&str, &str); 5] = [
     // The command that EDITOR names, as git runs it.
     ("cli/src/commands/secret/editor.rs", "{command} \"$@\""),
-    // What ssh runs to reach a machine of the lab: one line of its configuration.
-    ("lab/src/access.rs", "nsenter {enter} -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p;"),
     // Lines to be typed.
     ("cli/src/commands/secret/init.rs", "{} is not this command's to write; put this line into it"),
     ("secrets/src/sops/pgp.rs", "gpg could not ask for the passphrase"),

@@ -8,28 +8,22 @@ use crate::error::Error;
 use crate::namespaces::Namespaces;
 use crate::spec::LabSpec;
 
-/// Enters the network of the supervisor and carries bytes between standard input and output and the machine. The process that ssh ends
-/// is the one that reads from the machine, and it also ends when ssh is gone: a machine whose power was cut never closes its end, and
-/// what waits for it would keep the lab's network.
-fn proxy(supervisor: u32, namespaces: Namespaces) -> String {
-    let enter = namespaces.nsenter();
-    format!(
-        "nsenter {enter} -t {supervisor} bash -c 'exec 3<>/dev/tcp/%h/%p; {{ cat >&3; kill $$ 2>/dev/null; }} <&0 > /dev/null & exec cat <&3'"
-    )
-}
+/// The name of [`REACH`] in the lab's folder.
+pub(crate) const REACH_NAME: &str = "reach.sh";
+/// What carries bytes between ssh and a machine, in the lab's network.
+pub(crate) const REACH: &str = include_str!("scripts/reach.sh");
 
 /// The ssh configuration.
 pub(crate) fn ssh_config(dir: &Path, spec: &LabSpec, supervisor: u32, namespaces: Namespaces) -> String {
+    let (dir, enter) = (dir.display(), namespaces.nsenter());
     let mut text = String::from("# Written by `kubestead lab up`.\n");
     for machine in &spec.machines {
         let _ = write!(
             text,
             "Host {name} {address}\n  HostName {address}\n  User root\n  IdentityFile {dir}/id\n  IdentitiesOnly yes\n  UserKnownHostsFile {dir}/known_hosts\n  \
-             GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  HostKeyAlgorithms ssh-ed25519\n  ProxyCommand {proxy}\n",
+             GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  HostKeyAlgorithms ssh-ed25519\n  ProxyCommand nsenter {enter} -t {supervisor} bash {dir}/{REACH_NAME} %h %p\n",
             name = machine.name,
             address = machine.address,
-            dir = dir.display(),
-            proxy = proxy(supervisor, namespaces),
         );
     }
     text
@@ -58,7 +52,7 @@ mod tests {
         assert!(
             text.contains("Host kube1 10.77.0.21\n")
                 && text.contains("StrictHostKeyChecking yes")
-                && text.contains("nsenter -U --preserve-credentials -n -t 7 ")
+                && text.contains("ProxyCommand nsenter -U --preserve-credentials -n -t 7 bash /lab/reach.sh %h %p\n")
         );
         assert!(!ssh_config(Path::new("/lab"), &LabSpec::default(), 7, Namespaces::Network).contains("-U"));
     }

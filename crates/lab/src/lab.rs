@@ -103,6 +103,7 @@ impl Lab {
             None => self.begin(spec, artifacts).await?,
         };
         let supervisor = self.files.supervisor().ok_or_else(|| Error::NotRunning(self.name.clone()))?;
+        self.files.put(access::REACH_NAME, access::REACH)?;
         self.files.put("ssh_config", &access::ssh_config(dir, &spec, supervisor, self.files.namespaces()?))?;
         drop(turn);
         for machine in &spec.machines {

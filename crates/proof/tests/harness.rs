@@ -223,16 +223,32 @@ fn no_proof_lies_in_tests_that_nothing_makes() {
 /// How many claims the scripts made that are no more.
 const MOVED: usize = 503;
 
-#[test]
-fn no_claim_of_a_script_that_is_no_more_is_lost() {
-    let mut sources = String::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scenarios")];
+/// All text below a folder of this crate.
+fn texts(folder: &str) -> String {
+    let (mut text, mut folders) = (String::new(), vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { sources.push_str(&std::fs::read_to_string(path).unwrap()) }
+            if path.is_dir() { folders.push(path) } else { text.push_str(&std::fs::read_to_string(path).unwrap()) }
         }
     }
+    text
+}
+
+#[test]
+fn every_function_that_is_asked_of_a_machine_is_there() {
+    let (sources, scripts) = (texts("src/scenarios"), texts("src/scripts"));
+    // A program's name has no underscore.
+    let is_function = |name: &&str| name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let asked: Vec<&str> = sources.split("&[\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(is_function).collect();
+    assert!(asked.len() > 100, "{asked:?}");
+    let missing: Vec<&&str> = asked.iter().filter(|name| !scripts.contains(&format!("\n{name}() "))).collect();
+    assert!(missing.is_empty(), "no script has {missing:?}");
+}
+
+#[test]
+fn no_claim_of_a_script_that_is_no_more_is_lost() {
+    let sources = texts("src/scenarios");
     let table = std::fs::read_to_string(top().join("crates/proof/tests/moved.tsv")).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect();
     assert_eq!(rows.len(), MOVED);

@@ -6,6 +6,7 @@ mod api;
 mod cluster;
 mod hostile;
 mod keyserver;
+mod kms;
 mod node;
 mod official;
 mod packages;
@@ -17,6 +18,7 @@ mod rootless;
 mod scripts;
 mod servers;
 mod tour;
+mod traffic;
 
 use crate::scenario::Scenario;
 
@@ -28,6 +30,7 @@ pub fn all() -> Vec<&'static Scenario> {
         api::SCENARIOS,
         hostile::SCENARIOS,
         keyserver::SCENARIOS,
+        kms::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
         plain::SCENARIOS,

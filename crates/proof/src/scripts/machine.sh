@@ -4,33 +4,50 @@ set -euo pipefail
 ssh_config=/etc/kubestead/ssh_config
 server=masterlock@10.77.0.5
 kube=(kubectl --kubeconfig /etc/kubernetes/admin.conf)
-etcd=(etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key)
+etcd=(
+  etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/kubernetes/pki/etcd/ca.crt
+  --cert /etc/kubernetes/pki/etcd/server.crt --key /etc/kubernetes/pki/etcd/server.key
+)
 
 # Every command line of this machine from here on, each once.
 sample() { setsid bash "$0" sample_on > /run/cmdlines 2> /dev/null < /dev/null & }
 # shellcheck disable=SC2016 # awk's own
 sample_on() { while sleep 1; do cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' '\n' || true; done | awk '!seen[$0]++ { print; fflush() }'; }
 
+same_device() { [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }
 mounted_from_crypt() { findmnt -M "$1" -o SOURCE | grep -q /dev/mapper/luks-; }
 # sshd tells of each command at the level VERBOSE.
 ssh_verbose() { echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
 ssh_quiet() { rm -f /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
 ssh_commands() { journalctl --sync; journalctl -u ssh -o cat | grep -c 'Starting session: command'; }
 # one_token VOLUME...: no header was made twice: each has one token of ours.
-one_token() { for volume in "$@"; do [ "$(cryptsetup luksDump --dump-json-metadata "/dev/vg01/$volume" | grep -c '"type": *"kubestead"')" = 1 ] || return 1; done; }
+one_token() {
+  for volume in "$@"; do
+    [ "$(cryptsetup luksDump --dump-json-metadata "/dev/vg01/$volume" | grep -c '"type": *"kubestead"')" = 1 ] || return 1
+  done
+}
 
 # etcd_encrypted KEY: the value begins as one of secretbox and lacks what stands on standard input, a text a line.
 etcd_encrypted() { "${etcd[@]}" get "$1" > /run/probe && grep -qa 'k8s:enc:secretbox:v1:key[0-9]:' /run/probe && ! grep -qaF -f - /run/probe; }
-etcd_secrets() { "${etcd[@]}" get /registry/secrets/ --prefix -w json; }
-# Whether the key on standard input lies in a file of Kubernetes or of ours.
-holds_key() { grep -rqsF -f - /etc/kubernetes /etc/kubestead /run/kubestead*; }
-encryption_key() { grep -o 'secret: *[A-Za-z0-9+/=]*' /etc/kubernetes/enc/enc.yaml | head -n 1 | sed 's/secret: *//'; }
 # The administrator's file gets a program to run, which leaves CANARY.
 exec_in_kubeconfig() {
+  local program="{apiVersion: client.authentication.k8s.io/v1, command: touch, args: [$1], interactiveMode: Never}"
   cp -p /etc/kubernetes/admin.conf /root/admin.conf
-  sed -i "s#^\( *\)client-key-data: .*#&\n\1exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, args: [$1], interactiveMode: Never}#" /etc/kubernetes/admin.conf
+  sed -i "s#^\( *\)client-key-data: .*#&\n\1exec: $program#" /etc/kubernetes/admin.conf
 }
 exec_out_of_kubeconfig() { cat /root/admin.conf > /etc/kubernetes/admin.conf; rm /root/admin.conf; }
+
+# Whom the API server sees in a token, which is on standard input.
+whoami_by_token() {
+  local cluster='{server: "https://127.0.0.1:6443", tls-server-name: kubernetes, certificate-authority: /etc/kubernetes/pki/ca.crt}'
+  local user; user="{token: $(cat)}"
+  (umask 077; cat > /run/whoami) <<YAML
+{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: $cluster}],
+ users: [{name: u, user: $user}], contexts: [{name: c, context: {cluster: c, user: u}}]}
+YAML
+  kubectl --kubeconfig /run/whoami auth whoami -o 'jsonpath={.status.userInfo.username}'
+  rm /run/whoami
+}
 
 # As people do it who fetch an object, change it and apply it: the annotation then holds all values.
 applied_by_hand() {
@@ -38,7 +55,10 @@ applied_by_hand() {
   has_last_applied "$1"
 }
 has_last_applied() { "${kube[@]}" -n apps get secret "$1" -o yaml | grep -q last-applied; }
-digest_without_values() { "${kube[@]}" -n apps get secret "$1" -o "jsonpath={.metadata.annotations}" > /run/probe; grep -q kubestead.io/digest /run/probe && ! grep -q last-applied /run/probe; }
+digest_without_values() {
+  "${kube[@]}" -n apps get secret "$1" -o "jsonpath={.metadata.annotations}" > /run/probe
+  grep -q kubestead.io/digest /run/probe && ! grep -q last-applied /run/probe
+}
 # Whether any of the texts on standard input is in a log, a file, a command line or an environment.
 traces() { grep -rqaF -f - /var/log /run /etc /root /tmp /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2> /dev/null; }
 
@@ -120,7 +140,10 @@ refuse_logins_for() {
 fill_root() { fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 50000000)) /root/full; }
 
 # The official software that is here: what dpkg is to do with it, its state, name and version, in the order of names.
-official() { dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' kubeadm kubelet kubectl containerd.io 2> /dev/null | grep -v not-installed | sort || true; }
+official() {
+  dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' kubeadm kubelet kubectl containerd.io 2> /dev/null |
+    grep -v not-installed | sort || true
+}
 # The version of Debian's runc as its project writes it.
 runc_version() { dpkg-query -W -f '${Version}\n' runc | cut -d + -f 1; }
 resolver() { echo "nameserver $1" > /etc/resolv.conf; }

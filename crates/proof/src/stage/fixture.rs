@@ -8,6 +8,7 @@ use crate::scenario::Fixture;
 /// Functions for machines, which are put there.
 const MACHINE: &str = concat!(
     include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/encryption.sh"),
     include_str!("../scripts/hostile.sh"),
     include_str!("../scripts/issuer.sh"),
     include_str!("../scripts/key-servers.sh"),
@@ -15,6 +16,7 @@ const MACHINE: &str = concat!(
     include_str!("../scripts/qemu.sh"),
     include_str!("../scripts/registry.sh"),
     include_str!("../scripts/recovery.sh"),
+    include_str!("../scripts/traffic.sh"),
     include_str!("../scripts/machine.sh")
 );
 

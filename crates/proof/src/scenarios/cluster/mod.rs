@@ -1,8 +1,10 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
+mod access;
 mod components;
 mod disks;
 mod encryption;
+mod idle;
 mod keys;
 mod kubelets;
 mod machines;
@@ -21,9 +23,11 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 14] = [
+pub(super) static SCENARIOS: [&[Scenario]; 16] = [
     made::SCENARIOS,
     works::SCENARIOS,
+    access::SCENARIOS,
+    idle::SCENARIOS,
     network::SCENARIOS,
     secrets::SCENARIOS,
     services::SCENARIOS,
