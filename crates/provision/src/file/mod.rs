@@ -1,6 +1,6 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `grants`, `limits`, `services`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together. `logins` says how to reach the machines.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
@@ -22,6 +22,7 @@ mod path;
 mod read;
 mod schema;
 mod sections;
+mod services;
 mod shape;
 mod ssh_config;
 mod taken;
@@ -31,8 +32,8 @@ mod unlock;
 pub use address::{Subnet, host_port};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role,
-    Ssh, Taint, Trust, Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Role, Ssh,
+    Taint, Trust, Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};
@@ -42,5 +43,6 @@ pub use read::bounded;
 pub(crate) use read::within;
 pub use schema::schema;
 pub(crate) use sections::NEWEST as KUBERNETES;
+pub use services::{Chart, ChartPlace, Manifests, SealedVariable, Source};
 pub use ssh_config::{Untrusted, vet};
 pub(crate) use tree::{Kind as YamlKind, Node as Yaml, documents};

@@ -1,5 +1,6 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
+mod charts;
 mod disks;
 mod encryption;
 mod keys;
@@ -19,10 +20,11 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 12] = [
+pub(super) static SCENARIOS: [&[Scenario]; 13] = [
     made::SCENARIOS,
     works::SCENARIOS,
     secrets::SCENARIOS,
+    charts::SCENARIOS,
     services::SCENARIOS,
     kubelets::SCENARIOS,
     encryption::SCENARIOS,
