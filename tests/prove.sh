@@ -17,7 +17,7 @@ else
   bash tests/gate.sh
 fi
 SOPS=$(bash scripts/sops.sh) AGE=$(bash scripts/age.sh) GO_REGEXP=$(bash scripts/go-regexp.sh); export SOPS AGE GO_REGEXP
-KMS_PLUGIN=$(bash scripts/kms-plugin.sh); export KMS_PLUGIN
+KMS_PLUGIN=$(bash scripts/kms-plugin.sh) HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh); export KMS_PLUGIN HELM KUSTOMIZE
 now=$(date +%s) seconds=${PROVE_SECONDS:-600} bad=0
 mkdir -p "$KUBESTEAD_CACHE/bin"
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")

@@ -11,7 +11,7 @@ mod answers;
 
 use answers::{CORPUS, World};
 use kubestead_core::fact::Fact;
-use kubestead_provision::service::ServiceFacts;
+use kubestead_provision::service::{self, ServiceFacts};
 use kubestead_provision::{compose, facts, file};
 
 const MANIFESTS: &str = include_str!("../../../examples/services/manifests/hello/hello.yaml");
@@ -46,7 +46,7 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
     assert_eq!(code, Some(2), "{text}");
     for words in [
         "manifests/hello/hello.yaml:13:5: error: the variable HOTS is not declared",
-        "manifests/hello/key.yaml:3:12: error: Secret hello/key in the clear",
+        "manifests/hello/key.yaml:4:19: error: Secret hello/key: the value key in the clear",
         "2 mistakes",
     ] {
         assert!(text.contains(words), "{words}: {text}");
@@ -57,7 +57,7 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
     std::fs::write(dir.path().join("cluster.yaml"), format!("{cluster}nods: []\n")).unwrap();
     let (code, both) = run(dir.path(), &["check"]);
     assert_eq!(code, Some(2), "{both}");
-    assert!(both.contains("no field \"nods\"") && both.contains("key.yaml:3:12: error") && both.contains("3 mistakes"), "{both}");
+    assert!(both.contains("no field \"nods\"") && both.contains("key.yaml:4:19: error") && both.contains("3 mistakes"), "{both}");
     std::fs::write(dir.path().join("cluster.yaml"), cluster).unwrap();
     let (code, text) = run(dir.path(), &["check", "--output", "json"]);
     assert!(code == Some(2) && text.contains("\"line\": 13") && !text.contains("hunter22"), "{text}");
@@ -84,7 +84,7 @@ fn the_plan_of_the_example_is_as_it_was_read() {
         };
         file.version = runs.to_owned();
     }
-    seen.asked = compose::services(&cluster, &|path| path.display().to_string());
+    seen.asked = compose::services(&cluster, &seen.wish, &service::Local::here(), &|path| path.display().to_string());
     let namespaces = BTreeSet::from(["apps".to_owned(), "default".to_owned()]);
     seen.services = Fact::Known(ServiceFacts { namespaces, ..ServiceFacts::default() });
     let taken = "2026-11-28T14:01:47Z".parse().unwrap();

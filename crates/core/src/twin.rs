@@ -298,9 +298,10 @@ impl Kube for MemoryKube {
 }
 
 /// Kinds that every API server has, as far as tests use them; the others come with their definitions.
-const KINDS: [(&str, &str, &str, bool); 8] = [
+const KINDS: [(&str, &str, &str, bool); 9] = [
     ("v1", "Namespace", "namespaces", false),
     ("v1", "ConfigMap", "configmaps", true),
+    ("v1", "Secret", "secrets", true),
     ("v1", "Service", "services", true),
     ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
     ("apps/v1", "Deployment", "deployments", true),

@@ -106,7 +106,7 @@ pub const FEATURES: [Promise; 48] = [
     promise(
         "F14",
         "Manifests of the user's own may name variables; one that is not defined is an error, and nothing is applied.",
-        &["crates/provision/tests/services.rs", "crates/cli/tests/services.rs"],
+        &["crates/provision/tests/services.rs", "crates/provision/tests/render.rs", "crates/cli/tests/services.rs"],
         "",
     ),
     promise(

@@ -89,7 +89,7 @@ impl<'a> Compare<'a> {
 
     fn of_service(&self, action: &service::Action) -> Vec<Change> {
         match action {
-            service::Action::Apply { manifests } => manifests.iter().map(|manifest| self.of_manifest(manifest)).collect(),
+            service::Action::Apply { manifests, .. } => manifests.iter().map(|manifest| self.of_manifest(manifest)).collect(),
             service::Action::Record { record: manifest } | service::Action::Take { manifest, .. } => vec![self.of_manifest(manifest)],
             service::Action::Delete { objects } => objects.iter().map(|exactly| self.gone(exactly)).collect(),
             service::Action::Forget { record, .. } => vec![self.gone(record)],

@@ -108,7 +108,13 @@ namespace:
     accounts:
       apps-privileged: {hostPaths: [{path: /dev/ttyUSB0, readOnly: false}], hostPorts: [80], capabilities: [NET_ADMIN], hostNetwork: true}
       apps-root: {privileged: true}
-manifests: {database: {path: m/db}, shop: {path: m/shop, variables: {HOST: shop.example.org, REPLICAS: 2}, needs: [database]}}
+manifests:
+  database: {path: m/db}
+  shop: {path: m/shop, variables: {HOST: shop.example.org, REPLICAS: 2}, secrets: {PW: {file: s/a.yaml, key: [a, b]}, KEY: {file: s/a.yaml, key: c}}, needs: [database]}
+  overlay: {kustomize: m/home}
+  chart1: {chart: {path: charts/one, values: [one.yaml], namespace: one, hooks: leave-out}}
+  chart2: {chart: {oci: 'oci://registry.example.org/charts/two', version: 1.2.3, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', namespace: two}}
+  chart3: {chart: {repository: 'https://charts.example.org', name: three, version: v1.2.3-rc.1, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', namespace: three}}
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0], backend: wireguard, mtu: 1420}
 secrets: {dir: geheim}
 ",

@@ -1,12 +1,16 @@
 //! Services on a cluster in memory: what is applied, what asks, what is held, what goes.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "services/sealed.rs"]
+mod sealed;
 #[path = "services/world.rs"]
+#[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use kubestead_core::kube::Kube;
 use kubestead_core::plan::{Risk, Step};
 use kubestead_core::twin::MemoryKube;
+use kubestead_provision::secret::Keys;
 use kubestead_provision::service::{self, Action};
 use serde_json::{Value, json};
 use world::{DEFINITION, World, held, ids, map, name, object};
@@ -89,7 +93,7 @@ async fn a_changed_file_is_applied_and_what_left_it_goes_but_for_what_holds_data
     world.service("shop", &[], &[namespace("shop"), map("shop", "a", "2"), map("shop", "b", "1"), claim.into()].concat());
     let plan = world.plan().await;
     assert_eq!(ids(&plan), ["cluster/manifests.shop/record", "cluster/manifests.shop/apply", "cluster/manifests.shop/prune"]);
-    let Action::Apply { manifests } = &plan.steps[1].action else { panic!("{:?}", plan.steps[1]) };
+    let Action::Apply { manifests, .. } = &plan.steps[1].action else { panic!("{:?}", plan.steps[1]) };
     assert_eq!(manifests.len(), 2, "what is as its manifest says is left alone");
     assert!(plan.steps[2].why.contains("Deployment shop/web") && plan.steps[2].risk == Risk::Disrupts, "{:?}", plan.steps[2]);
     assert_eq!(world.run(&plan, &[]).await, Vec::<String>::new());
@@ -252,7 +256,7 @@ async fn kinds_come_with_their_definitions_and_what_has_none_is_named_while_the_
                 world.get(&object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "meshwork.kubestead.test")).await.unwrap();
             world.kube.put(established(live));
         }
-        kubestead_provision::service::apply(&step.action, &world.kube).await.unwrap();
+        world.apply(&step).await.unwrap();
     }
     assert!(world.plan().await.is_empty());
     world.services.clear();

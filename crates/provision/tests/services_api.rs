@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
 #[path = "services/world.rs"]
+#[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use std::collections::BTreeSet;

@@ -19,6 +19,7 @@ use kubestead_provision::compose;
 use kubestead_provision::engine::Terms;
 use kubestead_provision::facts::{self, Facts};
 use kubestead_provision::file::{self, Cluster};
+use kubestead_provision::service;
 use kubestead_provision::session::{Goal, Session, Settled};
 use kubestead_secrets::Escrow;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -60,8 +61,9 @@ fn read(path: &Path) -> PyResult<Result<Cluster, Vec<Diagnostic>>> {
         Ok(cluster) => cluster,
         Err(found) => return Ok(Err(found)),
     };
-    let mut found = compose::wish(&cluster, &cluster.secrets.display().to_string()).findings;
-    found.extend(compose::services(&cluster, &|path| path.display().to_string()).findings);
+    let wish = compose::wish(&cluster, &cluster.secrets.display().to_string());
+    let services = compose::services(&cluster, &wish, &service::Local::here(), &|path| path.display().to_string());
+    let found = [wish.findings, services.findings].concat();
     Ok(if found.iter().any(|finding| finding.severity == Severity::Error) { Err(found) } else { Ok(cluster) })
 }
 

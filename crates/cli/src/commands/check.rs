@@ -56,7 +56,10 @@ fn with_text(common: &Common, beside: &dyn Fn(&[Manifests]) -> Vec<Diagnostic>) 
 
 /// What is wrong in the files of services.
 fn in_services(common: &Common, services: &[Manifests]) -> Vec<Diagnostic> {
-    service::read_files(services, &|path| shown(common, path), &[]).findings
+    // Of a file that is refused the version is not known, which charts are rendered for.
+    let beside =
+        service::Beside { shown: &|path| shown(common, path), taken: Vec::new(), version: None, programs: &service::Local::here() };
+    service::read_files(services, &beside).findings
 }
 
 /// The same, and the folder of secrets and the files of services: what is asked of a cluster is all together. What is worth knowing of the file is told.
@@ -68,7 +71,7 @@ pub(crate) fn load_all(common: &Common) -> Result<Cluster, Failure> {
 }
 
 /// What files beside the cluster file ask for.
-struct Beside {
+struct Wanted {
     secrets: SecretsWanted,
     services: ServicesWanted,
 }
@@ -82,9 +85,9 @@ fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
     }
 }
 
-fn with_files(common: &Common, cluster: Cluster) -> Result<(Cluster, Beside), Failure> {
+fn with_files(common: &Common, cluster: Cluster) -> Result<(Cluster, Wanted), Failure> {
     let secrets = compose::wish(&cluster, &shown(common, &cluster.secrets));
-    let services = compose::services(&cluster, &|path| shown(common, path));
+    let services = compose::services(&cluster, &secrets, &service::Local::here(), &|path| shown(common, path));
     let found = [secrets.findings.as_slice(), &services.findings].concat();
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(refuse(common, &found, None));
@@ -92,7 +95,7 @@ fn with_files(common: &Common, cluster: Cluster) -> Result<(Cluster, Beside), Fa
     if common.output == Format::Text {
         tell(common, &found, None);
     }
-    Ok((cluster, Beside { secrets, services }))
+    Ok((cluster, Wanted { secrets, services }))
 }
 
 /// A path as the user would name it: beside the cluster file.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::sources::{Module, arrows, modules, reached, tokens};
 
 /// Values of a cluster file, which know nothing of how they are decoded.
-const VALUES: [&str; 5] = ["cluster", "address", "api_server", "grants", "limits"];
+const VALUES: [&str; 6] = ["cluster", "address", "api_server", "grants", "limits", "services"];
 
 /// What is wrong with the room of the cluster file.
 fn disorder(all: &BTreeMap<Module, String>) -> Vec<String> {

@@ -35,7 +35,7 @@ const NEVER: [(&str, &[&str]); 9] = [
 ];
 
 /// A domain and another one that it may know, and why.
-const ARROWS: [(&str, &str, &str); 5] = [
+const ARROWS: [(&str, &str, &str); 6] = [
     ("kubeadm", "encryption", "init lays the first configuration of encryption at rest, and the API server's mounts are kubeadm's"),
     ("kubeadm", "objects", "what a cluster can never change is read from what its API says"),
     ("secret", "objects", "Secrets are objects of the cluster, with its labels, annotations and lists"),
@@ -43,6 +43,11 @@ const ARROWS: [(&str, &str, &str); 5] = [
         "service",
         "objects",
         "what users' files ask for are objects of the cluster: told apart, kept before they are taken over, and waited for as kubestead's own",
+    ),
+    (
+        "service",
+        "secret",
+        "what opens files of sops, and keeps their values out of the words of others, is the same for Secrets of services",
     ),
     ("keyserver", "machine", "the doctor reads clocks as the look at a machine does"),
 ];

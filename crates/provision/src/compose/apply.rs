@@ -79,7 +79,7 @@ impl Runner<Action> for Executor<'_> {
                 }
                 Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
                 Action::Objects(action) => objects::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
-                Action::Service(action) => service::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Service(action) => service::apply(action, self.escrow, &self.keys, self.api().await?).await.map_err(|e| causes(&e)),
                 Action::Secret(action) => {
                     secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await.map_err(|e| causes(&e))
                 }

@@ -39,6 +39,7 @@ pub fn sections(cluster: &Cluster, bundle: &Fact<Bundle>, keyring: &Fact<String>
 pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>, nonce: &str, reporter: &dyn Reporter) -> Seen {
     let (bundle, keyring) = (domains::node::bundle(cluster), domains::node::keyring(cluster));
     let wish = domains::secret::wish(cluster, &cluster.secrets.display().to_string());
+    let asked = domains::service::services(cluster, &wish, &crate::service::Local::here(), &|path| path.display().to_string());
     let answers = fleet.probe(sections(cluster, &bundle, &keyring, &wish), nonce, reporter).await;
     let unreachable = fleet.failed().keys().cloned().collect();
     let mut seen = Seen {
@@ -51,7 +52,7 @@ pub async fn observe(cluster: &Cluster, fleet: &Fleet, escrow: BTreeSet<String>,
         api: Fact::Absent,
         wish,
         secrets: Fact::Absent,
-        asked: domains::service::services(cluster, &|path| path.display().to_string()),
+        asked,
         services: Fact::Absent,
         kubelets: KubeletFacts::default(),
         unreachable,

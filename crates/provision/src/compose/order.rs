@@ -128,7 +128,7 @@ pub(super) fn secrets(mut part: Part<secret::Action>) -> Part<secret::Action> {
 pub(super) fn services(mut part: Part<service::Action>) -> Part<service::Action> {
     for step in &mut part.steps {
         let manifests: &[Value] = match &step.action {
-            service::Action::Apply { manifests } => manifests,
+            service::Action::Apply { manifests, .. } => manifests,
             service::Action::Take { manifest, .. } => std::slice::from_ref(manifest),
             service::Action::Ready { .. } => {
                 step.after.insert(objects::ids::READY.at(&Target::Cluster));

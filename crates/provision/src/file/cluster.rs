@@ -15,6 +15,7 @@ use super::address::Subnet;
 use super::api_server::{Audit, Oidc};
 use super::grants::PodSecurity;
 use super::limits::{Limits, Quota};
+use super::services::Manifests;
 use crate::apt_key::Fingerprint;
 use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
@@ -316,19 +317,6 @@ impl Namespace {
     pub fn new(name: Name) -> Self {
         Self { name, users: Vec::new(), groups: Vec::new(), limits: Limits::default(), quota: Quota::new(), pod_security: None }
     }
-}
-
-/// A service: a folder or a file of manifests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifests {
-    /// Its name.
-    pub name: Name,
-    /// The folder or file, absolute.
-    pub path: PathBuf,
-    /// What stands for `${NAME}` in it.
-    pub variables: BTreeMap<String, String>,
-    /// The services that must be ready before it.
-    pub needs: BTreeSet<Name>,
 }
 
 /// Address ranges.

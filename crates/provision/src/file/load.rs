@@ -9,9 +9,10 @@ use kubestead_storage::spec::{self, Encryption};
 use kubestead_storage::ways::Ways;
 
 use super::across::{self, Placement};
-use super::cluster::{Cluster, Manifests, Volume};
+use super::cluster::{Cluster, Volume};
 use super::findings::Findings;
 use super::sections::{self, Endpoint, Sections, VolumeDecl};
+use super::services::Manifests;
 use super::tree;
 
 /// How many mistakes are told of one file: who wrote more wrote another kind of file.

@@ -1,6 +1,6 @@
 //! `cluster.yaml`: from text to a [`Cluster`] that cannot be wrong, with all mistakes at once, each with its place.
 //!
-//! Values (`cluster`, `address`, `api_server`, `grants`, `limits`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
+//! Values (`cluster`, `address`, `api_server`, `grants`, `limits`, `services`) know nothing of decoding. A text becomes a `tree`, its `sections` are decoded each with the rules within it, the
 //! rules `across` sections follow, and `load` puts the values together. `logins` says how to reach the machines.
 //! What may be written is declared once, by `fields!` beside the decoding; `schema` and `page` tell it.
 
@@ -23,6 +23,7 @@ mod path;
 mod read;
 mod schema;
 mod sections;
+mod services;
 mod shape;
 mod ssh_config;
 mod taken;
@@ -33,8 +34,8 @@ pub use address::{Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
-    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Manifests, Namespace, Network, Node, NodeSsh, Packages, Proxy,
-    Registry, Role, Ssh, Taint, Trust, Volume,
+    Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Registry, Role,
+    Ssh, Taint, Trust, Volume,
 };
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};
@@ -44,5 +45,6 @@ pub use read::bounded;
 pub(crate) use read::within;
 pub use schema::schema;
 pub(crate) use sections::NEWEST as KUBERNETES;
+pub use services::{Chart, ChartPlace, Manifests, SealedVariable, Source};
 pub use ssh_config::{Untrusted, vet};
 pub(crate) use tree::{Kind as YamlKind, Node as Yaml, documents};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::action::{Action, Marks};
 use super::error::Error;
-use super::object::{COPIES, Exactly, Live, own, says, shared, whole};
+use super::object::{COPIES, Exactly, Live, own, says, shared, whole, without_values};
 use super::wait::wait;
 
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
@@ -97,9 +97,12 @@ fn read(object: &ObjectRef, now: Value) -> Result<Live, Error> {
     Live::read(&object.api_version, &object.kind, now).map_err(|gap| KubeError::Connect(gap.to_string()).into())
 }
 
-/// Keeps an object as it was, for good: a `ConfigMap` that cannot be changed, named by what it holds.
+/// Keeps an object as it was, but for the values of a Secret, for good: a `ConfigMap` that cannot be changed, named by what it holds.
 pub(crate) async fn keep<K: Guarded>(now: &Value, on: &Exactly, kube: &K) -> Result<(), Error> {
     let mut copy = now.clone();
+    copy["apiVersion"] = on.object.api_version.clone().into();
+    copy["kind"] = on.object.kind.clone().into();
+    without_values(&mut copy);
     if let Some(meta) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
         // What the server adds would keep the copy from being applied again.
         meta.retain(|key, _| !["managedFields", "uid", "resourceVersion", "generation", "creationTimestamp"].contains(&key.as_str()));

@@ -6,7 +6,7 @@ use kubestead_core::fact::Gap;
 use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::put;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::marks::{LAST_APPLIED, RECORD, SERVICE};
 
@@ -159,8 +159,29 @@ fn merge(fields: &mut Value, more: &Value) {
     }
 }
 
+/// What stands for each value of a Secret, wherever an object is kept or shown.
+const VALUE: &str = "…";
+
+/// Takes the values of a Secret away; their names stay. `kubectl apply` keeps a copy of them in an annotation.
+pub(super) fn without_values(object: &mut Value) {
+    if object["kind"] == "Secret" && object["apiVersion"] == "v1" {
+        if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
+        for field in ["data", "stringData"] {
+            object
+                .get_mut(field)
+                .and_then(Value::as_object_mut)
+                .into_iter()
+                .flat_map(Map::values_mut)
+                .for_each(|value| *value = VALUE.into());
+        }
+    }
+}
+
 /// Takes away what the server adds and changes by itself; a volume's phase is kept.
 fn plain(object: &mut Value) {
+    without_values(object);
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
     }

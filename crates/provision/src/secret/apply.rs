@@ -10,7 +10,7 @@ use kubestead_core::kube::{FIELD_MANAGER, Guarded, KubeError};
 use kubestead_core::outcome::Done;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::Escrow;
-use kubestead_secrets::sops::{self, Format, Kind, Outline, Sops};
+use kubestead_secrets::sops::{self, Format, Kind, Outline};
 use serde_json::{Map, Value, json};
 
 use super::action::{Action, Expected};
@@ -30,15 +30,15 @@ pub async fn apply(action: &Action, folder: &Path, escrow: &Escrow, keys: &Keys,
     match action {
         Action::Apply { secret, on } => {
             let values = open(secret, folder, keys.get(escrow)?).await?;
-            put(secret, on, &values, kube).await.map_err(|error| error.with_words(|words| redacted(words, &values)))
+            put(secret, on, &values, kube).await.map_err(|error| error.with_words(|words| redacted(words, values.values())))
         }
         Action::Delete { namespace, name, uid } => delete(namespace, name, uid, kube).await,
     }
 }
 
 /// The API server and its webhooks may quote what they refuse.
-fn redacted(mut text: String, values: &Values) -> String {
-    for value in values.values().filter(|value| value.expose().len() >= 4) {
+pub(crate) fn redacted<'a>(mut text: String, values: impl IntoIterator<Item = &'a Secret>) -> String {
+    for value in values.into_iter().filter(|value| value.expose().len() >= 4) {
         text = text.replace(&STANDARD.encode(value.expose()), "…");
         if let Some(plain) = std::str::from_utf8(value.expose()).ok().map(str::trim).filter(|plain| plain.len() >= 4) {
             text = text.replace(plain, "…");
@@ -56,10 +56,7 @@ async fn open(secret: &SecretSpec, folder: &Path, keys: Arc<Opened>) -> Result<V
         let outline = Outline::read(&path, &bytes)?;
         let found = decode::secrets(&spec.file, &spec.file, &outline, &mut Vec::new()).into_iter().find(|f| f.spec == spec);
         let document = found.ok_or_else(|| Error::FileChanged { file: spec.file.clone() })?.document;
-        let opened = Sops::open_text(&path, Format::found(&path, &bytes), &bytes, &keys.identities).map_err(|error| match error {
-            refusal @ sops::Error::NoKey { .. } => Error::NoKey { refusal: Box::new(refusal), searched: keys.searched.clone() },
-            other => other.into(),
-        })?;
+        let opened = keys.open(&path, Format::found(&path, &bytes), &bytes)?;
         values(&spec, document, &opened)
     });
     opened.await.map_err(|e| Error::Task { file: secret.file.clone(), why: e.to_string() })?

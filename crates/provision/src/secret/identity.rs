@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use kubestead_core::outcome::causes;
 use kubestead_secrets::Escrow;
-use kubestead_secrets::sops::Identities;
+use kubestead_secrets::sops::{self, Document, Format, Identities, Sops};
 
 use super::error::Error;
 
@@ -14,15 +14,25 @@ use super::error::Error;
 pub struct Keys(OnceLock<Result<Arc<Opened>, String>>);
 
 /// What was found.
-pub(super) struct Opened {
-    pub(super) identities: Identities,
+pub(crate) struct Opened {
+    identities: Identities,
     /// Where it was looked, in order, each with what was there.
-    pub(super) searched: Vec<String>,
+    searched: Vec<String>,
+}
+
+impl Opened {
+    /// Opens a file of these bytes.
+    pub(crate) fn open(&self, path: &Path, format: Format, bytes: &[u8]) -> Result<Document, Error> {
+        Sops::open_text(path, format, bytes, &self.identities).map_err(|error| match error {
+            refusal @ sops::Error::NoKey { .. } => Error::NoKey { refusal: Box::new(refusal), searched: self.searched.clone() },
+            other => other.into(),
+        })
+    }
 }
 
 impl Keys {
     /// The identities of sops' own variables and places, and that of the escrow.
-    pub(super) fn get(&self, escrow: &Escrow) -> Result<Arc<Opened>, Error> {
+    pub(crate) fn get(&self, escrow: &Escrow) -> Result<Arc<Opened>, Error> {
         let found = self.0.get_or_init(|| open(escrow.identity_file(), &|name| std::env::var(name).ok()).map(Arc::new));
         found.clone().map_err(Error::Identities)
     }

@@ -17,6 +17,7 @@ mod state;
 
 pub use action::{Action, Expected};
 pub use apply::apply;
+pub(crate) use apply::redacted;
 pub(crate) use check::faults;
 pub use error::Error;
 pub use folder::read as read_folder;
@@ -24,6 +25,6 @@ pub use identity::Keys;
 pub use model::model;
 pub use observe::{Live, SecretFacts, paths, read};
 pub use plan::{plan, states};
-pub(crate) use spec::owner;
+pub(crate) use spec::{MOST_BYTES, owner};
 pub use spec::{SecretSpec, SecretsWanted};
 pub use state::State;

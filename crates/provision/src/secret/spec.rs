@@ -12,7 +12,7 @@ pub(super) const DIGEST: &str = "kubestead.io/digest";
 /// What Kubernetes takes a Secret for that names no type.
 pub(super) const OPAQUE: &str = "Opaque";
 /// The most bytes that the values of one Secret may have together (`MaxSecretSize` of Kubernetes).
-pub(super) const MOST_BYTES: usize = 1024 * 1024;
+pub(crate) const MOST_BYTES: usize = 1024 * 1024;
 
 /// A Secret as a file asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

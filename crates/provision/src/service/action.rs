@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::kinds::Kind;
+use super::sealed::Sealed;
 use crate::objects::Exactly;
 
 /// What can be done for a service.
@@ -22,6 +23,9 @@ pub enum Action {
     Apply {
         /// The manifests.
         manifests: Vec<Value>,
+        /// The encrypted values that are filled into Secrets among them.
+        #[serde(skip_serializing_if = "Sealed::is_empty", default)]
+        sealed: Sealed,
     },
     /// Applies a manifest over what somebody else made or set, after a copy of the object is kept.
     Take {
@@ -29,6 +33,9 @@ pub enum Action {
         manifest: Value,
         /// The object as it was seen; another one, or one that says something else now, is refused.
         on: Exactly,
+        /// The encrypted values that are filled in, if it is a Secret.
+        #[serde(skip_serializing_if = "Sealed::is_empty", default)]
+        sealed: Sealed,
     },
     /// Waits until the API serves the kinds of definitions.
     Establish {

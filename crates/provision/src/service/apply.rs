@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
 use kubestead_core::outcome::Done;
+use kubestead_secrets::Escrow;
 use serde_json::Value;
 
 use super::action::Action;
@@ -14,29 +15,33 @@ use super::error::Error;
 use super::health::shortfall;
 use super::kinds::{Kind, namespaced};
 use super::observe::Found;
+use super::sealed::{self, Opened};
 use super::spec::DIGEST;
-use crate::objects::{self, Exactly, Look, SERVICE, own, some, until};
+use crate::objects::{self, Exactly, LAST_APPLIED, Look, SERVICE, own, some, until};
+use crate::secret::Keys;
 
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
 const AT_ONCE: usize = 8;
 const TRIES: u32 = 4;
 
-/// Carries an action out.
-pub async fn apply<K: Api>(action: &Action, kube: &K) -> Result<Done, Error> {
+/// Carries an action out. Values of Secrets are opened with the operator's keys, and are in memory only; no error holds one.
+pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: &K) -> Result<Done, Error> {
     match action {
-        Action::Record { record } => put(record, kube).await?,
-        Action::Apply { manifests } => {
+        Action::Record { record } => put(record, &Opened::new(), kube).await?,
+        Action::Apply { manifests, sealed } => {
+            let opened = sealed::open(sealed, escrow, keys).await?;
             learn(manifests.iter().map(ObjectRef::of), kube).await?;
             // Those of one kind do not need each other; a kind may need the one before it.
             for run in manifests.chunk_by(|a, b| a["kind"] == b["kind"]) {
-                let run: Vec<_> = run.iter().map(|manifest| put(manifest, kube)).collect();
+                let run: Vec<_> = run.iter().map(|manifest| put(manifest, &opened, kube)).collect();
                 let ended: Vec<Result<(), Error>> = stream::iter(run).buffer_unordered(AT_ONCE).collect().await;
                 all(ended.into_iter().filter_map(Result::err).collect())?;
             }
         }
-        Action::Take { manifest, on } => {
+        Action::Take { manifest, on, sealed } => {
+            let opened = sealed::open(sealed, escrow, keys).await?;
             learn([on.object.clone()], kube).await?;
-            return take(manifest, on, kube).await;
+            return take(manifest, on, &opened, kube).await;
         }
         Action::Establish { definitions, kinds } => until(&|_| established(definitions, kinds, kube), kube).await?,
         Action::Ready { workloads } => until(&|_| rolled_out(workloads, kube), kube).await?,
@@ -83,14 +88,27 @@ fn told(error: KubeError) -> Error {
 }
 
 /// Applies what is not there, or is ours; what others set is refused by the server.
-async fn put<K: Api>(manifest: &Value, kube: &K) -> Result<(), Error> {
+async fn put<K: Api>(manifest: &Value, opened: &Opened, kube: &K) -> Result<(), Error> {
     let object = ObjectRef::of(manifest);
     if let Some(now) = kube.metadata(&object).await?
         && !now["metadata"]["managedFields"].as_array().is_some_and(|all| all.iter().any(own))
     {
         return Err(objects::Error::Foreign { object }.into());
     }
-    verify(&object, manifest, &kube.apply_guarded(manifest, false).await.map_err(told)?)
+    let filled = sealed::filled(manifest, opened)?;
+    verify(&object, manifest, &send(&filled, opened, false, kube).await.map_err(told)?)
+}
+
+/// Applies a manifest with its values. No refusal holds one.
+async fn send<K: Api>(filled: &Value, opened: &Opened, force: bool, kube: &K) -> Result<Value, KubeError> {
+    let answer = kube.apply_guarded(filled, force).await;
+    let answer = answer.map_err(|error| error.with_words(|words| sealed::redacted(words, filled, opened)))?;
+    let object = ObjectRef::of(filled);
+    // `kubectl apply` left a copy of its values there.
+    if sealed::is_secret(&object) && !answer["metadata"]["annotations"][LAST_APPLIED].is_null() {
+        return kube.drop_annotation(&object, LAST_APPLIED).await;
+    }
+    Ok(answer)
 }
 
 /// Whether the server kept all of a manifest, by what it answers.
@@ -100,7 +118,7 @@ fn verify(object: &ObjectRef, manifest: &Value, answer: &Value) -> Result<(), Er
 }
 
 /// Guard, copy, act, verify.
-async fn take<K: Api>(manifest: &Value, on: &Exactly, kube: &K) -> Result<Done, Error> {
+async fn take<K: Api>(manifest: &Value, on: &Exactly, opened: &Opened, kube: &K) -> Result<Done, Error> {
     let moved = |found: &str| objects::Error::Moved { object: on.object.clone(), found: found.to_owned() };
     for tried in 1.. {
         let now = kube.get(&on.object).await?.ok_or_else(|| moved("it is gone"))?;
@@ -114,10 +132,10 @@ async fn take<K: Api>(manifest: &Value, on: &Exactly, kube: &K) -> Result<Done, 
             return Err(moved("it is another one now, or says something else").into());
         }
         objects::keep(&now, on, kube).await?;
-        let mut exact = manifest.clone();
+        let mut exact = sealed::filled(manifest, opened)?;
         exact["metadata"]["uid"] = on.uid.clone().into();
         exact["metadata"]["resourceVersion"] = now["metadata"]["resourceVersion"].clone();
-        match kube.apply_guarded(&exact, true).await {
+        match send(&exact, opened, true, kube).await {
             Ok(answer) => {
                 verify(&on.object, manifest, &answer)?;
                 break;

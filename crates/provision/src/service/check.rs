@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::observe::{Found, ServiceFacts};
+use super::sealed::Sealed;
 use crate::objects::{Exactly, SERVICE};
 
 /// What goes with what it holds.
@@ -20,10 +21,10 @@ pub fn faults<'a, A: 'a>(facts: Option<&ServiceFacts>, steps: impl IntoIterator<
     let mut found = Vec::new();
     for (step, action) in steps {
         let faults: Vec<String> = match action {
-            Action::Apply { manifests } => manifests.iter().filter_map(|manifest| refused(&live, manifest)).collect(),
-            Action::Take { manifest, .. } => {
+            Action::Apply { manifests, sealed } => manifests.iter().filter_map(|manifest| refused(&live, manifest, sealed)).collect(),
+            Action::Take { manifest, sealed, .. } => {
                 let unasked = (!step.needs_consent()).then(|| "it overwrites what others set, unasked".to_owned());
-                unasked.into_iter().chain(of_kubernetes(manifest)).collect()
+                unasked.into_iter().chain(of_kubernetes(manifest)).chain(clear(manifest, sealed)).collect()
             }
             Action::Delete { objects } => objects.iter().filter_map(|on| kept(&live, on, step.risk)).collect(),
             Action::Record { .. } | Action::Establish { .. } | Action::Ready { .. } | Action::Forget { .. } => Vec::new(),
@@ -40,10 +41,22 @@ fn of_kubernetes(manifest: &Value) -> Option<String> {
     own.then(|| format!("{object} is the cluster's own"))
 }
 
-fn refused(live: &BTreeMap<&ObjectRef, &Found>, manifest: &Value) -> Option<String> {
+/// A Secret whose value nothing stands for, or one that would come into another object.
+fn clear(manifest: &Value, sealed: &Sealed) -> Option<String> {
     let object = ObjectRef::of(manifest);
-    if object.kind == "Secret" && object.api_version == "v1" {
-        return Some(format!("{object} is in the clear"));
+    let holds = |text: &str| sealed.keys().any(|mark| text.contains(mark.as_str()));
+    if object.kind != "Secret" || object.api_version != "v1" {
+        return holds(&manifest.to_string()).then(|| format!("an encrypted value would come into {object}"));
+    }
+    let values = ["data", "stringData"].into_iter().flat_map(|field| manifest[field].as_object().into_iter().flatten());
+    let mut clear = values.filter(|(_, value)| value.as_str().is_none_or(|text| !text.is_empty() && !holds(text)));
+    clear.next().map(|(key, _)| format!("{object} has {key} in the clear"))
+}
+
+fn refused(live: &BTreeMap<&ObjectRef, &Found>, manifest: &Value, sealed: &Sealed) -> Option<String> {
+    let object = ObjectRef::of(manifest);
+    if let Some(clear) = clear(manifest, sealed) {
+        return Some(clear);
     }
     if !manifest["metadata"]["labels"][SERVICE].is_string() {
         return Some(format!("{object} does not say whose it is"));

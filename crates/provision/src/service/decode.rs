@@ -1,14 +1,18 @@
 //! From documents of YAML to manifests, or what is wrong with them, each with its place. Values are never part of a message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::name::is_label;
 use serde_json::{Map, Value};
 
+use super::images::images;
 use super::kinds::{group, namespaced};
-use super::scalar::{plain, substitute};
+use super::scalar::{plain, rendered, substitute};
+use super::sealed::{Sealed, holds, is_secret};
 use crate::file::{Yaml, YamlKind, documents};
 use crate::objects::MANAGED_BY;
 
@@ -23,17 +27,73 @@ const SERVERS: [&str; 7] = ["uid", "resourceVersion", "generation", "creationTim
 /// What is written about an object under our own names.
 const OWN: &str = "kubestead.io/";
 
+/// How the texts of a service are read.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// What stands for each variable; `None` where variables are no matter of these texts.
+    pub variables: Option<BTreeMap<String, String>>,
+    /// The variables that nothing named yet.
+    pub unused: BTreeSet<String>,
+    /// The encrypted values, by what stands for each.
+    pub sealed: Sealed,
+    /// Whether a program made the texts, and nobody can change how it wrote them.
+    pub rendered: bool,
+    /// The namespace of objects that name none.
+    pub namespace: Option<String>,
+    /// The images that were named, each with the first place.
+    pub images: BTreeMap<String, Place>,
+}
+
+impl Reading {
+    /// A text with its variables replaced; the error is a name that nobody declared.
+    fn put(&mut self, text: &str) -> Result<String, String> {
+        let Some(variables) = &self.variables else { return Ok(text.to_owned()) };
+        if text.contains('$') {
+            self.unused.retain(|name| !text.contains(&format!("{}{{{name}}}", '$')));
+        }
+        substitute(text, variables)
+    }
+
+    /// The value of a word without quotes.
+    fn plain(&self, text: &str) -> Result<Value, &'static str> {
+        if self.rendered { rendered(text) } else { plain(text) }
+    }
+}
+
 /// The manifests of a file's text.
-pub(super) fn manifests(file: &str, text: &str, variables: &BTreeMap<String, String>, out: &mut Vec<Diagnostic>) -> Vec<Found> {
+pub(super) fn manifests(file: &str, text: &str, reading: &mut Reading, out: &mut Vec<Diagnostic>) -> Vec<Found> {
     let (documents, wrong) = documents(file, text);
     let broken = !wrong.is_empty();
     out.extend(wrong);
-    if documents.is_empty() && !broken {
+    if documents.is_empty() && !broken && !reading.rendered {
         let place = Place { file: file.to_owned(), line: 1, column: 1 };
         error(out, &place, "the file is empty", "write a manifest into it, or delete it");
     }
-    let mut decoder = Decoder { variables, out };
+    let mut decoder = Decoder { reading, out, guarded: true };
     documents.into_iter().flat_map(|document| decoder.document(document)).collect()
+}
+
+/// The values of a chart of a file's text: a map, or nothing.
+pub(super) fn values(file: &str, text: &str, reading: &mut Reading, out: &mut Vec<Diagnostic>) -> Map<String, Value> {
+    let (mut documents, wrong) = documents(file, text);
+    out.extend(wrong);
+    let mut decoder = Decoder { reading, out, guarded: false };
+    if let Some(more) = documents.get(1) {
+        decoder.error(&more.place, "a second document: a file of values holds one", "");
+    }
+    match documents.pop() {
+        Some(Yaml { kind: YamlKind::Map(entries), .. }) => decoder.map(entries),
+        Some(Yaml { kind, .. }) if is_nothing(&kind) => Map::new(),
+        Some(Yaml { place, kind }) => {
+            decoder.error(&place, format!("values must be a map, and this is {}", kind.word()), "");
+            Map::new()
+        }
+        None => Map::new(),
+    }
+}
+
+fn is_nothing(kind: &YamlKind) -> bool {
+    matches!(kind, YamlKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
 }
 
 fn error(out: &mut Vec<Diagnostic>, place: &Place, message: impl Into<String>, hint: &str) {
@@ -41,9 +101,17 @@ fn error(out: &mut Vec<Diagnostic>, place: &Place, message: impl Into<String>, h
     out.push(Diagnostic { place: place.clone(), severity: Severity::Error, message: message.into(), hint });
 }
 
+/// A text that is written in base64, as Go reads it: ends of lines do not count.
+fn decoded(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
+    String::from_utf8(STANDARD.decode(text).ok()?).ok()
+}
+
 struct Decoder<'a> {
-    variables: &'a BTreeMap<String, String>,
+    reading: &'a mut Reading,
     out: &'a mut Vec<Diagnostic>,
+    /// Whether nothing may stand for an encrypted value.
+    guarded: bool,
 }
 
 /// The fields of a map with their places.
@@ -69,8 +137,10 @@ impl Decoder<'_> {
         let Yaml { place, kind } = document;
         let entries = match kind {
             YamlKind::Map(entries) => entries,
-            YamlKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null") => {
-                self.error(&place, "a document that is empty", "take its `---` away");
+            nothing if is_nothing(&nothing) => {
+                if !self.reading.rendered {
+                    self.error(&place, "a document that is empty", "take its `---` away");
+                }
                 return Vec::new();
             }
             other => {
@@ -96,8 +166,12 @@ impl Decoder<'_> {
     }
 
     /// A manifest; `None` if it is wrong.
-    fn one(&mut self, place: Place, entries: Entries) -> Option<Found> {
+    fn one(&mut self, place: Place, mut entries: Entries) -> Option<Found> {
         let before = self.out.len();
+        if self.reading.rendered {
+            // Generators of definitions write one.
+            entries.retain(|(key, ..)| key != "status");
+        }
         let api_version = self.word(&place, &entries, "apiVersion", "a manifest");
         let kind = self.word(&place, &entries, "kind", "a manifest");
         if let Some((_, at, _)) = field(&entries, "status") {
@@ -114,10 +188,22 @@ impl Decoder<'_> {
                 None
             }
         };
+        images(&entries, &mut |text, at| {
+            if let Ok(image) = self.reading.put(text) {
+                self.reading.images.entry(image).or_insert_with(|| at.clone());
+            }
+        });
+        let data = object.as_ref().filter(|object| is_secret(object)).map(|object| self.data(object, &mut entries));
         let mut manifest = self.map(entries);
+        if let Some(data) = data.filter(|data| !data.is_empty()) {
+            manifest.insert("data".into(), data.into());
+        }
         // Generators of manifests write these for nothing.
         if let Some(meta) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
             meta.retain(|_, value| !value.is_null());
+            if let Some(object) = object.as_ref().filter(|object| !object.namespace.is_empty()) {
+                meta.insert("namespace".into(), object.namespace.clone().into());
+            }
         }
         object.filter(|_| self.out.len() == before).map(|_| Found { manifest: manifest.into(), place })
     }
@@ -129,7 +215,7 @@ impl Decoder<'_> {
                 if !(*bare && matches!(text.as_str(), "" | "~" | "null")) =>
             {
                 // What is wrong with variables in it is told where all values are read.
-                substitute(text, self.variables).ok()
+                self.reading.put(text).ok()
             }
             Some((_, at, _)) => {
                 self.error(at, format!("{key} must be a string"), "");
@@ -151,7 +237,7 @@ impl Decoder<'_> {
         let namespace = field(meta, "namespace").and_then(|_| self.word(place, meta, "namespace", "metadata"));
         let at = |key: &str| field(meta, key).map_or(place, |(_, at, _)| at).clone();
         for (key, at, value) in meta {
-            let nothing = matches!(&value.kind, YamlKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"));
+            let nothing = is_nothing(&value.kind);
             if SERVERS.contains(&key.as_str()) && !nothing {
                 self.error(at, format!("metadata.{key} is the API server's to write"), "take it away");
             }
@@ -160,7 +246,10 @@ impl Decoder<'_> {
             }
         }
         let (api_version, kind, name) = (api_version?, kind?, name?);
-        let object = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.unwrap_or_default(), name };
+        let mut object = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.unwrap_or_default(), name };
+        if object.namespace.is_empty() && namespaced(&object) == Some(true) {
+            object.namespace = self.reading.namespace.clone().unwrap_or_default();
+        }
         if object.name.is_empty()
             || object.name.contains(['/', '%'])
             || object.name.chars().any(char::is_control)
@@ -188,15 +277,14 @@ impl Decoder<'_> {
         if own_namespace && (of_kubernetes(&object.name) || object.name == "default") {
             self.error(&at("name"), format!("{object} is the cluster's own"), "write another name");
         }
-        if own_group && object.kind == "Secret" {
-            let hint = "encrypt it with sops in the folder of secrets (docs/secrets-in-the-cluster.md)";
-            self.error(&at("name"), format!("{object} in the clear"), hint);
+        if own_group && object.kind.ends_with("List") {
+            self.error(&at("name"), format!("{} is no object", object.kind), "write `kind: List`, or each of its objects");
         }
         if own_group && ["Node", "Event", "Binding"].contains(&object.kind.as_str()) {
             self.error(&at("name"), format!("a {} is no object of a service", object.kind), "labels of nodes stand in `nodes`");
         }
         if object.kind == "Kustomization" && group(&object.api_version) == "kustomize.config.k8s.io" {
-            self.error(&at("name"), "kustomize is not read here", "write what `kustomize build` makes of it into the folder");
+            self.error(&at("name"), "a kustomization is no object", "name its folder with `kustomize` instead of `path`");
         }
         match namespaced(object) {
             Some(true) if object.namespace.is_empty() => {
@@ -223,7 +311,7 @@ impl Decoder<'_> {
                 self.error(at, format!("{what}: {key:?} must be a string"), "");
                 continue;
             };
-            if *bare && substitute(text, self.variables).is_ok_and(|text| !plain(&text).is_ok_and(|value| value.is_string())) {
+            if *bare && self.reading.put(text).is_ok_and(|text| !self.reading.plain(&text).is_ok_and(|value| value.is_string())) {
                 self.error(&value.place, format!("{what}: {key:?} must be a string"), "put its value in quotes");
             }
             if key.starts_with(OWN) || key == MANAGED_BY && text == FIELD_MANAGER {
@@ -233,7 +321,75 @@ impl Decoder<'_> {
     }
 
     fn map(&mut self, entries: Entries) -> Map<String, Value> {
-        entries.into_iter().map(|(key, _, value)| (key, self.value(value))).collect()
+        let mut map = Map::new();
+        for (key, place, value) in entries {
+            self.guard(&place, &key);
+            map.insert(key, self.value(value));
+        }
+        map
+    }
+
+    /// Refuses what stands for an encrypted value, as it is or in base64.
+    fn guard(&mut self, place: &Place, text: &str) {
+        if !self.guarded || self.reading.sealed.is_empty() {
+            return;
+        }
+        let inner = decoded(text);
+        if holds(text, &self.reading.sealed) || inner.is_some_and(|inner| holds(&inner, &self.reading.sealed)) {
+            let hint = "name it in `stringData` or `data` of a Secret alone";
+            self.error(place, "an encrypted value outside of a Secret, where anybody may read it", hint);
+        }
+    }
+
+    /// The values of a Secret, taken out of its fields: what stands for encrypted ones, and around it what else is in the same value.
+    fn data(&mut self, object: &ObjectRef, entries: &mut Entries) -> Map<String, Value> {
+        let mut data = Map::new();
+        for field in ["data", "stringData"] {
+            let Some(at) = entries.iter().position(|(key, ..)| key == field) else { continue };
+            let (_, place, value) = entries.remove(at);
+            let values = match value.kind {
+                YamlKind::Map(values) => values,
+                nothing if is_nothing(&nothing) => continue,
+                other => {
+                    self.error(&place, format!("{field} must be a map, and this is {}", other.word()), "");
+                    continue;
+                }
+            };
+            for (key, at, Yaml { place, kind }) in values {
+                let text = match kind {
+                    nothing if is_nothing(&nothing) => String::new(),
+                    YamlKind::Scalar { text, .. } => text,
+                    other => {
+                        self.error(&place, format!("{field}: {key:?} must be a string, and this is {}", other.word()), "");
+                        continue;
+                    }
+                };
+                self.guard(&at, &key);
+                if let Some(text) = self.sealed(object, field, &key, &place, &text)
+                    && data.insert(key.clone(), text.into()).is_some()
+                {
+                    self.error(&at, format!("{object}: {key:?} is in data and in stringData"), "keep one of them");
+                }
+            }
+        }
+        data
+    }
+
+    /// One value of a Secret. `None` if it is wrong.
+    fn sealed(&mut self, object: &ObjectRef, field: &str, key: &str, place: &Place, text: &str) -> Option<String> {
+        let plain = if field == "stringData" { Some(text.to_owned()) } else { decoded(text) };
+        let Some(plain) = plain else {
+            self.error(place, format!("{object}: data.{key} is no text in base64"), "write it below `stringData`: kubestead encodes it");
+            return None;
+        };
+        let text = self.text(place, &plain)?;
+        if !text.is_empty() && !holds(&text, &self.reading.sealed) {
+            let hint = "let it name a variable of `secrets` of the service, or encrypt the Secret in the folder of secrets \
+                (docs/secrets-in-the-cluster.md)";
+            self.error(place, format!("{object}: the value {key} in the clear"), hint);
+            return None;
+        }
+        Some(text)
     }
 
     /// A value, after variables. What is wrong is told, and nothing stands in its place.
@@ -242,18 +398,48 @@ impl Decoder<'_> {
         match kind {
             YamlKind::Map(entries) => self.map(entries).into(),
             YamlKind::List(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            YamlKind::Scalar { text, plain: bare } => match substitute(&text, self.variables) {
-                Ok(text) if bare => plain(&text).unwrap_or_else(|hint| {
-                    self.error(&place, "a word that is read in more than one way", hint);
-                    Value::Null
-                }),
-                Ok(text) => text.into(),
-                Err(name) => {
-                    let hint = format!("declare it in `variables` of the service, or write {0}{0}{{{name}}} for the text itself", '$');
-                    self.error(&place, format!("the variable {name} is not declared"), &hint);
-                    Value::Null
-                }
+            YamlKind::Scalar { text, plain: bare } => match self.guarded_text(&place, &text) {
+                Some(text) if bare => match self.reading.plain(&text) {
+                    Ok(value) => {
+                        self.number(&place, &value);
+                        value
+                    }
+                    Err(hint) => {
+                        self.error(&place, "a word that is read in more than one way", hint);
+                        Value::Null
+                    }
+                },
+                Some(text) => text.into(),
+                None => Value::Null,
             },
+        }
+    }
+
+    /// Warns of a value of a chart that helm prints in another way than it is written: it knows no whole numbers.
+    fn number(&mut self, place: &Place, value: &Value) {
+        const LEAST: u64 = 1_000_000;
+        if !self.guarded && value.as_i64().is_some_and(|number| number.unsigned_abs() >= LEAST) {
+            let message = format!("a template that prints {value} gets it as {:e}", value.as_f64().unwrap_or_default());
+            let hint = Some("put it in quotes, if the chart takes a string there".to_owned());
+            self.out.push(Diagnostic { place: place.clone(), severity: Severity::Warning, message, hint });
+        }
+    }
+
+    fn guarded_text(&mut self, place: &Place, text: &str) -> Option<String> {
+        let text = self.text(place, text)?;
+        self.guard(place, &text);
+        Some(text)
+    }
+
+    /// A text after variables; `None` if one is not declared.
+    fn text(&mut self, place: &Place, text: &str) -> Option<String> {
+        match self.reading.put(text) {
+            Ok(text) => Some(text),
+            Err(name) => {
+                let hint = format!("declare it in `variables` of the service, or write {0}{0}{{{name}}} for the text itself", '$');
+                self.error(place, format!("the variable {name} is not declared"), &hint);
+                None
+            }
         }
     }
 }
@@ -267,7 +453,8 @@ mod tests {
     fn read(text: &str) -> (Vec<Value>, Vec<String>) {
         let variables = BTreeMap::from([("HOST".to_owned(), "a.example".to_owned()), ("N".to_owned(), "3".to_owned())]);
         let mut out = Vec::new();
-        let found = manifests("m.yaml", text, &variables, &mut out);
+        let mut reading = Reading { variables: Some(variables), ..Reading::default() };
+        let found = manifests("m.yaml", text, &mut reading, &mut out);
         (found.into_iter().map(|found| found.manifest).collect(), out.iter().map(ToString::to_string).collect())
     }
 
@@ -301,11 +488,8 @@ mod tests {
             ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-\n", 4, "generateName"),
             ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: kube-system\n", 5, "for the cluster itself"),
             ("apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-public}\n", 3, "the cluster's own"),
-            (
-                "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\ndata: {a: aGVsbG8=}\n",
-                3,
-                "docs/secrets-in-the-cluster.md",
-            ),
+            ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\ndata: {a: aGVsbG8=}\n", 4, "the value a in the clear"),
+            ("apiVersion: v1\nkind: SecretList\nmetadata: {name: a}\nitems: [{data: {a: aGVsbG8=}}]\n", 3, "is no object"),
             ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", 3, "says no namespace"),
             ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: b}\n", 3, "in no namespace"),
             (&format!("{head}status: {{}}\n"), 4, "a status"),

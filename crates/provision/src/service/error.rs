@@ -3,6 +3,7 @@
 use kubestead_core::kube::{KubeError, ObjectRef};
 
 use crate::objects;
+use crate::secret;
 
 /// An action that failed.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum Error {
     /// It failed as one for an object of kubestead's own does.
     #[error(transparent)]
     Object(#[from] objects::Error),
+    /// A value of a Secret could not be opened.
+    #[error(transparent)]
+    Secret(#[from] secret::Error),
     /// The API did not do it.
     #[error(transparent)]
     Kube(#[from] KubeError),

@@ -43,7 +43,7 @@ impl std::fmt::Display for Kind {
 }
 
 /// Kubernetes' own kinds by group, the scope of each, in the order in which they are applied: what others need comes first, what runs comes last.
-const BUILT_IN: [(&str, &str, bool); 37] = [
+const BUILT_IN: [(&str, &str, bool); 38] = [
     ("apiextensions.k8s.io", "CustomResourceDefinition", false),
     ("", "Namespace", false),
     ("scheduling.k8s.io", "PriorityClass", false),
@@ -56,6 +56,7 @@ const BUILT_IN: [(&str, &str, bool); 37] = [
     ("networking.k8s.io", "NetworkPolicy", true),
     ("", "ServiceAccount", true),
     ("", "ConfigMap", true),
+    ("", "Secret", true),
     ("", "PersistentVolume", false),
     ("", "PersistentVolumeClaim", true),
     ("rbac.authorization.k8s.io", "ClusterRole", false),

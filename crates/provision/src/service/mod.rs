@@ -1,5 +1,5 @@
-//! The users' own services: folders of manifests beside the cluster file, each an owner of its objects. A service is a name, its objects, and the
-//! services that must be ready before it.
+//! The users' own services: manifests beside the cluster file, as they lie there or rendered by kustomize or helm, each service an owner of its objects.
+//! A service is a name, its objects, and the services that must be ready before it.
 
 mod action;
 mod apply;
@@ -8,25 +8,32 @@ mod claims;
 mod decode;
 mod error;
 mod folder;
+mod found;
 mod health;
 pub mod ids;
+mod images;
 mod judge;
 mod kinds;
 mod model;
 mod observe;
 mod plan;
+mod render;
 mod scalar;
+mod sealed;
 mod spec;
 mod states;
+mod wanted;
 
 pub use action::Action;
 pub use apply::apply;
 pub use check::faults;
 pub use error::Error;
-pub use folder::read as read_files;
 pub use kinds::Kind;
 pub use model::model;
 pub use observe::{Found, Recorded, ServiceFacts, observe, records};
 pub use plan::{Around, plan};
+pub use render::{Failed, Local, Programs, Ran, Run, Tool};
+pub use sealed::{Sealed, SealedValue};
 pub use spec::{ServiceSpec, ServicesWanted};
 pub use states::{ServiceState, states};
+pub use wanted::{Beside, read as read_files};

@@ -14,7 +14,7 @@ use crate::objects::{self, ApiFacts};
 pub fn model(action: &Action, facts: &mut ServiceFacts, api: &mut ApiFacts) {
     match action {
         Action::Record { record } => objects::model(&objects::Action::Apply { manifests: vec![record.clone()] }, api),
-        Action::Apply { manifests } => manifests.iter().for_each(|manifest| apply(manifest, facts)),
+        Action::Apply { manifests, .. } => manifests.iter().for_each(|manifest| apply(manifest, facts)),
         Action::Take { manifest, .. } => apply(manifest, facts),
         Action::Establish { definitions, kinds } => {
             facts.unready.retain(|(object, _)| !definitions.contains(object));

@@ -17,6 +17,7 @@ use super::ids;
 use super::judge::{State, judge};
 use super::kinds::{Kind, defined, is_definition};
 use super::observe::{Found, Recorded, ServiceFacts};
+use super::sealed::{self, Sealed};
 use super::spec::{ServiceSpec, ServicesWanted, record};
 use crate::objects::{ADOPTED, COPIES, Live, differences, some};
 
@@ -89,6 +90,8 @@ struct Planner<'a> {
 #[derive(Default)]
 struct Work {
     batch: Vec<Value>,
+    /// The encrypted values of the batch.
+    sealed: Sealed,
     /// The steps that ask.
     asked: BTreeSet<StepId>,
     /// What is held.
@@ -159,7 +162,7 @@ impl<'a> Planner<'a> {
     fn definitions(&mut self, service: &'a ServiceSpec, ready: &mut Ready) -> Option<()> {
         let name = service.name.as_str();
         let all: Vec<&Value> = service.manifests.iter().filter(|manifest| is_definition(&ObjectRef::of(manifest))).collect();
-        let work = self.judged(&all, ready);
+        let work = self.judged(service, &all, ready);
         let id = ids::definitions(name);
         let begun = self.begin(&id, &format!("the definitions of service {name}"), work, &ready.steps)?;
         let pending = all.iter().any(|manifest| self.unready.contains_key(&ObjectRef::of(manifest)));
@@ -180,7 +183,7 @@ impl<'a> Planner<'a> {
     fn others(&mut self, service: &'a ServiceSpec, ready: &mut Ready) -> Option<()> {
         let name = service.name.as_str();
         let all: Vec<&Value> = service.manifests.iter().filter(|manifest| !is_definition(&ObjectRef::of(manifest))).collect();
-        let work = self.judged(&all, ready);
+        let work = self.judged(service, &all, ready);
         let begun = self.begin(&ids::of(name), &format!("service {name}"), work, &ready.steps)?;
         ready.steps.extend(begun.iter().cloned());
         let workloads: Vec<ObjectRef> = all.iter().map(|manifest| ObjectRef::of(manifest)).filter(is_workload).collect();
@@ -222,7 +225,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What is to do for each manifest; what asks becomes steps.
-    fn judged(&mut self, manifests: &[&'a Value], ready: &Ready) -> Work {
+    fn judged(&mut self, service: &ServiceSpec, manifests: &[&'a Value], ready: &Ready) -> Work {
         let mut work = Work::default();
         for manifest in manifests {
             let object = ObjectRef::of(manifest);
@@ -256,20 +259,23 @@ impl<'a> Planner<'a> {
                 }
             };
             let on = live.exactly();
-            let why = format!("{why}; ConfigMap {COPIES}/{} holds it as it was", on.copy());
+            let but = if sealed::is_secret(&object) { ", but for its values, which are kept nowhere" } else { "" };
+            let why = format!("{why}; ConfigMap {COPIES}/{} holds it as it was{but}", on.copy());
             if !live.ours {
                 manifest["metadata"]["annotations"][ADOPTED] = on.copy().into();
             }
-            let step = deed.step(Target::Cluster, &id, Action::Take { manifest, on }, why).asking().after(ready.steps.clone());
+            let sealed = sealed::of(&service.sealed, [&manifest]);
+            let step = deed.step(Target::Cluster, &id, Action::Take { manifest, on, sealed }, why).asking().after(ready.steps.clone());
             let home = (!object.namespace.is_empty()).then(|| ids::adopted_namespace(&object.namespace));
             work.asked.insert(self.part.push(step.after(home)));
         }
+        work.sealed = sealed::of(&service.sealed, &work.batch);
         work
     }
 
     /// What nobody else has a say in goes in one step, after what asks. `None` if something is held.
     fn begin(&mut self, id: &str, what: &str, work: Work, after: &BTreeSet<StepId>) -> Option<BTreeSet<StepId>> {
-        let Work { batch, asked, stuck } = work;
+        let Work { batch, sealed, asked, stuck } = work;
         if !stuck.is_empty() {
             if !batch.is_empty() {
                 self.held(id, format!("{} other objects wait for {}", batch.len(), some(&stuck)), "fix that first");
@@ -280,7 +286,7 @@ impl<'a> Planner<'a> {
         if !batch.is_empty() {
             let names: Vec<String> = batch.iter().map(|manifest| ObjectRef::of(manifest).to_string()).collect();
             let why = format!("{what}: {}", some(&names));
-            let step = ids::APPLY.step(Target::Cluster, id, Action::Apply { manifests: batch }, why);
+            let step = ids::APPLY.step(Target::Cluster, id, Action::Apply { manifests: batch, sealed }, why);
             begun.insert(self.part.push(step.after(after.clone()).after(asked)));
         }
         Some(begun)

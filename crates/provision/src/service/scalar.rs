@@ -51,6 +51,21 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     Ok(if is_float(digits) { float(text).unwrap_or_else(|| text.into()) } else { text.into() })
 }
 
+/// The value of a word without quotes in what a program rendered, which nobody can put into quotes: as go-yaml 2 has it, by which helm and kubectl read.
+pub(super) fn rendered(text: &str) -> Result<Value, &'static str> {
+    let hint = match plain(text) {
+        Ok(value) => return Ok(value),
+        Err(hint) => hint,
+    };
+    match text {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Ok(true.into()),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Ok(false.into()),
+        _ if text.contains('_') => return plain(&text.replace('_', "")).map_err(|_| hint),
+        _ => {}
+    }
+    if text.chars().any(|c| c.is_ascii_digit()) { float(text).ok_or(hint) } else { Err(hint) }
+}
+
 fn float(text: &str) -> Option<Value> {
     Number::from_f64(text.parse().ok()?).map(Value::Number)
 }

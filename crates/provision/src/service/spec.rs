@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::kinds::{Kind, defined, is_definition, rank};
+use super::sealed::Sealed;
 use crate::objects::{COPIES, MANAGED_BY, RECORD, SERVICE};
 
 /// On every object of a service: sha256 of its manifest.
@@ -27,6 +28,9 @@ pub struct ServiceSpec {
     pub needs: BTreeSet<Name>,
     /// Its objects, in the order in which they are applied.
     pub manifests: Vec<Value>,
+    /// The encrypted values that its Secrets hold, by what stands for each.
+    #[serde(skip_serializing_if = "Sealed::is_empty", default)]
+    pub sealed: Sealed,
     /// Whether all that it asks for was understood: otherwise nothing of it is applied, and nothing of it goes.
     pub whole: bool,
 }
@@ -43,12 +47,12 @@ pub struct ServicesWanted {
 
 impl ServiceSpec {
     /// A service of these manifests.
-    pub(super) fn new(name: Name, needs: BTreeSet<Name>, mut manifests: Vec<Value>, whole: bool) -> Self {
+    pub(super) fn new(name: Name, needs: BTreeSet<Name>, mut manifests: Vec<Value>, sealed: Sealed, whole: bool) -> Self {
         manifests.sort_by_key(|manifest| rank(&ObjectRef::of(manifest)));
         for manifest in &mut manifests {
             sign(&name, manifest);
         }
-        Self { name, needs, manifests, whole }
+        Self { name, needs, manifests, sealed, whole }
     }
 
     /// The kinds of its objects.

@@ -24,12 +24,22 @@ fn services(namespace: &str) -> ServicesWanted {
         let path = folder.path().join(format!("{service}.yaml"));
         std::fs::write(&path, text(service)).unwrap();
         let needs = needs.iter().map(|need| name(need)).collect();
-        kubestead_provision::file::Manifests { name: name(service), path, variables: BTreeMap::new(), needs }
+        kubestead_provision::file::Manifests {
+            name: name(service),
+            source: kubestead_provision::file::Source::Path(path),
+            variables: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            needs,
+        }
     };
     let wanted = kubestead_provision::service::read_files(
         &[service("web", &[]), service("mesh", &["web"])],
-        &|path| path.display().to_string(),
-        &[],
+        &kubestead_provision::service::Beside {
+            shown: &|path| path.display().to_string(),
+            taken: Vec::new(),
+            version: None,
+            programs: &kubestead_provision::service::Local::here(),
+        },
     );
     assert!(wanted.findings.is_empty(), "{:?}", wanted.findings);
     wanted

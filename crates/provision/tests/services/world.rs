@@ -1,14 +1,19 @@
 //! Services of a folder, and a cluster that they are planned and applied on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::{Api, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Plan, Step};
-use kubestead_provision::file::Manifests;
+use kubestead_core::secret::Secret;
+use kubestead_provision::file::{Manifests, SealedVariable, Source};
 use kubestead_provision::objects::{ApiFacts, Live};
-use kubestead_provision::service::{self, Action, Around, Recorded, ServiceFacts, ServicesWanted};
+use kubestead_provision::secret::Keys;
+use kubestead_provision::service::{self, Action, Around, Beside, Local, Recorded, ServiceFacts, ServicesWanted};
+use kubestead_secrets::Escrow;
+use kubestead_secrets::sops::{Identities, Policy, Selector, Sops, Value as SopsValue};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,6 +21,11 @@ pub(crate) struct World<K> {
     pub(crate) kube: K,
     pub(crate) folder: TempDir,
     pub(crate) services: Vec<Manifests>,
+    /// The encrypted variables that every service has.
+    pub(crate) secrets: BTreeMap<String, SealedVariable>,
+    pub(crate) programs: Local,
+    /// What opens them.
+    pub(crate) escrow: Escrow,
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -36,20 +46,33 @@ pub(crate) fn map(namespace: &str, name: &str, value: &str) -> String {
 
 impl<K: Api> World<K> {
     pub(crate) fn new(kube: K) -> Self {
-        Self { kube, folder: tempfile::tempdir().unwrap(), services: Vec::new() }
+        let folder = tempfile::tempdir().unwrap();
+        let (keys, identity) = (folder.path().join("escrow"), folder.path().join("age.txt"));
+        Escrow::init(&keys, &identity).unwrap();
+        let escrow = Escrow::open(&keys, &identity).unwrap();
+        let program = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let programs = Local { helm: program("HELM"), kustomize: program("KUSTOMIZE"), cache: Some(folder.path().join("cache")) };
+        Self { kube, folder, services: Vec::new(), secrets: BTreeMap::new(), programs, escrow }
     }
 
     /// Writes the manifests of a service, which is in the cluster file from now on.
     pub(crate) fn service(&mut self, service: &str, needs: &[&str], text: &str) {
         let path = self.folder.path().join(format!("{service}.yaml"));
         std::fs::write(&path, text).unwrap();
+        self.from(service, needs, Source::Path(path));
+    }
+
+    /// A service from elsewhere.
+    pub(crate) fn from(&mut self, service: &str, needs: &[&str], source: Source) {
         self.services.retain(|known| known.name.as_str() != service);
         let needs = needs.iter().map(|need| name(need)).collect();
-        self.services.push(Manifests { name: name(service), path, variables: BTreeMap::new(), needs });
+        let secrets = self.secrets.clone();
+        self.services.push(Manifests { name: name(service), source, variables: BTreeMap::new(), secrets, needs });
     }
 
     pub(crate) fn wish(&self) -> ServicesWanted {
-        service::read_files(&self.services, &|path| path.file_name().unwrap().to_string_lossy().into_owned(), &[])
+        let shown = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
+        service::read_files(&self.services, &Beside { shown: &shown, taken: Vec::new(), version: Some("1.37.1"), programs: &self.programs })
     }
 
     pub(crate) async fn records(&self) -> BTreeMap<String, Recorded> {
@@ -93,16 +116,47 @@ impl<K: Api> World<K> {
         failed
     }
 
-    async fn apply(&self, step: &Step<Action>) -> Result<(), service::Error> {
+    pub(crate) async fn apply(&self, step: &Step<Action>) -> Result<(), service::Error> {
         // There are no controllers here.
         if matches!(step.action, Action::Ready { .. }) {
             return Ok(());
         }
-        service::apply(&step.action, &self.kube).await.map(|_| ())
+        service::apply(&step.action, &self.escrow, &Keys::default(), &self.kube).await.map(|_| ())
     }
 
     pub(crate) async fn get(&self, object: &ObjectRef) -> Option<Value> {
         self.kube.get(object).await.unwrap()
+    }
+}
+
+impl<K: Api> World<K> {
+    fn identities(&self) -> Identities {
+        Identities::new().with_age_file(&self.folder.path().join("age.txt")).unwrap()
+    }
+
+    /// A file of sops with one value, which stands for `${PW}` from now on.
+    pub(crate) fn seal(&mut self, value: &str) {
+        let file = self.folder.path().join("values.sops.yaml");
+        let recipients = std::fs::read_to_string(self.folder.path().join("escrow/recipients")).unwrap();
+        let policy = Policy::age([recipients.trim().to_owned()]).with_selector(Selector::encrypted_regex("^db$").unwrap());
+        let _ = std::fs::remove_file(&file);
+        let plain = Secret::new(b"clear: x\ndb:\n    password: y\n    port: 1\n".to_vec());
+        let mut document = Sops::encrypt_new(&file, &plain, &policy, &self.identities()).unwrap();
+        document.set(["db", "password"], &SopsValue::text(value)).unwrap();
+        document.save().unwrap();
+        self.variable("PW", &["db", "password"]);
+    }
+
+    pub(crate) fn variable(&mut self, name: &str, key: &[&str]) {
+        let file = self.folder.path().join("values.sops.yaml");
+        let key = key.iter().map(|key| (*key).to_owned()).collect();
+        self.secrets.insert(name.to_owned(), SealedVariable { file, key });
+    }
+
+    pub(crate) fn change(&self, value: &str) {
+        let mut document = Sops::open(&self.folder.path().join("values.sops.yaml"), &self.identities()).unwrap();
+        document.set(["db", "password"], &SopsValue::text(value)).unwrap();
+        document.save().unwrap();
     }
 }
 

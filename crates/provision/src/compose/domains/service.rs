@@ -11,14 +11,17 @@ use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::kubeadm::KubeadmSpec;
 use crate::objects::ApiFacts;
-use crate::service::{self, Around, ServiceFacts, ServicesWanted};
+use crate::secret::SecretsWanted;
+use crate::service::{self, Around, Beside, Programs, ServiceFacts, ServicesWanted};
 
-/// What the files of services ask for; nothing if the cluster file asks for no Kubernetes. `shown` is a path as messages name it.
-pub fn services(cluster: &Cluster, shown: &dyn Fn(&Path) -> String) -> ServicesWanted {
-    if cluster.kubernetes.is_none() {
-        return ServicesWanted::default();
-    }
-    service::read_files(&cluster.manifests, shown, &objects::names(cluster))
+/// What services ask for, read and rendered; nothing if the cluster file asks for no Kubernetes. `secrets` is what the folder of secrets asks for,
+/// `shown` a path as messages name it.
+pub fn services(cluster: &Cluster, secrets: &SecretsWanted, programs: &dyn Programs, shown: &dyn Fn(&Path) -> String) -> ServicesWanted {
+    let Some(kubernetes) = &cluster.kubernetes else { return ServicesWanted::default() };
+    let own = objects::names(cluster).into_iter().map(|object| (object, "kubestead makes it itself".to_owned()));
+    let of_folder = secrets.secrets.iter().map(|secret| (secret.object(), format!("{} of the folder of secrets does so too", secret.file)));
+    let taken = own.chain(of_folder).collect();
+    service::read_files(&cluster.manifests, &Beside { shown, taken, version: Some(&kubernetes.version), programs })
 }
 
 /// Looks through the API, where there is something to look for: a cluster without services is asked for nothing.

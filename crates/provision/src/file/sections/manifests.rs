@@ -1,4 +1,7 @@
-//! `manifests`: the users' own services, each a folder or a file of manifests, by name.
+//! `manifests`: the users' own services by name: where the manifests of each come from, and the values of their variables.
+
+mod chart;
+mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,21 +9,27 @@ use std::path::Path;
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 
-use crate::file::cluster::Manifests;
 use crate::file::decode::{entries, key_name, list, name, text};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
 use crate::file::path::path;
+use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Bare, Form, Kind, NAME, Need, PATH};
 use crate::file::tree::Node as Yaml;
 
 fields! {
     /// The fields of a service.
     struct Written {
-        "path" path Need::Required, Kind::Text(&PATH),
+        "path" path Need::Optional("`kustomize` or `chart` says where they come from"), Kind::Text(&PATH),
             "A folder or a file of manifests.";
+        "kustomize" kustomize Need::Optional("nothing is rendered by kustomize"), Kind::Text(&PATH),
+            "A folder with a kustomization, which kustomize renders on your computer.";
+        "chart" chart Need::Optional("nothing is rendered by helm"), chart::KIND,
+            "A chart, which helm renders on your computer.";
         "variables" variables Need::Otherwise("{}"), Kind::entries("VARIABLE", &VARIABLE, &Kind::Text(&VALUE)),
-            "The values of the variables that the manifests name. No place for a secret: plans show manifests as they are.";
+            "The values of the variables that the manifests, or the values of the chart, name. No place for a secret: plans show manifests as they are.";
+        "secrets" secrets Need::Otherwise("{}"), Kind::entries("VARIABLE", &VARIABLE, &sealed::KIND),
+            "Variables whose values are encrypted by sops. They stand in Secrets alone. None has the name of one in `variables`.";
         "needs" needs Need::Otherwise("[]"), Kind::List { of: &Kind::Text(&NAME), least: 0, most: None, different: true },
             "The services that must be ready before this one.";
     }
@@ -60,23 +69,30 @@ fn service(key: &str, place: Place, value: Yaml, dir: &Path, out: &mut Findings)
         out.error(&place, format!("a service: {key:?} is longer than {LONGEST} characters"), "write a shorter name".to_owned());
     }
     let f = Written::of(value, &format!("service {key}"), out);
-    let path = f.path.and_then(|n| path(n, "path", dir, out));
+    let mut sources = Vec::new();
+    let written = [f.path.is_some(), f.kustomize.is_some(), f.chart.is_some()].into_iter().filter(|is| *is).count();
+    sources.extend(f.path.and_then(|n| path(n, "path", dir, out)).map(Source::Path));
+    sources.extend(f.kustomize.and_then(|n| path(n, "kustomize", dir, out)).map(Source::Kustomize));
+    sources.extend(f.chart.and_then(|n| chart::decode(n, dir, out)).map(Source::Chart));
+    if written != 1 {
+        let hint = "write one of path, kustomize, chart".to_owned();
+        out.error(&place, format!("service {key} names {written} places that its manifests come from"), hint);
+    }
     let variables = f.variables.map(|n| variables(n, out)).unwrap_or_default();
+    let secrets = f.secrets.map(|n| sealed::decode(n, &variables, dir, out)).unwrap_or_default();
     let needs: Vec<At<Name>> = match f.needs {
         Some(node) => list(node, "needs", out).into_iter().filter_map(|item| self::name(item, "needs", out)).collect(),
         None => Vec::new(),
     };
     out.twice(needs.iter().map(|at| (&at.value, &at.place)), "needs names twice");
     let wanted = needs.iter().map(|at| at.value.clone()).collect();
-    Some(Decl { service: Manifests { name: name?, path: path?, variables, needs: wanted }, place, needs })
+    Some(Decl { service: Manifests { name: name?, source: sources.pop()?, variables, secrets, needs: wanted }, place, needs })
 }
 
 fn variables(node: Yaml, out: &mut Findings) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (key, place, value) in entries(node, "variables", out) {
-        if !is_variable(&key) {
-            let hint = "write letters, digits and _, beginning with a letter or _".to_owned();
-            out.error(&place, format!("variables: {key:?} is not the name of a variable"), hint);
+        if !sealed::is_variable(&key, "variables", &place, out) {
             continue;
         }
         if let Some(value) = text(value, &format!("variable {key}"), out) {
@@ -84,12 +100,6 @@ fn variables(node: Yaml, out: &mut Findings) -> BTreeMap<String, String> {
         }
     }
     found
-}
-
-/// As shells and envsubst(1) have it.
-fn is_variable(text: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-    text.len() <= 100 && text.bytes().all(inner) && text.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// The services in an order in which each comes after those that it needs; one that is in a circle is a mistake.
@@ -124,7 +134,7 @@ mod tests {
 
     fn told(section: &str) -> Vec<String> {
         match load("cluster.yaml", &format!("{HEAD}{section}"), std::path::Path::new("/x")) {
-            Ok(cluster) => cluster.manifests.iter().map(|service| format!("{} {}", service.name, service.path.display())).collect(),
+            Ok(cluster) => cluster.manifests.iter().map(|service| format!("{} {:?}", service.name, service.source)).collect(),
             Err(found) => found.iter().map(ToString::to_string).collect(),
         }
     }
@@ -133,7 +143,7 @@ mod tests {
     fn whom_a_service_needs_comes_before_it() {
         let section =
             "manifests:\n  a: {path: a, needs: [b, c]}\n  b: {path: ../b, needs: [c], variables: {HOST: h}}\n  c: {path: /c.yaml}\n";
-        assert_eq!(told(section), ["c /c.yaml", "b /x/../b", "a /x/a"]);
+        assert_eq!(told(section), ["c Path(\"/c.yaml\")", "b Path(\"/x/../b\")", "a Path(\"/x/a\")"]);
     }
 
     #[test]
@@ -145,7 +155,7 @@ mod tests {
             ("7:33", "names twice"),
             ("7:49", "not the name of a variable"),
             ("7:59", "variable B must be a string"),
-            ("8:6", "needs \"path\""),
+            ("8:3", "service b names 0 places"),
             ("8:19", "no field \"pth\""),
         ] {
             assert!(all.lines().any(|line| line.contains(place) && line.contains(words)), "{place} {words}: {all}");

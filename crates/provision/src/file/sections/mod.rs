@@ -31,9 +31,10 @@ pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;
 
-use super::cluster::{Kubernetes, Manifests, Namespace, Ssh};
+use super::cluster::{Kubernetes, Namespace, Ssh};
 use super::fields::fields;
 use super::findings::{At, Findings, Items};
+use super::services::Manifests;
 use super::shape::{Kind, NAME, Need, Shape};
 use super::tree::Node as Yaml;
 

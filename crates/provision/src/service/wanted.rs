@@ -1,0 +1,235 @@
+//! What all services ask for together: their texts, read or rendered, as manifests that each have one owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use kubestead_core::diagnostic::{Diagnostic, Severity};
+use kubestead_core::kube::ObjectRef;
+use kubestead_core::name::Name;
+use serde_json::Value;
+
+use super::decode::{self, Found, Reading};
+use super::folder;
+use super::found::{Text, finding, sound};
+use super::images;
+use super::kinds::{Kind, defined, is_definition, same_name};
+use super::render::{Programs, chart, kustomize};
+use super::sealed;
+use super::spec::{ServiceSpec, ServicesWanted};
+use crate::file::{Manifests, Source};
+
+/// More objects than a service has.
+const MOST_OBJECTS: usize = 10_000;
+/// How many mistakes are told of one service.
+const MOST_FINDINGS: usize = 100;
+
+/// What the files of services are read with.
+pub struct Beside<'a> {
+    /// A path as messages name it.
+    pub shown: &'a dyn Fn(&Path) -> String,
+    /// The objects that kubestead makes itself, each with its words.
+    pub taken: Vec<(ObjectRef, String)>,
+    /// The version of Kubernetes, which charts are rendered for. `None` if it is not known: charts are not looked at then.
+    pub version: Option<&'a str>,
+    /// What renders.
+    pub programs: &'a dyn Programs,
+}
+
+/// Reads the files of services, each after those that it needs, and renders what is to be rendered. Nothing of a cluster is asked, and no key is needed.
+pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
+    let owners = beside.taken.iter().map(|(object, owner)| (same_name(object), owner.clone())).collect();
+    let mut reader = Reader { beside, owners, definitions: BTreeMap::new() };
+    let mut wanted = ServicesWanted::default();
+    for service in services {
+        let mut findings = Vec::new();
+        let spec = reader.service(service, &mut findings);
+        // Mistakes are told before warnings.
+        findings.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        let more = findings.len().saturating_sub(MOST_FINDINGS);
+        findings.truncate(MOST_FINDINGS);
+        if let (Some(last), true) = (findings.last_mut(), more > 0) {
+            last.hint = Some(format!("and {more} more after it: fix those above first"));
+        }
+        findings.sort_by(|a, b| a.place.cmp(&b.place));
+        wanted.findings.extend(findings);
+        wanted.services.push(spec);
+    }
+    wanted
+}
+
+/// Where each object is asked for, by group, kind, namespace and name.
+type Owners = BTreeMap<(String, String, String, String), String>;
+
+struct Reader<'a> {
+    beside: &'a Beside<'a>,
+    owners: Owners,
+    /// The kinds that each service brings, with those of the ones that it needs, and whether their objects are in namespaces.
+    definitions: BTreeMap<Name, BTreeMap<Kind, bool>>,
+}
+
+impl Reader<'_> {
+    fn service(&mut self, service: &Manifests, findings: &mut Vec<Diagnostic>) -> ServiceSpec {
+        let (sealed_names, sealed) = sealed::read(&service.secrets, self.beside.shown, findings);
+        let mut kinds: BTreeMap<Kind, bool> =
+            service.needs.iter().filter_map(|need| self.definitions.get(need)).flatten().map(|(kind, is)| (kind.clone(), *is)).collect();
+        let variables: BTreeMap<String, String> = service.variables.clone().into_iter().chain(sealed_names).collect();
+        let mut reading = Reading { unused: variables.keys().cloned().collect(), variables: Some(variables), sealed, ..Reading::default() };
+        let texts = self.texts(service, &kinds, &mut reading, findings);
+        let mut found: Vec<Found> =
+            texts.iter().flat_map(|Text { name, text }| decode::manifests(name, text, &mut reading, findings)).collect();
+        kinds
+            .extend(found.iter().filter(|found| is_definition(&ObjectRef::of(&found.manifest))).flat_map(|found| defined(&found.manifest)));
+        if let Source::Chart(chart) = &service.source {
+            found.iter_mut().for_each(|found| put_into(chart.namespace.as_str(), &mut found.manifest, &kinds));
+            chart::hooks(&found, findings);
+        }
+        self.definitions.insert(service.name.clone(), kinds);
+        let manifests = self.owned(found, findings);
+        let place = (self.beside.shown)(place(service));
+        // What was not read may name it.
+        if sound(findings) {
+            for variable in &reading.unused {
+                let message = format!("the variable {variable} is declared, and no manifest names it");
+                let hint = Some("take it out of the service in the cluster file");
+                findings.push(Diagnostic { severity: Severity::Warning, ..finding(&place, message, hint) });
+            }
+        }
+        findings.extend(images::warnings(&reading.images));
+        if manifests.len() > MOST_OBJECTS {
+            let message = format!("{} objects, and {MOST_OBJECTS} are the most of one service", manifests.len());
+            findings.push(finding(&place, message, Some("make several services of it")));
+        }
+        let sealed = sealed::of(&reading.sealed, &manifests);
+        ServiceSpec::new(service.name.clone(), service.needs.clone(), manifests, sealed, sound(findings))
+    }
+
+    /// The texts of a service; how the manifests in them are to be read is in `reading` then.
+    fn texts(&self, service: &Manifests, kinds: &BTreeMap<Kind, bool>, reading: &mut Reading, findings: &mut Vec<Diagnostic>) -> Vec<Text> {
+        let Beside { shown, version, programs, .. } = self.beside;
+        match &service.source {
+            Source::Path(path) => folder::read(path, shown, findings),
+            Source::Kustomize(path) => {
+                reading.rendered = true;
+                kustomize::render(path, shown, *programs, findings)
+            }
+            Source::Chart(chart) => {
+                let values = chart::values(chart, shown, reading, findings);
+                // What a chart renders is its own: a `${NAME}` in it is none of ours.
+                (reading.variables, reading.rendered, reading.namespace) = (None, true, Some(chart.namespace.to_string()));
+                let Some(version) = version.filter(|_| sound(findings)) else { return Vec::new() };
+                let kinds: BTreeSet<&Kind> = kinds.keys().collect();
+                let call = chart::Call { service: &service.name, chart, values: &values, version, kinds: &kinds };
+                chart::render(&call, shown, *programs, findings)
+            }
+        }
+    }
+
+    /// The manifests of objects that nobody else asks for.
+    fn owned(&mut self, found: Vec<Found>, findings: &mut Vec<Diagnostic>) -> Vec<Value> {
+        let mut manifests = Vec::new();
+        for Found { manifest, place } in found {
+            let object = ObjectRef::of(&manifest);
+            let key = same_name(&object);
+            if let Some(owner) = self.owners.get(&key) {
+                let message = format!("{object} is asked for twice: {owner}");
+                findings.push(Diagnostic { place, severity: Severity::Error, message, hint: Some("keep one of them".to_owned()) });
+                continue;
+            }
+            self.owners.insert(key, format!("{}:{} does so too", place.file, place.line));
+            manifests.push(manifest);
+        }
+        manifests
+    }
+}
+
+/// Where a service lies, for what is said of it as a whole.
+fn place(service: &Manifests) -> &Path {
+    match &service.source {
+        Source::Path(path) | Source::Kustomize(path) => path,
+        Source::Chart(chart) => chart::place(chart),
+    }
+}
+
+/// Puts an object of a kind that a definition brings into a namespace, if it names none and belongs into one.
+fn put_into(namespace: &str, manifest: &mut Value, kinds: &BTreeMap<Kind, bool>) {
+    let object = ObjectRef::of(manifest);
+    if object.namespace.is_empty() && kinds.get(&Kind::of(&object)) == Some(&true) {
+        manifest["metadata"]["namespace"] = namespace.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::render::Local;
+    use super::*;
+
+    fn service(name: &str, path: &Path) -> Manifests {
+        let source = Source::Path(path.to_owned());
+        Manifests { name: Name::new(name).unwrap(), source, variables: BTreeMap::new(), secrets: BTreeMap::new(), needs: BTreeSet::new() }
+    }
+
+    fn map(name: &str) -> String {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop}}\n")
+    }
+
+    fn read(services: &[Manifests], shown: &dyn Fn(&Path) -> String, taken: &[ObjectRef]) -> ServicesWanted {
+        let taken = taken.iter().map(|object| (object.clone(), "kubestead makes it itself".to_owned())).collect();
+        super::read(services, &Beside { shown, taken, version: None, programs: &Local::default() })
+    }
+
+    fn told(wanted: &ServicesWanted) -> Vec<String> {
+        wanted.findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn files_of_all_folders_are_read_and_an_object_is_asked_for_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b.yaml"));
+        std::fs::create_dir_all(a.join("deep")).unwrap();
+        std::fs::write(a.join("deep/x.yml"), map("x")).unwrap();
+        std::fs::write(a.join(".hidden.yaml"), "kind: [").unwrap();
+        std::fs::write(a.join("README.md"), "kind: [").unwrap();
+        std::fs::write(a.join("y.json"), "{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {\"name\": \"shop\"}}").unwrap();
+        std::fs::write(&b, map("z")).unwrap();
+        let shown = |path: &Path| path.strip_prefix(dir.path()).unwrap().display().to_string();
+        let wanted = read(&[service("a", &a), service("b", &b)], &shown, &[]);
+        assert_eq!(told(&wanted), Vec::<String>::new());
+        let names: Vec<String> = wanted.objects().map(|object| object.to_string()).collect();
+        assert_eq!(names, ["Namespace shop", "ConfigMap shop/x", "ConfigMap shop/z"], "a namespace comes before what is in it");
+        let first = &wanted.services[0].manifests[0];
+        assert_eq!(first["metadata"]["labels"]["kubestead.io/service"], "a");
+        assert!(first["metadata"]["annotations"]["kubestead.io/digest"].as_str().unwrap().starts_with("sha256:"));
+        // The second one is the mistake: the first service is whole.
+        std::fs::write(&b, map("x")).unwrap();
+        let taken = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: "apps".into() };
+        std::fs::write(a.join("z.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n").unwrap();
+        let wanted = read(&[service("a", &a), service("b", &b)], &shown, &[taken]);
+        let all = told(&wanted);
+        assert!(all[0].starts_with("a/z.yaml:1:1:") && all[0].contains("kubestead makes it itself"), "{all:?}");
+        assert!(all[1].starts_with("b.yaml:1:1:") && all[1].contains("a/deep/x.yml:1"), "{all:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_its_service_from_being_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("m");
+        std::fs::create_dir(&folder).unwrap();
+        let shown = |path: &Path| path.display().to_string();
+        let whole = |path: &Path| {
+            let wanted = read(&[service("a", path)], &shown, &[]);
+            (wanted.services[0].whole, told(&wanted).join("\n"))
+        };
+        assert!(matches!(whole(&folder), (false, words) if words.contains("there is no manifest")));
+        std::fs::write(folder.join("a.yaml"), map("a")).unwrap();
+        assert!(whole(&folder).0);
+        std::os::unix::fs::symlink("/etc/passwd", folder.join("b.yaml")).unwrap();
+        assert!(matches!(whole(&folder), (false, words) if words.contains("b.yaml:1:1") && words.contains("symbolic link")));
+        std::fs::remove_file(folder.join("b.yaml")).unwrap();
+        std::os::unix::fs::symlink(&folder, dir.path().join("link")).unwrap();
+        for path in [dir.path().join("link"), dir.path().join("link/"), dir.path().join("none")] {
+            assert!(!whole(&path).0, "{}", path.display());
+        }
+        std::fs::write(folder.join("big.yaml"), vec![b'#'; 17 << 20]).unwrap();
+        assert!(matches!(whole(&folder), (false, words) if words.contains("larger than")));
+    }
+}
