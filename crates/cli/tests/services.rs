@@ -99,3 +99,29 @@ fn the_plan_of_the_example_is_as_it_was_read() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(kept == text, "{} is not what is printed now (UPDATE=1 writes it anew):\n{text}", path.display());
 }
+
+#[test]
+fn the_database_of_the_examples_is_read_and_its_services_never_share_a_pod() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifests = include_str!("../../../examples/mariadb/manifests/db/db.yaml");
+    std::fs::write(dir.path().join("cluster.yaml"), include_str!("../../../examples/mariadb/cluster.yaml")).unwrap();
+    std::fs::create_dir_all(dir.path().join("manifests/db")).unwrap();
+    std::fs::write(dir.path().join("manifests/db/db.yaml"), manifests).unwrap();
+    let (code, text) = run(dir.path(), &["check"]);
+    assert_eq!((code, text.contains("1 services of 8 objects: no mistakes")), (Some(0), true), "{text}");
+    let documents: Vec<&str> = manifests.split("\n---\n").collect();
+    let of = |kind: &str, name: &str| {
+        let found = documents.iter().find(|text| text.contains(&format!("kind: {kind}\n")) && text.contains(&format!("name: {name},")));
+        *found.unwrap()
+    };
+    for (service, role) in [("db-primary", "role: primary"), ("db-secondary", "role: secondary")] {
+        assert!(of("Service", service).contains(&format!("selector: {{app: db, {role}}}")));
+        assert!(of("StatefulSet", service).contains(&format!("metadata: {{labels: {{app: db, {role}}}}}")));
+    }
+    assert!(of("StatefulSet", "db-primary").contains("nodeSelector: {kubernetes.io/hostname: \"${WRITER}\"}"));
+    assert!(
+        of("StatefulSet", "db-secondary").contains("operator: NotIn, values: [\"${WRITER}\"]")
+            && of("StatefulSet", "db-secondary").contains("--read-only")
+    );
+    assert_eq!(manifests.matches("valueFrom: {secretKeyRef: {name: db, key:").count(), 4, "no password stands here");
+}

@@ -7,8 +7,8 @@ use kubestead_provision::node::AptFacts;
 
 use super::*;
 
-/// Examples without a golden here: programs, and one whose plan the tests of the command hold.
-const ELSEWHERE: [&str; 2] = ["embed", "services"];
+/// Examples without a golden here: programs, and those whose manifests the tests of the command hold.
+const ELSEWHERE: [&str; 3] = ["embed", "mariadb", "services"];
 
 /// Machines with a disk that is large enough, and what the cluster file names.
 fn machines(cluster: &Cluster) -> Seen {
