@@ -1,6 +1,7 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
 mod disks;
+mod doctor;
 mod encryption;
 mod keys;
 mod kubelets;
@@ -19,12 +20,13 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 12] = [
+pub(super) static SCENARIOS: [&[Scenario]; 13] = [
     made::SCENARIOS,
     works::SCENARIOS,
     secrets::SCENARIOS,
     services::SCENARIOS,
     kubelets::SCENARIOS,
+    doctor::SCENARIOS,
     encryption::SCENARIOS,
     traces::SCENARIOS,
     outage::SCENARIOS,
