@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// The first line says how all is, then comes what is to do, then machines, volumes and the cluster. What is not well is marked with `!`. Colour is used on
     /// a terminal alone: NO_COLOR turns it off, CLICOLOR_FORCE=1 on.
     #[command(
-        after_help = "Example: kubestead status\nUntil you type q: kubestead status --watch\nFor a program: kubestead status --output json"
+        after_help = "Example: kubestead status\nUntil you type q: kubestead status --watch\nAs a page: kubestead status --html status.html\nFor a program: kubestead status --output json"
     )]
     Status {
         #[command(flatten)]
@@ -127,6 +127,34 @@ pub(crate) enum Command {
         /// Seconds between two looks of --watch.
         #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=3600))]
         interval: u64,
+        /// Write it as a page into a file that you alone read: no script, nothing from elsewhere. A page that kubestead wrote there before is replaced.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "output"])]
+        html: Option<PathBuf>,
+        /// Serve the page to browsers of this computer, on 127.0.0.1 alone, until Ctrl-C; it prints the address. Any free port when none is named.
+        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", conflicts_with_all = ["watch", "output", "html"])]
+        serve: Option<u16>,
+    },
+    /// Check the machines and the cluster by name, and tell what is not well, what that means and what to do.
+    ///
+    /// Names are asked for from every node, packets are sent from node to node, and what machines, the API and the plan tell is looked at. Nothing is changed, but
+    /// for a small file that is written below etcd's folder and removed. What is good is counted; --all shows it. What could not be looked at is said, and is
+    /// never good. The status is 1 if something is wrong, and else 5 if a machine does not answer; with --collect it is that of the writing.
+    #[command(
+        after_help = "Example: kubestead doctor\nOne subject: kubestead doctor --only dns --all\nFor whoever helps you: kubestead doctor --collect home.tar.zst"
+    )]
+    Doctor {
+        #[command(flatten)]
+        common: Common,
+        /// Run this check alone. May be given several times.
+        #[arg(long, value_name = "CHECK", value_parser = clap::builder::PossibleValuesParser::new(crate::commands::doctor::names()))]
+        only: Vec<String>,
+        /// Show what is good too.
+        #[arg(long)]
+        all: bool,
+        /// Write what helps another person into a new file, .tar.zst: this answer, the plan, the status, the ends of journals, listings of the cluster. Secrets,
+        /// keys, tokens and passwords are taken out; look through it all the same before you send it.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "all", "output"])]
+        collect: Option<PathBuf>,
     },
     /// Take the nodes out of the cluster. Volumes, software and keys stay; the cluster and what etcd holds is gone.
     #[command(

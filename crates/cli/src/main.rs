@@ -10,6 +10,7 @@ mod excerpt;
 mod exit;
 #[cfg(test)]
 mod golden;
+mod page;
 mod paint;
 mod print;
 mod progress;
@@ -84,9 +85,13 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan { common, diff, facts: Some(facts), .. } => commands::plan::recall(&common, diff, &facts),
         Command::Plan { common, diff, save_facts, .. } => commands::plan::run(&common, diff, save_facts.as_deref()).await,
         Command::Up { common, consent, auto_approve, fail_fast } => commands::up::run(&common, consent, auto_approve, fail_fast).await,
-        Command::Status { common, watch, interval } => {
+        Command::Status { common, html: Some(to), .. } => commands::page::write(&common, &to).await,
+        Command::Status { common, serve: Some(port), .. } => commands::page::serve(&common, port).await,
+        Command::Status { common, watch, interval, .. } => {
             commands::status::run(&common, watch.then(|| std::time::Duration::from_secs(interval))).await
         }
+        Command::Doctor { common, collect: Some(to), .. } => commands::collect::run(&common, &to).await,
+        Command::Doctor { common, only, all, .. } => commands::doctor::run(&common, &only, all).await,
         Command::Reset { common, yes_reset, wipe } => commands::reset::run(&common, yes_reset.as_deref(), &wipe).await,
         Command::Key(command) => commands::key::run(command).await,
         Command::Recovery(command) => commands::recovery::run(command).await,

@@ -79,6 +79,12 @@ impl Report {
         Verdict { tone, text: format!("{how}: {}", words.join(", ")), next }
     }
 
+    /// Whether all is well, that in words, and what to type next.
+    pub(crate) fn words(&self) -> (bool, String, Option<&'static str>) {
+        let Verdict { tone, text, next } = self.verdict();
+        (tone == Tone::Good, text, next)
+    }
+
     /// The screen. Lines are wrapped to `width` where there is one.
     pub(crate) fn shown(&self, colour: bool, width: Option<usize>) -> Shown {
         let mut shown = Shown::default();

@@ -168,7 +168,12 @@ pub const FEATURES: [Promise; 48] = [
     promise("F31", "Shares over NFS and SMB are volumes too, and a server that is away harms no node.", &[], ""),
     promise("F32", "Pods of a StatefulSet keep their node and their data by volumes of a pool.", &[], ""),
     promise("F33", "Backups of etcd are made, verified, kept apart and restored.", &[], ""),
-    promise("F34", "DNS and UDP between nodes work, also where two interfaces or a broken checksum offload stand in the way.", &[], ""),
+    promise(
+        "F34",
+        "DNS and UDP between nodes work, also where two interfaces or a broken checksum offload stand in the way.",
+        &[],
+        "a card that gets checksums wrong: what is shown is that lost DNS is found and told",
+    ),
     promise(
         "F35",
         "A full image store evicts no pods that did not fill it, and every other eviction signal keeps its default.",

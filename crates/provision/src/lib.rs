@@ -10,6 +10,7 @@ pub mod apt_key;
 pub mod bundle;
 pub mod changes;
 pub mod compose;
+pub mod doctor;
 pub mod encryption;
 pub mod engine;
 pub mod facts;

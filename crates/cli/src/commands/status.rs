@@ -33,7 +33,7 @@ pub(super) struct Row {
     node: String,
     volume: String,
     path: String,
-    state: String,
+    pub(super) state: String,
     pub(super) good: bool,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn report(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Rep
 }
 
 /// Nodes as the API tells of them, or else as they were seen, and key servers.
-fn machines(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Vec<screen::Row> {
+pub(super) fn machines(cluster: &Cluster, seen: &Seen, plan: &Plan<Action>) -> Vec<screen::Row> {
     // Why not is said where it is said what to do about it.
     let unseen = |name: &Name, gap: &Gap| {
         let is_told = plan.held.iter().any(|held| held.object == name.as_str());
@@ -157,7 +157,7 @@ fn readiness(state: &NodeState) -> (bool, String) {
 }
 
 /// When the control planes' certificates end.
-fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
     let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
@@ -166,7 +166,7 @@ fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
 }
 
 /// Encryption at rest on the control planes.
-fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let Some(wanted) = &cluster.kubernetes else { return Vec::new() };
     let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.encryption.known());
     let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
@@ -175,7 +175,7 @@ fn at_rest(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
 }
 
 /// The cluster as its API tells, but for nodes.
-fn api(seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn api(seen: &Seen) -> Vec<screen::Row> {
     match &seen.api {
         Fact::Known(api) if api.answers => {
             api.unready.iter().map(|workload| screen::Row::new(false, ["cluster", "workload", workload.as_str()])).collect()
@@ -186,7 +186,7 @@ fn api(seen: &Seen) -> Vec<screen::Row> {
 }
 
 /// The users' pods that would be refused when they are made anew.
-fn pods(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn pods(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let Some(api) = seen.api.known() else { return Vec::new() };
     let line = |is_good: bool, text: &str| screen::Row::new(is_good, ["cluster", "pod security", text]);
     let refused = compose::refusals(cluster, api).into_iter().map(|words| line(false, &format!("{words}: refused when it is made anew")));
@@ -207,7 +207,7 @@ fn of_services(seen: &Seen) -> Option<Vec<ServiceState>> {
 }
 
 /// The users' own services, a line each.
-fn services(seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn services(seen: &Seen) -> Vec<screen::Row> {
     let row = |is_good, text: String| screen::Row::new(is_good, ["cluster", "services", &text]);
     match of_services(seen) {
         Some(states) => states.into_iter().map(|state| row(state.good, format!("{}: {}", state.name, state.words))).collect(),
@@ -220,7 +220,7 @@ fn services(seen: &Seen) -> Vec<screen::Row> {
 }
 
 /// How many Secrets are how, and which are not as their files say.
-fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
+pub(super) fn secrets(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
     let line = |is_good: bool, text: &str| screen::Row::new(is_good, ["cluster", "secrets", text]);
     let Some(states) = states(cluster, seen) else {
         let wanted = seen.wish.secrets.len();

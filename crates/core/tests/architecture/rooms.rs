@@ -54,10 +54,10 @@ const ARROWS: [(&str, &str, &str); 6] = [
 
 /// Folders without rooms: of values that all may know, of what only looks, of what drives machines, and of what is not a part of a plan.
 const VALUES: [&str; 2] = ["file", "releases"];
-const OTHERS: [&str; 3] = ["machine", "survey", "compose"];
+const OTHERS: [&str; 4] = ["machine", "survey", "compose", "doctor"];
 
 /// What drives machines, or puts domains together, and is known to no domain.
-const ABOVE: [&str; 8] = ["access", "compose", "key_servers", "engine", "facts", "fleet", "rights", "session"];
+const ABOVE: [&str; 9] = ["access", "compose", "doctor", "key_servers", "engine", "facts", "fleet", "rights", "session"];
 /// What of core is for those, and for backends.
 const BELOW: [&str; 2] = ["kubestead_core", "transport"];
 

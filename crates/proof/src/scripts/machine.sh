@@ -67,6 +67,20 @@ canaries() { echo "$3-file" > "$1"; sync; echo "$3-bare" > "$2"; sync; }
 recovery_opens() { cryptsetup open --test-passphrase --key-slot 7 --key-file - "$1"; }
 no_core_and_no_swap() { sync; ! ls /var/lib/systemd/coredump/* /core* 2> /dev/null && [ -z "$(tail -n +2 /proc/swaps)" ]; }
 
+# Faults of a network, and their end.
+rule() { nft add table inet doctor; nft add chain inet doctor output '{ type filter hook output priority 0; }'; nft add rule inet doctor output "$@" drop; }
+drop_dns() { rule udp dport 53; }
+drop_large() { rule icmp type echo-request ip length gt 1400; }
+drop_nothing() { nft delete table inet doctor; }
+lose_packets() { tc qdisc add dev flannel.1 root netem loss 30%; }
+lose_no_packets() { tc qdisc del dev flannel.1 root; }
+# The journal of a unit of ours gets what stands on standard input.
+journal_says() {
+  cat > /run/canary
+  systemd-run --quiet --unit=kubestead-canary -p StandardInput=file:/run/canary --wait cat
+  rm /run/canary
+}
+
 takes_no_file() { ! touch "$1/x" 2> /dev/null; }
 # A service that needs the kubelet's volume.
 probe_service() {

@@ -141,7 +141,8 @@ pub(super) fn paths(secrets: &[String], names: &[ObjectRef], pods: Option<&Name>
 /// An answer with its HTTP status, `000` for none.
 pub(crate) type Body<'a> = (&'a str, &'a str);
 
-fn bodies(text: &str) -> Vec<Body<'_>> {
+/// The answers of a section that asks the API server, each with its status.
+pub(crate) fn bodies(text: &str) -> Vec<Body<'_>> {
     let mut bodies = Vec::new();
     let mut rest = text;
     while let Some((body, after)) = rest.split_once(MARK) {

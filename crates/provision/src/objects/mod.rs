@@ -32,16 +32,16 @@ pub use fixed::is_system_namespace;
 pub use health::{Alive, alive_section, read_alive};
 pub(crate) use judge::some;
 pub use lists::LISTS;
-pub(crate) use lists::of_secrets;
+pub(crate) use lists::{bodies, of_secrets};
 pub use marks::{LAST_APPLIED, SERVICE};
 pub(crate) use marks::{MANAGED_BY, RECORD, selector};
 pub use model::model;
 pub use object::{ADOPTED, COPIES, Exactly, Live};
 pub(crate) use object::{differences, own};
-pub(crate) use observe::plain_version;
 pub use observe::{
     Annotations, ApiFacts, Networking, NodeState, Pods, Record, RecordedArgument, RecordedComponent, RecordedEtcd, read, section,
 };
+pub(crate) use observe::{plain_version, tables};
 pub use plan::{names, plan, refusals};
 pub use pods::{Beyond, Use, beyond};
 pub use spec::ObjectsSpec;

@@ -190,13 +190,16 @@ pub struct Networking {
 /// objects as was asked for. `secrets` are the paths that [`crate::secret::read`] reads, `names` the objects that the file asks for, `pods` the namespace whose
 /// pods are looked at. What `kubectl apply` left of values in an annotation is cut out before it leaves the machine. It says nothing where there is no cluster.
 pub fn section(secrets: &[String], names: &[ObjectRef], pods: Option<&Name>) -> Section {
-    let urls = lists::paths(secrets, names, pods).into_iter().map(|path| format!("https://kubernetes:6443{path}"));
-    Section::script("cluster/api", include_str!("scripts/api.sh"))
+    tables("cluster/api", &lists::paths(secrets, names, pods)).expects(ANSWER + OBJECT * names.len() + pods.map_or(0, |_| PODS))
+}
+
+/// A section for a control plane that asks its API server for lists, as tables. [`lists::bodies`] takes its answer apart.
+pub(crate) fn tables<S: AsRef<str>>(name: &str, paths: &[S]) -> Section {
+    Section::script(name, include_str!("scripts/api.sh"))
         .after(ADMIN)
         .var("annotation", LAST_APPLIED)
         .var("accept", TABLE)
-        .list("urls", urls)
-        .expects(ANSWER + OBJECT * names.len() + pods.map_or(0, |_| PODS))
+        .list("urls", paths.iter().map(|path| format!("https://kubernetes:6443{}", path.as_ref())))
 }
 
 /// Reads the answer of the section that was made of the same names and of as many paths of Secrets; `None` if there is no cluster.

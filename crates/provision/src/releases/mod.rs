@@ -24,7 +24,7 @@ mod web;
 pub use fetch::{Fetched, Progress, fetch, verify};
 pub use lock::{Download, Image, Lock, Piece};
 pub use official::{CNI, CONTAINERD, RUNC, Wish};
-pub use pack::{Packed, pack, unpack};
+pub use pack::{Packed, pack, pack_texts, unpack};
 pub use pin::{Pinned, pin};
 
 pub use crate::bundle::Arch;

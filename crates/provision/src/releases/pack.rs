@@ -53,16 +53,55 @@ async fn tar<S: AsRef<OsStr>>(what: &str, path: &Path, words: impl IntoIterator<
     if output.status.success() { Ok(()) } else { Err(failed(said())) }
 }
 
+/// What makes the bytes of an archive depend on its files alone.
+const SAME: [&str; 10] = [
+    "--create",
+    "--format=gnu",
+    "--no-recursion",
+    "--dereference",
+    "--hard-dereference",
+    "--mtime=@0",
+    "--owner=0",
+    "--group=0",
+    "--numeric-owner",
+    "--mode=u=rwX,go=rX",
+];
+
+/// Writes texts, each with its path, as one file that its owner alone reads. One that is there is not replaced, and a link is not followed.
+pub async fn pack_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>, to: &Path) -> Result<(), Error> {
+    let to = std::path::absolute(to).map_err(Error::file("cannot write", to))?;
+    let beside = to.parent().unwrap_or(Path::new("/"));
+    // Nobody else looks into it.
+    let folder = tempfile::Builder::new().prefix(".kubestead-").tempdir_in(beside).map_err(Error::file("cannot write below", beside))?;
+    let (files, archive) = (folder.path().join("files"), folder.path().join("archive"));
+    let mut names = Vec::new();
+    for (name, text) in texts {
+        let path = files.join(name);
+        let parent = path.parent().unwrap_or(&files);
+        std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, text)).map_err(Error::file("cannot write", &path))?;
+        names.push(name);
+    }
+    let words =
+        SAME.iter().map(OsStr::new).chain([OsStr::new("--directory"), files.as_os_str(), OsStr::new("--file"), archive.as_os_str()]);
+    tar("pack", &to, words.chain([OsStr::new("--")]).chain(names.iter().map(OsStr::new))).await?;
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&archive, own).map_err(Error::file("cannot write", &archive))?;
+    std::fs::File::open(&archive).and_then(|file| file.sync_all()).map_err(Error::file("cannot write", &archive))?;
+    std::fs::hard_link(&archive, &to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Taken { path: to.clone(), what: "is there, and is not replaced".into() },
+        _ => Error::file("cannot write", &to)(error),
+    })
+}
+
 /// Writes a bundle, whose files all have their sums, as one file.
 pub async fn pack(dir: &Path, to: &Path) -> Result<(Bundle, Packed), Error> {
     let bundle = verify(dir)?;
     let part = beside(to, ".part");
     // tar goes to the folder before it opens its own file.
     let file = std::path::absolute(&part).map_err(Error::file("cannot write", &part))?;
-    let own = ["--create", "--format=gnu", "--no-recursion", "--dereference", "--hard-dereference", "--mtime=@0", "--owner=0", "--group=0"];
-    let more = ["--numeric-owner", "--mode=u=rwX,go=rX", "--directory"];
     let names = names(&bundle, dir);
-    let words = own.iter().chain(&more).map(OsStr::new).chain([dir.as_os_str(), OsStr::new("--file"), file.as_os_str(), OsStr::new("--")]);
+    let words = SAME.iter().chain(&["--directory"]).map(OsStr::new);
+    let words = words.chain([dir.as_os_str(), OsStr::new("--file"), file.as_os_str(), OsStr::new("--")]);
     let words = words.chain(names.iter().map(OsStr::new));
     tar("pack", dir, words).await?;
     if to.exists() {

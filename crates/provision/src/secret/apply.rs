@@ -18,7 +18,7 @@ use super::decode;
 use super::error::Error;
 use super::identity::{Keys, Opened};
 use super::observe::{Live, live};
-use super::spec::{DIGEST, MOST_BYTES, SecretSpec, object, owner};
+use super::spec::{DIGEST, MOST_BYTES, SecretSpec, SecretsWanted, object, owner};
 use super::state::{State, judge};
 use crate::objects::{LAST_APPLIED, MANAGED_BY};
 
@@ -45,6 +45,22 @@ pub(crate) fn redacted<'a>(mut text: String, values: impl IntoIterator<Item = &'
         }
     }
     text
+}
+
+/// The values of all Secrets whose files can be opened here, and how many could not be. For taking them out of texts: nothing else is to see them.
+pub async fn values_here(wanted: &SecretsWanted, folder: &Path, escrow: &Escrow, keys: &Keys) -> (Vec<Secret>, usize) {
+    let (mut found, mut closed) = (Vec::new(), 0);
+    for secret in &wanted.secrets {
+        let opened = match keys.get(escrow) {
+            Ok(keys) => open(secret, folder, keys).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(values) => found.extend(values.into_values()),
+            Err(_) => closed += 1,
+        }
+    }
+    (found, closed)
 }
 
 /// Opens the file, if it still asks for what was planned.

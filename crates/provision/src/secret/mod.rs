@@ -16,8 +16,8 @@ mod spec;
 mod state;
 
 pub use action::{Action, Expected};
-pub use apply::apply;
 pub(crate) use apply::redacted;
+pub use apply::{apply, values_here};
 pub(crate) use check::faults;
 pub use error::Error;
 pub use folder::read as read_folder;

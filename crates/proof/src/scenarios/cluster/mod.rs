@@ -4,6 +4,7 @@ mod access;
 mod charts;
 mod components;
 mod disks;
+mod doctor;
 mod encryption;
 mod idle;
 mod keys;
@@ -24,7 +25,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 17] = [
+pub(super) static SCENARIOS: [&[Scenario]; 18] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -35,6 +36,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 17] = [
     services::SCENARIOS,
     kubelets::SCENARIOS,
     components::SCENARIOS,
+    doctor::SCENARIOS,
     encryption::SCENARIOS,
     traces::SCENARIOS,
     outage::SCENARIOS,
