@@ -146,7 +146,8 @@ fn openers(volume: &Volume, servers: &[&str], is_kept: bool) -> String {
         Way::Recovery => "somebody by hand, after each boot".to_owned(),
     };
     let recovery = if is_kept { "whoever opens its recovery key in the escrow" } else { "its recovery key is not in the escrow" };
-    volume.unlock.iter().map(way).chain([recovery.to_owned()]).collect::<Vec<_>>().join("; ")
+    let Some(ways) = volume.ways() else { return "whoever has the disk: it is not encrypted".to_owned() };
+    ways.iter().map(way).chain([recovery.to_owned()]).collect::<Vec<_>>().join("; ")
 }
 
 fn steps(plan: &Plan<Action>) -> Vec<(bool, Vec<String>)> {

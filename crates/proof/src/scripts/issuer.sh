@@ -45,4 +45,5 @@ audit_log() { cat /var/log/kubernetes/audit/*.log | grep -- "$1"; }
 audited() { audit_log "\"username\":\"$1\"" | grep "\"verb\":\"$2\"" | grep -q "\"resource\":\"$3\""; }
 # in_audit_log: whether what stands on standard input is in it.
 in_audit_log() { cat /var/log/kubernetes/audit/*.log > /run/audit && grep -qaF -f - /run/audit; }
-served_files() { cd /etc/kubernetes/adm && printf '%s\n' *; }
+# Without the copies of what somebody changed.
+served_files() { find /etc/kubernetes/adm -type f ! -name '*.before-kubestead*' -printf '%f\n' | sort; }
