@@ -122,8 +122,8 @@ async fn an_answer_without_end_is_hung_up_on_and_named() {
                 "{error:?}"
             );
         }
-        // The limit, and what lies in the buffers of the kernel.
-        assert!(server.sent() < count * 16 * MIB, "{status}: {} bytes", server.sent());
+        // The limit, and what lies in the buffers of the kernel on both sides (`tcp_wmem`, `tcp_rmem`: 4 and 6 MiB at most by default, and more when it is busy).
+        assert!(server.sent() < count * 32 * MIB, "{status}: {} bytes", server.sent());
     }
 }
 

@@ -211,7 +211,7 @@ async fn on_nodes(cluster: &Cluster, escrow: &Escrow, names: &BTreeSet<String>) 
     let hosts = fleet.hosts();
     let (mut rows, mut exit) = (Vec::new(), Exit::Done);
     for node in wanted {
-        for volume in compose::storage(cluster, node).volumes.into_iter().filter(|volume| volume.is_encrypted()) {
+        for volume in compose::storage(cluster, node).volumes.into_iter().filter(kubestead_storage::spec::Volume::is_encrypted) {
             let key = KeyRef::recovery(node.as_str(), volume.name.as_str()).0;
             let value = escrow.get(&key).ok().flatten().filter(|_| names.contains(&key));
             let (opens, found) = match (hosts.get(node.as_str()), value) {

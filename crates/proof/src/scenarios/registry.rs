@@ -35,7 +35,7 @@ fn registry(s: &Stage) -> Done {
     serve(s, &password)?;
     s.claim("the node cannot pull from it", pod(s, "before", HOST).and(s.eventually(60, || told(s, "before", "unknown authority"))));
     the_file(s, &kubernetes, &password)?;
-    pulled(s)?;
+    pulled(s);
     nowhere(s, &password)?;
     s.claim("down leaves no process", s.down());
     Ok(())
@@ -122,7 +122,7 @@ fn the_file(s: &Stage, kubernetes: &str, password: &str) -> Done {
     Ok(())
 }
 
-fn pulled(s: &Stage) -> Done {
+fn pulled(s: &Stage) {
     s.claim("a pod runs from it", pod(s, "own", HOST).and(runs(s, "own")));
     s.claim("as whoever has the login", s.at("masterlock", &["asked", "/v2/own/own/manifests/1 200"]).run().ok());
     s.claim("and one of a registry that it is a mirror of", pod(s, "mirrored", MIRRORED).and(runs(s, "mirrored")));
@@ -142,7 +142,6 @@ fn pulled(s: &Stage) -> Done {
         "another namespace pulls nothing with it",
         other.ok().and(s.eventually(60, || refused().says("ImagePull").or_else(|_| refused().says("ErrImage")))),
     );
-    Ok(())
 }
 
 /// The login is nowhere on the node but in the memory of what uses it.

@@ -51,7 +51,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (format!(r#"(?im)({name}\\*["']?[ \t]*(?:=>|[:=])[ \t]*)(?:{quoted})"#), "$1[redacted]"),
         (format!(r#"(?im)({name}["']?[ \t]*:[ \t]+)[^\n]+"#), "$1[redacted]"),
         (format!(r#"(?im)({name}["']?(?:=>|[:=]))[^\s"'&]+"#), "$1[redacted]"),
-        (format!(r#"(?im)({name}[ \t]+=[ \t]*)[^\n]+"#), "$1[redacted]"),
+        (format!(r"(?im)({name}[ \t]+=[ \t]*)[^\n]+"), "$1[redacted]"),
         (format!(r#"(?im)(--[a-z0-9-]*(?:{NAMES}|key)[a-z0-9-]*["']?[ \t,]+["']?)[^\s"',]+"#), "$1[redacted]"),
         (r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}".to_owned(), GONE),
         (r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b".to_owned(), GONE),

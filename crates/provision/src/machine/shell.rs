@@ -50,7 +50,9 @@ pub(super) fn functions(text: &str) -> BTreeSet<String> {
 /// The words at the places of commands, without builtins and without the script's own functions.
 pub(super) fn commands(text: &str) -> BTreeSet<String> {
     let Reader { commands, functions, .. } = read(text);
-    commands.into_iter().filter(|c| !functions.contains(c) && !BUILTINS.contains(&c.as_str())).collect()
+    // What stands behind a closing brace may be the number of a file that is redirected.
+    let number = |c: &String| c.bytes().all(|b| b.is_ascii_digit());
+    commands.into_iter().filter(|c| !functions.contains(c) && !BUILTINS.contains(&c.as_str()) && !number(c)).collect()
 }
 
 fn read(text: &str) -> Reader {

@@ -80,7 +80,9 @@ impl Reader<'_> {
         kinds
             .extend(found.iter().filter(|found| is_definition(&ObjectRef::of(&found.manifest))).flat_map(|found| defined(&found.manifest)));
         if let Source::Chart(chart) = &service.source {
-            found.iter_mut().for_each(|found| put_into(chart.namespace.as_str(), &mut found.manifest, &kinds));
+            for one in &mut found {
+                put_into(chart.namespace.as_str(), &mut one.manifest, &kinds);
+            }
             chart::hooks(&found, findings);
         }
         self.definitions.insert(service.name.clone(), kinds);

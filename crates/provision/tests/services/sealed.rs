@@ -10,7 +10,7 @@ use super::*;
 const CANARY: &str = "canary $HOME ${USER} 'x'\n";
 const SECRET: &str = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop}\nstringData:\n  url: \"pg://u:${PW}@db\"\n  password: ${PW}\n";
 
-async fn sealed() -> World<MemoryKube> {
+fn sealed() -> World<MemoryKube> {
     let mut world = World::new(MemoryKube::default());
     world.seal(CANARY);
     world.service("shop", &[], &[namespace("shop"), SECRET.to_owned()].concat());
@@ -24,7 +24,7 @@ async fn value<K: Api>(world: &World<K>, key: &str) -> String {
 
 #[tokio::test]
 async fn a_value_of_a_file_of_sops_comes_into_a_secret_and_a_changed_one_is_applied_again() {
-    let world = sealed().await;
+    let world = sealed();
     let plan = world.plan().await;
     assert_eq!(world.run(&plan, &[]).await, Vec::<String>::new());
     assert_eq!(value(&world, "password").await, CANARY);
@@ -44,7 +44,7 @@ async fn a_value_of_a_file_of_sops_comes_into_a_secret_and_a_changed_one_is_appl
 
 #[tokio::test]
 async fn without_a_key_a_plan_is_made_and_nothing_of_the_service_is_applied() {
-    let world = sealed().await;
+    let world = sealed();
     std::fs::rename(world.folder.path().join("age.txt"), world.folder.path().join("away.txt")).unwrap();
     let plan = world.plan().await;
     assert!(ids(&plan).contains(&"cluster/manifests.shop/apply"));
@@ -58,7 +58,7 @@ struct Careless;
 
 #[tokio::test]
 async fn no_value_is_in_plans_facts_copies_or_errors() {
-    let world = sealed().await;
+    let world = sealed();
     let planned = world.plan().await;
     let step = planned.steps.iter().find(|step| step.id.0 == "cluster/manifests.shop/apply").unwrap();
     let error = service::apply(&step.action, &world.escrow, &Keys::default(), &Careless).await.unwrap_err().to_string();

@@ -7,6 +7,7 @@ use kubestead_core::secret::Secret;
 use super::tests::{mapped, volume};
 use super::*;
 use crate::sandbox::Sandbox;
+use crate::spec::Encryption;
 use crate::ways::Ways;
 
 const RECOVERY: &str = "abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd-abcd";

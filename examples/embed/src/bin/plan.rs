@@ -13,7 +13,6 @@ use kubestead_provision::file::{Cluster, KeyServer, Node, Role, Volume};
 use kubestead_provision::keyserver::Account;
 use kubestead_provision::session::{Goal, Session};
 use kubestead_storage::spec::{self, Filesystem};
-use kubestead_storage::ways::Ways;
 
 fn cluster() -> Result<Cluster, Box<dyn Error>> {
     let (kube1, vg01) = (Name::new("kube1")?, Name::new("vg01")?);
@@ -25,7 +24,7 @@ fn cluster() -> Result<Cluster, Box<dyn Error>> {
         inodes: None,
         path: "/srv/data".into(),
         discard: true,
-        unlock: Ways::default(),
+        encryption: spec::Encryption::default(),
     };
     Ok(Cluster {
         nodes: vec![Node { roles: BTreeSet::from([Role::ControlPlane]), ..Node::new(kube1.clone(), "192.0.2.21") }],

@@ -56,7 +56,7 @@ fn well(s: &Stage) -> Claim {
     is(status == Some(0) && bad.is_empty(), || format!("status {status:?}: {bad:?}"))?;
     all(["cp1", "kube1", "kube2"], |node| {
         ["dns", "mtu", "pods", "conntrack", "disk"].iter().try_for_each(|check| {
-            let looked = |one: &&Value| one["check"] == **check && one["place"] == node && one["verdict"] != "notLooked";
+            let looked = |one: &&Value| one["check"] == **check && one["place"] == *node && one["verdict"] != "notLooked";
             is(found.iter().any(|one| looked(&one)), || format!("{check} was not looked at on {node}: {}", Value::from(found.clone())))
         })
     })?;

@@ -41,7 +41,7 @@ by_tcp() {
 # tries WAY SERVER MOST: ends early when nothing comes at all, and after five seconds in any case.
 tries() {
   local asked=0 row=0 took=0 times=() end=$((SECONDS + 5))
-  while ((asked < $3 && row < 4 && SECONDS < end)); do
+  while [ "$asked" -lt "$3" ] && [ "$row" -lt 4 ] && [ "$SECONDS" -lt "$end" ]; do
     asked=$((asked + 1))
     if "by_$1" "$2"; then
       times+=("$took")

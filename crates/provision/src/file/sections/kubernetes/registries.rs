@@ -95,13 +95,14 @@ fn secret(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("{text:?} is no name of a Secret: words of a-z, 0-9 and '-' with dots between them"))
 }
 
+const WANTED: &str =
+    "name a file with the certificates of the registry's authority, PEM; `openssl x509 -inform der` makes such a file of a binary one";
+
 /// The certificates of a file, as they go to nodes.
 fn authorities(node: Yaml, what: &str, dir: &Path, out: &mut Findings) -> Option<String> {
     let place = node.place.clone();
     let path = path(node, what, dir, out)?;
     let shown = path.display();
-    const WANTED: &str =
-        "name a file with the certificates of the registry's authority, PEM; `openssl x509 -inform der` makes such a file of a binary one";
     // A pipe would keep whoever reads it waiting.
     let read = if std::fs::metadata(&path).is_ok_and(|data| !data.is_file()) {
         Err(("it is no regular file".to_owned(), WANTED))
