@@ -240,6 +240,7 @@ impl World {
         let answers = frames(&told);
         let none = [
             ("node/hostname", "kube1\n"),
+            ("node/architecture", "x86_64\n"),
             ("node/cgroup", "cgroup2fs\n"),
             ("node/swap", ""),
             ("node/kernel", "1\n1\n1\n"),

@@ -51,8 +51,8 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
         ("\"kubesteadFacts\":6", "\"kubesteadFacts\":7", "facts of format 7, and this kubestead reads format 6"),
-        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":6,\"more\":[]", "facts of format 6"),
-        ("\"kubesteadFacts\":5", "\"kubesteadFacts\":5,\"more\":[]", "unknown field"),
+        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":7,\"more\":[]", "facts of format 7"),
+        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":6,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
         ("\"free\":", "\"fre\":", "cp1: missing field `free`"),
