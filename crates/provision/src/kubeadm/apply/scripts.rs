@@ -302,6 +302,12 @@ fn arguments_that_do_not_run_are_put_back_and_the_programs_own_words_are_told() 
     );
     assert_eq!(machine.read(SCHEDULER), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
     assert!(!machine.path(KEPT_SCHEDULER).exists() && !machine.read("calls").contains("upload-config"));
+    // Nothing was written yet: it is put back all the same.
+    let machine = plane();
+    machine.put("log/0.log", "");
+    let (status, said) = with(&machine, "    - --kube-scheduler-bad\n");
+    assert!(status == 92 && said.contains("got its old ones back: it was not ready after 0 s"), "{status} {said}");
+    assert_eq!(machine.read(SCHEDULER), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
 }
 
 #[test]

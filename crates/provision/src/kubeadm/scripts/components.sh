@@ -68,8 +68,8 @@ for program in "${programs[@]}"; do
     place "$work/after.$program" "$program"
   fi
   # A manifest that is new has a container that begins to count.
-  if ! comes_up "$program" 4; then
-    words=$(last_words "$program")
+  if ! comes_up "$program" 3; then
+    words=$(last_words "$program") || words=
     place "$work/before.$program" "$program"
     rm -f "$kept/$program.yaml"
     comes_up "$program" || unverified "$program does not come up, neither with these arguments nor with the old ones: see journalctl -u kubelet"

@@ -55,10 +55,18 @@ place() {
   mv -fT "$new" "$folder/$2.yaml"
   sync "$folder"
 }
-# last_words PROGRAM: the last line of its log that tells of an error, or the last one at all.
+# last_words PROGRAM: the last line of its log that tells of an error, or the last one at all; nothing if it wrote none. It never fails: a log may be
+# empty yet, and the kubelet takes old ones away at any time.
 last_words() {
-  local log
-  log=$(newest_log "$1")
+  local log words=() line
+  log=$(find /var/log/pods -path "*kube-system_$1-*/$1/*.log" -size +0 -printf '%T@ %p\n' 2> /dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-) || true
   [ -n "$log" ] || return 0
-  tail -n 40 "$log" | cut -d ' ' -f 4- | grep -v '^ *--\|^Usage\|^$' | { grep -i 'error\|unknown\|invalid' || cat; } | tail -n 1 | cut -c 1-300
+  while read -r _ _ _ line; do
+    case $line in
+      '' | Usage* | --*) ;;
+      *[Ee]rror* | *unknown* | *invalid*) words=("$line") ;;
+      *) [ "${#words[@]}" != 0 ] || words=("$line") ;;
+    esac
+  done < <(tail -n 40 "$log" 2> /dev/null)
+  printf '%.300s\n' "${words[*]}"
 }
