@@ -21,7 +21,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot, all by a login \
                that is not root and has no bash",
-        shows: &["F00", "F02", "F16", "F42", "R3", "R5"],
+        shows: &["F00", "F02", "F16", "R3", "R5"],
         fixture: Fixture::Own,
         leaves: Leaves::WornOut,
         limit: 3600,
