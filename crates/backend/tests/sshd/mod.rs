@@ -35,6 +35,36 @@ fn keygen(path: &Path) {
     assert!(status.success());
 }
 
+/// An sshd of this folder on a port that was free; `None` if it ended instead.
+fn listen(dir: &Path, lines: &str) -> Option<Child> {
+    let at = |name: &str| dir.join(name);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let d = dir.display();
+    let config = format!(
+        "ListenAddress 127.0.0.1\nPort {port}\nHostKey {d}/host\nAuthorizedKeysFile {d}/authorized\nStrictModes no\nUsePAM no\n\
+         PermitRootLogin prohibit-password\nPidFile {d}/pid\n{lines}\n"
+    );
+    std::fs::write(at("sshd_config"), config).unwrap();
+    let key = std::fs::read_to_string(at("host.pub")).unwrap();
+    std::fs::write(at("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+    let client = format!("Host *\n  Port {port}\n  IdentityFile {d}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {d}/known\n");
+    std::fs::write(at("config"), client).unwrap();
+    let log = std::fs::File::create(at("log")).unwrap();
+    let mut child = Program::new(SSHD).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).stdin(Stdio::null()).spawn().unwrap();
+    let begin = Instant::now();
+    loop {
+        let listens = std::fs::read_to_string(at("log")).unwrap().contains("Server listening on");
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        if listens {
+            return Some(child);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "sshd does not listen: {}", std::fs::read_to_string(at("log")).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Sshd {
     /// With lines of its own in the configuration; `None` without an sshd on this computer; the gate has one.
     pub(crate) fn start(lines: &str) -> Option<Self> {
@@ -98,25 +128,10 @@ impl Sshd {
         keygen(&at("user"));
         std::fs::copy(at("user.pub"), at("authorized")).unwrap();
         let _ = std::fs::create_dir("/run/sshd");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let d = dir.path().display();
-        let config = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {d}/host\nAuthorizedKeysFile {d}/authorized\nStrictModes no\nUsePAM no\n\
-             PermitRootLogin prohibit-password\nPidFile {d}/pid\n{lines}\n"
-        );
-        std::fs::write(at("sshd_config"), config).unwrap();
-        let key = std::fs::read_to_string(at("host.pub")).unwrap();
-        std::fs::write(at("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-        let client = format!("Host *\n  Port {port}\n  IdentityFile {d}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {d}/known\n");
-        std::fs::write(at("config"), client).unwrap();
-        let log = std::fs::File::create(at("log")).unwrap();
-        let child = Program::new(SSHD).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).stdin(Stdio::null()).spawn().unwrap();
-        let begin = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "sshd does not listen: {}", std::fs::read_to_string(at("log")).unwrap());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(Self { dir, child })
+        // A port that is free now may be somebody's when sshd binds it.
+        let child = std::iter::repeat_with(|| listen(dir.path(), lines)).take(20).flatten().next();
+        assert!(child.is_some(), "sshd does not listen: {}", std::fs::read_to_string(at("log")).unwrap());
+        child.map(|child| Self { dir, child })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
