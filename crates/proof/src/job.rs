@@ -1,9 +1,9 @@
-//! What the runner gives a worker to do, and how its scenarios are found again.
+//! What the runner gives a worker to do: scenarios by their names.
 
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 
 /// A batch, for another process.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,16 +19,6 @@ pub(crate) struct Item {
     pub(crate) limit: u64,
     /// Whether what it leaves must have an empty plan.
     pub(crate) as_found: bool,
-    /// The script that it is; `None` if a function is registered under its name.
-    pub(crate) script: Option<ScriptItem>,
-}
-
-/// A script of a job.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ScriptItem {
-    pub(crate) file: String,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) parts: Vec<String>,
 }
 
 impl From<&Batch> for Job {
@@ -39,18 +29,10 @@ impl From<&Batch> for Job {
 
 impl From<&Scenario> for Item {
     fn from(scenario: &Scenario) -> Self {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let script = match &scenario.run {
-            Run::Script(script) => {
-                Some(ScriptItem { file: script.file.to_owned(), arguments: owned(script.arguments), parts: owned(script.parts) })
-            }
-            Run::Here(_) => None,
-        };
         Self {
             name: scenario.name.to_owned(),
             limit: scenario.limit,
             as_found: scenario.leaves == Leaves::AsFound && matches!(scenario.fixture, Fixture::Volumes | Fixture::Cluster),
-            script,
         }
     }
 }

@@ -46,7 +46,7 @@ struct Options {
 
 #[derive(Args)]
 struct Choice {
-    /// Only those whose sentence, script, fixture or promises have this in them.
+    /// Only those whose sentence, fixture or promises have this in them.
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
     /// Only those that gate a change.

@@ -112,13 +112,12 @@ impl Report {
         }
     }
 
-    /// A line of the lane's own; headings of scripts get the time.
+    /// A line of the lane's own.
     pub(crate) fn line(&self, lane: usize, line: &str) {
-        let time = if line.starts_with("== ") { format!(" ({})", time()) } else { String::new() };
         if let Some(failures) = self.failures.get(lane) {
             failures.lock().unwrap_or_else(PoisonError::into_inner).line(line);
         }
-        self.tell(lane, &format!("{line}{time}\n"));
+        self.tell(lane, &format!("{line}\n"));
     }
 
     /// What failed in scenarios that have ended; empty if nothing did.
@@ -173,7 +172,7 @@ pub fn table(finished: &[Finished], seconds: u64, left: &[&Scenario]) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Fixture, Leaves, Run};
+    use crate::scenario::{Fixture, Leaves};
 
     #[test]
     fn what_failed_is_told_once_more_at_the_end() {
@@ -204,7 +203,7 @@ mod tests {
             limit: 1,
             takes: 1,
             core: false,
-            run: Run::script("x", &[]),
+            run: |_| Ok(()),
         };
         let one = |name, outcome, first| Finished { name, outcome, seconds: 7, first };
         let finished = [

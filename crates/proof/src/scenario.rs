@@ -19,8 +19,8 @@ pub struct Scenario {
     pub takes: u64,
     /// Whether it gates a change; all others are left to `make prove`.
     pub core: bool,
-    /// How it is made.
-    pub run: Run,
+    /// How it is made, on a fixture that stands.
+    pub run: fn(&Stage) -> Done,
 }
 
 /// What many scenarios start from.
@@ -76,46 +76,20 @@ pub enum Leaves {
     Made(Fixture),
 }
 
-/// How a scenario is made.
-#[derive(Debug)]
-pub enum Run {
-    /// By a script of `tests/`, which makes and removes what it needs.
-    Script(Script),
-    /// By a function, on a fixture that stands.
-    Here(fn(&Stage) -> Done),
-}
-
-/// A script: its status is 0 if all that it claims is so, and 75 if the lab's own kernel panicked.
-#[derive(Clone, Copy, Debug)]
-pub struct Script {
-    /// Its path, from the top of the repository.
-    pub file: &'static str,
-    /// Its arguments.
-    pub arguments: &'static [&'static str],
-    /// Options of `kubestead lab build` for parts that are made ahead of it; none if it needs no others than all do.
-    pub parts: &'static [&'static str],
-}
-
-impl Run {
-    /// A script that needs no parts of its own.
-    pub const fn script(file: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self::Script(Script { file, arguments, parts: &[] })
-    }
-}
-
 /// What a scenario would show that has not passed on machines yet: nothing, until it has.
 pub const fn unproven(_of: &'static [&'static str]) -> &'static [&'static str] {
     &[]
 }
 
 impl Scenario {
-    /// Whether a pattern of the user's means it: a part of its name, of its script, of its fixture or of what it shows, in any case of letters.
+    /// One that makes what it needs by itself and does not gate a change: about how many seconds it takes, and how many it may take.
+    pub const fn own(name: &'static str, shows: &'static [&'static str], (takes, limit): (u64, u64), run: fn(&Stage) -> Done) -> Self {
+        Self { name, shows, fixture: Fixture::Own, leaves: Leaves::WornOut, limit, takes, core: false, run }
+    }
+
+    /// Whether a pattern of the user's means it: a part of its name, of its fixture or of what it shows, in any case of letters.
     pub fn is_meant(&self, pattern: &str) -> bool {
         let pattern = pattern.to_lowercase();
-        let file = match &self.run {
-            Run::Script(script) => script.file,
-            Run::Here(_) => "",
-        };
-        self.shows.iter().chain(&[self.name, file, self.fixture.name()]).any(|text| text.to_lowercase().contains(&pattern))
+        self.shows.iter().chain(&[self.name, self.fixture.name()]).any(|text| text.to_lowercase().contains(&pattern))
     }
 }

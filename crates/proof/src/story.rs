@@ -7,7 +7,7 @@ use crate::worker::say;
 
 /// How many lines of each are told.
 const LINES: usize = 40;
-/// How deep below the folder a lab lies: a script makes a folder of its own in it.
+/// How deep below the folder a lab lies: a scenario may make a folder of its own in it.
 const DEPTH: usize = 5;
 
 /// The files of a name in a folder and below it.
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn machines_are_found_in_a_folder_that_a_script_made() {
+    fn machines_are_found_in_a_folder_that_a_scenario_made() {
         let folder = tempfile::tempdir().unwrap();
         let machine = folder.path().join("tmp.x/labs/lab/machines/kube1");
         std::fs::create_dir_all(&machine).unwrap();

@@ -11,13 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::event::{Event, Outcome};
-use crate::job::{Item, Job, ScriptItem};
-use crate::scenario::{Fixture, Run, Scenario};
+use crate::job::{Item, Job};
+use crate::scenario::{Fixture, Scenario};
 use crate::stage::Stage;
 use crate::{story, tree};
-
-/// The status of a script on whose lab a kernel panicked.
-const PANICKED: i32 = 75;
 
 /// Where a worker does its work.
 #[derive(Clone, Debug)]
@@ -114,10 +111,7 @@ impl Worker {
         for (place, item) in job.items.iter().enumerate() {
             self.hold();
             tell(&Event::Begins(place, item.limit));
-            let outcome = match &item.script {
-                Some(script) => self.script(script),
-                None => self.here(&stage, item),
-            };
+            let outcome = self.scenario(&stage, item);
             self.hold();
             tell(&Event::Ended(place, outcome));
             if outcome != Outcome::Passed {
@@ -127,45 +121,13 @@ impl Worker {
         true
     }
 
-    fn script(&self, script: &ScriptItem) -> Outcome {
-        if !script.parts.is_empty() {
-            let mut build = Command::new(&self.place.kubestead);
-            build.args(["lab", "build"]).args(&script.parts);
-            if self.status(build) != Some(0) {
-                say("the parts of the lab could not be built");
-                return Outcome::Failed;
-            }
-        }
-        let mut run = Command::new("bash");
-        run.arg(&script.file).args(&script.arguments);
-        match self.status(run) {
-            Some(0) => Outcome::Passed,
-            Some(PANICKED) => Outcome::Panicked,
-            Some(status) => {
-                say(&format!("{} ended with {status}", script.file));
-                Outcome::Failed
-            }
-            None => {
-                say(&format!("{} was ended by a signal, or could not be started", script.file));
-                Outcome::Failed
-            }
-        }
-    }
-
-    /// Runs a program to its end, in the repository, with all that it says in this process' output.
-    fn status(&self, mut command: Command) -> Option<i32> {
-        self.hold();
-        command.current_dir(&self.place.top).stdin(Stdio::null()).status().ok()?.code()
-    }
-
-    fn here(&self, stage: &Stage, item: &Item) -> Outcome {
-        let found = self.known.iter().find(|scenario| scenario.name == item.name);
-        let Some(Scenario { run: Run::Here(run), .. }) = found else {
+    fn scenario(&self, stage: &Stage, item: &Item) -> Outcome {
+        let Some(found) = self.known.iter().find(|scenario| scenario.name == item.name) else {
             say("no such scenario is in this program");
             return Outcome::Failed;
         };
         self.outcome(stage, |stage| {
-            run(stage)?;
+            (found.run)(stage)?;
             if item.as_found { stage.is_as_found() } else { Ok(()) }
         })
     }

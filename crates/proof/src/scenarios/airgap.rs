@@ -3,21 +3,17 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 
 use super::node;
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "a bundle that is pinned and downloaded from the official places makes a cluster where no internet is",
-    shows: &["F00", "F46", "R1", "R2", "R3", "R4"],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 3600,
-    takes: 500,
-    core: false,
-    run: Run::Here(airgap),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "a bundle that is pinned and downloaded from the official places makes a cluster where no internet is",
+    &["F00", "F46", "R1", "R2", "R3", "R4"],
+    (500, 3600),
+    airgap,
+)];
 
 const HOSTS: [&str; 7] =
     ["pkgs.k8s.io", "download.docker.com", "registry.k8s.io", "ghcr.io", "dl.k8s.io", "github.com", "raw.githubusercontent.com"];

@@ -1,17 +1,16 @@
 //! One machine alone, with volumes that no key server unlocks, and what waits for them after a boot; without Kubernetes.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "volumes of a machine alone are opened by hand after each boot, grow while they are mounted, and change to a key server and back",
-    shows: &["F02", "F24", "R1", "R2", "R3", "no way to unlock a volume goes before the recovery key"],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 1800,
-    takes: 300,
     core: true,
-    run: Run::Here(alone),
+    ..Scenario::own(
+        "volumes of a machine alone are opened by hand after each boot, grow while they are mounted, and change to a key server and back",
+        &["F02", "F24", "R1", "R2", "R3", "no way to unlock a volume goes before the recovery key"],
+        (300, 1800),
+        alone,
+    )
 }];
 
 const LAB: &str = r#"{"machines": [

@@ -1,10 +1,10 @@
 //! Objects and Secrets on a real API server, by the tests of `provision`, which ask it as the command does.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Done, Stage};
 
 const fn on_api(name: &'static str, shows: &'static [&'static str], run: fn(&Stage) -> Done) -> Scenario {
-    Scenario { name, shows, fixture: Fixture::Api, leaves: Leaves::AsFound, limit: 900, takes: 20, core: true, run: Run::Here(run) }
+    Scenario { name, shows, fixture: Fixture::Api, leaves: Leaves::AsFound, limit: 900, takes: 20, core: true, run }
 }
 
 pub(super) static SCENARIOS: &[Scenario] = &[

@@ -2,23 +2,22 @@
 
 use std::time::Instant;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, is};
 
 const fn on_volumes(name: &'static str, shows: &'static [&'static str], core: bool, takes: u64, run: fn(&Stage) -> Done) -> Scenario {
-    Scenario { name, shows, fixture: Fixture::Volumes, leaves: Leaves::AsFound, limit: 600, takes, core, run: Run::Here(run) }
+    Scenario { name, shows, fixture: Fixture::Volumes, leaves: Leaves::AsFound, limit: 600, takes, core, run }
 }
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "a cluster file that would lock the operator out of a key server is refused",
-        shows: &["R1", "sshd's rules for the nodes' account are written for no account but the one"],
-        fixture: Fixture::Own,
-        leaves: Leaves::WornOut,
-        limit: 60,
-        takes: 1,
         core: true,
-        run: Run::Here(locked_out),
+        ..Scenario::own(
+            "a cluster file that would lock the operator out of a key server is refused",
+            &["R1", "sshd's rules for the nodes' account are written for no account but the one"],
+            (1, 60),
+            locked_out,
+        )
     },
     Scenario {
         name: "machines get their encrypted volumes, also one that allows one session a connection",
@@ -28,7 +27,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: true,
-        run: Run::Here(one_session),
+        run: one_session,
     },
     on_volumes(
         "a host that hangs in the kernel is named with what is waited for, and costs one limit",

@@ -1,24 +1,23 @@
 //! What is about key servers, on machines without Kubernetes: what refuses the nodes' account, a node that leaves the file, their copies, two of them, and a volume that is wiped by its name.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "key servers give each node its own share, shut a node out, are copied and restored, and a volume is wiped by its name alone",
-    shows: &[
-        "F24",
-        "R1",
-        "R2",
-        "a share is made once",
-        "a volume is wiped only by its name",
-        "lines on a key server that kubestead did not write",
-    ],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 1800,
-    takes: 280,
     core: true,
-    run: Run::Here(keyserver),
+    ..Scenario::own(
+        "key servers give each node its own share, shut a node out, are copied and restored, and a volume is wiped by its name alone",
+        &[
+            "F24",
+            "R1",
+            "R2",
+            "a share is made once",
+            "a volume is wiped only by its name",
+            "lines on a key server that kubestead did not write",
+        ],
+        (280, 1800),
+        keyserver,
+    )
 }];
 
 const LAB: &str = r#"{"machines": [

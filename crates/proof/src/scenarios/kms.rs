@@ -1,22 +1,18 @@
 //! A KMS plugin on a cluster that runs, whose Secrets are written in the clear: the API server must mount the plugin's folder first.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Scenario, unproven};
 use crate::stage::{Claim, Done, Ran, Stage};
 
 use super::cluster::kubectl;
 use super::node;
 use super::traffic::{Traffic, every_value, file_lacks};
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "values in the clear are taken in by a KMS plugin that the API server must mount first, while Secrets are written and read, through kills and a power cut",
-    shows: unproven(&["F09", "R2", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"]),
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 2400,
-    takes: 480,
-    core: false,
-    run: Run::Here(kms),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "values in the clear are taken in by a KMS plugin that the API server must mount first, while Secrets are written and read, through kills and a power cut",
+    unproven(&["F09", "R2", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"]),
+    (480, 2400),
+    kms,
+)];
 
 const SECRETBOX: &str = "provider: secretbox, key: key1, resources: [secrets]";
 const KMS: &str = "provider: kms, kms: {name: vault, endpoint: \"unix:///run/kms/plugin.sock\"}, resources: [secrets, configmaps]";

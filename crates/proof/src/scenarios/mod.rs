@@ -4,7 +4,9 @@ mod airgap;
 mod alone;
 mod api;
 mod cluster;
+mod fleet;
 mod hostile;
+mod jump;
 mod keyserver;
 mod kms;
 mod node;
@@ -15,7 +17,6 @@ mod qemu;
 mod recovery;
 mod registry;
 mod rootless;
-mod scripts;
 mod servers;
 mod tour;
 mod traffic;
@@ -28,7 +29,9 @@ pub fn all() -> Vec<&'static Scenario> {
         airgap::SCENARIOS,
         alone::SCENARIOS,
         api::SCENARIOS,
+        fleet::SCENARIOS,
         hostile::SCENARIOS,
+        jump::SCENARIOS,
         keyserver::SCENARIOS,
         kms::SCENARIOS,
         official::SCENARIOS,
@@ -38,7 +41,6 @@ pub fn all() -> Vec<&'static Scenario> {
         registry::SCENARIOS,
         recovery::SCENARIOS,
         rootless::SCENARIOS,
-        scripts::SCENARIOS,
         servers::SCENARIOS,
         tour::SCENARIOS,
     ];

@@ -3,21 +3,17 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 
 use super::node;
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
-    shows: &["F16", "R1", "R3", "R5", "a key of a repository that has another fingerprint"],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 3600,
-    takes: 400,
-    core: false,
-    run: Run::Here(official),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
+    &["F16", "R1", "R3", "R5", "a key of a repository that has another fingerprint"],
+    (400, 3600),
+    official,
+)];
 
 /// What the file says of Kubernetes: the version alone.
 const SOFTWARE: &str = "version: 1.37.1, lab: true";

@@ -1,14 +1,14 @@
 //! Packages as the source of Kubernetes' programs, from an apt repository of the lab: signed, at exact versions, held.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Stage, all, is};
 
 use super::cluster::ready;
 use super::{node, official};
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "Kubernetes comes from a signed apt repository at exact versions, held, beside what somebody else put there",
-    shows: &[
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "Kubernetes comes from a signed apt repository at exact versions, held, beside what somebody else put there",
+    &[
         "F16",
         "F44",
         "F46",
@@ -19,13 +19,9 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
         "a file or program that kubestead did not write",
         "no plan promises what a guard refuses",
     ],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 2400,
-    takes: 600,
-    core: false,
-    run: Run::Here(packages),
-}];
+    (600, 2400),
+    packages,
+)];
 
 const REPOSITORY: &str = "http://packages.lab/core:/stable:/v1.37/deb";
 /// What somebody else put in the places of ours.

@@ -1,18 +1,14 @@
 //! One machine alone, whose volumes are not encrypted; without Kubernetes.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Scenario, unproven};
 use crate::stage::{Claim, Done, Stage};
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "a volume is not encrypted by its own word alone, is named so at each look, comes back after a boot, grows, and never changes from or to it",
-    shows: unproven(&["R1", "R2", "R3", "a volume is not encrypted by its own word alone", "a volume is wiped only by its name"]),
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 1200,
-    takes: 180,
-    core: false,
-    run: Run::Here(plain),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "a volume is not encrypted by its own word alone, is named so at each look, comes back after a boot, grows, and never changes from or to it",
+    unproven(&["R1", "R2", "R3", "a volume is not encrypted by its own word alone", "a volume is wiped only by its name"]),
+    (180, 1200),
+    plain,
+)];
 
 const LAB: &str = r#"{"machines": [
   {"name": "solo", "address": "10.77.0.21", "memory": 640, "disks": [{"serial": "solo-data", "size": 1536}]}

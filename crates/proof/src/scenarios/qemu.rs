@@ -3,20 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Stage, is};
 use crate::worker::say;
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "the lab's machines run under QEMU as well, on the same disks",
-    shows: &[],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 3600,
-    takes: 600,
-    core: false,
-    run: Run::Here(qemu),
-}];
+pub(super) static SCENARIOS: &[Scenario] =
+    &[Scenario::own("the lab's machines run under QEMU as well, on the same disks", &[], (600, 3600), qemu)];
 
 const LAB: &str =
     r#"{"machines": [{"name": "kube1", "address": "10.77.0.21", "memory": 768, "disks": [{"serial": "kube1-data", "size": 512}]}]}"#;

@@ -2,12 +2,12 @@
 //!
 //! Each page is played in the state that it is for. A page with another number of lines than is played here fails, and so does one that nobody plays.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Scenario, unproven};
 use crate::stage::{Claim, Done, Ran, Stage, fresh_value};
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "the pages of recovery, typed as they stand, bring back volumes, key servers, headers, keys and machines",
-    shows: unproven(&[
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "the pages of recovery, typed as they stand, bring back volumes, key servers, headers, keys and machines",
+    unproven(&[
         "F02",
         "F24",
         "R1",
@@ -17,13 +17,9 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
         "no way to unlock a volume goes before the recovery key",
         "a share or a recovery key is never replaced",
     ]),
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 2400,
-    takes: 300,
-    core: false,
-    run: Run::Here(recovery),
-}];
+    (300, 2400),
+    recovery,
+)];
 
 const LAB: &str = r#"{"machines": [
   {"name": "kube1", "address": "10.77.0.21", "memory": 640, "disks": [{"serial": "kube1-data", "size": 1024}]},

@@ -1,27 +1,17 @@
 //! A registry of one's own: its certificate is of an authority that no machine knows, and it asks for a login.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Scenario, unproven};
 use crate::stage::{Claim, Done, Stage, fresh_value, is};
 
 use super::cluster::{kubectl, ready};
 use super::node;
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "pods run from a registry with an authority of its own that asks for a login, and the login is on no disk of the node",
-    shows: unproven(&[
-        "F18",
-        "R1",
-        "R3",
-        "a login of a registry is on no node's disk",
-        "of the account that all pods have which name none",
-    ]),
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 2400,
-    takes: 330,
-    core: false,
-    run: Run::Here(registry),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "pods run from a registry with an authority of its own that asks for a login, and the login is on no disk of the node",
+    unproven(&["F18", "R1", "R3", "a login of a registry is on no node's disk", "of the account that all pods have which name none"]),
+    (330, 2400),
+    registry,
+)];
 
 /// The registry as images name it, and one that it is a mirror of, which is nowhere.
 const HOST: &str = "10.77.0.5:5000";

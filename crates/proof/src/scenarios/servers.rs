@@ -1,18 +1,14 @@
 //! Three API servers and the members of their etcd, without machines: a test of `provision` rotates the key of encryption at rest on them.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Done, Stage};
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
-    shows: &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 2400,
-    takes: 600,
-    core: false,
-    run: Run::Here(servers),
-}];
+pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
+    "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
+    &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"],
+    (600, 2400),
+    servers,
+)];
 
 const NAMESPACES: [&str; 7] = ["--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 const TEST: [&str; 10] =

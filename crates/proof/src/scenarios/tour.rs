@@ -3,32 +3,24 @@
 //! The lines are README.md's: one that is not known here fails, and so does one that is known here and no longer there. They are typed on a machine of
 //! the lab, the operator's computer, which has a login by key and knows no host.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 use crate::worker::say;
 
 pub(super) static SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "the README's tour, as it is typed, makes a cluster of two machines of Debian 12 and one of 13 that comes back after a reboot of all",
-        shows: &["F00", "F01", "F02", "F16", "F24", "R3", "R5"],
-        fixture: Fixture::Own,
-        leaves: Leaves::WornOut,
-        limit: 5400,
-        takes: 900,
-        core: false,
-        run: Run::Here(|s| play(s, &THREE)),
-    },
-    Scenario {
-        name: "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot, all by a login \
+    Scenario::own(
+        "the README's tour, as it is typed, makes a cluster of two machines of Debian 12 and one of 13 that comes back after a reboot of all",
+        &["F00", "F01", "F02", "F16", "F24", "R3", "R5"],
+        (900, 5400),
+        |s| play(s, &THREE),
+    ),
+    Scenario::own(
+        "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot, all by a login \
                that is not root and has no bash",
-        shows: &["F00", "F02", "F16", "R3", "R5"],
-        fixture: Fixture::Own,
-        leaves: Leaves::WornOut,
-        limit: 3600,
-        takes: 600,
-        core: false,
-        run: Run::Here(|s| play(s, &ALONE)),
-    },
+        &["F00", "F02", "F16", "R3", "R5"],
+        (600, 3600),
+        |s| play(s, &ALONE),
+    ),
 ];
 
 /// The login of the lab's machines that is not root, which has sudo without a password.

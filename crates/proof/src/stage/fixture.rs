@@ -9,6 +9,7 @@ use crate::scenario::Fixture;
 const MACHINE: &str = concat!(
     include_str!("../scripts/alone.sh"),
     include_str!("../scripts/encryption.sh"),
+    include_str!("../scripts/fleet.sh"),
     include_str!("../scripts/hostile.sh"),
     include_str!("../scripts/issuer.sh"),
     include_str!("../scripts/key-servers.sh"),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub use call::{Call, Ran};
+pub use call::{Call, Ran, Running};
 pub use claim::{Claim, all, is};
 pub use files::fresh_value;
 

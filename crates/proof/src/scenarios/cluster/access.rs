@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Ran, Stage, is};
 
 use super::kubectl;
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     limit: 300,
     takes: 30,
     core: true,
-    run: Run::Here(can_i),
+    run: can_i,
 }];
 
 const USER: &str = "system:serviceaccount:apps:apps-user";

@@ -1,6 +1,6 @@
 //! Arguments of the control plane's programs, and names in its certificate, on a cluster that runs.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Claim, Done, Ran, Stage, is};
 
 use super::{NODES, kubectl, ready};
@@ -14,7 +14,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 3000,
         takes: 300,
         core: false,
-        run: Run::Here(served),
+        run: served,
     },
     Scenario {
         name: "arguments of the control plane's programs change by an edit, and what does not run with its new ones gets its old ones back",
@@ -32,7 +32,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 3000,
         takes: 400,
         core: false,
-        run: Run::Here(arguments),
+        run: arguments,
     },
 ];
 

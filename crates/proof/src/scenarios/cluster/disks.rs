@@ -1,6 +1,6 @@
 //! Disks and headers that are not ours, or not whole.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, is};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
@@ -12,7 +12,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 1200,
         takes: 250,
         core: true,
-        run: Run::Here(not_ours),
+        run: not_ours,
     },
     Scenario {
         name: "a header with a flipped byte is held and left to the byte, and with its header back the volume opens",
@@ -22,7 +22,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 50,
         core: false,
-        run: Run::Here(flipped_header),
+        run: flipped_header,
     },
     Scenario {
         name: "a lab that is taken down leaves no process of its machines",
@@ -32,7 +32,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 300,
         takes: 40,
         core: false,
-        run: Run::Here(no_process),
+        run: no_process,
     },
 ];
 

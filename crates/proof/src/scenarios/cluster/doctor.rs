@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Claim, Done, Stage, all, fresh_value, is};
 
 use super::mode;
@@ -16,7 +16,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 900,
         takes: 120,
         core: false,
-        run: Run::Here(faults),
+        run: faults,
     },
     Scenario {
         name: "what the doctor collects holds no secret that stood in a journal, and the status is a page that its owner alone reads",
@@ -26,7 +26,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 60,
         core: false,
-        run: Run::Here(collected),
+        run: collected,
     },
 ];
 

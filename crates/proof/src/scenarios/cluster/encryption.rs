@@ -1,6 +1,6 @@
 //! The key of encryption at rest: replaced while everything goes on, and held where the escrow does not have it.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::scenarios::traffic::{Traffic, every_value, file_holds, file_lacks};
 use crate::stage::{Claim, Done, Ran, Stage, fresh_value, is};
 
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 2400,
         takes: 420,
         core: false,
-        run: Run::Here(replaced),
+        run: replaced,
     },
     Scenario {
         name: "a key of encryption at rest that the escrow lacks, or has as another one, is told before anything is written",
@@ -25,7 +25,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: false,
-        run: Run::Here(not_the_escrows),
+        run: not_the_escrows,
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, is};
 
 use super::mode;
@@ -16,7 +16,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 45,
         core: false,
-        run: Run::Here(doctor),
+        run: doctor,
     },
     Scenario {
         name: "a node that is shut out gets nothing and comes back by consent alone, and so does one with another key",
@@ -26,7 +26,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 900,
         takes: 90,
         core: false,
-        run: Run::Here(shut_out),
+        run: shut_out,
     },
     Scenario {
         name: "any two of three shares of a recovery kit open all, and one alone opens nothing",
@@ -36,7 +36,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 300,
         takes: 15,
         core: false,
-        run: Run::Here(kit),
+        run: kit,
     },
 ];
 

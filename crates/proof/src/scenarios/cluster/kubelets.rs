@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, all, is};
 
 use super::{NODES, kubectl, ready};
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     limit: 1200,
     takes: 200,
     core: false,
-    run: Run::Here(settings),
+    run: settings,
 }];
 
 /// The eviction thresholds that a kubelet says that it runs with.

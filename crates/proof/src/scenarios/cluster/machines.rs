@@ -1,6 +1,6 @@
 //! Machines that are not as they should be.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Done, Stage};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
@@ -12,7 +12,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 50,
         core: true,
-        run: Run::Here(as_they_should_not_be),
+        run: as_they_should_not_be,
     },
     Scenario {
         name: "a host key that is not the known one stops everything on that host",
@@ -22,7 +22,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 300,
         takes: 5,
         core: true,
-        run: Run::Here(wrong_host_key),
+        run: wrong_host_key,
     },
 ];
 

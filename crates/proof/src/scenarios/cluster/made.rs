@@ -1,6 +1,6 @@
 //! From bare machines to a cluster, through kills and a power cut.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, all, is};
 
 use super::{NODES, mounted, ready};
@@ -13,7 +13,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     limit: 1800,
     takes: 300,
     core: true,
-    run: Run::Here(made),
+    run: made,
 }];
 
 const MACHINES: [&str; 4] = ["cp1", "kube1", "kube2", "masterlock"];

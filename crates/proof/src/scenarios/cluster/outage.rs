@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, all, is};
 
 use super::{NODES, kubectl, mounted, pod, pod_runs, ready};
@@ -16,7 +16,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 1200,
         takes: 150,
         core: true,
-        run: Run::Here(reboot),
+        run: reboot,
     },
     Scenario {
         name: "when the power of all machines is cut, `up` ends when what it says is so again",
@@ -26,7 +26,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 1200,
         takes: 140,
         core: false,
-        run: Run::Here(power_cut),
+        run: power_cut,
     },
     Scenario {
         name: "a node whose key server is away answers ssh, starts nothing on bare mount points, and heals by itself when it is back",
@@ -36,7 +36,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 1200,
         takes: 150,
         core: true,
-        run: Run::Here(key_server_away),
+        run: key_server_away,
     },
     Scenario {
         name: "the key server gives a node its own shares and nothing else",
@@ -46,7 +46,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 300,
         takes: 15,
         core: true,
-        run: Run::Here(own_shares),
+        run: own_shares,
     },
 ];
 

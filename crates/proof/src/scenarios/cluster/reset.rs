@@ -1,6 +1,6 @@
 //! A cluster that is taken apart and made again.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Done, Stage};
 
 use super::secrets::live;
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     limit: 1200,
     takes: 190,
     core: false,
-    run: Run::Here(reset),
+    run: reset,
 }];
 
 fn reset(s: &Stage) -> Done {

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, fresh_value, is};
 
 use super::{consent, kubectl};
@@ -16,7 +16,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 900,
         takes: 130,
         core: true,
-        run: Run::Here(exact),
+        run: exact,
     },
     Scenario {
         name: "a Secret that somebody changed, made or left behind is told, and touched by consent alone",
@@ -26,7 +26,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 1200,
         takes: 130,
         core: false,
-        run: Run::Here(consented),
+        run: consented,
     },
 ];
 

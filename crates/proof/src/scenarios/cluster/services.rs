@@ -1,6 +1,6 @@
 //! A service of the users' own: the example, with a program that the lab has.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage};
 
 use super::{consent, kubectl};
@@ -21,7 +21,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     limit: 1200,
     takes: 120,
     core: false,
-    run: Run::Here(lives_and_goes),
+    run: lives_and_goes,
 }];
 
 const SECTION: &str = "manifests:\n  hello: {path: manifests/hello, variables: {HOST: hello.example.org, REPLICAS: 2}}\n";

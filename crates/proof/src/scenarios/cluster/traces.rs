@@ -1,6 +1,6 @@
 //! Where secrets must not be: command lines, and disks.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, all, fresh_value, is};
 
 use super::NODES;
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 300,
         takes: 10,
         core: true,
-        run: Run::Here(command_lines),
+        run: command_lines,
     },
     Scenario {
         name: "a disk holds no file of an encrypted volume in the clear, and the recovery key opens it with plain cryptsetup",
@@ -25,7 +25,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: true,
-        run: Run::Here(ciphertext),
+        run: ciphertext,
     },
     Scenario {
         name: "no secret lies in the clear on any machine's raw disk",
@@ -35,7 +35,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: false,
-        run: Run::Here(raw_disks),
+        run: raw_disks,
     },
 ];
 

@@ -1,6 +1,6 @@
 //! What a cluster is for: pods with volumes, users with rights; and objects of somebody else.
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Claim, Done, Stage, is};
 
 use super::{NODES, consent, kubectl, mode, pod, ready};
@@ -15,7 +15,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: true,
-        run: Run::Here(works),
+        run: works,
     },
     Scenario {
         name: "an object of somebody else is taken over by consent alone, and a program in a control plane's kubeconfig is not run",
@@ -31,7 +31,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 600,
         takes: 40,
         core: false,
-        run: Run::Here(somebody_elses),
+        run: somebody_elses,
     },
     Scenario {
         name: "certificates are renewed as the page of recovery says, and the control plane shows the new ones",
@@ -41,7 +41,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         limit: 900,
         takes: 90,
         core: false,
-        run: Run::Here(certificates),
+        run: certificates,
     },
 ];
 

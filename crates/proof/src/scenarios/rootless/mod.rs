@@ -7,22 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Run, Scenario};
+use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Stage, is};
 use crate::worker::say;
 
 use user::User;
 
-pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "a lab needs no root, and nothing is left of it, whatever ends it",
-    shows: &["R4"],
-    fixture: Fixture::Own,
-    leaves: Leaves::WornOut,
-    limit: 1800,
-    takes: 300,
-    core: false,
-    run: Run::Here(rootless),
-}];
+pub(super) static SCENARIOS: &[Scenario] =
+    &[Scenario::own("a lab needs no root, and nothing is left of it, whatever ends it", &["R4"], (300, 1800), rootless)];
 
 const LAB: &str = r#"{"internet": true, "machines": [
   {"name": "kube1", "address": "10.77.0.21", "memory": 768, "disks": [{"serial": "kube1-data", "size": 1024}]},
