@@ -24,6 +24,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         |s| program(s, "services_api"),
     ),
     on_api(
+        "a chart with a password on a real API server is applied, follows the file of sops, is put back when somebody edits its Secret, and leaves nothing",
+        &["F14", "R1", "R3", "a value of a file of sops comes into a Secret of a service"],
+        |s| program(s, "render_api"),
+    ),
+    on_api(
         "users of a namespace may all in it and only look outside, by the verdicts of a real API server, and containers get its limits",
         &["F06", "F40"],
         |s| program(s, "access_api"),

@@ -6,7 +6,7 @@ use super::object::says;
 
 /// By kind, the fields that stay as they were when the object was made (the API reference, and `ValidateUpdate` of each kind). To apply
 /// another value fails; the object would have to be deleted and made anew, which nobody does unasked.
-const FIELDS: [(&str, &[&str]); 8] = [
+const FIELDS: [(&str, &[&str]); 9] = [
     ("ClusterRoleBinding", &["/roleRef"]),
     ("RoleBinding", &["/roleRef"]),
     ("StorageClass", &["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"]),
@@ -14,6 +14,7 @@ const FIELDS: [(&str, &[&str]); 8] = [
     ("DaemonSet", &["/spec/selector"]),
     ("Deployment", &["/spec/selector"]),
     ("StatefulSet", &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy"]),
+    ("Secret", &["/type"]),
     ("PersistentVolumeClaim", &["/spec/storageClassName", "/spec/accessModes", "/spec/volumeMode"]),
 ];
 
@@ -44,6 +45,10 @@ mod tests {
         assert_eq!(field(&binding("a"), &binding("a")), None);
         let class = json!({"kind": "StorageClass", "provisioner": "rancher.io/local-path"});
         assert_eq!(field(&class, &json!({"kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner"})), Some("/provisioner"));
+        assert_eq!(
+            field(&json!({"kind": "Secret", "type": "Opaque"}), &json!({"kind": "Secret", "type": "kubernetes.io/tls"})),
+            Some("/type")
+        );
         let volume = json!({"kind": "PersistentVolume", "spec": {"hostPath": {"path": "/x"}}});
         assert_eq!(field(&volume, &json!({"kind": "PersistentVolume", "spec": {"local": {"path": "/v/x"}}})), Some("/spec/local"));
         assert_eq!(field(&json!({}), &json!({"kind": "LimitRange", "spec": {"limits": []}})), None);

@@ -1,6 +1,7 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
 mod access;
+mod charts;
 mod components;
 mod disks;
 mod doctor;
@@ -24,13 +25,14 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 17] = [
+pub(super) static SCENARIOS: [&[Scenario]; 18] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
     idle::SCENARIOS,
     network::SCENARIOS,
     secrets::SCENARIOS,
+    charts::SCENARIOS,
     services::SCENARIOS,
     kubelets::SCENARIOS,
     components::SCENARIOS,

@@ -94,8 +94,8 @@ pub(crate) fn render(call: &Call<'_>, shown: &dyn Fn(&Path) -> String, programs:
 /// What is wrong, and what to do.
 type Wrong = (String, Option<&'static str>);
 
-fn wrong(message: impl std::fmt::Display) -> Wrong {
-    (message.to_string(), None)
+fn wrong(message: String) -> Wrong {
+    (message, None)
 }
 
 fn rendered(call: &Call<'_>, name: &str, programs: &dyn Programs, out: &mut Vec<Diagnostic>) -> Result<Vec<Text>, Wrong> {
@@ -137,7 +137,7 @@ fn rendered(call: &Call<'_>, name: &str, programs: &dyn Programs, out: &mut Vec<
     let mut arguments: Vec<OsString> = vec!["template".into(), call.service.as_str().into(), path.into(), "--values".into(), "-".into()];
     arguments.extend(settings.into_iter().map(OsString::from));
     let run = Run { tool: Tool::Helm, arguments, input: values.into_bytes(), network: false, within: WITHIN };
-    match twice::render(&run, &made_of, programs).map_err(wrong)? {
+    match twice::render(&run, &made_of, programs).map_err(|failed| wrong(failed.to_string()))? {
         Rendered::Same(Ran { output, complained }) => {
             if !complained.is_empty() {
                 let warning = finding(name, format!("helm warns: {complained}"), None);
@@ -158,7 +158,7 @@ fn rendered(call: &Call<'_>, name: &str, programs: &dyn Programs, out: &mut Vec<
 fn version(programs: &dyn Programs) -> Result<String, Wrong> {
     let arguments = ["version", "--template", "{{.Version}}"].map(OsString::from).into();
     let run = Run { tool: Tool::Helm, arguments, input: Vec::new(), network: false, within: WITHIN };
-    let version = programs.run(&run).map_err(wrong)?.output.trim().to_owned();
+    let version = programs.run(&run).map_err(|failed| wrong(failed.to_string()))?.output.trim().to_owned();
     let known = ["v3.", "v4."].iter().any(|known| version.starts_with(known)) && version.len() <= 40;
     let shown: String = version.chars().take(40).collect();
     if known {

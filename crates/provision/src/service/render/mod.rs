@@ -24,16 +24,6 @@ pub enum Tool {
     Kustomize,
 }
 
-impl Tool {
-    /// What it is called.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Helm => "helm",
-            Self::Kustomize => "kustomize",
-        }
-    }
-}
-
 /// One call of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
