@@ -200,40 +200,65 @@ fn plain(object: &mut Value) {
 
 /// Whether the live object says all that the manifest says.
 pub(super) fn says(live: &Value, manifest: &Value) -> bool {
+    is_said(live, manifest, is_custom(manifest))
+}
+
+fn is_said(live: &Value, manifest: &Value, custom: bool) -> bool {
     match (live, manifest) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|l| says(l, value)) || empty(value))
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match live.get(key) {
+            // A manifest's null is no wish of server-side apply.
+            Some(live) => value.is_null() || is_said(live, value, custom),
+            None => is_left_out(key, value, custom),
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| is_said(live, wanted, custom))
         }
-        (Value::Array(live), Value::Array(wanted)) => live.len() == wanted.len() && live.iter().zip(wanted).all(|(l, w)| says(l, w)),
         (live, wanted) => live == wanted,
     }
 }
 
-/// The server leaves these out.
-fn empty(value: &Value) -> bool {
+/// Fields whose absence is not `false` but what the server takes instead (the API reference).
+const TRUE_WHEN_ABSENT: [&str; 5] =
+    ["allocateLoadBalancerNodePorts", "allowPrivilegeEscalation", "automountServiceAccountToken", "enableServiceLinks", "hostUsers"];
+
+/// Whether the server leaves out a field that was applied so.
+fn is_left_out(key: &str, value: &Value, custom: bool) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => true,
+        Value::Null => true,
+        // A custom resource is kept as it was written.
+        Value::Bool(false) => !custom && !TRUE_WHEN_ABSENT.contains(&key),
         Value::Object(map) => map.is_empty(),
         Value::Array(list) => list.is_empty(),
         _ => false,
     }
 }
 
+/// Whether it is of a group that Kubernetes itself does not serve: its own are a word, or one below `k8s.io`, but for two.
+fn is_custom(manifest: &Value) -> bool {
+    let group = manifest["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let word = group.strip_suffix(".k8s.io").unwrap_or(group);
+    word.contains('.') && !["rbac.authorization", "internal.apiserver"].contains(&word)
+}
+
 /// What would become another, a few words each: a path, and from which word to which where they are short.
 pub(crate) fn differences(live: &Value, manifest: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    differ(live, manifest, "", &mut found);
+    differ(live, manifest, "", is_custom(manifest), &mut found);
     found
 }
 
-fn differ(live: &Value, manifest: &Value, path: &str, found: &mut Vec<String>) {
-    if says(live, manifest) || (live.is_null() && empty(manifest)) {
+fn differ(live: &Value, manifest: &Value, path: &str, custom: bool, found: &mut Vec<String>) {
+    if is_said(live, manifest, custom) {
         return;
     }
     match (live, manifest) {
         (Value::Object(live), Value::Object(wanted)) => {
             for (key, value) in wanted {
-                differ(live.get(key).unwrap_or(&Value::Null), value, &format!("{path}.{key}"), found);
+                match live.get(key) {
+                    Some(live) if !value.is_null() => differ(live, value, &format!("{path}.{key}"), custom, found),
+                    None if !is_left_out(key, value, custom) => differ(&Value::Null, value, &format!("{path}.{key}"), custom, found),
+                    _ => {}
+                }
             }
         }
         (Value::String(live), Value::String(wanted)) if !path.starts_with(".data") && live.len().max(wanted.len()) <= 40 => {
@@ -351,5 +376,38 @@ pub(super) mod tests {
         let wanted = json!({"metadata": {"labels": {"level": "baseline", "new": "x"}}, "data": {"a": "2"}, "spec": {"list": [2]}});
         let found = differences(&live, &wanted);
         assert_eq!(found, [".data.a", ".metadata.labels.level from privileged to baseline", ".metadata.labels.new", ".spec.list"]);
+    }
+
+    #[test]
+    fn what_somebody_switched_on_or_filled_is_not_what_a_false_or_an_empty_list_says() {
+        let said = |live: Value, wanted: Value| {
+            let same = says(&live, &wanted);
+            assert_eq!(same, differences(&live, &wanted).is_empty(), "{wanted}");
+            same
+        };
+        let pod = |spec: Value| json!({"apiVersion": "v1", "kind": "Pod", "spec": spec});
+        for (live, wanted, same) in [
+            (json!({"hostNetwork": true}), json!({"hostNetwork": false}), false),
+            (json!({}), json!({"hostNetwork": false}), true),
+            (json!({"list": ["x"]}), json!({"list": []}), false),
+            (json!({}), json!({"list": [], "map": {}, "nothing": null}), true),
+            (json!({"map": {"medium": "Memory"}, "nothing": 1}), json!({"map": {}, "nothing": null}), true),
+            // Absent they are true.
+            (json!({}), json!({"automountServiceAccountToken": false}), false),
+            (json!({"c": {}}), json!({"c": {"allowPrivilegeEscalation": false}}), false),
+            (json!({"automountServiceAccountToken": false}), json!({"automountServiceAccountToken": false}), true),
+        ] {
+            assert_eq!(said(pod(live), pod(wanted.clone())), same, "{wanted}");
+        }
+        for (version, same) in [
+            ("rbac.authorization.k8s.io/v1", true),
+            ("apps/v1", true),
+            ("storage.k8s.io/v1", true),
+            ("gateway.networking.k8s.io/v1", false),
+            ("cert-manager.io/v1", false),
+        ] {
+            let wanted = json!({"apiVersion": version, "spec": {"enabled": false}});
+            assert_eq!(said(json!({"apiVersion": version, "spec": {}}), wanted), same, "{version}");
+        }
     }
 }
