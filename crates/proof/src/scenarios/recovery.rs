@@ -200,20 +200,31 @@ fn age_key(s: &Stage) -> Done {
 }
 
 fn stolen(s: &Stage) -> Done {
-    let [revoke, check, rotate] = page(s, "stolen")?;
+    let [revoke, check, remove] = page(s, "stolen")?;
     ends(s, &revoke, 0);
     s.claim("it gets nothing", s.at("kube2", &["gets_nothing_of", "10.77.0.6", "volumes"]).run().ok());
     s.kubestead(&["secret", "init", "--no-git"]).run().ok()?;
     let value = fresh_value()?;
     s.secret("theirs", "theirs.yaml", &[("word", &value)])?;
     let before = s.read("secrets/theirs.yaml")?;
-    ends(s, &check, 0);
-    ends(s, &rotate, 0);
+    let (old, new) = (s.read("age.txt")?, s.word("new.txt"));
+    s.kubestead(&["init", "--dir", &s.word("new")]).setting("KUBESTEAD_AGE_KEY_FILE", &new).run().ok()?;
+    s.write("age.txt", &format!("{old}{}", s.read("new.txt")?))?;
+    let (old, new) = (recipient(&old)?, recipient(&s.read("new.txt")?)?);
+    s.edit(".sops.yaml", &old, &new)?;
+    s.claim("the key to remove is named", ends(s, &check, 4).says(&old));
+    ends(s, &remove.replace("age1stolen…", &old), 0);
     let after = s.read("secrets/theirs.yaml")?;
-    s.claim("the file has another key", if before == after { Err(after) } else { Ok(()) });
+    s.claim("the file has another key, and is for the new one alone", if before == after || after.contains(&old) { Err(after) } else { Ok(()) });
     s.claim("and the same value", s.kubestead(&["secret", "get", "secrets/theirs.yaml", "stringData/word"]).run().is(&value));
     s.claim("let in again by consent", s.kubestead(&["up", "--yes", "spare/kube2/enrol"]).run().ok());
     Ok(())
+}
+
+/// Of a file of age, the recipient that its comment names.
+fn recipient(file: &str) -> Result<String, String> {
+    let found = file.split_whitespace().find(|word| word.starts_with("age1"));
+    found.map(str::to_owned).ok_or_else(|| "the file of age's keys names no recipient".to_owned())
 }
 
 /// A node gets a new root disk, and with it a new host key; its data disk is the old one.

@@ -3,7 +3,9 @@
 
 # layout PREFIX: the first image of containerd that is called so, as an OCI layout in base64.
 layout() {
-  image=$(ctr -n k8s.io images ls -q | grep -m 1 "^$1")
+  # In a file: who writes into a pipe that nobody reads any more fails.
+  ctr -n k8s.io images ls -q > /run/images
+  image=$(grep -m 1 "^$1" /run/images)
   ctr -n k8s.io images export --platform linux/amd64 /run/layout.tar "$image" > /dev/null
   base64 -w 0 /run/layout.tar
   rm /run/layout.tar
