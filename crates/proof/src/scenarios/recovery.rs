@@ -51,14 +51,17 @@ const SPARE: &str = "spare, address: 10.77.0.6";
 const ADDRESSES: (&str, &str) = ("192.0.2.", "10.77.0.");
 
 fn file(s: &Stage, more: &str, server: &str) -> Done {
-    let text = CLUSTER.replace("SSH", &s.word("ssh")).replace("VOLUMES", VOLUMES);
+    let text = CLUSTER.replace("SSH", &s.word(SSH)).replace("VOLUMES", VOLUMES);
     s.write("cluster.yaml", &text.replace("MORE", more).replace("SERVER", server))
 }
 
-/// The reader's own configuration of ssh: the lab's, but for the file of known keys, which the pages change.
+/// The reader's configuration of ssh.
+const SSH: &str = "labs/lab/ssh_config";
+
+/// It has the reader's own file of known keys, which the pages change; the lab writes its own into it whenever it starts a machine.
 fn own_ssh(s: &Stage) -> Done {
     let (theirs, own) = (s.word("labs/lab/known_hosts"), s.word("known_hosts"));
-    s.write("ssh", &s.read("labs/lab/ssh_config")?.replace(&theirs, &own))
+    s.write(SSH, &s.read(SSH)?.replace(&theirs, &own))
 }
 
 /// What a page says to type, without comments.
@@ -88,7 +91,7 @@ pub(super) fn page<const N: usize>(s: &Stage, name: &str) -> Result<[String; N],
 /// A line as the reader types it; what is asked on a terminal is answered.
 pub(super) fn typed(s: &Stage, line: &str, answer: Option<&str>) -> Ran {
     let script = s.repository_word("crates/proof/src/scripts/typed.sh");
-    let (config, known, kubestead) = (s.word("ssh"), s.word("known_hosts"), s.kubestead_path());
+    let (config, known, kubestead) = (s.word(SSH), s.word("known_hosts"), s.kubestead_path());
     let mut words = vec![script.as_str(), &config, &known, &kubestead, line];
     words.extend(answer.map(|_| "terminal"));
     s.program("bash", &words).input(answer.unwrap_or_default()).run()
@@ -102,7 +105,8 @@ fn ends(s: &Stage, line: &str, status: i32) -> Ran {
 }
 
 fn power(s: &Stage, verb: &str, machine: &str) -> Done {
-    s.kubestead(&["lab", verb, machine]).run().ok()
+    s.kubestead(&["lab", verb, machine]).run().ok()?;
+    own_ssh(s)
 }
 
 fn there(s: &Stage, path: &str) -> Claim {
@@ -215,7 +219,10 @@ fn stolen(s: &Stage) -> Done {
     s.claim("the key to remove is named", ends(s, &check, 4).says(&old));
     ends(s, &remove.replace("age1stolen…", &old), 0);
     let after = s.read("secrets/theirs.yaml")?;
-    s.claim("the file has another key, and is for the new one alone", if before == after || after.contains(&old) { Err(after) } else { Ok(()) });
+    s.claim(
+        "the file has another key, and is for the new one alone",
+        if before == after || after.contains(&old) { Err(after) } else { Ok(()) },
+    );
     s.claim("and the same value", s.kubestead(&["secret", "get", "secrets/theirs.yaml", "stringData/word"]).run().is(&value));
     s.claim("let in again by consent", s.kubestead(&["up", "--yes", "spare/kube2/enrol"]).run().ok());
     Ok(())

@@ -83,7 +83,9 @@ fn told(s: &Stage, name: &str, words: &str) -> Claim {
 }
 
 fn runs(s: &Stage, name: &str) -> Claim {
-    s.eventually(120, || kubectl(s, &["-n", "apps", "get", "pod", name, "-o", "jsonpath={.status.phase}"]).run().is("Running"))
+    let phase = || kubectl(s, &["-n", "apps", "get", "pod", name, "-o", "jsonpath={.status.phase}"]).run();
+    let events = || kubectl(s, &["-n", "apps", "describe", "pod", name]).run().text();
+    s.eventually(120, || phase().is("Running")).map_err(|error| format!("{error}\n{}", events()))
 }
 
 fn the_file(s: &Stage, kubernetes: &str, password: &str) -> Done {

@@ -153,6 +153,10 @@ fn arguments(args: Option<Node>, feature_gates: Option<Node>, what: &str, out: &
             out.error(&place, format!("{what}: {name} is set by kubestead, or by kubeadm for it"), hint.to_owned());
         } else {
             let several = matches!(node.kind, YamlKind::List(_));
+            if matches!(&node.kind, YamlKind::List(items) if items.is_empty()) {
+                out.error(&place, format!("{what}: {name} has no value"), "leave it out, or give it one".to_owned());
+                continue;
+            }
             let items = if several { list(node, &what, out) } else { vec![node] };
             let value = |node| parsed(node, &format!("{what}.{name}"), out, |text| Ok::<_, String>(text.to_owned())).map(|at| at.value);
             let values: Vec<String> = items.into_iter().filter_map(value).collect();

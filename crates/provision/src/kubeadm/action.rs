@@ -67,6 +67,10 @@ pub enum Action {
         plugins: Vec<String>,
         /// Whether the API server starts again although its arguments are the same: a file that it reads was changed.
         again: bool,
+        /// Whether a run was cut off: all programs are looked at, and the certificate.
+        all: bool,
+        /// Files that nothing names any more.
+        old: BTreeSet<String>,
     },
     /// Puts the manifests of a control plane back that others took the place of, which were not seen to run.
     PutBack,

@@ -16,7 +16,6 @@ use super::components::{Components, Program};
 use super::config;
 use super::error::Error;
 use super::observe::LEFTOVERS;
-use super::served;
 use super::spec::{BEGUN, CONFIG, ENCRYPTION, KEPT, KubeadmSpec, RECORD};
 use crate::admin::ADMIN;
 use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
@@ -54,19 +53,22 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
             let what = format!("{on}: mount {} in the API server", folders.join(", "));
             mount(folders, sockets).stdin(Stdin::Plain(text.into_bytes())).run(host).await.map_err(Failed::at(what))
         }
-        Action::Components { spec, node, address, before, plugins, again } => {
+        Action::Components { spec, node, address, before, plugins, again, all, old } => {
             let describe = |spec: &KubeadmSpec| {
                 config::control_plane(spec, node, address, plugins).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })
             };
-            let mut old = spec.clone();
-            old.added.components = (**before).clone();
-            let text = format!("{}{AFTER}\n{}", describe(&old)?, describe(spec)?);
+            let mut as_it_is = spec.clone();
+            as_it_is.added.components = (**before).clone();
+            let text = format!("{}{AFTER}\n{}", describe(&as_it_is)?, describe(spec)?);
             let what = format!("{on}: other arguments of the control plane's programs");
             let files = action.writes();
+            if *again {
+                mark_again().run(host).await.map_err(Failed::at::<Error>(what.clone()))?;
+            }
             if !files.is_empty() {
                 put::write(&files, host).await.map_err(Failed::at::<Error>(what.clone()))?;
             }
-            components(before, &spec.added.components, *again)
+            components(before, &spec.added.components, (*again, *all), old)
                 .stdin(Stdin::Plain(text.into_bytes()))
                 .run(host)
                 .await
@@ -105,6 +107,7 @@ fn init(entry: &Entry) -> Procedure {
         .var("encryption", ENCRYPTION)
         .var("begun", BEGUN)
         .var("config", CONFIG)
+        .var("kept", KEPT)
         .var("traces", OWN_TRACES)
 }
 
@@ -134,15 +137,15 @@ fn mount(folders: &[String], sockets: &BTreeSet<String>) -> Procedure {
         .var("restart", RESTART.to_string())
 }
 
-fn components(before: &Components, after: &Components, again: bool) -> Procedure {
+fn components(before: &Components, after: &Components, (again, all): (bool, bool), old: &BTreeSet<String>) -> Procedure {
     let api_server = Program::KubeApiserver.name();
-    let renamed = (before.names != after.names).then_some(api_server);
-    let old = served::named(before).filter(|path| !served::named(after).any(|kept| kept == *path));
+    let renamed = (all || before.names != after.names).then_some(api_server);
+    let programs = if all { Program::ALL.into() } else { before.programs(after) };
     put::with_manifest(include_str!("scripts/components.sh"))
         .after(DESCRIBED)
         .after(RUNS)
         .after(ADMIN)
-        .list("programs", before.programs(after).into_iter().map(Program::name))
+        .list("programs", programs.into_iter().map(Program::name))
         .list("renamed", renamed)
         .list("again", again.then_some(api_server))
         .list("old", old)
@@ -151,6 +154,10 @@ fn components(before: &Components, after: &Components, again: bool) -> Procedure
         .var("between", AFTER)
         .var("restart", RESTART.to_string())
         .limit(COMPONENTS)
+}
+
+fn mark_again() -> Procedure {
+    Procedure::script(include_str!("scripts/mark-again.sh")).var("kept", KEPT)
 }
 
 fn put_back() -> Procedure {
@@ -203,6 +210,7 @@ fn reset(spec: &KubeadmSpec) -> Procedure {
         .var("name", spec.name.as_str())
         .var("record", RECORD)
         .var("begun", BEGUN)
+        .var("kept", KEPT)
         .var("encryption", ENCRYPTION)
 }
 

@@ -22,8 +22,14 @@ pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
             (State::Fresh, _) | (State::Begun, Some(_)) => None,
             (state, cluster) => Some(format!("the machine is no fresh one: {state:?} of {cluster:?}")),
         },
-        Action::Components { spec, before, again, .. } => match (facts.state, facts.cluster.as_deref()) {
-            (State::ControlPlane, Some(own)) if own == spec.name.as_str() && (*again || **before != spec.added.components) => None,
+        Action::Components { spec, before, again, all, old, .. } => match (facts.state, facts.cluster.as_deref()) {
+            (State::ControlPlane, Some(own))
+                if own == spec.name.as_str()
+                    && *all == (facts.unproven || facts.unfinished)
+                    && (*again || *all || !old.is_empty() || **before != spec.added.components) =>
+            {
+                None
+            }
             (state, cluster) => Some(format!("it is no control plane of {} that differs: {state:?} of {cluster:?}", spec.name)),
         },
         Action::PutBack if facts.state != State::ControlPlane || !facts.unproven => {

@@ -73,7 +73,7 @@ pub(super) const OWN: [&str; 4] =
     ["admission-control-config-file", "encryption-provider-config", "encryption-provider-config-automatic-reload", "leader-elect"];
 
 /// The name or address of an endpoint, without its port; one of IPv6 has brackets there.
-pub(super) fn host(endpoint: &str) -> &str {
+pub(crate) fn host(endpoint: &str) -> &str {
     endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host).trim_matches(['[', ']'])
 }
 
@@ -112,7 +112,8 @@ pub enum Program {
 }
 
 impl Program {
-    const ALL: [Self; 4] = [Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler];
+    /// Each, in the order in which they start again.
+    pub(super) const ALL: [Self; 4] = [Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler];
 
     /// What it is called.
     pub fn name(self) -> &'static str {

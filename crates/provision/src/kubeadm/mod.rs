@@ -23,6 +23,7 @@ pub use action::Action;
 pub use apply::apply;
 pub use certificate::Certificate;
 pub use check::fault;
+pub(crate) use components::host;
 pub use components::{Added, Arguments, Components, Program};
 pub use config::control_plane;
 pub use error::Error;

@@ -23,8 +23,9 @@ pub fn model(action: &Action, facts: &mut KubeadmFacts) {
         Action::Join { spec, .. } => member(facts, spec, State::Worker),
         Action::StartKubelet => facts.kubelet = true,
         Action::PutBack => facts.unproven = false,
+        Action::Components { .. } => (facts.unproven, facts.unfinished) = (false, false),
         Action::Reset { .. } => *facts = KubeadmFacts { files: std::mem::take(&mut facts.files), ..KubeadmFacts::default() },
-        Action::Adoption(_) | Action::Mount { .. } | Action::Components { .. } => {}
+        Action::Adoption(_) | Action::Mount { .. } => {}
     }
 }
 

@@ -39,6 +39,8 @@ pub struct KubeadmFacts {
     pub kubelet: bool,
     /// Whether manifests of the control plane were replaced by others that were not seen to run: a run was cut off.
     pub unproven: bool,
+    /// Whether a run was cut off that gave the control plane's programs other arguments, and all of them were seen to run.
+    pub unfinished: bool,
     /// Ports of Kubernetes that something listens on.
     pub ports: Vec<u16>,
     /// The version of the API server in its manifest; nothing where there is none.
@@ -95,15 +97,18 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
     let version = |of: &str| versions.lines().find_map(|line| line.strip_prefix(of)).and_then(plain_version);
     // On a member these are its own.
     let leftovers = if state == State::Fresh { answers.text("kubeadm/leftovers")? } else { "" };
+    let (encryption, kubelet) = (lines.next() == Some("encrypted"), lines.next() == Some("active"));
+    let left = lines.next_back();
     Ok(KubeadmFacts {
         server: version("server "),
         leftovers: leftovers.lines().take(MOST).map(str::to_owned).collect(),
         certificates: certificate::read(answers.text("kubeadm/certificates")?),
         files: Files::of(answers)?,
         state,
-        encryption: lines.next() == Some("encrypted"),
-        kubelet: lines.next() == Some("active"),
-        unproven: lines.next() == Some("unproven"),
+        encryption,
+        kubelet,
+        unproven: left == Some("unproven"),
+        unfinished: left == Some("unfinished"),
         cluster: some(answers.text("kubeadm/record")?),
         ca: spki(answers.text("kubeadm/ca")?),
         ports: ports(answers.text("kubeadm/ports")?),

@@ -50,7 +50,13 @@ pub(super) fn owned(files: &BTreeMap<String, String>) -> impl Iterator<Item = Ow
 /// The paths of such files that arguments name.
 pub(super) fn named(components: &Components) -> impl Iterator<Item = &str> {
     let values = FILES.iter().filter_map(|name| components.api_server.get(*name)).flatten();
-    values.map(String::as_str).filter(|path| path.starts_with(FOLDER))
+    values.map(String::as_str).filter(|path| is_served(path))
+}
+
+/// Whether a path is one of such a file: below the folder itself.
+pub(super) fn is_served(path: &str) -> bool {
+    path.strip_prefix(FOLDER)
+        .is_some_and(|name| !name.contains('/') && ["audit-", "authentication-"].iter().any(|begin| name.starts_with(begin)))
 }
 
 /// Whether there is a log to be mounted.

@@ -30,7 +30,7 @@ case $path/ in
   /var/lib/kubelet/*) systemctl stop kubelet 2> /dev/null || true ;;
 esac
 if findmnt -M "$path" > /dev/null; then
-  umount "$path" || refuse "$path is in use"
+  umount "$path" || stop "$path is in use"
 fi
 if findmnt -rn -S "/dev/mapper/$mapper" > /dev/null; then stop "$device is mounted"; fi
 real=$(readlink -f "$device")

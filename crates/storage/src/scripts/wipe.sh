@@ -50,7 +50,7 @@ case $path/ in
   /var/lib/kubelet/*) systemctl stop kubelet 2> /dev/null || true ;;
 esac
 if findmnt -M "$path" > /dev/null; then
-  umount "$path" || refuse "$path is in use"
+  umount "$path" || stop "$path is in use"
 fi
 systemctl stop "$unlock" "kubestead-key-$name.socket" 2> /dev/null || true
 if [ -b "$opened" ]; then

@@ -22,12 +22,15 @@ pub fn first(cluster: &Cluster) -> Option<&Name> {
 pub fn spec(cluster: &Cluster) -> Option<KubeadmSpec> {
     let wanted = cluster.kubernetes.as_ref()?;
     let first = cluster.control_planes().next()?;
+    let endpoint = cluster.endpoint.clone().unwrap_or_else(|| host_port(&first.address, 6443));
     let mut components = wanted.components.clone();
+    // The endpoint's own name is in the certificate in any case, and is not told beside it.
+    components.names.remove(kubeadm::host(&endpoint));
     let files = kubeadm::serve(&mut components, wanted.audit.as_ref(), wanted.oidc.as_ref());
     Some(KubeadmSpec {
         name: cluster.name.clone(),
         version: wanted.version.clone(),
-        endpoint: cluster.endpoint.clone().unwrap_or_else(|| host_port(&first.address, 6443)),
+        endpoint,
         first: first.name.clone(),
         hostnames: cluster
             .nodes
@@ -86,8 +89,10 @@ pub(in super::super) fn components(cluster: &Cluster, spec: &KubeadmSpec, seen: 
         let api = seen.api.known().filter(|api| api.answers)?;
         let node = cluster.nodes.iter().find(|node| node.name == spec.first)?;
         let found = seen.nodes.get(&node.name)?.known()?;
-        let (plugins, files) = (&found.encryption.known()?.plugins, &found.kubeadm.as_ref()?.files);
-        Some(kubeadm::change(spec, &kubeadm::Plane { name: &node.name, address: &node.address, plugins, files }, api))
+        let (plugins, kubeadm) = (&found.encryption.known()?.plugins, found.kubeadm.as_ref()?);
+        let is_cut = kubeadm.unproven || kubeadm.unfinished;
+        let plane = kubeadm::Plane { name: &node.name, address: &node.address, plugins, files: &kubeadm.files, is_cut };
+        Some(kubeadm::change(spec, &plane, api))
     };
     part().unwrap_or_default()
 }

@@ -268,9 +268,18 @@ const BEFORE: &str = "a\n    - kube-scheduler\n    - --kube-scheduler-v=2";
 
 fn with(machine: &Machine, lines: &str) -> (i32, String) {
     let of = |v: &str| Components { scheduler: [("v".to_owned(), vec![v.to_owned()])].into(), ..Components::default() };
-    let command = components(&of("2"), &of("3"), false).var("restart", "0").command();
+    let command = components(&of("2"), &of("3"), (false, false), &BTreeSet::from(OLD.map(str::to_owned))).var("restart", "0").command();
     let (status, _, said) = machine.run(&command, &format!("{BEFORE}{AFTER}\na\n    - kube-scheduler\n{lines}"));
     (status, said)
+}
+
+/// Files that nothing names any more.
+const OLD: [&str; 2] = ["/etc/kubernetes/adm/audit-0.yaml", "/etc/kubernetes/adm/audit-mine.yaml"];
+
+/// What stands in "kept" of a manifest, whose place another one took that is there now.
+fn keep(machine: &Machine, old: &str) {
+    machine.put(KEPT_SCHEDULER, old);
+    machine.put("etc/kubestead/manifests/.kube-scheduler", &format!("{}  -\n", put::digest(machine.read(SCHEDULER))));
 }
 
 #[test]
@@ -315,16 +324,103 @@ fn what_a_run_that_was_cut_off_left_is_finished_or_put_back() {
     // A wish that is none any more stands there, and was not seen to run.
     let (machine, old) = (plane(), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
     machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
-    machine.put(KEPT_SCHEDULER, old);
+    keep(&machine, old);
     let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
     assert!(status == 0 && machine.read(SCHEDULER).contains("v=3"), "{said}");
+    // Since then somebody mended it by hand.
+    let machine = plane();
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
+    keep(&machine, old);
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-own\n");
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 90 && said.contains("is not what kubeadm makes") && machine.read(SCHEDULER).contains("own"), "{said}");
+    let (status, _, said) = machine.run(&put_back().var("restart", "0").command(), "");
+    assert!(status == 90 && said.contains("was changed since a run was cut off") && machine.read(SCHEDULER).contains("own"), "{said}");
     // The API server does not answer: nobody can say what is wished.
     let machine = plane();
     machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
-    machine.put(KEPT_SCHEDULER, old);
+    keep(&machine, old);
     let (status, _, said) = machine.run(&put_back().var("restart", "0").command(), "");
     assert!(status == 0 && machine.read(SCHEDULER) == old && !machine.path(KEPT_SCHEDULER).exists(), "{said}");
     assert_eq!(machine.run(&put_back().command(), "").0, 91, "a second time there is nothing");
+    // All were seen to run, and what the old arguments named is gone: nothing is put back, and the step ends what is left.
+    let machine = plane();
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-v=3\n");
+    keep(&machine, old);
+    machine.put("etc/kubestead/manifests/seen", "");
+    assert_eq!(machine.run(&put_back().command(), "").0, 91);
+    assert!(machine.read(SCHEDULER).contains("v=3"));
+    assert_eq!(state(&machine), Some("unfinished".to_owned()));
+    assert_eq!(with(&machine, "    - --kube-scheduler-v=3\n").0, 0);
+    assert!(state(&machine).is_none() && machine.read(SCHEDULER).contains("v=3") && machine.read("record").contains("v=3"));
+}
+
+/// What the probe tells of a run that was cut off.
+fn state(machine: &Machine) -> Option<String> {
+    let sections: Vec<_> = super::super::sections().into_iter().filter(|section| section.name == "kubeadm/state").collect();
+    let answers =
+        kubestead_core::probe::parse(machine.run(&kubestead_core::probe::command(&sections, "n1"), "").1.as_bytes(), "n1").unwrap();
+    let last = answers.text("kubeadm/state").unwrap().lines().last().map(str::to_owned);
+    last.filter(|last| last.starts_with("un"))
+}
+
+#[test]
+fn a_certificate_follows_its_key_after_a_cut_between_the_two() {
+    const NEW: [&str; 2] = ["etc/kubernetes/pki/.kubestead.apiserver.key", "etc/kubernetes/pki/.kubestead.apiserver.crt"];
+    let machine = plane();
+    machine.put("etc/kubernetes/pki/apiserver.crt", "old");
+    machine.put("proc/8/comm", "kube-apiserver\n");
+    machine.put("proc/8/cmdline", "kube-apiserver\0");
+    machine.put("etc/kubernetes/manifests/kube-apiserver.yaml", "    - kube-apiserver\n");
+    assert_eq!((state(&machine), machine.run(&put_back().command(), "").0), (None, 91));
+    machine.put(NEW[1], "new");
+    assert_eq!(state(&machine).as_deref(), Some("unproven"));
+    let (status, _, said) = machine.run(&put_back().var("restart", "0").command(), "");
+    assert!(status == 0 && machine.read("etc/kubernetes/pki/apiserver.crt") == "new" && !machine.path(NEW[1]).exists(), "{said}");
+    // Before the first of them neither is used.
+    for one in NEW {
+        machine.put(one, "newer");
+    }
+    assert_eq!(state(&machine), None);
+    assert_eq!(with(&machine, "    - --kube-scheduler-v=3\n").0, 0);
+    assert!(machine.read("etc/kubernetes/pki/apiserver.crt") == "new" && NEW.iter().all(|one| !machine.path(one).exists()));
+}
+
+#[test]
+fn of_files_that_nothing_names_any_more_ours_alone_go() {
+    let machine = plane();
+    for path in OLD {
+        machine.put(path, "text");
+    }
+    let ours = machine.path(OLD[0]);
+    machine.put(put::MANIFEST, &format!("{}  {}\n", put::digest("text"), ours.display()));
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 0 && !ours.exists() && machine.read(OLD[1]) == "text", "{said}");
+    assert_eq!(machine.read(put::MANIFEST), "");
+}
+
+#[test]
+fn a_program_that_ended_often_in_earlier_years_is_waited_for_all_the_same() {
+    let machine = plane();
+    // It has begun nine times; with the new arguments it is ready at the third look.
+    machine.program("find", "case $1 in /var/log/pods) echo \"1 $T/log/9.log\" ;; *) exec /usr/bin/find \"$@\" ;; esac");
+    machine.program("curl", "echo x >> $T/looks; [ \"$(wc -l < $T/looks)\" -lt 3 ] || printf ok");
+    machine.program("sleep", "");
+    let of = |v: &str| Components { scheduler: [("v".to_owned(), vec![v.to_owned()])].into(), ..Components::default() };
+    let command = components(&of("2"), &of("3"), (false, false), &BTreeSet::new()).var("restart", "30").command();
+    let (status, _, said) = machine.run(&command, &format!("{BEFORE}{AFTER}\na\n    - kube-scheduler\n    - --kube-scheduler-v=3\n"));
+    assert!(status == 0 && machine.read(SCHEDULER).contains("v=3"), "{said}");
+}
+
+#[test]
+fn an_api_server_that_must_start_again_is_remembered_until_it_has() {
+    let machine = plane();
+    assert_eq!(machine.run(&mark_again().command(), "").0, 0);
+    assert_eq!(state(&machine).as_deref(), Some("unfinished"));
+    machine.put("etc/kubernetes/manifests/kube-apiserver.yaml", "    - kube-apiserver\n");
+    let (status, said) = with(&machine, "    - --kube-scheduler-v=3\n");
+    assert!(status == 92 && said.contains("kube-apiserver does not come up again"), "{said}");
+    assert_eq!(state(&machine).as_deref(), Some("unproven"), "until then it is remembered");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the file adds to the programs of a control plane that is there: a difference becomes a step.
 
+use std::collections::BTreeSet;
+
 use kubestead_core::claim::Claims;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Risk, Target};
@@ -8,7 +10,7 @@ use kubestead_core::put::{Files, Owned};
 use super::super::action::Action;
 use super::super::components::recorded;
 use super::super::ids;
-use super::super::served::owned;
+use super::super::served::{is_served, named, owned};
 use super::super::spec::KubeadmSpec;
 use crate::objects::ApiFacts;
 
@@ -22,6 +24,8 @@ pub struct Plane<'a> {
     pub plugins: &'a [String],
     /// What is where files of ours belong.
     pub files: &'a Files,
+    /// Whether a run was cut off that gave its programs other arguments.
+    pub is_cut: bool,
 }
 
 /// The step by which a cluster that is there gets what the file adds to its programs, after the adoption of what is in the place of files that they read;
@@ -41,10 +45,20 @@ pub fn change(spec: &KubeadmSpec, plane: &Plane<'_>, api: &ApiFacts) -> Part<Act
     let claim = claims.claim(&files);
     let mut differences = before.differences(&spec.added.components);
     // One that somebody changed may have been read since.
-    let again = differences.is_empty() && !claim.changed.is_empty();
+    let read: Vec<&str> =
+        claim.changed.iter().map(|file| file.path.as_str()).filter(|path| named(&before).any(|one| one == *path)).collect();
+    let again = !read.is_empty();
     if again {
-        let paths: Vec<&str> = claim.changed.iter().map(|file| file.path.as_str()).collect();
-        differences.push(format!("{} was changed, or is gone", paths.join(", ")));
+        differences.push(format!("{} was changed, or is gone", read.join(", ")));
+    }
+    let left = plane.files.left.iter().map(String::as_str).filter(|path| is_served(path));
+    let old: BTreeSet<String> =
+        named(&before).chain(left).filter(|path| files.iter().all(|file| file.path != *path)).map(str::to_owned).collect();
+    if !old.is_empty() {
+        differences.push(format!("{} goes", old.iter().cloned().collect::<Vec<_>>().join(", ")));
+    }
+    if plane.is_cut {
+        differences.push("a run was cut off: each program must be seen to run".to_owned());
     }
     if differences.is_empty() {
         return claims.into_part("kubeadm", Action::Adoption);
@@ -56,6 +70,8 @@ pub fn change(spec: &KubeadmSpec, plane: &Plane<'_>, api: &ApiFacts) -> Part<Act
         before: Box::new(before),
         plugins: plane.plugins.to_vec(),
         again,
+        all: plane.is_cut,
+        old,
     };
     let why = format!("{}; what changes starts again, and is put back if it does not run", differences.join("; "));
     let step = ids::COMPONENTS.step(Target::Host(plane.name.to_string()), action, why).risk(Risk::Disrupts).after(claim.after);
@@ -66,8 +82,6 @@ pub fn change(spec: &KubeadmSpec, plane: &Plane<'_>, api: &ApiFacts) -> Part<Act
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::super::super::components::{Added, Arguments, Components};
     use super::super::super::fixture::spec as any;
     use super::*;
@@ -89,7 +103,7 @@ mod tests {
     fn planned(wanted: Components, api: &ApiFacts) -> Option<kubestead_core::plan::Step<Action>> {
         let spec = KubeadmSpec { added: Box::new(Added { components: wanted, ..Added::default() }), ..any() };
         let cp1 = Name::new("cp1").unwrap();
-        let plane = Plane { name: &cp1, address: "10.0.0.11", plugins: &["/run/kms".to_owned()], files: &Files::default() };
+        let plane = Plane { name: &cp1, address: "10.0.0.11", plugins: &["/run/kms".to_owned()], files: &Files::default(), is_cut: false };
         let part = change(&spec, &plane, api);
         assert!(part.held.is_empty() && part.steps.len() < 2, "{part:?}");
         part.steps.into_iter().next()
@@ -108,7 +122,13 @@ mod tests {
         assert!(step.why.starts_with(words), "{}", step.why);
         let Action::Components { before, plugins, .. } = &step.action else { panic!("{step:?}") };
         assert_eq!((before.api_server.len(), plugins.as_slice()), (2, &["/run/kms".to_owned()][..]));
-        assert_eq!(planned(wanted, &ApiFacts::default()), None, "what was not seen is not judged");
+        assert_eq!(planned(wanted.clone(), &ApiFacts::default()), None, "what was not seen is not judged");
+        // A run was cut off: what the record says may not be what runs.
+        let spec = KubeadmSpec { added: Box::new(Added { components: wanted.clone(), ..Added::default() }), ..any() };
+        let cp1 = Name::new("cp1").unwrap();
+        let plane = Plane { name: &cp1, address: "10.0.0.11", plugins: &[], files: &Files::default(), is_cut: true };
+        let part = change(&spec, &plane, &api(&[own, ("v", "4")], &["10.0.0.11", "api.example.com"]));
+        assert!(matches!(part.steps[0].action, Action::Components { all: true, .. }) && part.steps[0].why.contains("a run was cut off"));
         let etcd = Components { etcd: arguments(&[("quota-backend-bytes", "1")]), ..Components::default() };
         assert!(planned(etcd, &api(&[own], &["10.0.0.11"])).unwrap().why.starts_with("etcd: quota-backend-bytes from not set to 1;"));
     }

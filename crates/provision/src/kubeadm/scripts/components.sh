@@ -1,36 +1,36 @@
 # shellcheck shell=bash disable=SC2154
 # Gives the "programs" of this control plane other arguments, and the API server's certificate other names if "renamed" says so. On standard input come
-# two descriptions of the control plane, with the line "between" between them: as it is, and as it shall be. Programs of "again" start again with the
-# arguments that they have: a file that they read was changed. Files of "old" are named by none any more, and go. as-admin.sh, described.sh, manifest.sh
-# and runs.sh stand ahead.
+# two descriptions of the control plane, with the line "between" between them: as it is, and as it shall be. Programs of "again", and the API server if
+# "kept" has a file "again", start again with the arguments that they have: a file that they read was changed. Files of "old" are named by none any
+# more, and go if they are ours. as-admin.sh, described.sh, manifest.sh and runs.sh stand ahead.
 #
-# What is there must be what kubeadm makes of one of the two, to the byte: else it is somebody's own, and would be lost. A manifest stays in "kept"
-# until the one that took its place is seen to run; one that does not run is put back. The record in the cluster goes last: until it is written the
-# plan has this step.
+# What is there must be what kubeadm makes of one of the two, to the byte: else it is somebody's own, and would be lost. A manifest stays in "kept",
+# with the sum of the one that took its place, until all are seen to run, which "seen" there says; one that does not run is put back. For as long as
+# there is anything in "kept" the plan has this step.
 # guard
 work=/run/kubestead-components
 pki=/etc/kubernetes/pki
 rm -rf "$work" "$folder"/.kubestead.*
 umask 077
 mkdir "$work"
-trap 'rm -rf "$work" "$folder"/.kubestead.* "$pki"/.kubestead.*' EXIT
+trap 'rm -rf "$work" "$folder"/.kubestead.*' EXIT
 config=$(cat)
 printf '%s\n' "${config%%"$between"*}" > "$work/before.yaml"
 printf '%s\n' "${config#*"$between"}" > "$work/after.yaml"
 for state in before after; do
   described "$state" "$work/$state.yaml" "$work" 'control-plane all' 'etcd local'
 done
+# is_left PROGRAM: an earlier run gave it arguments that nobody wishes any more, and was cut off.
+is_left() {
+  ! cmp -s "$folder/$1.yaml" "$work/after.$1" && cmp -s "$kept/$1.yaml" "$work/before.$1" && replaced "$1"
+}
 by_hand="change it by hand in both, and in ClusterConfiguration of kube-system/kubeadm-config; or make both as they were"
 for program in "${programs[@]}"; do
   now=$folder/$program.yaml
   for state in before after; do
     [ -s "$work/$state.$program" ] || refuse "kubeadm did not describe $program"
   done
-  # One that was not seen to run, of a wish that is none any more.
-  if [ -e "$kept/$program.yaml" ] && cmp -s "$kept/$program.yaml" "$work/before.$program" && ! cmp -s "$now" "$work/after.$program"; then
-    place "$kept/$program.yaml" "$program"
-  fi
-  cmp -s "$now" "$work/before.$program" || cmp -s "$now" "$work/after.$program" \
+  cmp -s "$now" "$work/before.$program" || cmp -s "$now" "$work/after.$program" || is_left "$program" \
     || refuse "$now is not what kubeadm makes for this cluster$(differs "$now" "$work/before.$program"); $by_hand"
 done
 record_of_cluster "$work/record"
@@ -41,6 +41,8 @@ names() {
   openssl x509 -noout -ext subjectAltName -in "$1" | tail -n +2 | tr -d ' ' | tr ',' '\n' | sort
 }
 # act
+trap 'rm -rf "$work" "$folder"/.kubestead.*; settle_certificate' EXIT
+settle_certificate
 if [ "${#renamed[@]}" != 0 ]; then
   mkdir "$work/pki"
   cp "$pki/ca.crt" "$pki/ca.key" "$work/pki/"
@@ -52,17 +54,27 @@ if [ "${#renamed[@]}" != 0 ]; then
       sync "$pki/.kubestead.$file"
     done
     chmod 644 "$pki/.kubestead.apiserver.crt"
-    for file in apiserver.key apiserver.crt; do
-      mv -fT "$pki/.kubestead.$file" "$pki/$file"
-    done
     sync "$pki"
+    mv -fT "$pki/.kubestead.apiserver.key" "$pki/apiserver.key"
+    settle_certificate
   fi
 fi
 mkdir -p "$kept"
+if [ -e "$kept/seen" ]; then
+  for program in "${programs[@]}"; do
+    cmp -s "$kept/$program.yaml" "$work/before.$program" || rm -f "$kept/$program.yaml"
+  done
+  sync "$kept"
+  rm "$kept/seen"
+fi
 for program in "${programs[@]}"; do
+  if is_left "$program"; then
+    place "$kept/$program.yaml" "$program"
+  fi
   if ! cmp -s "$folder/$program.yaml" "$work/after.$program"; then
     cp "$folder/$program.yaml" "$kept/.new"
-    sync "$kept/.new"
+    sha256sum < "$work/after.$program" > "$kept/.$program"
+    sync "$kept/.new" "$kept/.$program"
     mv -fT "$kept/.new" "$kept/$program.yaml"
     sync "$kept"
     place "$work/after.$program" "$program"
@@ -76,6 +88,9 @@ for program in "${programs[@]}"; do
     unverified "$program does not run with these arguments, and got its old ones back: ${words:-it was not ready after $restart s}"
   fi
 done
+if [ -e "$kept/again" ] && [ "${#again[@]}" = 0 ]; then
+  again=(kube-apiserver)
+fi
 for program in "${again[@]}"; do
   was=$(process "$program") || true
   if [ -n "$was" ]; then
@@ -84,12 +99,18 @@ for program in "${again[@]}"; do
   fi
   comes_up "$program" || unverified "$program does not come up again after $restart s: see journalctl -u kubelet"
 done
-if [ "${#old[@]}" != 0 ]; then
-  rm -f "${old[@]}"
-  strike "${old[@]}"
-fi
+# From here on nothing is put back: what comes now, the old arguments may not be without.
+: > "$kept/seen"
+sync "$kept/seen" "$kept"
+for one in "${old[@]}"; do
+  if [ -f "$one" ] && [ ! -L "$one" ] && recorded "$(sum_of "$one")" "$one"; then
+    rm "$one"
+  fi
+done
+[ "${#old[@]}" = 0 ] || strike "${old[@]}"
 kubeadm init phase upload-config kubeadm --config "$work/after.yaml" > /dev/null
 rm -rf "$kept"
+sync "${kept%/*}"
 # verify
 for program in "${programs[@]}"; do
   runs "$program" || unverified "$program does not run with its arguments"

@@ -19,6 +19,7 @@ fi
 # act
 touch "$begun"
 sync "$begun"
+rm -rf "$kept"
 umask 077
 trap 'rm -f "$config"' EXIT
 token=$(kubeadm token generate)

@@ -37,9 +37,17 @@ left=$(below)
 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock > /dev/null
 rm -f "$encryption" /etc/kubernetes/enc/unloaded /etc/kubernetes/adm/adm.yaml
 (forget_network) > /dev/null 2>&1 || true
+for one in /etc/kubernetes/adm/*.yaml; do
+  if [ -f "$one" ] && [ ! -L "$one" ] && recorded "$(sum_of "$one")" "$one"; then
+    rm "$one"
+  fi
+done
+# Manifests of this cluster are nothing that another one gets back.
+rm -rf "$kept"
 rm -f "$begun"
 rm "$record"
 sync "${record%/*}"
-strike "$record" /etc/kubernetes/adm/adm.yaml
+mapfile -t served < <(printf '%s\n' "${!known[@]}" | grep '^/etc/kubernetes/adm/')
+strike "$record" /etc/kubernetes/adm/adm.yaml "${served[@]}"
 # verify
 [ ! -e /etc/kubernetes/kubelet.conf ] || unverified 'its credentials are still there'

@@ -3,11 +3,12 @@
 arguments() {
   sed -n "s/^    - \\(.*--.*\\)\$/\\1/p" "$1" | sed -e "s/^'\\(--.*\\)'\$/\\1/" -e "s/''/'/g" -e 's/^"\(--.*\)"$/\1/' | grep -- ^-- || true
 }
-# process PROGRAM: its number, if it runs. The kernel keeps 15 characters of a name.
+# process PROGRAM: its number, if it runs. The kernel keeps 15 characters of a name. A pod may run a program of the same name, in a network of its own.
 process() {
-  local folder name
+  local folder name own
+  own=$(readlink /proc/self/ns/net) || true
   for folder in /proc/[0-9]*; do
-    if read -r name 2> /dev/null < "$folder/comm" && [ "$name" = "${1:0:15}" ]; then
+    if read -r name 2> /dev/null < "$folder/comm" && [ "$name" = "${1:0:15}" ] && [ "$(readlink "$folder/ns/net")" = "$own" ]; then
       echo "${folder##*/}"
       return
     fi
@@ -32,16 +33,21 @@ runs() {
 newest_log() {
   find /var/log/pods -path "*kube-system_$1-*/$1/*.log" -printf '%T@ %p\n' 2> /dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
 }
-# comes_up PROGRAM [MOST]: waits for it, "restart" seconds at most, and no longer when it has ended so often.
+# comes_up PROGRAM [MOST]: waits for it, "restart" seconds at most, and no longer when it has ended so often since. Each manifest has a folder of logs of
+# its own, whose numbers go on for years.
 comes_up() {
-  local end=$((SECONDS + restart)) log
+  local end=$((SECONDS + restart)) log from='' first=0 number
   until runs "$1"; do
     [ "$SECONDS" -lt "$end" ] || return 1
     if [ -n "${2:-}" ]; then
       log=$(newest_log "$1")
-      log=${log##*/}
-      log=${log%.log}
-      [ "${log:-0}" -lt "$2" ] || return 1
+      number=${log##*/}
+      number=${number%.log}
+      if [ "${log%/*}" != "$from" ]; then
+        from=${log%/*}
+        first=${number:-0}
+      fi
+      [ "$((${number:-0} - first))" -lt "$2" ] || return 1
     fi
     sleep 1
   done
@@ -54,6 +60,20 @@ place() {
   sync "$new"
   mv -fT "$new" "$folder/$2.yaml"
   sync "$folder"
+}
+# replaced PROGRAM: whether its manifest is still the one that took the place of that in "kept", and nobody's since.
+replaced() {
+  [ -f "$kept/$1.yaml" ] && [ "$(cat "$kept/.$1" 2> /dev/null)" = "$(sha256sum < "$folder/$1.yaml" 2> /dev/null)" ]
+}
+# settle_certificate: the API server's key and its certificate lie beside theirs until both are whole. A power cut between the two leaves the
+# certificate there, which follows its key.
+settle_certificate() {
+  local pki=/etc/kubernetes/pki
+  if [ -e "$pki/.kubestead.apiserver.crt" ] && [ ! -e "$pki/.kubestead.apiserver.key" ]; then
+    mv -fT "$pki/.kubestead.apiserver.crt" "$pki/apiserver.crt"
+    sync "$pki"
+  fi
+  rm -f "$pki"/.kubestead.*
 }
 # last_words PROGRAM: the last line of its log that tells of an error, or the last one at all; nothing if it wrote none. It never fails: a log may be
 # empty yet, and the kubelet takes old ones away at any time.

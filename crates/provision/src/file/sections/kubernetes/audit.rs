@@ -106,10 +106,19 @@ fn rule(node: Yaml, out: &mut Findings) -> Value {
     if f.urls.is_some() && (f.resources.is_some() || f.namespaces.is_some()) {
         out.error(&place, format!("{what}: nonResourceURLs are of requests that are about no object"), "make it two rules".to_owned());
     }
+    let urls = f.urls.as_ref().map(|node| node.place.clone());
     for (name, node) in
         [("users", f.users), ("userGroups", f.user_groups), ("verbs", f.verbs), ("namespaces", f.namespaces), ("nonResourceURLs", f.urls)]
     {
         put(&mut rule, name, words(node, &format!("{what}.{name}"), out));
+    }
+    // What Kubernetes takes (ValidatePolicy of audit.k8s.io).
+    let is_url = |url: &str| url == "*" || (url.starts_with('/') && url.find('*').is_none_or(|at| at + 1 == url.len()));
+    let bad =
+        rule.get("nonResourceURLs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).find(|url| !is_url(url));
+    if let Some((bad, place)) = bad.zip(urls) {
+        let hint = "write a path such as /metrics, /debug/* or * alone".to_owned();
+        out.error(&place, format!("{what}.nonResourceURLs: {bad:?} is no path that begins with / and has * at its end alone"), hint);
     }
     let resources = f.resources.map(|node| list(node, &format!("{what}.resources"), out)).unwrap_or_default();
     put(&mut rule, "resources", resources.into_iter().map(|node| kinds(node, out)).collect());

@@ -1,14 +1,12 @@
 //! `kubernetes.oidc`: a provider of OpenID Connect whose tokens the API server takes.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::file::api_server::{Claim, Oidc};
 use crate::file::decode::{list, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
 use crate::file::shape::{Bare, Form, Kind, Need};
 use crate::file::tree::{Kind as YamlKind, Node as Yaml};
+use crate::x509;
 
 fields! {
     /// The fields of the section.
@@ -62,7 +60,11 @@ pub(super) fn oidc(node: Yaml, out: &mut Findings) -> Option<Oidc> {
             let hint = "name the client that the provider knows for this cluster".to_owned();
             out.error(&place, "kubernetes.oidc.audiences names nobody: a token for anybody would do".to_owned(), hint);
         }
-        nodes.into_iter().filter_map(|node| word(node, "kubernetes.oidc.audiences", out)).collect()
+        let all: Vec<String> = nodes.into_iter().filter_map(|node| word(node, "kubernetes.oidc.audiences", out)).collect();
+        if let Some(twice) = all.iter().enumerate().find_map(|(at, one)| all[..at].contains(one).then_some(one)) {
+            out.error(&place, format!("kubernetes.oidc.audiences: {twice:?} stands there twice"), "strike one".to_owned());
+        }
+        all
     });
     let username = f.username.map(|node| name(node, "kubernetes.oidc.username", Some("sub"), out));
     let username = username.unwrap_or_else(|| Some(Claim { claim: "sub".to_owned(), prefix: "oidc:".to_owned() }));
@@ -109,7 +111,10 @@ fn name(node: Yaml, what: &str, otherwise: Option<&str>, out: &mut Findings) -> 
             let good = !text.is_empty() && text.len() <= 100 && !text.contains(char::is_whitespace);
             match text {
                 _ if !good => Err(format!("{text:?} is no prefix: without one the provider could take the name of anybody")),
-                text if text.starts_with("system:") => Err(format!("{text:?} begins as Kubernetes' own names do")),
+                // A part of it too: the claim could bring the rest.
+                text if text.starts_with("system:") || "system:".starts_with(text) => {
+                    Err(format!("{text:?} begins as Kubernetes' own names do"))
+                }
                 text => Ok(text.to_owned()),
             }
         })
@@ -118,41 +123,20 @@ fn name(node: Yaml, what: &str, otherwise: Option<&str>, out: &mut Findings) -> 
     Some(Claim { claim: claim?, prefix: prefix? })
 }
 
-/// PEM blocks of certificates and nothing else.
+/// Certificates, whole, and nothing else of PEM.
 fn certificates(node: &Yaml, out: &mut Findings) -> Option<String> {
     let what = "kubernetes.oidc.certificateAuthority";
     let YamlKind::Scalar { text, .. } = &node.kind else {
         out.error(&node.place, format!("{what} must be a string, and this is {}", node.kind.word()), None);
         return None;
     };
-    let fault = if text.contains("PRIVATE KEY") {
-        Some("a private key is in it: it belongs in no file that others read")
-    } else if !are_certificates(text) {
-        Some("it is not certificates in PEM, and nothing else")
-    } else {
-        None
-    };
-    if let Some(fault) = fault {
-        let hint = "write `certificateAuthority: |`, and below it, indented, what begins with -----BEGIN CERTIFICATE-----".to_owned();
-        out.error(&node.place, format!("{what}: {fault}"), hint);
-        return None;
-    }
-    Some(format!("{}\n", text.trim()))
-}
-
-fn are_certificates(text: &str) -> bool {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    let mut rest = text.trim();
-    while let Some((body, after)) = rest.strip_prefix(BEGIN).and_then(|inner| inner.split_once(END)) {
-        let body: String = body.split_whitespace().collect();
-        if body.is_empty() || STANDARD.decode(body).is_err() {
-            return false;
-        }
-        rest = after.trim_start();
-        if rest.is_empty() {
-            return true;
+    // What the API server itself would refuse at its start.
+    match x509::authorities(text) {
+        Ok(found) => Some(found.pem),
+        Err((fault, _)) => {
+            let hint = "write `certificateAuthority: |`, and below it, indented, what begins with -----BEGIN CERTIFICATE-----".to_owned();
+            out.error(&node.place, format!("{what}: {fault}"), hint);
+            None
         }
     }
-    false
 }
