@@ -164,6 +164,26 @@ async fn files_that_cannot_be_read_hold_all_that_would_go() {
 }
 
 #[tokio::test]
+async fn what_left_a_file_stays_while_what_comes_instead_is_held() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    let renamed = DEPLOYMENT.replace("name: web, namespace: shop", "name: web2, namespace: shpo");
+    world.service("shop", &[], &[namespace("shop"), map("shop", "a", "1"), map("shop", "b", "1"), renamed].concat());
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), Vec::<&str>::new());
+    let told = held(&plan);
+    let goes = "cluster/manifests.shop: Deployment shop/web would go, and waits for what is held of service shop";
+    assert!(told.contains(&goes.to_owned()) && told.iter().any(|told| told.contains("there is no namespace shpo")), "{told:?}");
+    // The same where it waits for a service that it needs.
+    world.service("base", &[], &map("nowhere", "x", "1"));
+    world.service("shop", &["base"], &[namespace("shop"), map("shop", "a", "1"), DEPLOYMENT.into()].concat());
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), ["cluster/manifests.base/record"]);
+    let goes = "cluster/manifests.shop: ConfigMap shop/b would go, and waits for what is held of service shop";
+    assert!(held(&plan).contains(&goes.to_owned()), "{:?}", plan.held);
+}
+
+#[tokio::test]
 async fn what_others_made_or_set_asks_and_is_kept_as_it_was() {
     let mut world = shop().await;
     rolled_out(&world).await;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
+use super::Around;
 use crate::objects::{COPIES, Live, some};
 use crate::service::action::Action;
 use crate::service::ids;
@@ -12,13 +13,14 @@ use crate::service::kinds::{holds_data, namespaced, rank, same_name, takes_claim
 use crate::service::observe::{Recorded, ServiceFacts};
 use crate::service::spec::ServicesWanted;
 
-/// Adds the steps. `after` are those of a service that must come before anything of it goes: what is new is there before the old goes.
+/// Adds the steps. `after` are those of a service that must come before anything of it goes: what is new is there before the old goes. `None` if the new is
+/// held.
 pub(super) fn prune(
     wish: &ServicesWanted,
     facts: &ServiceFacts,
     records: &BTreeMap<String, Recorded>,
-    after: &dyn Fn(&str) -> BTreeSet<StepId>,
-    answers: &BTreeSet<StepId>,
+    after: &dyn Fn(&str) -> Option<BTreeSet<StepId>>,
+    around: &Around,
     part: &mut Part<Action>,
 ) {
     let wanted: BTreeSet<_> = wish.objects().map(|object| same_name(&object)).collect();
@@ -47,8 +49,12 @@ pub(super) fn prune(
             }
             continue;
         }
-        let mut before: BTreeSet<StepId> = after(service);
-        before.extend(answers.iter().cloned());
+        let Some(mut before) = after(service) else {
+            let reason = format!("{} would go, and waits for what is held of service {service}", some(&names));
+            part.held.push(Held::cluster(ids::of(service), reason, "fix that first"));
+            continue;
+        };
+        before.extend(around.after.iter().cloned());
         let steps = one(service, objects, &before, part);
         if let (false, Some(recorded)) = (is_named, records.get(service)) {
             forget(service, recorded, facts, before.into_iter().chain(steps).collect(), part);
