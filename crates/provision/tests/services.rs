@@ -184,6 +184,26 @@ async fn what_left_a_file_stays_while_what_comes_instead_is_held() {
 }
 
 #[tokio::test]
+async fn what_something_else_asks_for_now_does_not_go_and_keeps_the_record_while_it_has_the_label() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    let moved = object("v1", "ConfigMap", "shop", "a");
+    world.around.asked.insert(moved.clone());
+    world.service("shop", &[], &[namespace("shop"), map("shop", "b", "1"), DEPLOYMENT.into()].concat());
+    let plan = world.plan().await;
+    assert!(plan.is_empty(), "{:?}", plan.steps);
+    world.services.clear();
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), ["cluster/manifests.shop/prune", "cluster/namespace.shop/delete"]);
+    let Action::Delete { objects } = &plan.steps[0].action else { panic!("{:?}", plan.steps[0]) };
+    assert!(objects.len() == 2 && objects.iter().all(|on| on.object != moved), "{objects:?}");
+    let mut live = world.get(&moved).await.unwrap();
+    live["metadata"]["labels"] = json!({});
+    world.kube.put(live);
+    assert!(ids(&world.plan().await).contains(&"cluster/manifests.shop/forget"));
+}
+
+#[tokio::test]
 async fn what_others_made_or_set_asks_and_is_kept_as_it_was() {
     let mut world = shop().await;
     rolled_out(&world).await;

@@ -130,6 +130,16 @@ impl Exactly {
     }
 }
 
+/// The group of a version: nothing for `v1`.
+pub(crate) fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// What two objects of one name have in common, whatever the version that they are written in.
+pub(crate) fn same_name(object: &ObjectRef) -> (String, String, String, String) {
+    (group(&object.api_version).to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone())
+}
+
 /// Whether an object is wholly ours when we made it: a node is its kubelet's, and ours are labels of it.
 pub(super) fn whole(object: &ObjectRef) -> bool {
     object.kind != "Node"
@@ -235,7 +245,7 @@ fn is_left_out(key: &str, value: &Value, custom: bool) -> bool {
 
 /// Whether it is of a group that Kubernetes itself does not serve: its own are a word, or one below `k8s.io`, but for two.
 fn is_custom(manifest: &Value) -> bool {
-    let group = manifest["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let group = group(manifest["apiVersion"].as_str().unwrap_or_default());
     let word = group.strip_suffix(".k8s.io").unwrap_or(group);
     word.contains('.') && !["rbac.authorization", "internal.apiserver"].contains(&word)
 }

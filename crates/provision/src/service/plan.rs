@@ -28,6 +28,8 @@ pub struct Around {
     pub after: BTreeSet<StepId>,
     /// The namespaces that kubestead makes itself.
     pub namespaces: BTreeSet<String>,
+    /// The objects that something else than a service asks for now: the cluster file, or the folder of secrets.
+    pub asked: BTreeSet<ObjectRef>,
 }
 
 /// The steps, and what is held. `records` are those of the cluster.

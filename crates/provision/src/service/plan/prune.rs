@@ -24,15 +24,19 @@ pub(super) fn prune(
     part: &mut Part<Action>,
 ) {
     let wanted: BTreeSet<_> = wish.objects().map(|object| same_name(&object)).collect();
+    let elsewhere: BTreeSet<_> = around.asked.iter().map(same_name).collect();
     let named: BTreeSet<&str> = wish.services.iter().map(|service| service.name.as_str()).collect();
     let mut left: BTreeMap<&str, Vec<&Live>> = records.keys().map(|service| (service.as_str(), Vec::new())).collect();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut handed) = (BTreeSet::new(), BTreeSet::new());
     for live in facts.objects.iter().map(|found| &found.live) {
         // One object may be listed in two versions of its kind.
-        if let (Some(service), true) = (live.service().filter(|_| live.ours), seen.insert(&live.uid))
-            && !wanted.contains(&same_name(&live.object))
-        {
-            left.entry(service).or_default().push(live);
+        if let (Some(service), true) = (live.service().filter(|_| live.ours), seen.insert(&live.uid)) {
+            let name = same_name(&live.object);
+            if elsewhere.contains(&name) {
+                handed.insert(service);
+            } else if !wanted.contains(&name) {
+                left.entry(service).or_default().push(live);
+            }
         }
     }
     let whole = wish.services.iter().all(|service| service.whole);
@@ -56,7 +60,8 @@ pub(super) fn prune(
         };
         before.extend(around.after.iter().cloned());
         let steps = one(service, objects, &before, part);
-        if let (false, Some(recorded)) = (is_named, records.get(service)) {
+        // What asks for an object now takes the label of the service away when it applies it; until then the record finds it.
+        if let (false, false, Some(recorded)) = (is_named, handed.contains(service), records.get(service)) {
             forget(service, recorded, facts, before.into_iter().chain(steps).collect(), part);
         }
     }
