@@ -320,6 +320,7 @@ fn a_program_that_does_not_end_floods_or_lies_is_ended_and_named() {
         ("printf '\\377'", "not UTF-8"),
         ("[ $1 = version ] && echo v4.0.0 && exit; echo 'Error: \u{1b}[2J no' >&2; exit 1", "Error: \\u{1b}[2J no"),
         ("[ $1 = version ] && echo v4.0.0 && exit; :", "renders no object"),
+        ("[ $1 = version ] && echo v4.0.0 && exit; printf -- '---\\n# Source: a/b.yaml\\n# nothing\\n'", "it asks for no object"),
         (
             "[ $1 = version ] && echo v4.0.0 && exit; [ \"$HOME\" = \"$PWD\" ] && [ -z \"$PATH\" ] && [ $HTTPS_PROXY = http://127.0.0.1:9 ] && \
           echo 'Error: alone' >&2; exit 1",

@@ -204,6 +204,18 @@ async fn what_something_else_asks_for_now_does_not_go_and_keeps_the_record_while
 }
 
 #[tokio::test]
+async fn a_service_of_no_object_is_a_mistake_and_takes_nothing_away() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    world.service("shop", &[], "apiVersion: v1\nkind: List\nitems: []\n");
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), Vec::<&str>::new());
+    let told: Vec<String> = world.wish().findings.iter().map(ToString::to_string).collect();
+    let hint = "take the service out of the cluster file if nothing of it shall be left";
+    assert!(told.len() == 1 && told[0].starts_with("shop.yaml:1:1: error: it asks for no object") && told[0].contains(hint), "{told:?}");
+}
+
+#[tokio::test]
 async fn what_others_made_or_set_asks_and_is_kept_as_it_was() {
     let mut world = shop().await;
     rolled_out(&world).await;
