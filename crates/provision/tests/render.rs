@@ -19,6 +19,14 @@ use kubestead_provision::file::{Chart, ChartPlace, Source};
 use kubestead_provision::service::Local;
 use world::{DEFINITION, World, ids, map, object};
 
+const LOGIN: &str = "apiVersion: v1
+kind: Secret
+metadata: {name: login}
+type: kubernetes.io/dockerconfigjson
+data:
+  .dockerconfigjson: {{ printf \"{\\\"auths\\\":{\\\"r.io\\\":{\\\"password\\\":\\\"%s\\\",\\\"auth\\\":\\\"%s\\\"}}}\" .Values.password (printf \"me:%s\" .Values.password | b64enc) | b64enc }}
+";
+
 /// A world in which helm, or kustomize, is the real one. `None` where none is named.
 fn real(variable: &str) -> Option<World<MemoryKube>> {
     let world = World::new(MemoryKube::default());
@@ -146,6 +154,17 @@ fn hooks_links_clear_secrets_and_what_helm_refuses_are_told_with_their_template(
         told.contains("Secret shop/s: the value admin in the clear") && !told.contains("hunter22") && !told.contains("aHVudGVyMjI"),
         "{told}"
     );
+    // As charts write the Secret of a login to a registry.
+    world.seal("hunter22");
+    folder.write("values/login.yaml", "password: ${PW}\n");
+    let values = folder.path("values/login.yaml");
+    folder.write("shop/templates/s.yaml", LOGIN);
+    world.from("shop", &[], folder.chart(&[&values]));
+    let told = self::told(&world);
+    folder.remove("shop/templates/s.yaml");
+    world.secrets.clear();
+    let words = "Secret shop/login: the value .dockerconfigjson has an encrypted value in base64 within other text";
+    assert!(told.contains("shop/templates/s.yaml as helm renders it:8:22: error:") && told.contains(words), "{told}");
     for (file, text, words) in [
         ("shop/templates/x.yaml", "{{ fail \"no host \\u001b[31m\" }}", "no host"),
         ("shop/templates/x.yaml", "{{ .Values.a.b.c }}", "nil pointer"),

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::put::digest;
@@ -120,6 +121,27 @@ fn is_at(entry: &Entry, key: &[String]) -> bool {
 /// Whether something in a text stands for an encrypted value.
 pub(super) fn holds(text: &str, sealed: &Sealed) -> bool {
     text.contains(MARK) && sealed.keys().any(|mark| text.contains(mark.as_str()))
+}
+
+/// [`MARK`] in base64, and in base64 of that.
+static BURIED: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let once = encoded(MARK);
+    once.iter().flat_map(|text| encoded(text)).chain(once.clone()).collect()
+});
+
+/// What a text becomes in base64, whatever stands around it: one for each place in a group of three bytes, without what others have a part in.
+fn encoded(text: &str) -> [String; 3] {
+    [0, 1, 2].map(|before| {
+        let all = STANDARD_NO_PAD.encode([&b"  "[..before], text.as_bytes()].concat());
+        all[(before * 8).div_ceil(6)..(before + text.len()) * 8 / 6].to_owned()
+    })
+}
+
+/// Whether something that stands for an encrypted value is in a text in base64, where it is not replaced.
+pub(super) fn buried(text: &str) -> bool {
+    // Long base64 may be in lines.
+    let text: String = text.split_whitespace().collect();
+    BURIED.iter().any(|mark| text.contains(mark.as_str()))
 }
 
 /// Whether an object may hold encrypted values.

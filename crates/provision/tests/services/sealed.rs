@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
 
 use super::*;
@@ -127,6 +127,36 @@ fn a_value_leaves_no_secret_and_no_secret_has_one_in_the_clear() {
     }
     assert_eq!(told.iter().filter(|told| told.contains(": error:")).count(), 8, "{all}");
     assert!(!wanted.services[0].whole && !all.contains("admin"));
+}
+
+#[test]
+fn a_value_in_base64_within_other_text_is_a_mistake_wherever_it_stands() {
+    let mut world = sealed();
+    let mark = world.wish().services[0].manifests[1]["data"]["password"].as_str().unwrap().to_owned();
+    assert!(mark.starts_with("kubestead-sealed-PW-"));
+    for before in ["", "u", "us", "me:", "~~~>"] {
+        let once = STANDARD.encode(format!("{before}{mark}~"));
+        let lines = format!("{}\n{}", &once[..10], &once[10..]);
+        for auth in [STANDARD.encode(&once), URL_SAFE_NO_PAD.encode(format!("{before}{mark}~")), lines, once] {
+            let login = format!("password={mark} auth={auth}");
+            let text = format!("{SECRET}  login: {}\ndata:\n  again: {}\n", json!(login), STANDARD.encode(&login));
+            world.service(
+                "shop",
+                &[],
+                &format!("{text}{}", map("shop", "a", "1").replace("\"1\"", &json!(format!("auth={auth}")).to_string())),
+            );
+            let wanted = world.wish();
+            let told: Vec<String> = wanted.findings.iter().map(ToString::to_string).collect();
+            for (at, words) in [
+                ("shop.yaml:8:10:", "Secret shop/db: the value login has an encrypted value in base64 within other text"),
+                ("shop.yaml:10:10:", "Secret shop/db: the value again has an encrypted value in base64 within other text"),
+                ("shop.yaml:15:15:", "outside of a Secret"),
+            ] {
+                assert!(told.iter().any(|told| told.starts_with(at) && told.contains(words)), "{before}: {words}: {told:?}");
+            }
+            assert!(told.len() == 3 && !wanted.services[0].whole, "{told:?}");
+        }
+    }
 }
 
 #[async_trait]
