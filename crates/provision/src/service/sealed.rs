@@ -227,7 +227,6 @@ fn replaced(text: &[u8], mark: &str, value: &Secret) -> Vec<u8> {
 /// The words of others without any value: the API server and its webhooks may quote what they refuse. A value stands in what was sent on its own or
 /// with more around it, so the whole texts are looked for too.
 pub(super) fn redacted(words: String, filled: &Value, opened: &Opened) -> String {
-    let whole = filled["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str).filter(|_| !opened.is_empty());
-    let words = whole.filter(|text| text.len() >= 4).fold(words, |words, text| words.replace(text, "…"));
-    secret::redacted(words, opened.values())
+    let whole = filled["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+    secret::redacted(words, opened.values(), whole.filter(|_| !opened.is_empty()))
 }

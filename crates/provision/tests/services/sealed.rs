@@ -53,16 +53,22 @@ async fn without_a_key_a_plan_is_made_and_nothing_of_the_service_is_applied() {
     assert!(world.get(&object("v1", "Namespace", "", "shop")).await.is_none());
 }
 
-/// Refuses a Secret, and quotes it as a careless webhook does.
-struct Careless;
+/// Refuses a Secret, or what is done to it after it was taken, and quotes it as a careless webhook does. An extension of its API does not answer.
+struct Careless {
+    takes: bool,
+}
 
 #[tokio::test]
 async fn no_value_is_in_plans_facts_copies_or_errors() {
     let world = sealed();
     let planned = world.plan().await;
     let step = planned.steps.iter().find(|step| step.id.0 == "cluster/manifests.shop/apply").unwrap();
-    let error = service::apply(&step.action, &world.escrow, &Keys::default(), &Careless).await.unwrap_err().to_string();
-    assert!(error.contains("denied"), "{error}");
+    let mut errors = Vec::new();
+    for (takes, words) in [(false, "denied: {"), (true, "denied too")] {
+        let error = service::apply(&step.action, &world.escrow, &Keys::default(), &Careless { takes }).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        errors.push(error);
+    }
     assert_eq!(world.run(&planned, &[]).await, Vec::<String>::new());
     // Somebody edits it by kubectl apply, which leaves a copy of the values.
     let mut live = world.get(&object("v1", "Secret", "shop", "db")).await.unwrap();
@@ -87,7 +93,7 @@ async fn no_value_is_in_plans_facts_copies_or_errors() {
         serde_json::to_string(&(&planned.steps, &changed.steps)).unwrap(),
         serde_json::to_string(&(&world.wish(), &facts, &copies)).unwrap(),
         format!("{planned:?} {changed:?} {facts:?}"),
-        error,
+        errors.join("\n"),
     ];
     let needles =
         ["canary".to_owned(), STANDARD.encode(CANARY), STANDARD.encode(format!("pg://u:{CANARY}@db")), STANDARD.encode("canary of theirs")];
@@ -165,8 +171,9 @@ impl kubestead_core::kube::Guarded for Careless {
         Ok(None)
     }
     async fn apply_guarded(&self, manifest: &Value, _: bool) -> Result<Value, KubeError> {
-        if manifest["kind"] != "Secret" {
-            return Ok(json!({"metadata": {"managedFields": [{"manager": "kubestead", "operation": "Apply",
+        if manifest["kind"] != "Secret" || self.takes {
+            let left = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+            return Ok(json!({"metadata": {"annotations": left, "managedFields": [{"manager": "kubestead", "operation": "Apply",
                 "fieldsV1": kubestead_core::fields::claimed(manifest)}]}}));
         }
         let plain = String::from_utf8(STANDARD.decode(manifest["data"]["password"].as_str().unwrap()).unwrap()).unwrap();
@@ -177,7 +184,8 @@ impl kubestead_core::kube::Guarded for Careless {
         })
     }
     async fn drop_annotation(&self, _: &ObjectRef, _: &str) -> Result<Value, KubeError> {
-        unreachable!("nothing was applied")
+        let reason = format!("denied too: {CANARY} {CANARY:?} {}", STANDARD.encode(CANARY));
+        Err(KubeError::Refused { object: "Secret shop/db".into(), reason, code: 403 })
     }
     async fn delete_exactly(&self, _: &ObjectRef, _: &str, _: &str) -> Result<(), KubeError> {
         unreachable!("nothing is deleted")
