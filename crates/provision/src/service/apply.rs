@@ -54,8 +54,11 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             all(failed)?;
         }
         Action::Forget { service, kinds, record } => {
-            let served = kube.resources().await?;
-            let served: BTreeSet<Kind> = served.known.iter().map(|r| Kind::new(&r.api_version, &r.kind)).collect();
+            let resources = kube.resources().await?;
+            let served: BTreeSet<Kind> = resources.known.iter().map(|r| Kind::new(&r.api_version, &r.kind)).collect();
+            if let Some(kind) = kinds.difference(&served).find(|kind| resources.silent.contains(&kind.all().api_version)) {
+                return Err(Error::Silent { service: service.clone(), kind: kind.clone() });
+            }
             let kinds: Vec<ObjectRef> = kinds.intersection(&served).map(Kind::all).collect();
             until(&|_| left(service, &kinds, kube), kube).await?;
             objects::delete(record, kube).await?;

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
+use kubestead_provision::objects::Exactly;
+use kubestead_provision::service::Kind;
 
 use super::*;
 
@@ -135,6 +137,20 @@ fn a_value_leaves_no_secret_and_no_secret_has_one_in_the_clear() {
     assert!(!wanted.services[0].whole && !all.contains("admin"));
 }
 
+#[tokio::test]
+async fn a_record_stays_when_an_extension_falls_silent_after_the_plan() {
+    let world = sealed();
+    let record = object("v1", "ConfigMap", "kube-system", "kubestead-service-mesh");
+    let action = Action::Forget {
+        service: "mesh".to_owned(),
+        kinds: [Kind::new("v1", "ConfigMap"), Kind::new("kubestead.test/v1", "Mesh")].into(),
+        record: Exactly { object: record, uid: "u".to_owned(), digest: String::new() },
+    };
+    let error = service::apply(&action, &world.escrow, &Keys::default(), &Careless { takes: true }).await.unwrap_err().to_string();
+    let words = "the kind Mesh (kubestead.test/v1) does not answer: what is left of service mesh cannot be known, and its record stays";
+    assert!(error.contains(words) && error.contains("`kubectl get apiservices`"), "{error}");
+}
+
 #[test]
 fn a_value_in_base64_within_other_text_is_a_mistake_wherever_it_stands() {
     let mut world = sealed();
@@ -218,7 +234,7 @@ impl kubestead_core::kube::Rewrite for Careless {
 #[async_trait]
 impl kubestead_core::kube::Catalog for Careless {
     async fn resources(&self) -> Result<kubestead_core::kube::Resources, KubeError> {
-        Ok(kubestead_core::kube::Resources::default())
+        Ok(kubestead_core::kube::Resources { known: Vec::new(), silent: ["kubestead.test/v1".to_owned()].into() })
     }
     async fn labelled(&self, _: &ObjectRef, _: &str) -> Result<Vec<Value>, KubeError> {
         Ok(Vec::new())
