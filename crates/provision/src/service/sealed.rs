@@ -16,7 +16,7 @@ use kubestead_secrets::sops::{Entry, Format, KeyPath, Kind, Outline, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::file::SealedVariable;
+use crate::file::{Manifests, SealedVariable};
 use crate::secret::{self, Keys, MOST_BYTES};
 
 /// How what stands for a value begins.
@@ -159,6 +159,22 @@ pub(super) fn of<'a>(sealed: &Sealed, manifests: impl IntoIterator<Item = &'a Va
         .filter(|(mark, _)| texts.iter().any(|text| text.contains(mark.as_str())))
         .map(|(mark, value)| (mark.clone(), value.clone()))
         .collect()
+}
+
+/// The values that services name and that can be opened here, and how many cannot be. For taking them out of texts: nothing else is to see them.
+pub async fn values_here(services: &[Manifests], escrow: &Escrow, keys: &Keys) -> (Vec<Secret>, usize) {
+    let (mut found, mut closed) = (Vec::new(), 0);
+    for service in services {
+        // What a manifest does not name now, it may have named before.
+        let (_, sealed) = read(&service.secrets, &|path| path.display().to_string(), &mut Vec::new());
+        for (mark, value) in sealed {
+            match open(&Sealed::from([(mark, value)]), escrow, keys).await {
+                Ok(opened) => found.extend(opened.into_values()),
+                Err(_) => closed += 1,
+            }
+        }
+    }
+    (found, closed)
 }
 
 /// Opens values, each file once. What changed since the plan was made is refused.

@@ -181,6 +181,21 @@ fn a_value_in_base64_within_other_text_is_a_mistake_wherever_it_stands() {
     }
 }
 
+#[tokio::test]
+async fn values_are_opened_to_be_taken_out_of_texts_and_those_that_cannot_be_are_counted() {
+    let mut world = sealed();
+    world.variable("NONE", &["db", "nothing"]);
+    // Whatever becomes of its manifests.
+    world.service("more", &[], "kind: [");
+    let here = async || {
+        let (values, closed) = service::values_here(&world.services, &world.escrow, &Keys::default()).await;
+        (values.iter().map(|value| String::from_utf8(value.expose().to_vec()).unwrap()).collect::<Vec<_>>(), closed)
+    };
+    assert_eq!(here().await, (vec![CANARY.to_owned(), CANARY.to_owned()], 1));
+    std::fs::rename(world.folder.path().join("age.txt"), world.folder.path().join("away.txt")).unwrap();
+    assert_eq!(here().await, (Vec::new(), 3));
+}
+
 #[async_trait]
 impl kubestead_core::kube::Guarded for Careless {
     async fn metadata(&self, _: &ObjectRef) -> Result<Option<Value>, KubeError> {
