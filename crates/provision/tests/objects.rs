@@ -51,6 +51,7 @@ impl World {
             annotations: BTreeMap::new(),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
+            asked: BTreeSet::new(),
         };
         Self { kube: MemoryKube::default(), spec }
     }

@@ -19,6 +19,14 @@ use kubestead_provision::file::{Chart, ChartPlace, Source};
 use kubestead_provision::service::Local;
 use world::{DEFINITION, World, ids, map, object};
 
+const LOGIN: &str = "apiVersion: v1
+kind: Secret
+metadata: {name: login}
+type: kubernetes.io/dockerconfigjson
+data:
+  .dockerconfigjson: {{ printf \"{\\\"auths\\\":{\\\"r.io\\\":{\\\"password\\\":\\\"%s\\\",\\\"auth\\\":\\\"%s\\\"}}}\" .Values.password (printf \"me:%s\" .Values.password | b64enc) | b64enc }}
+";
+
 /// A world in which helm, or kustomize, is the real one. `None` where none is named.
 fn real(variable: &str) -> Option<World<MemoryKube>> {
     let world = World::new(MemoryKube::default());
@@ -117,7 +125,7 @@ fn what_a_chart_draws_by_chance_or_takes_from_the_clock_is_refused_by_name() {
     world.from("shop", &[], folder.chart(&[]));
     assert_eq!(told(&world), "");
     for kept in std::fs::read_dir(world.folder.path().join("cache")).unwrap() {
-        std::fs::write(kept.unwrap().path(), "another").unwrap();
+        std::fs::write(kept.unwrap().path(), "0".repeat(64)).unwrap();
     }
     assert!(told(&world).contains("something since the last time"), "{}", told(&world));
 }
@@ -146,6 +154,17 @@ fn hooks_links_clear_secrets_and_what_helm_refuses_are_told_with_their_template(
         told.contains("Secret shop/s: the value admin in the clear") && !told.contains("hunter22") && !told.contains("aHVudGVyMjI"),
         "{told}"
     );
+    // As charts write the Secret of a login to a registry.
+    world.seal("hunter22");
+    folder.write("values/login.yaml", "password: ${PW}\n");
+    let values = folder.path("values/login.yaml");
+    folder.write("shop/templates/s.yaml", LOGIN);
+    world.from("shop", &[], folder.chart(&[&values]));
+    let told = self::told(&world);
+    folder.remove("shop/templates/s.yaml");
+    world.secrets.clear();
+    let words = "Secret shop/login: the value .dockerconfigjson has an encrypted value in base64 within other text";
+    assert!(told.contains("shop/templates/s.yaml as helm renders it:8:22: error:") && told.contains(words), "{told}");
     for (file, text, words) in [
         ("shop/templates/x.yaml", "{{ fail \"no host \\u001b[31m\" }}", "no host"),
         ("shop/templates/x.yaml", "{{ .Values.a.b.c }}", "nil pointer"),
@@ -320,6 +339,7 @@ fn a_program_that_does_not_end_floods_or_lies_is_ended_and_named() {
         ("printf '\\377'", "not UTF-8"),
         ("[ $1 = version ] && echo v4.0.0 && exit; echo 'Error: \u{1b}[2J no' >&2; exit 1", "Error: \\u{1b}[2J no"),
         ("[ $1 = version ] && echo v4.0.0 && exit; :", "renders no object"),
+        ("[ $1 = version ] && echo v4.0.0 && exit; printf -- '---\\n# Source: a/b.yaml\\n# nothing\\n'", "it asks for no object"),
         (
             "[ $1 = version ] && echo v4.0.0 && exit; [ \"$HOME\" = \"$PWD\" ] && [ -z \"$PATH\" ] && [ $HTTPS_PROXY = http://127.0.0.1:9 ] && \
           echo 'Error: alone' >&2; exit 1",

@@ -103,7 +103,7 @@ impl World {
     async fn plan(&self) -> Part<Action> {
         let wish = self.wish();
         let facts = self.facts(&wish).await;
-        secret::plan(&wish, &Fact::Known(facts), None, &BTreeSet::new())
+        secret::plan(&wish, &Fact::Known(facts), None, &BTreeSet::new(), &BTreeSet::new())
     }
 
     async fn apply(&self, action: &Action) -> Result<Done, String> {
@@ -363,10 +363,15 @@ async fn namespaces_that_are_not_there_and_gaps_are_held() {
     let part = world.plan().await;
     assert!(part.steps.is_empty() && part.held[0].object == "cluster/secret.apps.db", "{part:?}");
     let (wish, apps) = (world.wish(), Name::new("apps").unwrap());
-    let fresh = secret::plan(&wish, &Fact::Absent, Some(&apps), &BTreeSet::new());
+    let fresh = secret::plan(&wish, &Fact::Absent, Some(&apps), &BTreeSet::new(), &BTreeSet::new());
     assert_eq!(told(&fresh), [("cluster/secret.apps.db/apply".to_owned(), Risk::Safe)]);
-    let unknown =
-        secret::plan(&wish, &Fact::Unknown(Gap::new("the API server answers 403 when asked for Secrets")), None, &BTreeSet::new());
+    let unknown = secret::plan(
+        &wish,
+        &Fact::Unknown(Gap::new("the API server answers 403 when asked for Secrets")),
+        None,
+        &BTreeSet::new(),
+        &BTreeSet::new(),
+    );
     assert!(unknown.steps.is_empty() && unknown.held[0].reason.contains("403"), "unreachable is not missing");
 }
 

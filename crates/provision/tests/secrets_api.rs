@@ -60,7 +60,7 @@ impl World {
         let output = Command::new("bash").args(["-c", &*command.script()]).output().unwrap();
         let answers = probe::parse(&output.stdout, "n1").unwrap();
         let facts = secret::read(&answers, &wish).unwrap().expect("there is a cluster");
-        (secret::plan(&wish, &Fact::Known(facts), None, &BTreeSet::new()), String::from_utf8(output.stdout).unwrap())
+        (secret::plan(&wish, &Fact::Known(facts), None, &BTreeSet::new(), &BTreeSet::new()), String::from_utf8(output.stdout).unwrap())
     }
 
     fn told(&self) -> Vec<(String, Risk)> {

@@ -164,6 +164,58 @@ async fn files_that_cannot_be_read_hold_all_that_would_go() {
 }
 
 #[tokio::test]
+async fn what_left_a_file_stays_while_what_comes_instead_is_held() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    let renamed = DEPLOYMENT.replace("name: web, namespace: shop", "name: web2, namespace: shpo");
+    world.service("shop", &[], &[namespace("shop"), map("shop", "a", "1"), map("shop", "b", "1"), renamed].concat());
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), Vec::<&str>::new());
+    let told = held(&plan);
+    let goes = "cluster/manifests.shop: Deployment shop/web would go, and waits for what is held of service shop";
+    assert!(told.contains(&goes.to_owned()) && told.iter().any(|told| told.contains("there is no namespace shpo")), "{told:?}");
+    // The same where it waits for a service that it needs.
+    world.service("base", &[], &map("nowhere", "x", "1"));
+    world.service("shop", &["base"], &[namespace("shop"), map("shop", "a", "1"), DEPLOYMENT.into()].concat());
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), ["cluster/manifests.base/record"]);
+    let goes = "cluster/manifests.shop: ConfigMap shop/b would go, and waits for what is held of service shop";
+    assert!(held(&plan).contains(&goes.to_owned()), "{:?}", plan.held);
+}
+
+#[tokio::test]
+async fn what_something_else_asks_for_now_does_not_go_and_keeps_the_record_while_it_has_the_label() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    let moved = object("v1", "ConfigMap", "shop", "a");
+    world.around.asked.insert(moved.clone());
+    world.service("shop", &[], &[namespace("shop"), map("shop", "b", "1"), DEPLOYMENT.into()].concat());
+    let plan = world.plan().await;
+    assert!(plan.is_empty(), "{:?}", plan.steps);
+    world.services.clear();
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), ["cluster/manifests.shop/prune", "cluster/namespace.shop/delete"]);
+    let Action::Delete { objects } = &plan.steps[0].action else { panic!("{:?}", plan.steps[0]) };
+    assert!(objects.len() == 2 && objects.iter().all(|on| on.object != moved), "{objects:?}");
+    let mut live = world.get(&moved).await.unwrap();
+    live["metadata"]["labels"] = json!({});
+    world.kube.put(live);
+    assert!(ids(&world.plan().await).contains(&"cluster/manifests.shop/forget"));
+}
+
+#[tokio::test]
+async fn a_service_of_no_object_is_a_mistake_and_takes_nothing_away() {
+    let mut world = shop().await;
+    rolled_out(&world).await;
+    world.service("shop", &[], "apiVersion: v1\nkind: List\nitems: []\n");
+    let plan = world.plan().await;
+    assert_eq!(ids(&plan), Vec::<&str>::new());
+    let told: Vec<String> = world.wish().findings.iter().map(ToString::to_string).collect();
+    let hint = "take the service out of the cluster file if nothing of it shall be left";
+    assert!(told.len() == 1 && told[0].starts_with("shop.yaml:1:1: error: it asks for no object") && told[0].contains(hint), "{told:?}");
+}
+
+#[tokio::test]
 async fn what_others_made_or_set_asks_and_is_kept_as_it_was() {
     let mut world = shop().await;
     rolled_out(&world).await;

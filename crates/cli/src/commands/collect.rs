@@ -10,6 +10,7 @@ use kubestead_core::secret::Secret;
 use kubestead_provision::doctor::{self, Examined, Redactor};
 use kubestead_provision::releases;
 use kubestead_provision::secret::{self, Keys};
+use kubestead_provision::service;
 use kubestead_provision::session::Session;
 use kubestead_secrets::Escrow;
 
@@ -52,13 +53,18 @@ struct Known {
     closed: usize,
 }
 
-/// The values of the repository's Secrets and of the escrow, as far as a key is here.
+/// The values of the repository's Secrets, of those that services name, and of the escrow, as far as a key is here.
 async fn known(session: &Session, examined: &Examined) -> Known {
     let (cluster, wish) = (&session.cluster, &examined.look.wish);
     let Ok(escrow) = Escrow::open(&cluster.secrets.join("escrow"), &init::identity()) else {
-        return Known { values: Vec::new(), closed: wish.secrets.len() + examined.look.escrow.len() };
+        let named: usize = cluster.manifests.iter().map(|service| service.secrets.len()).sum();
+        return Known { values: Vec::new(), closed: wish.secrets.len() + named + examined.look.escrow.len() };
     };
-    let (mut values, mut closed) = secret::values_here(wish, &cluster.secrets, &escrow, &Keys::default()).await;
+    let keys = Keys::default();
+    let (mut values, mut closed) = secret::values_here(wish, &cluster.secrets, &escrow, &keys).await;
+    let (named, shut) = service::values_here(&cluster.manifests, &escrow, &keys).await;
+    values.extend(named);
+    closed += shut;
     for name in &examined.look.escrow {
         match escrow.get(name) {
             Ok(Some(value)) => values.push(value),

@@ -15,7 +15,8 @@ use super::{Action, NodeSeen, Seen, order};
 use crate::bundle::Bundle;
 use crate::file::{Cluster, Kubernetes, Node};
 use crate::kubeadm::{self, Candidate, KubeadmSpec, State};
-use crate::{keyserver, machine, objects};
+use crate::objects::{self, ObjectsSpec};
+use crate::{keyserver, machine};
 
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
@@ -166,6 +167,7 @@ fn inside(
 ) {
     let api = if fresh { &Fact::Absent } else { &seen.api };
     let wanted = domains::objects::spec(cluster, spec, bundle, &|name| members.contains(name));
+    let wanted = ObjectsSpec { asked: seen.asked.objects().collect(), ..wanted };
     part.extend(objects::plan(&wanted, api).map(Action::Objects));
     let answers = seen.api.known().is_some_and(|api| api.answers);
     // While the API server does not answer, or is not understood, that is said already.

@@ -2,17 +2,15 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use kubestead_core::secret::Secret;
 use kubestead_core::visible::is_hidden;
 use regex::Regex;
 use zeroize::Zeroizing;
 
+use crate::secret::forms;
+
 /// What stands where something was.
 const GONE: &str = "[redacted]";
-/// A known value that is shorter is no secret that could be told from other words.
-const SHORT: usize = 4;
 /// From how many characters on a word may be a key in base64.
 const LONG: usize = 24;
 
@@ -75,30 +73,14 @@ static ESCAPE: LazyLock<Regex> = LazyLock::new(|| expression("\u{1b}(?:\\[[0-?]*
 /// Takes secrets out of texts.
 #[derive(Default)]
 pub struct Redactor {
-    /// The longest first: one may hold another.
+    /// In the order in which they are looked for.
     known: Vec<Zeroizing<String>>,
 }
 
 impl Redactor {
-    /// One that knows these values. It finds them as they are, line by line, and in base64.
+    /// One that knows these values. It finds them as they are, line by line, in quotes, and in base64.
     pub fn knowing<'a>(values: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut known = Vec::new();
-        for value in values {
-            let bytes = value.expose();
-            if bytes.len() < SHORT {
-                continue;
-            }
-            known.push(Zeroizing::new(STANDARD.encode(bytes)));
-            known.push(Zeroizing::new(STANDARD_NO_PAD.encode(bytes)));
-            known.push(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)));
-            if let Ok(text) = std::str::from_utf8(bytes) {
-                let lines = text.lines().chain([text]).map(str::trim).filter(|line| line.len() >= SHORT);
-                known.extend(lines.map(|line| Zeroizing::new(line.to_owned())));
-            }
-        }
-        known.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        known.dedup();
-        Self { known }
+        Self { known: forms(values) }
     }
 
     /// The text without them, and without anything that a terminal obeys.

@@ -7,7 +7,7 @@ use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
 use super::action::Action;
 use super::fixed::is_system_namespace;
-use super::object::{COPIES, Live};
+use super::object::{COPIES, Live, same_name};
 use super::observe::ApiFacts;
 use super::topic::Planned;
 use super::topics::{LEVEL, OPEN, guarded, rank};
@@ -18,6 +18,8 @@ use super::{ids, namespaces};
 pub(super) struct Leftovers {
     /// The objects that the file asks for.
     pub wanted: BTreeSet<ObjectRef>,
+    /// The names of those that services ask for.
+    pub elsewhere: BTreeSet<(String, String, String, String)>,
     /// The steps before anything goes.
     pub after: BTreeSet<StepId>,
     /// What came of the users' namespace.
@@ -25,12 +27,16 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
+    fn asked(&self, object: &ObjectRef) -> bool {
+        self.wanted.contains(object) || self.elsewhere.contains(&same_name(object))
+    }
+
     /// A volume that is bound keeps its claim's data reachable: it is held. What somebody else made and kubestead took over goes only with consent.
     pub(super) fn plan(&self, facts: &ApiFacts, part: &mut Part<Action>) {
         let (mut objects, mut policies, mut asked) = (Vec::new(), Vec::new(), BTreeSet::new());
         // What is of a service goes with it, and by its planner.
         let ours = |live: &&Live| live.ours && !live.deleting && live.service().is_none() && live.record().is_none();
-        for live in facts.objects.iter().filter(ours).filter(|live| !self.wanted.contains(&live.object)) {
+        for live in facts.objects.iter().filter(ours).filter(|live| !self.asked(&live.object)) {
             let object = &live.object;
             let id = ids::of(object);
             let held = |reason: &str, hint: &str| Held::cluster(&id, reason, hint);
@@ -105,13 +111,19 @@ impl Leftovers {
         let mut after = BTreeSet::new();
         for name in policies.iter().filter_map(|live| guarded(&live.object)) {
             let namespace = ids::namespace(name);
-            let there = |live: &&Live| live.object == namespace && !live.deleting && live.content["metadata"]["labels"][LEVEL] == OPEN;
+            // What a service has is as open as that says.
+            let there = |live: &&Live| {
+                let open = live.content["metadata"]["labels"][LEVEL] == OPEN;
+                live.object == namespace && !live.deleting && open && live.service().is_none()
+            };
             let Some(live) = facts.objects.iter().find(there) else { continue };
             if self.wanted.contains(&namespace) {
                 if self.relabelled.stuck {
                     return None;
                 }
                 after.extend(self.relabelled.after.iter().cloned());
+            } else if self.elsewhere.contains(&same_name(&namespace)) {
+                return None;
             } else if live.ours {
                 after.insert(ids::DELETE.at(&Target::Cluster, ids::of(&namespace)));
             }

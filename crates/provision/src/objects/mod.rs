@@ -37,7 +37,7 @@ pub use marks::{LAST_APPLIED, SERVICE};
 pub(crate) use marks::{MANAGED_BY, RECORD, selector};
 pub use model::model;
 pub use object::{ADOPTED, COPIES, Exactly, Live};
-pub(crate) use object::{differences, own};
+pub(crate) use object::{differences, group, own, same_name};
 pub use observe::{
     Annotations, ApiFacts, Networking, NodeState, Pods, Record, RecordedArgument, RecordedComponent, RecordedEtcd, read, section,
 };

@@ -130,6 +130,16 @@ impl Exactly {
     }
 }
 
+/// The group of a version: nothing for `v1`.
+pub(crate) fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// What two objects of one name have in common, whatever the version that they are written in.
+pub(crate) fn same_name(object: &ObjectRef) -> (String, String, String, String) {
+    (group(&object.api_version).to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone())
+}
+
 /// Whether an object is wholly ours when we made it: a node is its kubelet's, and ours are labels of it.
 pub(super) fn whole(object: &ObjectRef) -> bool {
     object.kind != "Node"
@@ -233,11 +243,11 @@ fn is_left_out(key: &str, value: &Value, custom: bool) -> bool {
     }
 }
 
-/// Whether it is of a group that Kubernetes itself does not serve: its own are a word, or one below `k8s.io`, but for two.
+/// Whether it is of a group that Kubernetes itself does not serve: its own are a word, or one below `k8s.io`, but for three.
 fn is_custom(manifest: &Value) -> bool {
-    let group = manifest["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let group = group(manifest["apiVersion"].as_str().unwrap_or_default());
     let word = group.strip_suffix(".k8s.io").unwrap_or(group);
-    word.contains('.') && !["rbac.authorization", "internal.apiserver"].contains(&word)
+    word.contains('.') && !["rbac.authorization", "internal.apiserver", "flowcontrol.apiserver"].contains(&word)
 }
 
 /// What would become another, a few words each: a path, and from which word to which where they are short.
@@ -401,6 +411,8 @@ pub(super) mod tests {
         }
         for (version, same) in [
             ("rbac.authorization.k8s.io/v1", true),
+            ("internal.apiserver.k8s.io/v1alpha1", true),
+            ("flowcontrol.apiserver.k8s.io/v1", true),
             ("apps/v1", true),
             ("storage.k8s.io/v1", true),
             ("gateway.networking.k8s.io/v1", false),

@@ -11,6 +11,7 @@ use super::action::Action;
 use super::ids;
 use super::judge::{There, some};
 use super::leftovers::Leftovers;
+use super::object::same_name;
 use super::observe::ApiFacts;
 use super::pods::Beyond;
 use super::spec::ObjectsSpec;
@@ -40,7 +41,7 @@ pub fn plan(spec: &ObjectsSpec, facts: &Fact<ApiFacts>) -> Part<Action> {
         return part;
     }
     let there = There::of(facts);
-    let mut old = Leftovers::default();
+    let mut old = Leftovers { elsewhere: spec.asked.iter().map(same_name).collect(), ..Leftovers::default() };
     let (mut waits, mut stuck) = (spec.joined.clone(), false);
     let mut done: BTreeMap<&'static str, Planned> = BTreeMap::new();
     for mut topic in topics {
@@ -145,6 +146,7 @@ pub(super) mod tests {
             logins: BTreeSet::new(),
             nodes: BTreeMap::from([((&name("cp1")).into(), BTreeMap::from([("zone".to_owned(), "a".to_owned())]))]),
             annotations: BTreeMap::new(),
+            asked: BTreeSet::new(),
             after: BTreeSet::new(),
             joined: BTreeSet::new(),
         }
@@ -489,6 +491,23 @@ pub(super) mod tests {
             facts.objects.last_mut().unwrap().content["metadata"]["labels"] = json!({label: "shop"});
             assert_eq!(ids_of(&facts), 0);
         }
+        // Nor is what moved there, before it has the label.
+        facts.objects.last_mut().unwrap().content["metadata"]["labels"] = json!({});
+        let asked = ObjectsSpec { asked: [ObjectRef::of(&manifest)].into(), ..spec() };
+        assert!(plan(&asked, &Fact::Known(facts)).steps.is_empty());
+    }
+
+    #[test]
+    fn a_namespace_that_moved_to_a_service_keeps_its_policies_while_it_is_open() {
+        let mut facts = applied(&plan(&granted(), &Fact::Absent));
+        let namespace = ObjectRef { api_version: "v1".into(), kind: "Namespace".into(), namespace: String::new(), name: "apps".into() };
+        let moved = ObjectsSpec { namespace: None, asked: [namespace.clone()].into(), ..spec() };
+        let part = plan(&moved, &Fact::Known(facts.clone()));
+        assert!(ids(&part).iter().all(|id| !["cluster/namespace.apps/delete", "cluster/pod-security/delete"].contains(id)), "{part:?}");
+        assert!(part.held.iter().any(|held| held.object == "cluster/pod-security" && held.reason.contains("still open")), "{part:?}");
+        let live = facts.objects.iter_mut().find(|live| live.object == namespace).unwrap();
+        live.content["metadata"]["labels"][crate::objects::SERVICE] = "shop".into();
+        assert!(ids(&plan(&moved, &Fact::Known(facts))).contains(&"cluster/pod-security/delete"), "the service says how open it is");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::HostName;
 use kubestead_core::plan::StepId;
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct ObjectsSpec {
     pub nodes: BTreeMap<HostName, BTreeMap<String, String>>,
     /// Annotations of nodes that have some, by the same names.
     pub annotations: BTreeMap<HostName, BTreeMap<String, String>>,
+    /// The objects that services ask for now: none is a leftover.
+    pub asked: BTreeSet<ObjectRef>,
     /// The steps after which the API answers.
     pub after: BTreeSet<StepId>,
     /// The steps after which all nodes are in.

@@ -20,6 +20,7 @@ use super::identity::{Keys, Opened};
 use super::observe::{Live, live};
 use super::spec::{DIGEST, MOST_BYTES, SecretSpec, SecretsWanted, object, owner};
 use super::state::{State, judge};
+use super::words::redacted;
 use crate::objects::{LAST_APPLIED, MANAGED_BY};
 
 /// The values of a Secret, by key.
@@ -30,21 +31,10 @@ pub async fn apply(action: &Action, folder: &Path, escrow: &Escrow, keys: &Keys,
     match action {
         Action::Apply { secret, on } => {
             let values = open(secret, folder, keys.get(escrow)?).await?;
-            put(secret, on, &values, kube).await.map_err(|error| error.with_words(|words| redacted(words, values.values())))
+            put(secret, on, &values, kube).await.map_err(|error| error.with_words(|words| redacted(words, values.values(), None)))
         }
         Action::Delete { namespace, name, uid } => delete(namespace, name, uid, kube).await,
     }
-}
-
-/// The API server and its webhooks may quote what they refuse.
-pub(crate) fn redacted<'a>(mut text: String, values: impl IntoIterator<Item = &'a Secret>) -> String {
-    for value in values.into_iter().filter(|value| value.expose().len() >= 4) {
-        text = text.replace(&STANDARD.encode(value.expose()), "…");
-        if let Some(plain) = std::str::from_utf8(value.expose()).ok().map(str::trim).filter(|plain| plain.len() >= 4) {
-            text = text.replace(plain, "…");
-        }
-    }
-    text
 }
 
 /// The values of all Secrets whose files can be opened here, and how many could not be. For taking them out of texts: nothing else is to see them.

@@ -14,9 +14,9 @@ mod observe;
 mod plan;
 mod spec;
 mod state;
+mod words;
 
 pub use action::{Action, Expected};
-pub(crate) use apply::redacted;
 pub use apply::{apply, values_here};
 pub(crate) use check::faults;
 pub use error::Error;
@@ -28,3 +28,4 @@ pub use plan::{plan, states};
 pub(crate) use spec::{MOST_BYTES, owner};
 pub use spec::{SecretSpec, SecretsWanted};
 pub use state::State;
+pub(crate) use words::{forms, redacted};

@@ -5,17 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::Severity;
 use kubestead_core::fact::Fact;
+use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
 use super::action::{Action, Expected};
 use super::ids;
 use super::observe::{Live, SecretFacts};
-use super::spec::{SecretSpec, SecretsWanted, owner};
+use super::spec::{self, SecretSpec, SecretsWanted, owner};
 use super::state::{State, judge};
 
-/// The steps, and what is held. `made` is the namespace that the same plan makes; `after` the steps after which the API answers.
-pub fn plan(wish: &SecretsWanted, facts: &Fact<SecretFacts>, made: Option<&Name>, after: &BTreeSet<StepId>) -> Part<Action> {
+/// The steps, and what is held. `made` is the namespace that the same plan makes; `elsewhere` are the objects that
+/// services ask for; `after` the steps after which the API answers.
+pub fn plan(
+    wish: &SecretsWanted,
+    facts: &Fact<SecretFacts>,
+    made: Option<&Name>,
+    elsewhere: &BTreeSet<ObjectRef>,
+    after: &BTreeSet<StepId>,
+) -> Part<Action> {
     let mut part = Part::default();
     for finding in wish.findings.iter().filter(|f| f.severity == Severity::Error) {
         let object = format!("{}:{}", finding.place.file, finding.place.line);
@@ -35,11 +43,14 @@ pub fn plan(wish: &SecretsWanted, facts: &Fact<SecretFacts>, made: Option<&Name>
         one(secret, judge_in(secret, facts, made), facts, after, &mut part);
     }
     for (name, live) in orphans(wish, facts) {
+        let Some((namespace, secret)) = name.split_once('/') else { continue };
+        if elsewhere.contains(&spec::object(namespace, secret)) {
+            continue;
+        }
         let object = object_id(&name);
         if wish.is_whole() {
-            let Some((namespace, name)) = name.split_once('/') else { continue };
-            let why = format!("delete Secret {}, which is in no file any more, with {}", owner(namespace, name), words(&live.keys));
-            let action = Action::Delete { namespace: namespace.into(), name: name.into(), uid: live.uid.clone() };
+            let why = format!("delete Secret {}, which is in no file any more, with {}", owner(namespace, secret), words(&live.keys));
+            let action = Action::Delete { namespace: namespace.into(), name: secret.into(), uid: live.uid.clone() };
             part.push(ids::DELETE.step(Target::Cluster, &object, action, why).risk(Risk::Destroys).after(after.clone()));
         } else {
             let hint = "fix the folder first: a file that cannot be read may ask for it";

@@ -54,8 +54,11 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             all(failed)?;
         }
         Action::Forget { service, kinds, record } => {
-            let served = kube.resources().await?;
-            let served: BTreeSet<Kind> = served.known.iter().map(|r| Kind::new(&r.api_version, &r.kind)).collect();
+            let resources = kube.resources().await?;
+            let served: BTreeSet<Kind> = resources.known.iter().map(|r| Kind::new(&r.api_version, &r.kind)).collect();
+            if let Some(kind) = kinds.difference(&served).find(|kind| resources.silent.contains(&kind.all().api_version)) {
+                return Err(Error::Silent { service: service.clone(), kind: kind.clone() });
+            }
             let kinds: Vec<ObjectRef> = kinds.intersection(&served).map(Kind::all).collect();
             until(&|_| left(service, &kinds, kube), kube).await?;
             objects::delete(record, kube).await?;
@@ -101,12 +104,12 @@ async fn put<K: Api>(manifest: &Value, opened: &Opened, kube: &K) -> Result<(), 
 
 /// Applies a manifest with its values. No refusal holds one.
 async fn send<K: Api>(filled: &Value, opened: &Opened, force: bool, kube: &K) -> Result<Value, KubeError> {
-    let answer = kube.apply_guarded(filled, force).await;
-    let answer = answer.map_err(|error| error.with_words(|words| sealed::redacted(words, filled, opened)))?;
+    let without_values = |error: KubeError| error.with_words(|words| sealed::redacted(words, filled, opened));
+    let answer = kube.apply_guarded(filled, force).await.map_err(without_values)?;
     let object = ObjectRef::of(filled);
     // `kubectl apply` left a copy of its values there.
     if sealed::is_secret(&object) && !answer["metadata"]["annotations"][LAST_APPLIED].is_null() {
-        return kube.drop_annotation(&object, LAST_APPLIED).await;
+        return kube.drop_annotation(&object, LAST_APPLIED).await.map_err(without_values);
     }
     Ok(answer)
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::images::images;
 use super::kinds::{group, namespaced};
 use super::scalar::{plain, rendered, substitute};
-use super::sealed::{Sealed, holds, is_secret};
+use super::sealed::{Sealed, buried, holds, is_secret};
 use crate::file::{Yaml, YamlKind, documents};
 use crate::objects::MANAGED_BY;
 
@@ -334,8 +334,7 @@ impl Decoder<'_> {
         if !self.guarded || self.reading.sealed.is_empty() {
             return;
         }
-        let inner = decoded(text);
-        if holds(text, &self.reading.sealed) || inner.is_some_and(|inner| holds(&inner, &self.reading.sealed)) {
+        if holds(text, &self.reading.sealed) || buried(text) {
             let hint = "name it in `stringData` or `data` of a Secret alone";
             self.error(place, "an encrypted value outside of a Secret, where anybody may read it", hint);
         }
@@ -383,6 +382,14 @@ impl Decoder<'_> {
             return None;
         };
         let text = self.text(place, &plain)?;
+        if !self.reading.sealed.is_empty() && buried(&text) {
+            let hint = "let the template leave that part out, such as `auth` of a login beside its username and password, or encrypt the whole Secret in \
+                the folder of secrets (docs/secrets-in-the-cluster.md)";
+            let message =
+                format!("{object}: the value {key} has an encrypted value in base64 within other text, where nothing fills it in");
+            self.error(place, message, hint);
+            return None;
+        }
         if !text.is_empty() && !holds(&text, &self.reading.sealed) {
             let hint = "let it name a variable of `secrets` of the service, or encrypt the Secret in the folder of secrets \
                 (docs/secrets-in-the-cluster.md)";

@@ -2,6 +2,7 @@
 
 use kubestead_core::kube::{KubeError, ObjectRef};
 
+use super::kinds::Kind;
 use crate::objects;
 use crate::secret;
 
@@ -35,6 +36,16 @@ pub enum Error {
         object: ObjectRef,
         /// The paths.
         fields: String,
+    },
+    /// Nobody knows what is left of a service.
+    #[error(
+        "what serves the kind {kind} does not answer: what is left of service {service} cannot be known, and its record stays; see `kubectl get apiservices`"
+    )]
+    Silent {
+        /// The service.
+        service: String,
+        /// The kind.
+        kind: Kind,
     },
     /// Several objects failed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

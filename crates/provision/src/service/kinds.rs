@@ -4,6 +4,8 @@ use kubestead_core::kube::ObjectRef;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use crate::objects::{group, same_name};
+
 /// A kind in a version of its group, as it is written down: `apps/v1 Deployment`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -87,11 +89,6 @@ const BUILT_IN: [(&str, &str, bool); 38] = [
 /// What refuses other objects once it is there comes after all, the custom objects too.
 const LAST: [&str; 2] = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
 
-/// The group of a version: nothing for `v1`.
-pub(super) fn group(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
-}
-
 fn place(object: &ObjectRef) -> Option<usize> {
     BUILT_IN.iter().position(|(group_of, kind, _)| *kind == object.kind && *group_of == group(&object.api_version))
 }
@@ -144,11 +141,6 @@ pub(super) fn defined(definition: &Value) -> impl Iterator<Item = (Kind, bool)> 
         let version = version["name"].as_str().unwrap_or_default();
         (Kind::new(&format!("{group}/{version}"), kind), spec["scope"] == "Namespaced")
     })
-}
-
-/// Two objects of one name, whatever the version that they are written in.
-pub(super) fn same_name(object: &ObjectRef) -> (String, String, String, String) {
-    (group(&object.api_version).to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone())
 }
 
 #[cfg(test)]

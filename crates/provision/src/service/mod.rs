@@ -33,7 +33,7 @@ pub use model::model;
 pub use observe::{Found, Recorded, ServiceFacts, observe, records};
 pub use plan::{Around, plan};
 pub use render::{Failed, Local, Programs, Ran, Run, Tool};
-pub use sealed::{Sealed, SealedValue};
+pub use sealed::{Sealed, SealedValue, values_here};
 pub use spec::{ServiceSpec, ServicesWanted};
 pub use states::{ServiceState, states};
 pub use wanted::{Beside, read as read_files};

@@ -28,6 +28,8 @@ pub struct Around {
     pub after: BTreeSet<StepId>,
     /// The namespaces that kubestead makes itself.
     pub namespaces: BTreeSet<String>,
+    /// The objects that something else than a service asks for now: the cluster file, or the folder of secrets.
+    pub asked: BTreeSet<ObjectRef>,
 }
 
 /// The steps, and what is held. `records` are those of the cluster.
@@ -56,11 +58,11 @@ pub fn plan(wish: &ServicesWanted, facts: &Fact<ServiceFacts>, records: &BTreeMa
         planner.done.insert(&service.name, done);
     }
     let Planner { done, mut part, .. } = planner;
-    let after = |service: &str| {
-        let done = done.iter().find(|(name, _)| name.as_str() == service).and_then(|(_, done)| done.as_ref());
-        done.map(|done| done.steps.clone()).unwrap_or_default()
+    let after = |service: &str| match done.iter().find(|(name, _)| name.as_str() == service) {
+        Some((_, done)) => done.as_ref().map(|done| done.steps.clone()),
+        None => Some(BTreeSet::new()),
     };
-    prune::prune(wish, facts, records, &after, &around.after, &mut part);
+    prune::prune(wish, facts, records, &after, around, &mut part);
     part
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::put::digest;
@@ -15,7 +16,7 @@ use kubestead_secrets::sops::{Entry, Format, KeyPath, Kind, Outline, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::file::SealedVariable;
+use crate::file::{Manifests, SealedVariable};
 use crate::secret::{self, Keys, MOST_BYTES};
 
 /// How what stands for a value begins.
@@ -122,6 +123,27 @@ pub(super) fn holds(text: &str, sealed: &Sealed) -> bool {
     text.contains(MARK) && sealed.keys().any(|mark| text.contains(mark.as_str()))
 }
 
+/// [`MARK`] in base64, and in base64 of that.
+static BURIED: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let once = encoded(MARK);
+    once.iter().flat_map(|text| encoded(text)).chain(once.clone()).collect()
+});
+
+/// What a text becomes in base64, whatever stands around it: one for each place in a group of three bytes, without what others have a part in.
+fn encoded(text: &str) -> [String; 3] {
+    [0, 1, 2].map(|before| {
+        let all = STANDARD_NO_PAD.encode([&b"  "[..before], text.as_bytes()].concat());
+        all[(before * 8).div_ceil(6)..(before + text.len()) * 8 / 6].to_owned()
+    })
+}
+
+/// Whether something that stands for an encrypted value is in a text in base64, where it is not replaced.
+pub(super) fn buried(text: &str) -> bool {
+    // Long base64 may be in lines.
+    let text: String = text.split_whitespace().collect();
+    BURIED.iter().any(|mark| text.contains(mark.as_str()))
+}
+
 /// Whether an object may hold encrypted values.
 pub(super) fn is_secret(object: &ObjectRef) -> bool {
     object.kind == "Secret" && object.api_version == "v1"
@@ -137,6 +159,22 @@ pub(super) fn of<'a>(sealed: &Sealed, manifests: impl IntoIterator<Item = &'a Va
         .filter(|(mark, _)| texts.iter().any(|text| text.contains(mark.as_str())))
         .map(|(mark, value)| (mark.clone(), value.clone()))
         .collect()
+}
+
+/// The values that services name and that can be opened here, and how many cannot be. For taking them out of texts: nothing else is to see them.
+pub async fn values_here(services: &[Manifests], escrow: &Escrow, keys: &Keys) -> (Vec<Secret>, usize) {
+    let (mut found, mut closed) = (Vec::new(), 0);
+    for service in services {
+        // What a manifest does not name now, it may have named before.
+        let (_, sealed) = read(&service.secrets, &|path| path.display().to_string(), &mut Vec::new());
+        for (mark, value) in sealed {
+            match open(&Sealed::from([(mark, value)]), escrow, keys).await {
+                Ok(opened) => found.extend(opened.into_values()),
+                Err(_) => closed += 1,
+            }
+        }
+    }
+    (found, closed)
 }
 
 /// Opens values, each file once. What changed since the plan was made is refused.
@@ -205,7 +243,6 @@ fn replaced(text: &[u8], mark: &str, value: &Secret) -> Vec<u8> {
 /// The words of others without any value: the API server and its webhooks may quote what they refuse. A value stands in what was sent on its own or
 /// with more around it, so the whole texts are looked for too.
 pub(super) fn redacted(words: String, filled: &Value, opened: &Opened) -> String {
-    let whole = filled["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str).filter(|_| !opened.is_empty());
-    let words = whole.filter(|text| text.len() >= 4).fold(words, |words, text| words.replace(text, "…"));
-    secret::redacted(words, opened.values())
+    let whole = filled["data"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+    secret::redacted(words, opened.values(), whole.filter(|_| !opened.is_empty()))
 }

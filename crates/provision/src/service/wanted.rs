@@ -96,6 +96,10 @@ impl Reader<'_> {
                 findings.push(Diagnostic { severity: Severity::Warning, ..finding(&place, message, hint) });
             }
         }
+        if sound(findings) && manifests.is_empty() {
+            let hint = "take the service out of the cluster file if nothing of it shall be left";
+            findings.push(finding(&place, "it asks for no object", Some(hint)));
+        }
         findings.extend(images::warnings(&reading.images));
         if manifests.len() > MOST_OBJECTS {
             let message = format!("{} objects, and {MOST_OBJECTS} are the most of one service", manifests.len());

@@ -43,6 +43,7 @@ pub(crate) fn spec(namespace: Option<Namespace>) -> ObjectsSpec {
         annotations: BTreeMap::new(),
         after: BTreeSet::new(),
         joined: BTreeSet::new(),
+        asked: BTreeSet::new(),
     }
 }
 

@@ -189,3 +189,31 @@ fn without_any_one_machine_the_rest_is_done_and_it_is_made_up_for_later() {
         }
     }
 }
+
+/// What moves between the cluster file, the folder of secrets and services is taken over by the one, and deleted by none.
+#[test]
+fn what_another_part_of_the_repository_asks_for_now_is_not_deleted() {
+    for (cluster, world) in blank() {
+        let mut seen = settled(&cluster, world, "the beginning");
+        let namespace = cluster.namespace.as_ref().unwrap().name.to_string();
+        let object = |kind: &str, name: &str, labels: serde_json::Value| {
+            serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace, "uid": "u", "labels": labels,
+                "managedFields": [{"manager": "kubestead", "operation": "Apply", "fieldsV1": {}}]}})
+        };
+        let (Fact::Known(services), Fact::Known(api), Fact::Known(secrets)) = (&mut seen.services, &mut seen.api, &mut seen.secrets) else {
+            panic!("all is seen");
+        };
+        // From a service to the folder, to a service from the cluster file, and from the folder.
+        let labels = serde_json::json!({"kubestead.io/service": "web"});
+        services.objects.push(kubestead_provision::service::Found::read("v1", "Secret", object("Secret", "db", labels)).unwrap());
+        api.objects.push(objects::Live::read("v1", "ConfigMap", object("ConfigMap", "a", serde_json::json!({}))).unwrap());
+        let live = secrets.ours[&format!("{namespace}/db")].clone();
+        secrets.ours.insert(format!("{namespace}/old"), live);
+        let old = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "old", "namespace": namespace,
+            "labels": {"kubestead.io/service": "web"}}});
+        seen.asked.services[0].manifests.push(old);
+        let plan = plan_of(&cluster, &seen);
+        let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.0.as_str()).collect();
+        assert_eq!(ids, ["record", "apply", "ready"].map(|deed| format!("cluster/manifests.web/{deed}")), "{:?}", plan.held);
+    }
+}

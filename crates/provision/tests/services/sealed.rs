@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kubestead_core::kube::{Api, KubeError, ObjectRef};
+use kubestead_provision::objects::Exactly;
+use kubestead_provision::service::Kind;
 
 use super::*;
 
@@ -53,16 +55,22 @@ async fn without_a_key_a_plan_is_made_and_nothing_of_the_service_is_applied() {
     assert!(world.get(&object("v1", "Namespace", "", "shop")).await.is_none());
 }
 
-/// Refuses a Secret, and quotes it as a careless webhook does.
-struct Careless;
+/// Refuses a Secret, or what is done to it after it was taken, and quotes it as a careless webhook does. An extension of its API does not answer.
+struct Careless {
+    takes: bool,
+}
 
 #[tokio::test]
 async fn no_value_is_in_plans_facts_copies_or_errors() {
     let world = sealed();
     let planned = world.plan().await;
     let step = planned.steps.iter().find(|step| step.id.0 == "cluster/manifests.shop/apply").unwrap();
-    let error = service::apply(&step.action, &world.escrow, &Keys::default(), &Careless).await.unwrap_err().to_string();
-    assert!(error.contains("denied"), "{error}");
+    let mut errors = Vec::new();
+    for (takes, words) in [(false, "denied: {"), (true, "denied too")] {
+        let error = service::apply(&step.action, &world.escrow, &Keys::default(), &Careless { takes }).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        errors.push(error);
+    }
     assert_eq!(world.run(&planned, &[]).await, Vec::<String>::new());
     // Somebody edits it by kubectl apply, which leaves a copy of the values.
     let mut live = world.get(&object("v1", "Secret", "shop", "db")).await.unwrap();
@@ -87,7 +95,7 @@ async fn no_value_is_in_plans_facts_copies_or_errors() {
         serde_json::to_string(&(&planned.steps, &changed.steps)).unwrap(),
         serde_json::to_string(&(&world.wish(), &facts, &copies)).unwrap(),
         format!("{planned:?} {changed:?} {facts:?}"),
-        error,
+        errors.join("\n"),
     ];
     let needles =
         ["canary".to_owned(), STANDARD.encode(CANARY), STANDARD.encode(format!("pg://u:{CANARY}@db")), STANDARD.encode("canary of theirs")];
@@ -129,14 +137,74 @@ fn a_value_leaves_no_secret_and_no_secret_has_one_in_the_clear() {
     assert!(!wanted.services[0].whole && !all.contains("admin"));
 }
 
+#[tokio::test]
+async fn a_record_stays_when_an_extension_falls_silent_after_the_plan() {
+    let world = sealed();
+    let record = object("v1", "ConfigMap", "kube-system", "kubestead-service-mesh");
+    let action = Action::Forget {
+        service: "mesh".to_owned(),
+        kinds: [Kind::new("v1", "ConfigMap"), Kind::new("kubestead.test/v1", "Mesh")].into(),
+        record: Exactly { object: record, uid: "u".to_owned(), digest: String::new() },
+    };
+    let error = service::apply(&action, &world.escrow, &Keys::default(), &Careless { takes: true }).await.unwrap_err().to_string();
+    let words = "the kind Mesh (kubestead.test/v1) does not answer: what is left of service mesh cannot be known, and its record stays";
+    assert!(error.contains(words) && error.contains("`kubectl get apiservices`"), "{error}");
+}
+
+#[test]
+fn a_value_in_base64_within_other_text_is_a_mistake_wherever_it_stands() {
+    let mut world = sealed();
+    let mark = world.wish().services[0].manifests[1]["data"]["password"].as_str().unwrap().to_owned();
+    assert!(mark.starts_with("kubestead-sealed-PW-"));
+    for before in ["", "u", "us", "me:", "~~~>"] {
+        let once = STANDARD.encode(format!("{before}{mark}~"));
+        let lines = format!("{}\n{}", &once[..10], &once[10..]);
+        for auth in [STANDARD.encode(&once), URL_SAFE_NO_PAD.encode(format!("{before}{mark}~")), lines, once] {
+            let login = format!("password={mark} auth={auth}");
+            let text = format!("{SECRET}  login: {}\ndata:\n  again: {}\n", json!(login), STANDARD.encode(&login));
+            world.service(
+                "shop",
+                &[],
+                &format!("{text}{}", map("shop", "a", "1").replace("\"1\"", &json!(format!("auth={auth}")).to_string())),
+            );
+            let wanted = world.wish();
+            let told: Vec<String> = wanted.findings.iter().map(ToString::to_string).collect();
+            for (at, words) in [
+                ("shop.yaml:8:10:", "Secret shop/db: the value login has an encrypted value in base64 within other text"),
+                ("shop.yaml:10:10:", "Secret shop/db: the value again has an encrypted value in base64 within other text"),
+                ("shop.yaml:15:15:", "outside of a Secret"),
+            ] {
+                assert!(told.iter().any(|told| told.starts_with(at) && told.contains(words)), "{before}: {words}: {told:?}");
+            }
+            assert!(told.len() == 3 && !wanted.services[0].whole, "{told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_are_opened_to_be_taken_out_of_texts_and_those_that_cannot_be_are_counted() {
+    let mut world = sealed();
+    world.variable("NONE", &["db", "nothing"]);
+    // Whatever becomes of its manifests.
+    world.service("more", &[], "kind: [");
+    let here = async || {
+        let (values, closed) = service::values_here(&world.services, &world.escrow, &Keys::default()).await;
+        (values.iter().map(|value| String::from_utf8(value.expose().to_vec()).unwrap()).collect::<Vec<_>>(), closed)
+    };
+    assert_eq!(here().await, (vec![CANARY.to_owned(), CANARY.to_owned()], 1));
+    std::fs::rename(world.folder.path().join("age.txt"), world.folder.path().join("away.txt")).unwrap();
+    assert_eq!(here().await, (Vec::new(), 3));
+}
+
 #[async_trait]
 impl kubestead_core::kube::Guarded for Careless {
     async fn metadata(&self, _: &ObjectRef) -> Result<Option<Value>, KubeError> {
         Ok(None)
     }
     async fn apply_guarded(&self, manifest: &Value, _: bool) -> Result<Value, KubeError> {
-        if manifest["kind"] != "Secret" {
-            return Ok(json!({"metadata": {"managedFields": [{"manager": "kubestead", "operation": "Apply",
+        if manifest["kind"] != "Secret" || self.takes {
+            let left = json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"});
+            return Ok(json!({"metadata": {"annotations": left, "managedFields": [{"manager": "kubestead", "operation": "Apply",
                 "fieldsV1": kubestead_core::fields::claimed(manifest)}]}}));
         }
         let plain = String::from_utf8(STANDARD.decode(manifest["data"]["password"].as_str().unwrap()).unwrap()).unwrap();
@@ -147,7 +215,8 @@ impl kubestead_core::kube::Guarded for Careless {
         })
     }
     async fn drop_annotation(&self, _: &ObjectRef, _: &str) -> Result<Value, KubeError> {
-        unreachable!("nothing was applied")
+        let reason = format!("denied too: {CANARY} {CANARY:?} {}", STANDARD.encode(CANARY));
+        Err(KubeError::Refused { object: "Secret shop/db".into(), reason, code: 403 })
     }
     async fn delete_exactly(&self, _: &ObjectRef, _: &str, _: &str) -> Result<(), KubeError> {
         unreachable!("nothing is deleted")
@@ -180,7 +249,7 @@ impl kubestead_core::kube::Rewrite for Careless {
 #[async_trait]
 impl kubestead_core::kube::Catalog for Careless {
     async fn resources(&self) -> Result<kubestead_core::kube::Resources, KubeError> {
-        Ok(kubestead_core::kube::Resources::default())
+        Ok(kubestead_core::kube::Resources { known: Vec::new(), silent: ["kubestead.test/v1".to_owned()].into() })
     }
     async fn labelled(&self, _: &ObjectRef, _: &str) -> Result<Vec<Value>, KubeError> {
         Ok(Vec::new())

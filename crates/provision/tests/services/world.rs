@@ -26,6 +26,8 @@ pub(crate) struct World<K> {
     pub(crate) programs: Local,
     /// What opens them.
     pub(crate) escrow: Escrow,
+    /// What else is planned.
+    pub(crate) around: Around,
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -52,7 +54,7 @@ impl<K: Api> World<K> {
         let escrow = Escrow::open(&keys, &identity).unwrap();
         let program = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let programs = Local { helm: program("HELM"), kustomize: program("KUSTOMIZE"), cache: Some(folder.path().join("cache")) };
-        Self { kube, folder, services: Vec::new(), secrets: BTreeMap::new(), programs, escrow }
+        Self { kube, folder, services: Vec::new(), secrets: BTreeMap::new(), programs, escrow, around: Around::default() }
     }
 
     /// Writes the manifests of a service, which is in the cluster file from now on.
@@ -88,7 +90,7 @@ impl<K: Api> World<K> {
     /// The plan in an order in which it can run; it must be one that may.
     pub(crate) async fn plan(&self) -> Plan<Action> {
         let facts = self.facts().await;
-        let part = service::plan(&self.wish(), &Fact::Known(facts.clone()), &self.records().await, &Around::default());
+        let part = service::plan(&self.wish(), &Fact::Known(facts.clone()), &self.records().await, &self.around);
         let steps: BTreeSet<_> = part.steps.iter().map(|step| step.id.clone()).collect();
         let mut part: Part<Action> = part;
         part.steps.iter_mut().for_each(|step| step.after.retain(|id| steps.contains(id)));

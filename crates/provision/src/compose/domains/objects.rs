@@ -1,6 +1,6 @@
 //! Objects through the API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::fact::Fact;
 use kubestead_core::kube::ObjectRef;
@@ -50,6 +50,7 @@ pub(in super::super) fn spec(
         logins: cluster.kubernetes.iter().flat_map(|wanted| wanted.registries.values()).filter_map(|r| r.credentials.clone()).collect(),
         annotations: inside.iter().filter(|n| !n.annotations.is_empty()).map(|n| (n.hostname.clone(), n.annotations.clone())).collect(),
         nodes,
+        asked: BTreeSet::new(),
         after: order::before_asking(members),
         joined: order::before_nodes(members, inside.iter().map(|n| &n.name)),
     }

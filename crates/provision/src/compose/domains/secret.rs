@@ -54,5 +54,5 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> Fact<Sec
 pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, fresh: bool) -> Part<secret::Action> {
     let facts = if fresh { &Fact::Absent } else { &seen.secrets };
     let made = cluster.namespace.as_ref().map(|namespace| &namespace.name);
-    secret::plan(&seen.wish, facts, made, &order::before_asking(spec))
+    secret::plan(&seen.wish, facts, made, &seen.asked.objects().collect(), &order::before_asking(spec))
 }

@@ -11,7 +11,7 @@ use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::kubeadm::KubeadmSpec;
 use crate::objects::ApiFacts;
-use crate::secret::SecretsWanted;
+use crate::secret::{SecretSpec, SecretsWanted};
 use crate::service::{self, Around, Beside, Programs, ServiceFacts, ServicesWanted};
 
 /// What services ask for, read and rendered; nothing if the cluster file asks for no Kubernetes. `secrets` is what the folder of secrets asks for,
@@ -48,7 +48,9 @@ pub(in super::super) async fn look(cluster: &Cluster, fleet: &Fleet, wanted: &Se
 pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, fresh: bool) -> Part<service::Action> {
     let facts = if fresh { &Fact::Absent } else { &seen.services };
     let records = seen.api.known().filter(|_| !fresh).map(|api| service::records(&api.objects)).unwrap_or_default();
-    let namespaces = objects::names(cluster).into_iter().filter(|object| object.kind == "Namespace").map(|object| object.name);
-    let around = Around { after: order::before_asking(spec), namespaces: namespaces.collect() };
+    let own = objects::names(cluster);
+    let namespaces = own.iter().filter(|object| object.kind == "Namespace").map(|object| object.name.clone()).collect();
+    let asked = own.into_iter().chain(seen.wish.secrets.iter().map(SecretSpec::object)).collect();
+    let around = Around { after: order::before_asking(spec), namespaces, asked };
     service::plan(&seen.asked, facts, &records, &around)
 }

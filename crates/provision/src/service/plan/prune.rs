@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::kube::ObjectRef;
 use kubestead_core::plan::{Held, Part, Risk, StepId, Target};
 
+use super::Around;
 use crate::objects::{COPIES, Live, some};
 use crate::service::action::Action;
 use crate::service::ids;
@@ -12,25 +13,30 @@ use crate::service::kinds::{holds_data, namespaced, rank, same_name, takes_claim
 use crate::service::observe::{Recorded, ServiceFacts};
 use crate::service::spec::ServicesWanted;
 
-/// Adds the steps. `after` are those of a service that must come before anything of it goes: what is new is there before the old goes.
+/// Adds the steps. `after` are those of a service that must come before anything of it goes: what is new is there before the old goes. `None` if the new is
+/// held.
 pub(super) fn prune(
     wish: &ServicesWanted,
     facts: &ServiceFacts,
     records: &BTreeMap<String, Recorded>,
-    after: &dyn Fn(&str) -> BTreeSet<StepId>,
-    answers: &BTreeSet<StepId>,
+    after: &dyn Fn(&str) -> Option<BTreeSet<StepId>>,
+    around: &Around,
     part: &mut Part<Action>,
 ) {
     let wanted: BTreeSet<_> = wish.objects().map(|object| same_name(&object)).collect();
+    let elsewhere: BTreeSet<_> = around.asked.iter().map(same_name).collect();
     let named: BTreeSet<&str> = wish.services.iter().map(|service| service.name.as_str()).collect();
     let mut left: BTreeMap<&str, Vec<&Live>> = records.keys().map(|service| (service.as_str(), Vec::new())).collect();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut handed) = (BTreeSet::new(), BTreeSet::new());
     for live in facts.objects.iter().map(|found| &found.live) {
         // One object may be listed in two versions of its kind.
-        if let (Some(service), true) = (live.service().filter(|_| live.ours), seen.insert(&live.uid))
-            && !wanted.contains(&same_name(&live.object))
-        {
-            left.entry(service).or_default().push(live);
+        if let (Some(service), true) = (live.service().filter(|_| live.ours), seen.insert(&live.uid)) {
+            let name = same_name(&live.object);
+            if elsewhere.contains(&name) {
+                handed.insert(service);
+            } else if !wanted.contains(&name) {
+                left.entry(service).or_default().push(live);
+            }
         }
     }
     let whole = wish.services.iter().all(|service| service.whole);
@@ -47,10 +53,15 @@ pub(super) fn prune(
             }
             continue;
         }
-        let mut before: BTreeSet<StepId> = after(service);
-        before.extend(answers.iter().cloned());
+        let Some(mut before) = after(service) else {
+            let reason = format!("{} would go, and waits for what is held of service {service}", some(&names));
+            part.held.push(Held::cluster(ids::of(service), reason, "fix that first"));
+            continue;
+        };
+        before.extend(around.after.iter().cloned());
         let steps = one(service, objects, &before, part);
-        if let (false, Some(recorded)) = (is_named, records.get(service)) {
+        // What asks for an object now takes the label of the service away when it applies it; until then the record finds it.
+        if let (false, false, Some(recorded)) = (is_named, handed.contains(service), records.get(service)) {
             forget(service, recorded, facts, before.into_iter().chain(steps).collect(), part);
         }
     }

@@ -8,7 +8,8 @@ mod pull;
 mod twice;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kubestead_core::visible::visible;
@@ -101,6 +102,16 @@ pub trait Programs: Sync {
 
 /// How long a program may take to render.
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// Puts a file into its place whole, and makes the folder for it.
+fn keep(to: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(to);
+    std::fs::create_dir_all(folder)?;
+    // Beside its place first: what is written may be of another filesystem, and another run may read it.
+    let part = tempfile::NamedTempFile::new_in(folder)?;
+    write(part.path())?;
+    part.persist(to).map(drop).map_err(|error| error.error)
+}
 
 /// What a program wrote for people, as one line that a terminal can show.
 fn said(text: &str) -> String {

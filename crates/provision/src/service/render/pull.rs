@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kubestead_core::put::digest;
 
-use super::{Programs, Run, Tool};
+use super::{Programs, Run, Tool, keep};
 use crate::file::ChartPlace;
 
 /// An archive is not larger, in bytes.
@@ -39,14 +39,8 @@ pub(super) fn archive(place: &ChartPlace, sha256: &str, programs: &dyn Programs,
     let [found] = found.as_slice() else { return Err(format!("helm downloaded {} archives", found.len())) };
     same(found, sha256)?;
     let to = kept.unwrap_or_else(|| held.join(format!("{sha256}.tgz")));
-    let put = || {
-        std::fs::create_dir_all(to.parent().unwrap_or(held))?;
-        // Beside its place first: the folder may be of another filesystem, and another run may read it.
-        let part = tempfile::NamedTempFile::new_in(to.parent().unwrap_or(held))?;
-        std::fs::copy(found, part.path())?;
-        part.persist(&to).map_err(|error| error.error)
-    };
-    put().map_err(|error| format!("cannot keep its archive as {}: {error}", to.display()))?;
+    let put = keep(&to, |part| std::fs::copy(found, part).map(drop));
+    put.map_err(|error| format!("cannot keep its archive as {}: {error}", to.display()))?;
     same(&to, sha256).map(|()| to)
 }
 

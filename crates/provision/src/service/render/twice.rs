@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::put::digest;
 
-use super::{Failed, Programs, Ran, Run};
+use super::{Failed, Programs, Ran, Run, keep};
 use crate::objects::some;
 
 /// What a chart renders.
@@ -19,7 +19,7 @@ pub(super) enum Rendered {
 /// Renders. `made_of` is all that the output may depend on.
 pub(super) fn render(run: &Run, made_of: &str, programs: &dyn Programs) -> Result<Rendered, Failed> {
     let kept = programs.cache().map(|cache| cache.join(format!("{}.rendered", digest(made_of))));
-    let known = kept.as_ref().and_then(|kept| std::fs::read_to_string(kept).ok());
+    let known = kept.as_ref().and_then(|kept| std::fs::read_to_string(kept).ok()).filter(|known| is_digest(known));
     let first = programs.run(run)?;
     let now = digest(&first.output);
     if known.as_ref() == Some(&now) {
@@ -34,8 +34,13 @@ pub(super) fn render(run: &Run, made_of: &str, programs: &dyn Programs) -> Resul
         return Ok(Rendered::Differs(format!("something since the last time, of which {} has the digest", kept.display())));
     }
     // Without a place for it, the next run renders twice again.
-    let _ = kept.map(|kept| kept.parent().map(|folder| std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&kept, now))));
+    let _ = kept.map(|kept| keep(&kept, |part| std::fs::write(part, now)));
     Ok(Rendered::Same(first))
+}
+
+/// Whether it is what was written, and not what a power cut left of it.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit())
 }
 
 /// The templates whose parts differ.
@@ -76,4 +81,47 @@ pub(super) fn by_template(text: &str) -> Vec<(String, String)> {
         }
     }
     order.into_iter().filter_map(|name| found.remove(&name).map(|text| (name, text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::super::Tool;
+    use super::*;
+
+    /// Renders the same each time.
+    struct Same(PathBuf);
+
+    impl Programs for Same {
+        fn run(&self, _: &Run) -> Result<Ran, Failed> {
+            Ok(Ran { output: "a".to_owned(), ..Ran::default() })
+        }
+
+        fn cache(&self) -> Option<PathBuf> {
+            Some(self.0.clone())
+        }
+
+        fn next_second(&self) {}
+    }
+
+    #[test]
+    fn what_a_cut_left_of_a_digest_is_written_again_and_another_digest_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = Same(folder.path().join("charts"));
+        let kept = programs.0.join(format!("{}.rendered", digest("x")));
+        let run = Run { tool: Tool::Helm, arguments: Vec::new(), input: Vec::new(), network: false, within: Duration::ZERO };
+        let is_same = || matches!(render(&run, "x", &programs).unwrap(), Rendered::Same(_));
+        let whole = digest("a");
+        assert!(is_same());
+        for torn in ["", &whole[..32], &"z".repeat(64)] {
+            std::fs::write(&kept, torn).unwrap();
+            assert!(is_same(), "{torn:?}");
+            assert_eq!(std::fs::read_to_string(&kept).unwrap(), whole);
+        }
+        assert_eq!(std::fs::read_dir(&programs.0).unwrap().count(), 1, "nothing else is left there");
+        std::fs::write(&kept, "0".repeat(64)).unwrap();
+        assert!(!is_same());
+    }
 }
