@@ -17,7 +17,7 @@ kubectl apply -f - < "$top/examples/three-nodes/pod.yaml"
 kubectl -n apps wait --for=condition=Ready pod/writer --timeout=300s
 kubectl -n apps exec writer -- cat /data/file
 node=$(kubectl -n apps get pod writer -o jsonpath='{.spec.nodeName}')
-"$kubestead" lab ssh "$node" -- lsblk -o NAME,TYPE,SIZE,MOUNTPOINTS /dev/ubdc
+"$kubestead" lab ssh "$node" -- lsblk -o NAME,TYPE,SIZE,MOUNTPOINTS "/dev/disk/by-id/ubd-$node-data"
 cat <<TXT
 
 A cluster of three machines with their own kernels runs on this computer; the pod's file lies on a LUKS2 volume that a fourth machine

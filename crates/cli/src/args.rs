@@ -158,7 +158,7 @@ pub(crate) enum Command {
     },
     /// Take the nodes out of the cluster. Volumes, software and keys stay; the cluster and what etcd holds is gone.
     #[command(
-        after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do, and on a terminal asks for the cluster's name. One volume too: kubestead reset --yes-reset home --wipe kube1/volkube"
+        after_help = "Example: kubestead reset --yes-reset home\nWithout the consent it shows what it would do, and on a terminal asks for the cluster's name. One volume too: kubestead reset --yes-reset home --wipe kube1/volumes"
     )]
     Reset {
         #[command(flatten)]
@@ -247,7 +247,7 @@ pub(crate) enum Volume {
     },
     /// Print a volume's recovery key, for `cryptsetup open --key-slot 7`.
     #[command(
-        after_help = "Example: kubestead volume recovery kube1 volkube | ssh kube1 cryptsetup open --key-slot 7 --key-file - /dev/vg01/volkube luks-volkube"
+        after_help = "Example: kubestead volume recovery kube1 volumes | ssh kube1 cryptsetup open --key-slot 7 --key-file - /dev/vg01/volumes luks-volumes"
     )]
     Recovery {
         #[command(flatten)]
@@ -274,7 +274,7 @@ pub(crate) enum Backend {
     Uml,
     /// QEMU with KVM.
     Qemu,
-    /// QEMU without KVM: about ten times slower at computing.
+    /// QEMU without KVM: much slower at computing.
     QemuTcg,
 }
 

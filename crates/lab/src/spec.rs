@@ -22,7 +22,7 @@ pub enum Backend {
     Uml,
     /// QEMU with KVM.
     Qemu,
-    /// QEMU that computes everything itself: about ten times slower, and it needs no KVM.
+    /// QEMU that computes everything itself: much slower, and it needs no KVM.
     QemuTcg,
 }
 

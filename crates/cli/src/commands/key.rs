@@ -23,7 +23,7 @@ use crate::{print, render};
 pub(crate) enum Key {
     /// Shut a node out of all key servers, at once, also while another run is at work: its line goes and its connections end. Its shares stay.
     #[command(
-        after_help = "Example: kubestead key revoke kube2\nWith its shares, when it has left the cluster file: kubestead key revoke kube2 --wipe volkube\n\
+        after_help = "Example: kubestead key revoke kube2\nWith its shares, when it has left the cluster file: kubestead key revoke kube2 --wipe volumes\n\
         A node that was shut out and is in the file comes back only by consent: kubestead up --yes SERVER/kube2/enrol"
     )]
     Revoke {

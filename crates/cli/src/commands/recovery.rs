@@ -65,7 +65,7 @@ pub(crate) enum Recovery {
     },
     /// Join shares to the identity that opens the recovery keys.
     #[command(after_help = "Example: kubestead recovery open share-1.txt share-3.txt --to identity.txt\n\
-        Then: KUBESTEAD_AGE_KEY_FILE=identity.txt kubestead volume recovery kube1 volkube")]
+        Then: KUBESTEAD_AGE_KEY_FILE=identity.txt kubestead volume recovery kube1 volumes")]
     Open {
         /// Files with shares, or - for standard input.
         #[arg(required = true)]

@@ -19,7 +19,7 @@ use crate::{ask, print, render};
 /// `NODE/VOLUME`, as the file has it.
 fn named(cluster: &Cluster, text: &str) -> Result<(Name, Name), Failure> {
     let unknown =
-        || fail(Exit::Usage, format!("{text:?} is no volume of the file: write NODE/VOLUME, such as kube1/volkube; nothing was touched"));
+        || fail(Exit::Usage, format!("{text:?} is no volume of the file: write NODE/VOLUME, such as kube1/volumes; nothing was touched"));
     let (node, volume) = text.split_once('/').ok_or_else(unknown)?;
     let (node, volume) = (Name::new(node)?, Name::new(volume)?);
     let has = cluster.nodes.iter().any(|n| n.name == node) && cluster.volumes_of(&node).any(|v| v.name == volume);

@@ -13,7 +13,7 @@ use crate::compose;
 use crate::fleet::Probed;
 use crate::session::Session;
 
-/// The most of one text, in bytes: its end is kept.
+/// The most of one text, in bytes: its end is kept. One byte more is asked for, which tells that something stood before it.
 const TEXT: usize = 300_000;
 /// The most of one machine, and of all.
 const MACHINE: usize = 2 << 20;
@@ -71,7 +71,7 @@ pub async fn collect(session: &Session, redactor: &Redactor, reporter: &dyn Repo
 }
 
 fn sections(is_first: bool) -> Vec<Section> {
-    let most = TEXT.to_string();
+    let most = (TEXT + 1).to_string();
     let mut found = vec![Section::script("collect/system", include_str!("scripts/system.sh")).var("most", &most)];
     for (name, units) in JOURNALS {
         let section = Section::script(format!("collect/{name}"), include_str!("scripts/journal.sh"));
@@ -117,21 +117,18 @@ fn texts(answers: BTreeMap<Name, Result<Probed, Gap>>, first: Option<&Name>, red
     found
 }
 
-/// The end of a text, from the begin of a line on.
+/// The end of a text, from the begin of a line on. Of a line that is cut nothing stays: the name that says what its end is may be what was cut off.
 fn end(text: &str, most: usize) -> &str {
-    let Some(mut from) = text.len().checked_sub(most).filter(|from| *from > 0) else { return text };
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let rest = &text[from..];
-    rest.split_once('\n').map_or(rest, |(_, lines)| lines)
+    let Some(from) = text.len().checked_sub(most).filter(|from| *from > 0) else { return text };
+    let line = text.as_bytes()[from - 1..].iter().position(|byte| *byte == b'\n');
+    line.map_or("", |at| &text[from + at..])
 }
 
 #[cfg(test)]
 mod tests {
     use kubestead_core::probe::Answers;
 
-    use super::super::fixture::{name, run};
+    use super::super::fixture::{name, program, run};
     use super::*;
 
     fn probed(pairs: &[(&str, &str)]) -> Probed {
@@ -177,6 +174,51 @@ mod tests {
         assert!(of("cluster/nodes.txt").contains("[redacted]@x"));
     }
 
+    /// The last bytes that are kept of what programs say begin within the name of a secret.
+    #[test]
+    fn of_a_line_that_is_cut_on_its_machine_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (line, kept) = ("password: hunter2canary\n", "ord: hunter2canary\n");
+        let rest = " ".repeat(TEXT - kept.len() - 8) + "the end\n";
+        std::fs::write(folder.path().join("said"), format!("{line}{rest}")).unwrap();
+        std::fs::write(folder.path().join("admin.conf"), "x").unwrap();
+        let own = folder.path().display();
+        for of in ["journalctl", "kubectl", "uname"] {
+            // Bytes of zero are lost on the way here.
+            program(folder.path(), of, &format!("printf '\\0\\0\\0' >> {own}/zero; cat {own}/said {own}/zero"));
+        }
+        // What else the machine's state is would move the place of the cut.
+        let other = "for file in /etc/os-release /proc/uptime /proc/loadavg /proc/meminfo; do";
+        let mut changes = vec![("/etc/kubernetes/admin.conf", format!("{own}/admin.conf")), (other, "exit 0; for file in; do".to_owned())];
+        changes.push(("/run/kubestead.", format!("{own}/cache.")));
+        let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+        let answers = run(&sections(true), &changes, Some(folder.path()));
+        for section in ["collect/system", "collect/journal-kubelet", "collect/nodes"] {
+            assert_eq!(answers.text(section).unwrap().len(), TEXT + 1, "{section}");
+        }
+        let probed = Probed { answers, asked: (0, 0) };
+        let first = name("cp1");
+        let found = texts(BTreeMap::from([(first.clone(), Ok(probed))]), Some(&first), &Redactor::default(), WHOLE);
+        let told: Vec<&Text> = found.iter().filter(|text| text.text.ends_with("the end\n")).collect();
+        assert!(told.len() > 5 && told.iter().all(|text| !text.text.contains("hunter2")), "{told:?}");
+    }
+
+    #[test]
+    fn kubectl_leaves_no_cache_on_the_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().display();
+        std::fs::write(folder.path().join("admin.conf"), "x").unwrap();
+        program(folder.path(), "kubectl", r#"[ "$3" = --cache-dir ] && mkdir "$4/discovery" && echo "it keeps in $4""#);
+        let changes = [("/etc/kubernetes/admin.conf", format!("{own}/admin.conf")), ("/run/kubestead.", format!("{own}/cache."))];
+        let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+        let answers = run(&sections(true), &changes, Some(folder.path()));
+        for (listing, _) in LISTINGS {
+            let told = answers.text(&format!("collect/{listing}")).unwrap();
+            let place = told.trim().strip_prefix("it keeps in ").unwrap();
+            assert!(place.starts_with(&format!("{own}/cache.")) && !std::path::Path::new(place).exists(), "{told}");
+        }
+    }
+
     #[test]
     fn all_machines_together_are_bounded() {
         let (big, most) = ("x\n".repeat(5000), 1 << 20);
@@ -191,7 +233,9 @@ mod tests {
     #[test]
     fn the_end_of_a_text_begins_with_a_line() {
         assert_eq!(end("one\ntwo\nthree\n", 8), "three\n");
-        assert_eq!(end("äöüäöü", 3), "ü");
+        assert_eq!(end("one\ntwo\nthree\n", 6), "three\n");
+        assert_eq!(end("äöü\näöü", 7), "äöü");
+        assert_eq!(end("äöüäöü", 3), "");
         assert_eq!(end("short", 100), "short");
     }
 }

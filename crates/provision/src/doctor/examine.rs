@@ -109,7 +109,7 @@ impl Examination<'_> {
                 found.extend(seen::certificates(cluster, look, now));
             }
             if wanted(Kind::Images) {
-                found.extend(seen::images(cluster, plan));
+                found.extend(seen::images(cluster, look, plan));
             }
         } else if let Some(kind) = [Kind::Dns, Kind::Fsync, Kind::Volumes].into_iter().find(|kind| wanted(*kind)) {
             found.push(Finding::not_looked(kind, "cluster", "the file asks for no Kubernetes: what is about it was not looked at"));

@@ -32,25 +32,29 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let name = format!(r"[A-Za-z0-9_.-]*{NAMES}[A-Za-z0-9_.-]*");
     // In quotes, in quotes that are themselves quoted, to the end of the line after a colon, or a word.
     let quoted = r#"\\+".*?(?:\\+"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)"#;
-    let all: [(String, &'static str); 15] = [
+    let all: [(String, &'static str); 16] = [
         (r#"([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@"#.to_owned(), "$1[redacted]@"),
-        (r#"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)(\\*["']?[ \t]*[:=][ \t]*\\*["']?)[^"'\n]+"#.to_owned(), "$1$2[redacted]"),
+        (r#"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)(\\*["']?[ \t]*[:=][ \t]*\\*["']?)[^\n]+"#.to_owned(), "$1$2[redacted]"),
         (r"(?i)\b(bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{6,}".to_owned(), "$1 [redacted]"),
         // The values of an object, as kubectl keeps them in an annotation.
         (r#"(?i)(\\*"(?:string|binary)?data\\*"[ \t]*:[ \t]*)\{[^}]*(?:\}|$)"#.to_owned(), "$1[redacted]"),
         // A container as the kubelet writes it down when it cannot start one; and a variable that is named beside its value.
-        (r"(EnvVar\{Name:[^,]*,Value:).*?(,ValueFrom:)".to_owned(), "$1[redacted]$2"),
+        (r"(?s)(EnvVar\{Name:[^,]*,Value:).*?(,ValueFrom:|\z)".to_owned(), "$1[redacted]$2"),
         (
+            // What the rule above left of such a container stays, as it says further on what became of it.
             format!(
-                r#"(?i)(\bname\\*["']?[ \t]*[:=][ \t]*\\*["']?{name}\\*["']?[\s,]+\\*["']?value\\*["']?[ \t]*[:=][ \t]*)(?:{quoted}|[^\s,\}}]+)"#
+                r#"(?i)(\bname\\*["']?[ \t]*[:=][ \t]*\\*["']?{name}\\*["']?[\s,]+\\*["']?value\\*["']?[ \t]*[:=][ \t]*)(?:\[redacted\],ValueFrom:|{quoted}|[^\n]+)"#
             ),
             "$1[redacted]",
         ),
         (format!(r#"(?im)({name}\\*["']?[ \t]*(?:=>|[:=])[ \t]*)(?:{quoted})"#), "$1[redacted]"),
         (format!(r#"(?im)({name}["']?[ \t]*:[ \t]+)[^\n]+"#), "$1[redacted]"),
-        (format!(r#"(?im)({name}["']?(?:=>|[:=]))[^\s"'&]+"#), "$1[redacted]"),
+        // Several words.
+        (r#"(?im)([A-Za-z0-9_.-]*passphrase[A-Za-z0-9_.-]*["']?(?:=>|[:=]))[^\n]+"#.to_owned(), "$1[redacted]"),
+        // A value may have any sign in it, quotes too.
+        (format!(r#"(?im)({name}["']?(?:=>|[:=]))\S+"#), "$1[redacted]"),
         (format!(r"(?im)({name}[ \t]+=[ \t]*)[^\n]+"), "$1[redacted]"),
-        (format!(r#"(?im)(--[a-z0-9-]*(?:{NAMES}|key)[a-z0-9-]*["']?[ \t,]+["']?)[^\s"',]+"#), "$1[redacted]"),
+        (format!(r#"(?im)(--[a-z0-9-]*(?:{NAMES}|key)[a-z0-9-]*\\*["']?[ \t,]+)(?:{quoted}|\S+)"#), "$1[redacted]"),
         (r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}".to_owned(), GONE),
         (r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b".to_owned(), GONE),
         (r"(?i)AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]+|[$](?:2[abxy]|[156y]|argon2[a-z]*)[$][^\s:]+".to_owned(), GONE),

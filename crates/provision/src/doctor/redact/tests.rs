@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Each is a secret as it stands in a text, between what must stay.
-const CANARIES: [(&str, &str); 52] = [
+const CANARIES: [(&str, &str); 64] = [
     ("password: hunter2canary", "hunter2canary"),
     ("password=hunter2canary user=me", "hunter2canary"),
     ("DB_PASSWORD=hunter2canary", "hunter2canary"),
@@ -58,6 +58,19 @@ const CANARIES: [(&str, &str); 52] = [
     ("container &Container{Name:x,Env:[]EnvVar{EnvVar{Name:PLAIN,Value:canary,word,ValueFrom:nil,},},", "canary,word"),
     ("\"dashboard/RGW_API_ACCESS_KEY\": \"50CANARY\",", "50CANARY"),
     ("line {\\\"apiKey\\\":\\\"canaryword\\\"}", "canaryword"),
+    // Signs within a value, and values of several words or lines.
+    ("DB_PASSWORD=pa&ss-word1", "ss-word1"),
+    ("DB_PASSWORD=it's4canary", "s4canary"),
+    ("DB_PASSWORD='it'\\''s4canary' next", "s4canary"),
+    ("password=two\"parts\"canary x", "canary"),
+    ("PASSPHRASE=a b canary", "canary"),
+    ("LUKS_PASSPHRASE_OLD=>a b canary", "canary"),
+    ("mysql --password it's4canary -u root", "s4canary"),
+    ("mysql --password 'my canary' -u root", "my canary"),
+    ("Cookie: session=it's4canary; x=y", "s4canary"),
+    ("- name: BROKER_TOKEN\n  value: my canary, of words", "canary, of words"),
+    ("Env:[]EnvVar{EnvVar{Name:PLAIN,Value:one\ncanary word\n,ValueFrom:nil,},},", "canary word"),
+    ("Env:[]EnvVar{EnvVar{Name:PLAIN,Value:one\ncanary word", "canary word"),
     ("\"credentials\": {\n  \"user\": \"me\",\n  \"word\": \"canaryword\"\n}", "canaryword"),
 ];
 
@@ -87,6 +100,13 @@ fn what_helps_another_person_stays() {
 }
 
 #[test]
+fn what_became_of_a_container_stays_behind_its_environment() {
+    let end = "ValueFrom:nil,},},} start failed in pod x: CreateContainerConfigError";
+    let told = Redactor::default().redact(&format!("Env:[]EnvVar{{EnvVar{{Name:DB_PASSWORD,Value:canary word,{end}"));
+    assert!(!told.contains("canary") && told.ends_with("nil,},},} start failed in pod x: CreateContainerConfigError"), "{told}");
+}
+
+#[test]
 fn known_values_are_found_as_they_are_line_by_line_and_in_base64() {
     let values = [Secret::new(b"correct horse".to_vec()), Secret::new(b"first line\nsecond line\n".to_vec()), Secret::new(b"ab".to_vec())];
     let redactor = Redactor::knowing(&values);
@@ -96,7 +116,19 @@ fn known_values_are_found_as_they_are_line_by_line_and_in_base64() {
 
 #[test]
 fn a_text_is_read_once_however_it_is_made() {
-    for hostile in ["password: ", "-----BEGIN PRIVATE KEY-----", "\\\"", "://@", "\"data\":{", "a/", "eyJ", "\u{1b}["] {
+    for hostile in [
+        "password: ",
+        "-----BEGIN PRIVATE KEY-----",
+        "\\\"",
+        "://@",
+        "\"data\":{",
+        "a/",
+        "eyJ",
+        "\u{1b}[",
+        "EnvVar{Name:,Value:",
+        "passphrase=",
+        "--key '",
+    ] {
         let text = hostile.repeat(100_000 / hostile.len());
         assert!(Redactor::default().redact(&text).len() <= 12 * text.len());
     }

@@ -27,7 +27,7 @@ fields! {
 fields! {
     /// The fields of a name.
     struct Name {
-        "claim" claim Need::Optional("`sub` of a user"), Kind::Text(&WORD),
+        "claim" claim Need::Optional("`sub` for `username`; a mistake for `groups`"), Kind::Text(&WORD),
             "The claim of the token that has it.";
         "prefix" prefix Need::Otherwise("oidc:"), Kind::Text(&PREFIX),
             "What stands ahead of it, so that nobody takes the name of somebody else; not `system:`.";
