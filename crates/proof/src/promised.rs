@@ -98,7 +98,7 @@ pub const FEATURES: [Promise; 48] = [
         "F10",
         "Pods of all nodes reach each other by flannel, with a backend of the operator's choice.",
         &[],
-        "packets between pods of every two nodes",
+        "other backends than that of the file's own default",
     ),
     promise("F11", "Requests from outside reach services by host name and path, over the Gateway API.", &[], ""),
     promise("F12", "Copies of a volume on several nodes are kept the same, and no failure of one empties the others.", &[], ""),
@@ -155,7 +155,7 @@ pub const FEATURES: [Promise; 48] = [
         "F27",
         "Labels of nodes are as the file says, and what leaves the file leaves the node.",
         &["crates/provision/tests/objects.rs"],
-        "on a cluster of the lab",
+        "",
     ),
     promise(
         "F28",
@@ -166,12 +166,7 @@ pub const FEATURES: [Promise; 48] = [
     promise("F29", "`status` tells each thing that is not as it should be, and what to read or do.", &[], "each of the cluster's own pods"),
     promise("F30", "Logs of every container of every node arrive at a receiver, once and whole.", &[], ""),
     promise("F31", "Shares over NFS and SMB are volumes too, and a server that is away harms no node.", &[], ""),
-    promise(
-        "F32",
-        "Pods of a StatefulSet keep their node and their data by volumes of a pool.",
-        &[],
-        "a StatefulSet; what is shown is a pod with a claim",
-    ),
+    promise("F32", "Pods of a StatefulSet keep their node and their data by volumes of a pool.", &[], ""),
     promise("F33", "Backups of etcd are made, verified, kept apart and restored.", &[], ""),
     promise(
         "F34",

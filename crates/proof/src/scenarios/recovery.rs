@@ -193,14 +193,13 @@ fn age_key(s: &Stage) -> Done {
         s.write(&format!("share-{share}.txt"), &s.read(&format!("kit/share-{share}-of-3.txt"))?)?;
     }
     let key = s.kubestead(&["volume", "recovery", "kube1", "volumes"]).run().answer()?;
-    s.write("away.txt", &s.read("age.txt")?)?;
-    s.remove("age.txt")?;
+    let (here, away) = (s.path("age.txt"), s.path("away.txt"));
+    std::fs::rename(&here, &away).map_err(|error| error.to_string())?;
     s.claim("without the age key there is no recovery key", s.kubestead(&["volume", "recovery", "kube1", "volumes"]).run().fails());
     ends(s, &open, 0);
     s.claim("the joined shares give the same recovery key", ends(s, &recovery, 0).is(&key));
     ends(s, &shred, 0);
-    s.write("age.txt", &s.read("away.txt")?)?;
-    s.remove("away.txt")
+    std::fs::rename(away, here).map_err(|error| error.to_string())
 }
 
 fn stolen(s: &Stage) -> Done {

@@ -30,6 +30,7 @@ fn registry(s: &Stage) -> Done {
     let password = fresh_value()?;
     serve(s, &password)?;
     s.claim("the node cannot pull from it", pod(s, "before", HOST).and(s.eventually(60, || told(s, "before", "unknown authority"))));
+    gone(s, "before")?;
     the_file(s, &kubernetes, &password)?;
     pulled(s);
     nowhere(s, &password)?;
@@ -70,6 +71,10 @@ fn serve(s: &Stage, password: &str) -> Done {
 /// A pod of the account that pods have which name none.
 fn pod(s: &Stage, name: &str, host: &str) -> Claim {
     kubectl(s, &["-n", "apps", "run", name, "--image", &format!("{host}/own/{name}:1"), "--restart", "Never"]).run().ok()
+}
+
+fn gone(s: &Stage, name: &str) -> Claim {
+    kubectl(s, &["-n", "apps", "delete", "pod", name, "--now"]).run().ok()
 }
 
 /// What the events of a pod say.
@@ -123,6 +128,8 @@ fn the_file(s: &Stage, kubernetes: &str, password: &str) -> Done {
 fn pulled(s: &Stage) {
     s.claim("a pod runs from it", pod(s, "own", HOST).and(runs(s, "own")));
     s.claim("as whoever has the login", s.at("masterlock", &["asked", "/v2/own/own/manifests/1 200"]).run().ok());
+    // The node has room for one of them.
+    s.claim("it goes", gone(s, "own"));
     s.claim("and one of a registry that it is a mirror of", pod(s, "mirrored", MIRRORED).and(runs(s, "mirrored")));
     s.claim("through the mirror", s.at("masterlock", &["asked", "/v2/own/mirrored/manifests/1"]).run().ok());
     let account =

@@ -4,7 +4,7 @@ use kubestead_core::claim;
 use kubestead_core::plan::Step;
 
 use super::action::Action;
-use super::observe::{KubeadmFacts, State};
+use super::observe::{Cut, KubeadmFacts, State};
 
 /// Why a step must not run; `None` for one that may.
 pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
@@ -25,14 +25,14 @@ pub fn fault(facts: &KubeadmFacts, step: &Step<Action>) -> Option<String> {
         Action::Components { spec, before, again, all, old, .. } => match (facts.state, facts.cluster.as_deref()) {
             (State::ControlPlane, Some(own))
                 if own == spec.name.as_str()
-                    && *all == (facts.unproven || facts.unfinished)
+                    && *all == (facts.cut != Cut::None)
                     && (*again || *all || !old.is_empty() || **before != spec.added.components) =>
             {
                 None
             }
             (state, cluster) => Some(format!("it is no control plane of {} that differs: {state:?} of {cluster:?}", spec.name)),
         },
-        Action::PutBack if facts.state != State::ControlPlane || !facts.unproven => {
+        Action::PutBack if facts.state != State::ControlPlane || facts.cut != Cut::Unproven => {
             Some(format!("no manifest of it was replaced and not seen to run: {:?}", facts.state))
         }
         Action::PutBack | Action::Reset { .. } | Action::Mount { .. } | Action::StartKubelet => None,

@@ -29,7 +29,7 @@ pub use config::control_plane;
 pub use error::Error;
 pub use fixed::{backend, fixed, kubelet, taints, version};
 pub use model::{model, record};
-pub use observe::{KubeadmFacts, State, read, sections};
+pub use observe::{Cut, KubeadmFacts, State, read, sections};
 pub use plan::{Candidate, Plane, change, joined, plan, put_back, reset, stranger};
 pub use report::lines as certificate_lines;
 pub use served::serve;

@@ -4,7 +4,7 @@ use kubestead_core::put::digest;
 
 use super::action::Action;
 use super::components::{Arguments, Components, host};
-use super::observe::{KubeadmFacts, State};
+use super::observe::{Cut, KubeadmFacts, State};
 use super::spec::KubeadmSpec;
 use crate::objects::{Networking, Record, RecordedArgument, RecordedComponent, RecordedEtcd};
 
@@ -22,8 +22,7 @@ pub fn model(action: &Action, facts: &mut KubeadmFacts) {
         }
         Action::Join { spec, .. } => member(facts, spec, State::Worker),
         Action::StartKubelet => facts.kubelet = true,
-        Action::PutBack => facts.unproven = false,
-        Action::Components { .. } => (facts.unproven, facts.unfinished) = (false, false),
+        Action::PutBack | Action::Components { .. } => facts.cut = Cut::None,
         Action::Reset { .. } => *facts = KubeadmFacts { files: std::mem::take(&mut facts.files), ..KubeadmFacts::default() },
         Action::Adoption(_) | Action::Mount { .. } => {}
     }

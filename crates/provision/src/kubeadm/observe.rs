@@ -37,10 +37,8 @@ pub struct KubeadmFacts {
     pub encryption: bool,
     /// Whether the kubelet runs.
     pub kubelet: bool,
-    /// Whether manifests of the control plane were replaced by others that were not seen to run: a run was cut off.
-    pub unproven: bool,
-    /// Whether a run was cut off that gave the control plane's programs other arguments, and all of them were seen to run.
-    pub unfinished: bool,
+    /// What a run left that was cut off while it gave the control plane's programs other arguments.
+    pub cut: Cut,
     /// Ports of Kubernetes that something listens on.
     pub ports: Vec<u16>,
     /// The version of the API server in its manifest; nothing where there is none.
@@ -49,6 +47,19 @@ pub struct KubeadmFacts {
     pub leftovers: Vec<String>,
     /// The certificates of a control plane.
     pub certificates: Vec<Certificate>,
+}
+
+/// What a run left that gave the control plane's programs other arguments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cut {
+    /// Nothing: none was cut off.
+    #[default]
+    None,
+    /// Manifests, or a certificate, that took the place of others and were not seen to run.
+    Unproven,
+    /// All were seen to run, or none was replaced yet.
+    Unfinished,
 }
 
 /// How far kubeadm has come.
@@ -98,7 +109,11 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
     // On a member these are its own.
     let leftovers = if state == State::Fresh { answers.text("kubeadm/leftovers")? } else { "" };
     let (encryption, kubelet) = (lines.next() == Some("encrypted"), lines.next() == Some("active"));
-    let left = lines.next_back();
+    let cut = match lines.next_back() {
+        Some("unproven") => Cut::Unproven,
+        Some("unfinished") => Cut::Unfinished,
+        _ => Cut::None,
+    };
     Ok(KubeadmFacts {
         server: version("server "),
         leftovers: leftovers.lines().take(MOST).map(str::to_owned).collect(),
@@ -107,8 +122,7 @@ pub fn read(answers: &Answers) -> Result<KubeadmFacts, Gap> {
         state,
         encryption,
         kubelet,
-        unproven: left == Some("unproven"),
-        unfinished: left == Some("unfinished"),
+        cut,
         cluster: some(answers.text("kubeadm/record")?),
         ca: spki(answers.text("kubeadm/ca")?),
         ports: ports(answers.text("kubeadm/ports")?),

@@ -10,7 +10,7 @@ use kubestead_core::plan::{Deed, Held, Part, Risk, Step, StepId, Target};
 
 use super::action::Action;
 use super::ids;
-use super::observe::{KubeadmFacts, State};
+use super::observe::{Cut, KubeadmFacts, State};
 use super::spec::{ENCRYPTION, KubeadmSpec};
 use crate::encryption::{Entry, key_of};
 
@@ -131,8 +131,8 @@ fn start(node: &Candidate<'_>, after: BTreeSet<StepId>, part: &mut Part<Action>)
 
 /// A control plane whose API server does not answer, and a run was cut off that gave its programs other arguments: the old ones are put back.
 pub fn put_back(node: &Candidate<'_>) -> Option<Step<Action>> {
-    let KubeadmFacts { state, unproven, .. } = node.facts;
-    (*state == State::ControlPlane && *unproven).then(|| {
+    let KubeadmFacts { state, cut, .. } = node.facts;
+    (*state == State::ControlPlane && *cut == Cut::Unproven).then(|| {
         let why = "its API server does not answer since a run was cut off that gave it other arguments: put the old ones back";
         let step = ids::PUT_BACK.step(Target::Host(node.name.to_string()), Action::PutBack, why).risk(Risk::Disrupts);
         step.after([ids::START.on(node.name)])

@@ -46,7 +46,7 @@ fn it_comes_after_what_is_asked_of_the_api_and_after_its_kubelet() {
 fn a_control_plane_that_is_silent_since_then_gets_its_old_manifests_back() {
     let mut seen = running();
     let Some(Fact::Known(cp1)) = seen.nodes.get_mut(&name("cp1")) else { panic!("it was seen") };
-    cp1.kubeadm.as_mut().unwrap().unproven = true;
+    cp1.kubeadm.as_mut().unwrap().cut = kubestead_provision::kubeadm::Cut::Unproven;
     let plan = plan_of(&cluster(), &seen);
     assert_eq!(ids(&plan), [COMPONENTS], "it answers, and what runs may be what neither the record nor the file says");
     assert!(plan.steps[0].why.contains("a run was cut off: each program must be seen to run"), "{}", plan.steps[0].why);

@@ -61,7 +61,7 @@ fn runs_with_a_password(s: &Stage) -> Done {
         plan.says("kubestead-sealed-WORD-").and(plan.lacks(&kept)),
     );
     s.claim("up", kubestead(&["up"]).run().ok());
-    let word = || kubectl(s, &["-n", "pass", "exec", "deployment/pass", "--", "/bin/busybox", "printenv", "WORD"]).run();
+    let word = || kubectl(s, &["-n", "pass", "exec", "deployment/pass", "--", "sh", "-c", "echo $WORD"]).run();
     s.claim("its pod has the value", s.eventually(60, || word().is(&format!("word:{kept}"))));
     s.claim("the plan is empty", kubestead(&["plan"]).run().status(0));
     s.write(

@@ -89,9 +89,9 @@ pub(in super::super) fn components(cluster: &Cluster, spec: &KubeadmSpec, seen: 
         let api = seen.api.known().filter(|api| api.answers)?;
         let node = cluster.nodes.iter().find(|node| node.name == spec.first)?;
         let found = seen.nodes.get(&node.name)?.known()?;
-        let (plugins, kubeadm) = (&found.encryption.known()?.plugins, found.kubeadm.as_ref()?);
-        let is_cut = kubeadm.unproven || kubeadm.unfinished;
-        let plane = kubeadm::Plane { name: &node.name, address: &node.address, plugins, files: &kubeadm.files, is_cut };
+        let (plugins, member) = (&found.encryption.known()?.plugins, found.kubeadm.as_ref()?);
+        let is_cut = member.cut != kubeadm::Cut::None;
+        let plane = kubeadm::Plane { name: &node.name, address: &node.address, plugins, files: &member.files, is_cut };
         Some(kubeadm::change(spec, &plane, api))
     };
     part().unwrap_or_default()
