@@ -40,7 +40,7 @@ kubernetes:
     audiences: [kubestead, other]
     username: {claim: email, prefix: 'people:'}
     groups: {claim: groups, prefix: 'groups:'}
-    certificateAuthority: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"
+    certificateAuthority: \"-----BEGIN CERTIFICATE-----\\nMIIBcTCCARegAwIBAgIUJV3ttZOc1OArCAqYUodUmNTOw/owCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EwIBcNMjYxMTI4MjEwMjU3WhgPMjEyNjExMDQyMTAyNTdaMA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGdlhXzQChUNO1HHOtoMDExH3ErW5JzOteZLhY6ejiazudo9GDqp15CgmoE8ILjr1RJT3419v9cWbm1MtnbtRA6NTMFEwHQYDVR0OBBYEFAn7lohuqapT1C6rIOEpF5txpkkTMB8GA1UdIwQYMBaAFAn7lohuqapT1C6rIOEpF5txpkkTMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAPDZuO1g/dUZTDBHyvMtVfLwGxuF5K4Myt7w4erE99VkAiAs153sxeHJp+MbL9B/e7uIlOOtpDCRmcIfN1+9eLKCKg==\\n-----END CERTIFICATE-----\"
   controllerManager: {args: {v: 2}, featureGates: {MemoryQoS: true}}
   scheduler: {args: {v: 2}, featureGates: {MemoryQoS: false}}
   etcd: {args: {quota-backend-bytes: 8589934592}}

@@ -8,7 +8,7 @@ use super::{NODES, kubectl, ready};
 pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the API server writes down who did what and no value of a Secret, and takes the tokens of a provider, by an edit and until the next one",
-        shows: unproven(&["F47", "R1", "R2", "R3", "R5"]),
+        shows: &["F47", "R1", "R2", "R3", "R5"],
         fixture: Fixture::Cluster,
         leaves: Leaves::AsFound,
         limit: 3000,
