@@ -24,10 +24,10 @@ fn made(s: &Stage) -> Done {
     s.claim("the machines are untouched by plan", s.on("kube1", &["vgs", "vg01"]).run().fails());
 
     s.claim("killed while a volume group is made", s.kill_at("kube1/vg01/group", 0));
-    s.claim("killed in a format", s.killed_in("kube1/kubelet/format", 2000));
-    s.claim("killed in an installation", s.killed_in("kube2/software/install", 5000));
-    s.claim("killed in kubeadm init", s.killed_in("cp1/kubeadm/init", 6000));
-    s.claim("killed in kubeadm join", s.killed_in("kube1/kubeadm/join", 2000));
+    s.claim("killed in a format", s.killed_once_in("kube1/kubelet/format", 2000));
+    s.claim("killed in an installation", s.killed_once_in("kube2/software/install", 5000));
+    s.claim("killed in kubeadm init", s.killed_once_in("cp1/kubeadm/init", 6000));
+    s.claim("killed in kubeadm join", s.killed_once_in("kube1/kubeadm/join", 2000));
     s.claim("the power of a node is cut", cut_power(s));
     s.claim("the next up finishes", s.kubestead(&["up"]).run().ok());
     s.claim("all volumes are mounted from dm-crypt", mounted(s));
