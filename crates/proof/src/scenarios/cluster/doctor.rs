@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Claim, Done, Stage, all, fresh_value, is};
 
-use super::mode;
+use super::{kubectl, mode, network};
 
 pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -65,6 +65,9 @@ fn well(s: &Stage) -> Claim {
 }
 
 fn faults(s: &Stage) -> Done {
+    // On a node without one there is no pod to reach.
+    kubectl(s, &["apply", "-f", "-"]).input(network::PODS).run().ok()?;
+    kubectl(s, &["-n", "apps", "rollout", "status", "daemonset/reach", "--timeout=180s"]).run().ok()?;
     s.claim("a cluster that is well has nothing wrong, and all of it is looked at", s.eventually(120, || well(s)));
     s.claim("nothing is left below etcd's folder", s.on("cp1", &["ls", "/var/lib/etcd/.kubestead-doctor"]).run().fails());
 
@@ -89,7 +92,7 @@ fn faults(s: &Stage) -> Done {
     s.at("kube1", &["drop_nothing"]).run().ok()?;
 
     s.claim("without them nothing is wrong again", s.eventually(60, || well(s)));
-    Ok(())
+    kubectl(s, &["-n", "apps", "delete", "daemonset", "reach", "--wait"]).run().ok()
 }
 
 /// What stands in a journal, with a value that nobody has seen before.

@@ -21,7 +21,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
 ];
 
 /// A pod on each node that takes pods, which serves a file of a MiB.
-const PODS: &str = "apiVersion: apps/v1
+pub(super) const PODS: &str = "apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: reach, namespace: apps}
 spec:
