@@ -8,6 +8,7 @@ mod chart;
 #[allow(dead_code)] // most of it is for other tests
 mod world;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use base64::Engine;
@@ -75,12 +76,14 @@ async fn a_chart_with_a_secret_is_applied_put_back_and_pruned_on_a_real_api_serv
 
     world.services.clear();
     let plan = world.plan().await;
-    let asks: Vec<String> = plan.steps.iter().filter(|step| step.needs_consent()).map(|step| step.id.0.clone()).collect();
+    let asks: BTreeSet<String> = plan.steps.iter().filter(|step| step.needs_consent()).map(|step| step.id.0.clone()).collect();
     let consent: Vec<&str> = asks.iter().map(String::as_str).collect();
     assert_eq!(
         consent,
-        ["cluster/mesh.kubestead.test.default.m/delete", "cluster/customresourcedefinition.meshwork.kubestead.test/delete"]
+        ["cluster/customresourcedefinition.meshwork.kubestead.test/delete", "cluster/mesh.kubestead.test.default.m/delete"]
     );
     assert_eq!(world.run(&plan, &consent).await, Vec::<String>::new());
-    assert!(world.plan().await.is_empty() && world.get(&secret).await.is_none());
+    let plan = world.plan().await;
+    assert!(plan.is_empty(), "{:?} {:?}", ids(&plan), held(&plan));
+    assert!(world.get(&secret).await.is_none());
 }

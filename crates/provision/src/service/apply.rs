@@ -49,7 +49,11 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             learn(objects.iter().map(|on| on.object.clone()), kube).await?;
             let mut failed = Vec::new();
             for on in objects {
-                failed.extend(objects::delete(on, kube).await.err().map(Error::Object));
+                match objects::delete(on, kube).await {
+                    // Its kind went with its definition, which another service had, and with it all objects of the kind.
+                    Err(objects::Error::Kube(KubeError::Refused { code: 404, .. })) | Ok(()) => {}
+                    Err(error) => failed.push(Error::Object(error)),
+                }
             }
             all(failed)?;
         }

@@ -20,7 +20,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "what the doctor collects holds no secret that stood in a journal, and the status is a page that its owner alone reads",
-        shows: unproven(&["F29", "no secret in what the doctor collects"]),
+        shows: &["F29", "no secret in what the doctor collects"],
         fixture: Fixture::Cluster,
         leaves: Leaves::AsFound,
         limit: 600,
