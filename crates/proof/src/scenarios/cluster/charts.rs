@@ -1,13 +1,13 @@
 //! A chart as a service, with a password of a file of sops.
 
-use crate::scenario::{Fixture, Leaves, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Call, Done, Stage};
 
 use super::{consent, kubectl};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "a chart runs with a password of a file of sops, nothing is to do then, and it leaves nothing when it leaves the file",
-    shows: unproven(&["F14", "R1", "R3", "a value of a file of sops comes into a Secret of a service"]),
+    shows: &["F14", "R1", "R3", "a value of a file of sops comes into a Secret of a service"],
     fixture: Fixture::Cluster,
     leaves: Leaves::AsFound,
     limit: 1200,
