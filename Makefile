@@ -25,7 +25,8 @@ prove: ## The gate, then every other proof of the lab, and its searches for long
 promises: ## docs/promises.md anew, from what the proofs say of themselves
 	cargo run --quiet --locked -p kubestead-proof -- --promises docs/promises.md
 
-bench: tools ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the minute after a power cut, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, `init` of 20 machines against one plan, large clusters
+bench: ## `up` against the same cluster typed into a script, a plan that finds nothing to do against plain ssh, the minute after a power cut, the program's size, start and memory, documents against sops, plans of many machines against one ssh each, `init` of 20 machines against one plan, large clusters
+	bash scripts/tools.sh nftables openssh-server
 	cargo build --locked --profile dist -p kubestead-cli
 	bash benches/up.sh "$(SHIPPED)"
 	bash benches/size.sh "$(SHIPPED)"

@@ -21,6 +21,7 @@ embedded!(
     "apt.sh",
     "go.sh",
     "guard.sh",
+    "official.sh",
     "kernel.options",
     "kernel.sh",
     "clock.h",
@@ -55,25 +56,34 @@ pub(crate) struct Recipe {
     pub(crate) uses: &'static [&'static str],
     /// Recipes whose outputs it takes as arguments, in this order.
     pub(crate) after: &'static [&'static str],
+    /// There are official releases of what it makes, which [`OFFICIAL`] knows.
+    pub(crate) is_released: bool,
 }
 
+/// The script that takes official releases, and its status where they cannot be had.
+pub(crate) const OFFICIAL: (&str, i32) = ("official.sh", 69);
+
 const fn of(name: &'static str, uses: &'static [&'static str], after: &'static [&'static str]) -> Recipe {
-    Recipe { name, release: None, uses, after }
+    Recipe { name, release: None, uses, after, is_released: false }
+}
+
+const fn released(name: &'static str) -> Recipe {
+    Recipe { is_released: true, ..of(name, &["go.sh"], &[]) }
 }
 
 const fn root(release: Release) -> Recipe {
-    Recipe { name: release.root(), release: Some(release), uses: &["apt.sh", "lab-net", "lab-net.service"], after: &[] }
+    Recipe { release: Some(release), ..of(release.root(), &["apt.sh", "lab-net", "lab-net.service"], &[]) }
 }
 
 /// All recipes, the longest first, so that they begin first.
 pub(crate) const RECIPES: &[Recipe] = &[
     of("kernel", &["apt.sh", "kernel.options", "clock.h", "clock-user.c", "clock-kernel.c"], &[]),
-    of("kubernetes", &["go.sh"], &[]),
-    of("containerd", &["go.sh"], &[]),
+    released("kubernetes"),
+    released("containerd"),
     of("flannel", &["go.sh"], &[]),
-    of("etcd", &["go.sh"], &[]),
-    of("coredns", &["go.sh"], &[]),
-    of("cni", &["go.sh"], &[]),
+    released("etcd"),
+    released("coredns"),
+    released("cni"),
     of("cloud", &["apt.sh", "cloud-start"], &[]),
     root(Release::Bookworm),
     root(Release::Trixie),

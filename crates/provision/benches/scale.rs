@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use answers::{CORPUS, World};
+use answers::{CORPUS, World as Answers};
 use futures::future::BoxFuture;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
@@ -20,7 +20,7 @@ use kubestead_core::plan::{Checked, Part, Plan, Step, StepId, Target};
 use kubestead_core::put::Files;
 use kubestead_core::twin::Silent;
 use kubestead_provision::bundle::{BundleFile, Kind};
-use kubestead_provision::compose::{self, NodeSeen, Seen};
+use kubestead_provision::compose::{self, NodeSeen, Seen, World};
 use kubestead_provision::engine::{Runner, Terms, apply, succeeded};
 use kubestead_provision::facts;
 use kubestead_provision::file::{self, Cluster};
@@ -217,11 +217,20 @@ fn software(seen: &mut Seen, nodes: &[&NodeSeen]) {
     bundle.files.iter_mut().filter(|f| f.name == "containerd").for_each(|f| f.version.clone_from(&version));
 }
 
+/// What the corpus has in an older form, or lacks, as this version makes it: nothing is left to do.
+fn made_whole(cluster: &Cluster, seen: Seen) -> Seen {
+    let steps = compose::plan(cluster, &seen).unwrap().steps;
+    let whole = steps.iter().fold(World::new(seen), |world, step| world.after(step).unwrap()).seen;
+    let left = compose::plan(cluster, &whole).unwrap();
+    assert!(left.steps.is_empty() && left.held.is_empty(), "{:?} {:?}", left.steps.first(), left.held.first());
+    whole
+}
+
 /// Writes `NAME.yaml` and `NAME.json`.
 fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
     let text = described(size, extra);
     let cluster = file::load(name, &text, dir).unwrap();
-    let world = World::new();
+    let world = Answers::new();
     let known = |found: &Seen, name: &str| found.nodes[&Name::new(name).unwrap()].known().unwrap().clone();
     let corpus = world.look(&CORPUS);
     let (cp1, kube1, kube2) = (known(&corpus, "cp1"), known(&corpus, "kube1"), known(&corpus, "kube2"));
@@ -284,6 +293,9 @@ fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
         .flat_map(|n| cluster.volumes_of(&n.name).map(move |v| format!("recovery.{}.{}", n.name, v.name)))
         .chain(corpus.escrow.iter().filter(|name| name.starts_with("encryption.")).cloned())
         .collect();
+    if !size.fresh {
+        seen = made_whole(&cluster, seen);
+    }
     std::fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
     let saved = facts::text(&cluster, &seen, jiff::Timestamp::now()).unwrap();
     println!("{name}: {} machines, facts of {} MB", cluster.nodes.len(), saved.len() / 1_000_000);

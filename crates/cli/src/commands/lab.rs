@@ -91,9 +91,10 @@ async fn build(parts: Parts) -> Result<Artifacts, Failure> {
     kubestead_lab::requirements(&parts)?;
     let mut show = |progress: Progress| match progress {
         Progress::Cached(_) => {}
-        Progress::Started(name) => print::note(&format!("building {name}")),
-        Progress::Running(name, seconds) => print::note(&format!("building {name}: {} min so far", seconds / 60)),
+        Progress::Started(name) => print::note(&format!("making {name}")),
+        Progress::Running(name, seconds) => print::note(&format!("making {name}: {} min so far", seconds / 60)),
         Progress::Finished(name, seconds) => print::note(&format!("built {name} in {seconds} s")),
+        Progress::Downloaded(name, seconds) => print::note(&format!("downloaded the release of {name} in {seconds} s")),
     };
     Ok(build::build(&parts, &mut show).await?)
 }

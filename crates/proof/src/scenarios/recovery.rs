@@ -88,20 +88,39 @@ pub(super) fn page<const N: usize>(s: &Stage, name: &str) -> Result<[String; N],
         .map_err(|found: Vec<String>| format!("docs/recovery/{name}.md has {} lines to type, and {N} are played: {found:?}", found.len()))
 }
 
-/// A line as the reader types it; what is asked on a terminal is answered.
-pub(super) fn typed(s: &Stage, line: &str, answer: Option<&str>) -> Ran {
+/// A line as the reader types it.
+pub(super) fn typed(s: &Stage, line: &str) -> Ran {
+    let words = typed_words(s, line);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    s.program("bash", &words).run()
+}
+
+/// What bash is given to type a line.
+fn typed_words(s: &Stage, line: &str) -> Vec<String> {
     let script = s.repository_word("crates/proof/src/scripts/typed.sh");
-    let (config, known, kubestead) = (s.word(SSH), s.word("known_hosts"), s.kubestead_path());
-    let mut words = vec![script.as_str(), &config, &known, &kubestead, line];
-    words.extend(answer.map(|_| "terminal"));
-    s.program("bash", &words).input(answer.unwrap_or_default()).run()
+    vec![script, s.word(SSH), s.word("known_hosts"), s.kubestead_path(), line.to_owned()]
 }
 
 /// A line that ends with a status.
 fn ends(s: &Stage, line: &str, status: i32) -> Ran {
-    let ran = typed(s, line, None);
+    let ran = typed(s, line);
     s.claim(&format!("`{line}` ends with {status}"), ran.status(status));
     ran
+}
+
+/// A line typed on a terminal, and what is asked there answered, at a computer on the machines' own network: `trust` looks at a host without what stands between, and the lab's own way in is a ProxyCommand.
+fn typed_nearby(s: &Stage, line: &str, answer: &str) -> Result<Ran, String> {
+    let config = s.read(SSH)?;
+    let (through, direct): (Vec<&str>, Vec<&str>) = config.lines().partition(|line| line.trim_start().starts_with("ProxyCommand "));
+    let enter = through.first().and_then(|line| line.split_once("nsenter ")?.1.split_once(" bash "));
+    let (enter, _) = enter.ok_or_else(|| format!("{SSH} does not say how the lab's network is entered"))?;
+    s.write(SSH, &direct.join("\n"))?;
+    let mut words: Vec<&str> = enter.split(' ').collect();
+    let typed = typed_words(s, line);
+    words.extend(["bash"].into_iter().chain(typed.iter().map(String::as_str)).chain(["terminal"]));
+    let ran = s.program("nsenter", &words).input(answer).run();
+    s.write(SSH, &config)?;
+    Ok(ran)
 }
 
 fn power(s: &Stage, verb: &str, machine: &str) -> Done {
@@ -156,7 +175,7 @@ fn locked(s: &Stage) -> Done {
     ends(s, &open, 0);
     s.claim("it is open", s.at("kube1", &["is_open", "volumes"]).run().ok());
     // What waits for the volume mounts it as well: who comes second finds it done.
-    let mounted = typed(s, &mount, None);
+    let mounted = typed(s, &mount);
     s.claim(&format!("`{mount}`, or what waited has mounted it already"), mounted.ok().or_else(|_| mounted.says("already mounted")));
     s.claim("what the volume holds is there", there(s, VOLUMES));
     Ok(())
@@ -238,7 +257,7 @@ fn reinstalled(s: &Stage) -> Done {
     let [shown, forget, accept] = page(s, "host-key")?;
     let [trust, plan, open] = page(s, "reinstalled")?;
     s.claim("the lab goes down", s.down());
-    for file in ["root.img", "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"] {
+    for file in ["root.img", "config.img", "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"] {
         s.remove(&format!("labs/lab/machines/kube1/{file}"))?;
     }
     s.kubestead(&["lab", "up"]).run().ok()?;
@@ -246,15 +265,15 @@ fn reinstalled(s: &Stage) -> Done {
     own_ssh(s)?;
     let changed = s.plan(&[]);
     s.claim("the plan names the host key", changed.status(5).and(changed.says("host key")));
-    let refused = typed(s, &trust, Some("yes\n"));
+    let refused = typed_nearby(s, &trust, "yes\n")?;
     s.claim("a changed key is not accepted", refused.fails());
     // On the machine's console.
     let console = s.read("labs/lab/machines/kube1/ssh_host_ed25519_key.pub")?;
     s.write("console.pub", &console)?;
-    let shown = typed(s, &shown.replace("/etc/ssh/ssh_host_ed25519_key.pub", &s.word("console.pub")), None).answer()?;
+    let shown = typed(s, &shown.replace("/etc/ssh/ssh_host_ed25519_key.pub", &s.word("console.pub"))).answer()?;
     let print = shown.split(' ').nth(1).ok_or("ssh-keygen shows no fingerprint")?.to_owned();
     ends(s, &forget, 0);
-    let accepted = typed(s, &accept, Some("yes\n"));
+    let accepted = typed_nearby(s, &accept, "yes\n")?;
     s.claim(&format!("`{accept}` shows the key of the console, and yes accepts it"), accepted.ok().and(accepted.says(&print)));
     s.equip("kube1")?;
     let asked = ends(s, &plan, 4);

@@ -87,12 +87,13 @@ pub(super) fn restarts(part: &mut Part<kubelet::Action>, is_control_plane: impl 
 }
 
 /// Behind whose images a machine gets its programs and images. All machines share the operator's line and wait for the first control plane to begin the
-/// cluster, so that it gets its own first; as a line is seldom full of what one machine unpacks, two `others` get theirs beside it, one after the other.
-pub(super) fn transfers(name: &Name, first: &Name, others: &[&Name], own: &mut Part<node::Action>) {
-    let before = match others.iter().position(|other| *other == name) {
-        None | Some(0) => return,
-        Some(1) => others[0],
-        Some(_) => first,
+/// cluster, so that it gets its own first; as a line is seldom full of what one machine unpacks, two `beside` it get theirs then, one after the other.
+pub(super) fn transfers(name: &Name, first: &Name, beside: &[&Name], own: &mut Part<node::Action>) {
+    let before = match beside {
+        _ if name == first => return,
+        [one, ..] if *one == name => return,
+        [one, two, ..] if *two == name => one,
+        _ => first,
     };
     for step in &mut own.steps {
         if matches!(step.action, node::Action::Install { .. } | node::Action::Images { .. }) {

@@ -115,11 +115,11 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
         Some((domains::node::plan(software.as_ref()?, &spec, seen, bundle, &candidate), candidate.member))
     });
     let (mut candidates, mut kubelets) = (Vec::new(), Part::default());
-    let others: Vec<&Name> = machines.iter().map(|(node, _)| &node.name).filter(|name| **name != spec.first).collect();
+    let beside: Vec<&Name> = machines.iter().map(|(node, _)| &node.name).filter(|name| **name != spec.first).take(2).collect();
     for ((node, found), setup) in machines.iter().zip(setups) {
         let Some(((mut own, ready), member)) = setup else { continue };
         order::set_up(cluster, &node.name, &volumes, &mut own);
-        order::transfers(&node.name, &spec.first, &others, &mut own);
+        order::transfers(&node.name, &spec.first, &beside, &mut own);
         for (host, ids) in order::on_hosts(&own.steps) {
             prepared.entry(host).or_default().extend(ids);
         }

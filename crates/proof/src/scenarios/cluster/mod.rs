@@ -3,6 +3,7 @@
 mod access;
 mod charts;
 mod components;
+mod database;
 mod disks;
 mod doctor;
 mod encryption;
@@ -25,7 +26,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 18] = [
+pub(super) static SCENARIOS: [&[Scenario]; 19] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -43,6 +44,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 18] = [
     keys::SCENARIOS,
     reset::SCENARIOS,
     machines::SCENARIOS,
+    database::SCENARIOS,
     disks::SCENARIOS,
 ];
 

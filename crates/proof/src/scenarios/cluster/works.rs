@@ -120,7 +120,7 @@ fn somebody_elses(s: &Stage) -> Done {
 fn certificates(s: &Stage) -> Done {
     let [renew, status] = page(s, "certificates")?;
     let before = s.at("cp1", &["serials"]).run().answer()?;
-    s.claim(&format!("`{renew}`"), typed(s, &renew, None).ok());
+    s.claim(&format!("`{renew}`"), typed(s, &renew).ok());
     let after = s.at("cp1", &["serials"]).run().answer()?;
     s.claim("each file has another certificate", is(before.lines().zip(after.lines()).all(|(old, new)| old != new), || after.clone()));
     let shown = || s.at("cp1", &["shown_serial"]).run();
@@ -129,7 +129,7 @@ fn certificates(s: &Stage) -> Done {
     let new = || shown().says(after.lines().next().unwrap_or_default());
     s.claim("started again it shows the new one", s.eventually(180, new));
     s.claim("all nodes are Ready", s.eventually(180, || ready(s, &NODES)));
-    s.claim(&format!("`{status}`"), s.eventually(180, || typed(s, &status, None).ok()));
+    s.claim(&format!("`{status}`"), s.eventually(180, || typed(s, &status).ok()));
     s.claim("the plan is empty", s.eventually(120, || s.plan(&[]).status(0)));
     Ok(())
 }
