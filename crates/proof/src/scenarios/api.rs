@@ -24,6 +24,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         |s| program(s, "services_api"),
     ),
     on_api(
+        "manifests as people write them are kept in another form by a real API server, and are nothing to do again",
+        &["F14", "R3"],
+        |s| program(s, "written_api"),
+    ),
+    on_api(
         "a chart with a password on a real API server is applied, follows the file of sops, is put back when somebody edits its Secret, and leaves nothing",
         &["F14", "R1", "R3", "a value of a file of sops comes into a Secret of a service"],
         |s| program(s, "render_api"),

@@ -121,6 +121,8 @@ const RUNS: &str = include_str!("scripts/runs.sh");
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 /// How long an API server may take to come back with another manifest, in seconds: as long as kubeadm waits for one on a slow machine.
 const RESTART: u32 = 600;
+/// After how many seconds without a program's process, where no API server answers, its kubelet is started again: one that works needs a few.
+const STUCK: u32 = 30;
 /// How long it may take to give all programs other arguments, in seconds: one of them may have to come back with its old ones.
 const COMPONENTS: u64 = 3600;
 
@@ -153,6 +155,7 @@ fn components(before: &Components, after: &Components, (again, all): (bool, bool
         .var("kept", KEPT)
         .var("between", AFTER)
         .var("restart", RESTART.to_string())
+        .var("stuck", STUCK.to_string())
         .limit(COMPONENTS)
 }
 
@@ -167,6 +170,7 @@ fn put_back() -> Procedure {
         .var("folder", MANIFESTS)
         .var("kept", KEPT)
         .var("restart", RESTART.to_string())
+        .var("stuck", STUCK.to_string())
 }
 
 async fn join(spec: &KubeadmSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {

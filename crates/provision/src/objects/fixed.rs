@@ -6,24 +6,37 @@ use super::object::says;
 
 /// By kind, the fields that stay as they were when the object was made (the API reference, and `ValidateUpdate` of each kind). To apply
 /// another value fails; the object would have to be deleted and made anew, which nobody does unasked.
-const FIELDS: [(&str, &[&str]); 9] = [
+const FIELDS: [(&str, &[&str]); 17] = [
     ("ClusterRoleBinding", &["/roleRef"]),
-    ("RoleBinding", &["/roleRef"]),
-    ("StorageClass", &["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"]),
-    ("PersistentVolume", &["/spec/local", "/spec/volumeMode", "/spec/nodeAffinity"]),
+    ("CustomResourceDefinition", &["/spec/scope"]),
     ("DaemonSet", &["/spec/selector"]),
     ("Deployment", &["/spec/selector"]),
-    ("StatefulSet", &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy"]),
+    ("EndpointSlice", &["/addressType"]),
+    ("IngressClass", &["/spec/controller"]),
+    ("Job", &["/spec/selector", "/spec/template", "/spec/completionMode"]),
+    ("PersistentVolume", &["/spec/local", "/spec/volumeMode", "/spec/nodeAffinity"]),
+    ("PersistentVolumeClaim", &["/spec/storageClassName", "/spec/accessModes", "/spec/volumeMode", "/spec/selector", "/spec/volumeName"]),
+    ("PriorityClass", &["/value", "/preemptionPolicy"]),
+    ("ReplicaSet", &["/spec/selector"]),
+    ("RoleBinding", &["/roleRef"]),
+    ("RuntimeClass", &["/handler"]),
     ("Secret", &["/type"]),
-    ("PersistentVolumeClaim", &["/spec/storageClassName", "/spec/accessModes", "/spec/volumeMode"]),
+    ("Service", &["/spec/clusterIP"]),
+    ("StatefulSet", &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy", "/spec/volumeClaimTemplates"]),
+    ("StorageClass", &["/provisioner", "/parameters", "/reclaimPolicy", "/volumeBindingMode"]),
 ];
+
+/// Those of an object that says of itself that it is `immutable`.
+const OF_IMMUTABLE: (&str, &[&str]) = ("ConfigMap", &["/data", "/binaryData", "/immutable"]);
 
 /// The first field that would have to change and cannot.
 pub(crate) fn field(live: &Value, manifest: &Value) -> Option<&'static str> {
-    let (_, fields) = FIELDS.iter().find(|(kind, _)| manifest["kind"] == *kind)?;
+    let immutable = Some(&OF_IMMUTABLE).filter(|_| live["immutable"] == true);
+    let (_, fields) = FIELDS.iter().chain(immutable).find(|(kind, _)| manifest["kind"] == *kind)?;
     fields.iter().copied().find(|field| {
         let wanted = manifest.pointer(field).unwrap_or(&Value::Null);
-        !wanted.is_null() && !says(live.pointer(field).unwrap_or(&Value::Null), wanted)
+        let is_said = !wanted.is_null() && wanted.as_str() != Some("");
+        is_said && !says(live.pointer(field).unwrap_or(&Value::Null), wanted)
     })
 }
 

@@ -17,6 +17,7 @@ mod object;
 mod observe;
 mod plan;
 mod pods;
+mod quantity;
 mod spec;
 mod topic;
 mod topics;

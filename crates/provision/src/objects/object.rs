@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::marks::{LAST_APPLIED, RECORD, SERVICE};
+use super::quantity;
 
 /// On an object that somebody else made and that was taken over: the name of the copy of it as it was, a `ConfigMap` in [`COPIES`].
 pub const ADOPTED: &str = "kubestead.io/adopted";
@@ -210,20 +211,39 @@ fn plain(object: &mut Value) {
 
 /// Whether the live object says all that the manifest says.
 pub(super) fn says(live: &Value, manifest: &Value) -> bool {
-    is_said(live, manifest, is_custom(manifest))
+    is_said(live, manifest, Reading::of(manifest))
 }
 
-fn is_said(live: &Value, manifest: &Value, custom: bool) -> bool {
+/// How values are read.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Those of a custom resource are kept as they were written.
+    custom: bool,
+    /// Those of this field are quantities, which the server writes in its own unit.
+    amounts: bool,
+}
+
+impl Reading {
+    fn of(manifest: &Value) -> Self {
+        Self { custom: is_custom(manifest), amounts: false }
+    }
+
+    fn field(self, key: &str) -> Self {
+        Self { amounts: !self.custom && (self.amounts || quantity::is_amount(key)), ..self }
+    }
+}
+
+fn is_said(live: &Value, manifest: &Value, reading: Reading) -> bool {
     match (live, manifest) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match live.get(key) {
             // A manifest's null is no wish of server-side apply.
-            Some(live) => value.is_null() || is_said(live, value, custom),
-            None => is_left_out(key, value, custom),
+            Some(live) => value.is_null() || is_said(live, value, reading.field(key)),
+            None => is_left_out(key, value, reading.custom),
         }),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| is_said(live, wanted, custom))
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| is_said(live, wanted, reading))
         }
-        (live, wanted) => live == wanted,
+        (live, wanted) => live == wanted || reading.amounts && quantity::same(live, wanted),
     }
 }
 
@@ -253,20 +273,21 @@ fn is_custom(manifest: &Value) -> bool {
 /// What would become another, a few words each: a path, and from which word to which where they are short.
 pub(crate) fn differences(live: &Value, manifest: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    differ(live, manifest, "", is_custom(manifest), &mut found);
+    differ(live, manifest, "", Reading::of(manifest), &mut found);
     found
 }
 
-fn differ(live: &Value, manifest: &Value, path: &str, custom: bool, found: &mut Vec<String>) {
-    if is_said(live, manifest, custom) {
+fn differ(live: &Value, manifest: &Value, path: &str, reading: Reading, found: &mut Vec<String>) {
+    if is_said(live, manifest, reading) {
         return;
     }
     match (live, manifest) {
         (Value::Object(live), Value::Object(wanted)) => {
             for (key, value) in wanted {
+                let (field, inner) = (format!("{path}.{key}"), reading.field(key));
                 match live.get(key) {
-                    Some(live) if !value.is_null() => differ(live, value, &format!("{path}.{key}"), custom, found),
-                    None if !is_left_out(key, value, custom) => differ(&Value::Null, value, &format!("{path}.{key}"), custom, found),
+                    Some(live) if !value.is_null() => differ(live, value, &field, inner, found),
+                    None if !is_left_out(key, value, reading.custom) => differ(&Value::Null, value, &field, inner, found),
                     _ => {}
                 }
             }

@@ -121,6 +121,15 @@ fn field<'a>(entries: &'a Entries, key: &str) -> Option<&'a (String, Place, Yaml
     entries.iter().find(|(found, ..)| found == key)
 }
 
+/// Whether there is no value in it, however it is nested.
+fn says_nothing(value: &Yaml) -> bool {
+    match &value.kind {
+        YamlKind::Map(entries) => entries.iter().all(|(.., value)| says_nothing(value)),
+        YamlKind::List(items) => items.iter().all(says_nothing),
+        YamlKind::Scalar { text, plain } => text.is_empty() || *plain && matches!(text.as_str(), "~" | "null"),
+    }
+}
+
 /// Whether a map is `kind: List`, which holds objects of any kinds.
 fn is_list(entries: &Entries) -> bool {
     let is =
@@ -168,10 +177,8 @@ impl Decoder<'_> {
     /// A manifest; `None` if it is wrong.
     fn one(&mut self, place: Place, mut entries: Entries) -> Option<Found> {
         let before = self.out.len();
-        if self.reading.rendered {
-            // Generators of definitions write one.
-            entries.retain(|(key, ..)| key != "status");
-        }
+        // Generators of manifests write one that says nothing, those of charts some that do.
+        entries.retain(|(key, _, value)| key != "status" || !(self.reading.rendered || says_nothing(value)));
         let api_version = self.word(&place, &entries, "apiVersion", "a manifest");
         let kind = self.word(&place, &entries, "kind", "a manifest");
         if let Some((_, at, _)) = field(&entries, "status") {
@@ -499,7 +506,7 @@ mod tests {
             ("apiVersion: v1\nkind: SecretList\nmetadata: {name: a}\nitems: [{data: {a: aGVsbG8=}}]\n", 3, "is no object"),
             ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", 3, "says no namespace"),
             ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: b}\n", 3, "in no namespace"),
-            (&format!("{head}status: {{}}\n"), 4, "a status"),
+            (&format!("{head}status: {{phase: Bound}}\n"), 4, "a status"),
             (&format!("{head}data:\n  a: on\n"), 5, "in more than one way"),
             (&format!("{head}data:\n  a: x${{MISSING}}\n"), 5, "MISSING is not declared"),
             ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: b\n  labels:\n    n: 1\n", 7, "in quotes"),

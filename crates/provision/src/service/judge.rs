@@ -29,7 +29,9 @@ pub(super) fn judge<'a>(manifest: &Value, found: Option<&'a Found>) -> State<'a>
     if live.deleting {
         return State::Held("it is being deleted".to_owned(), "wait until it is gone, or see which finalizer holds it; then run up again");
     }
-    if let Some(field) = fixed_field(&live.content, manifest) {
+    let same = live.content["metadata"]["annotations"][DIGEST] == manifest["metadata"]["annotations"][DIGEST];
+    // What was applied from this very manifest asks for no other value of such a field, however the server writes it.
+    if let Some(field) = fixed_field(&live.content, manifest).filter(|_| !(same && live.ours)) {
         let whose = if live.ours { "" } else { "kubestead did not make it, and " };
         let reason = format!("{whose}its {} is not what its manifest asks for and can never change", &field[1..].replace('/', "."));
         return State::Held(reason, "delete it by hand if nobody needs it, or choose another name in the manifest");
@@ -37,7 +39,6 @@ pub(super) fn judge<'a>(manifest: &Value, found: Option<&'a Found>) -> State<'a>
     if !live.ours {
         return State::Adopt(live);
     }
-    let same = live.content["metadata"]["annotations"][DIGEST] == manifest["metadata"]["annotations"][DIGEST];
     let lost = lost(manifest, own);
     if same && lost.is_empty() {
         return State::Same;

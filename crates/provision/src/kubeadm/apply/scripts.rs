@@ -355,6 +355,32 @@ fn what_a_run_that_was_cut_off_left_is_finished_or_put_back() {
     assert!(state(&machine).is_none() && machine.read(SCHEDULER).contains("v=3") && machine.read("record").contains("v=3"));
 }
 
+#[test]
+fn a_kubelet_that_waits_for_the_api_server_that_it_shall_start_is_started_again() {
+    let machine = plane();
+    machine.put(SCHEDULER, "    - kube-scheduler\n    - --kube-scheduler-bad\n");
+    keep(&machine, "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
+    std::fs::remove_file(machine.path("proc/7/comm")).unwrap();
+    machine.program("curl", "[ ! -e $T/proc/7/comm ] || printf ok");
+    machine.program("systemctl", "[ \"$*\" != 'restart kubelet' ] || echo kube-scheduler > $T/proc/7/comm");
+    let back = |stuck: &str| machine.run(&put_back().var("restart", "3").var("stuck", stuck).command(), "");
+    let (status, _, said) = back("9");
+    assert!(status == 92 && !machine.read("calls").contains("systemctl"), "{said}");
+    let (status, _, said) = back("1");
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(machine.read("calls").matches("systemctl restart kubelet").count(), 1);
+    // What is on trial may have to go again: then the kubelet must know that the pod was there.
+    let machine = plane();
+    std::fs::remove_file(machine.path("proc/7/comm")).unwrap();
+    machine.program("curl", "exit 7");
+    machine.program("systemctl", "cat $T/etc/kubernetes/manifests/kube-scheduler.yaml >> $T/woken");
+    let of = |v: &str| Components { scheduler: [("v".to_owned(), vec![v.to_owned()])].into(), ..Components::default() };
+    let trial = components(&of("2"), &of("3"), (false, false), &BTreeSet::new()).var("restart", "2").var("stuck", "0").command();
+    let (status, _, said) = machine.run(&trial, &format!("{BEFORE}{AFTER}\na\n    - kube-scheduler\n    - --kube-scheduler-v=3\n"));
+    assert!(status == 92 && said.contains("neither with these arguments nor with the old ones"), "{said}");
+    assert_eq!(machine.read("woken"), "    - kube-scheduler\n    - --kube-scheduler-v=2\n");
+}
+
 /// What the probe tells of a run that was cut off.
 fn state(machine: &Machine) -> Option<String> {
     let sections: Vec<_> = super::super::sections().into_iter().filter(|section| section.name == "kubeadm/state").collect();

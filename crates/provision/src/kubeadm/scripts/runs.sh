@@ -35,10 +35,16 @@ newest_log() {
 }
 # comes_up PROGRAM [MOST]: waits for it, "restart" seconds at most, and no longer when it has ended so often since. Each manifest has a folder of logs of
 # its own, whose numbers go on for years.
+# A kubelet that has not heard from the API server since it began ends no pod whose manifest is gone, and starts none of that name beside it: for ever, if
+# that pod is the API server's. It is started again then, and knows what lies there now alone; unless the manifest is on trial, which may have to go again.
 comes_up() {
-  local end=$((SECONDS + restart)) log from='' first=0 number
+  local begin=$SECONDS end=$((SECONDS + restart)) log from='' first=0 number woken=''
   until runs "$1"; do
     [ "$SECONDS" -lt "$end" ] || return 1
+    if [ -z "${2:-}${woken}" ] && [ "$((SECONDS - begin))" -ge "$stuck" ] && ! process "$1" > /dev/null && ! healthy kube-apiserver; then
+      woken=yes
+      systemctl restart kubelet
+    fi
     if [ -n "${2:-}" ]; then
       log=$(newest_log "$1")
       number=${log##*/}
