@@ -21,7 +21,8 @@ KMS_PLUGIN=$(bash scripts/kms-plugin.sh) HELM=$(bash scripts/helm.sh) KUSTOMIZE=
 now=$(date +%s) seconds=${PROVE_SECONDS:-600} bad=0
 mkdir -p "$KUBESTEAD_CACHE/bin"
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")
-trap 'rm -f "$kubestead"' EXIT
+logs=$(mktemp -d)
+trap 'rm -rf "$kubestead" "$logs"' EXIT
 # A copy: cargo may replace its own while the lab's supervisor runs.
 cp "$CARGO_TARGET_DIR/debug/kubestead" "$kubestead"; chmod 755 "$kubestead"
 export KUBESTEAD=$kubestead
@@ -32,8 +33,19 @@ if [ -n "${ONLY:-}" ]; then
 fi
 "$proof" --long || bad=1
 export FUZZ_SEED=$now FUZZ_SECONDS=$seconds CORPUS_SEED=${now}000 CORPUS_SECONDS=$seconds
-search() { printf '\n== %s, for %s s (%(%H:%M:%S)T)\n' "$1" "$seconds" -1; shift; cargo test --locked "$@" -- --nocapture || bad=1; }
+searches=()
+# search WHAT ARGUMENT...: side by side with the others, as none waits for anything but the processor.
+search() {
+  local what=$1; shift
+  printf '\n== %s, for %s s (%(%H:%M:%S)T)\n' "$what" "$seconds" -1
+  cargo test --quiet --locked --no-run "$@"
+  cargo test --locked "$@" -- --nocapture > "$logs/${#searches[@]}" 2>&1 & searches+=("$!")
+}
 search "damaged documents, FUZZ_SEED=$FUZZ_SEED" -p kubestead-secrets --test sops_fuzz
 search "hostile answers of machines, FUZZ_SEED=$FUZZ_SEED" -p kubestead-provision --test answers_fuzz
 search "YAML of all shapes through the real sops, both ways, CORPUS_SEED=$CORPUS_SEED" -p kubestead-secrets --test sops_corpus shapes
+for number in "${!searches[@]}"; do
+  wait "${searches[number]}" || bad=1
+  cat "$logs/$number"
+done
 exit "$bad"

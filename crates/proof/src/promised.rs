@@ -183,15 +183,15 @@ pub const FEATURES: [Promise; 48] = [
     promise("F36", "Thin pools and volume groups grow before they are full, or alarm.", &[], ""),
     promise("F37", "The API has one address that outlives any one control plane.", &[], ""),
     promise("F38", "A Service of type LoadBalancer gets an address that answers from outside.", &[], ""),
-    promise("F39", "Writes reach the primary of a replicated database, and reads the others.", &[], ""),
+    promise(
+        "F39",
+        "Writes reach the primary of a replicated database, and reads the others.",
+        &[],
+        "a primary that fails over by itself; the image docker.io/library/mariadb, for which Debian's MariaDB is the stand-in",
+    ),
     promise("F40", "Containers without limits get the namespace's.", &["crates/provision/tests/objects.rs"], ""),
     promise("F41", "Metrics of nodes and pods are there, over certificates of the cluster's authority.", &[], ""),
-    promise(
-        "F42",
-        "On a single node pods run beside the control plane; elsewhere none of the users' do.",
-        &[],
-        "pods of users staying off control planes",
-    ),
+    promise("F42", "On a single node pods run beside the control plane; elsewhere none of the users' do.", &[], ""),
     promise(
         "F43",
         "A reset keeps whatever is mounted below the kubelet's folder, and a cluster is made again on the same volumes.",

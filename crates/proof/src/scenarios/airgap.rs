@@ -11,7 +11,7 @@ use super::node;
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "a bundle that is pinned and downloaded from the official places makes a cluster where no internet is",
     &["F00", "F46", "R1", "R2", "R3", "R4"],
-    (500, 3600),
+    (160, 3600),
     airgap,
 )];
 

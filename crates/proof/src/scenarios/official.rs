@@ -11,7 +11,7 @@ use super::node;
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "a file that names a version alone gets official software: by the fingerprint of its key, from its official address, held",
     &["F16", "R1", "R3", "R5", "a key of a repository that has another fingerprint"],
-    (400, 3600),
+    (220, 3600),
     official,
 )];
 

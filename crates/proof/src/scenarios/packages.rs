@@ -19,7 +19,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
         "a file or program that kubestead did not write",
         "no plan promises what a guard refuses",
     ],
-    (600, 2400),
+    (350, 2400),
     packages,
 )];
 

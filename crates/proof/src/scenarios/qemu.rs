@@ -8,7 +8,7 @@ use crate::stage::{Claim, Done, Stage, is};
 use crate::worker::say;
 
 pub(super) static SCENARIOS: &[Scenario] =
-    &[Scenario::own("the lab's machines run under QEMU as well, on the same disks", &[], (600, 3600), qemu)];
+    &[Scenario::own("the lab's machines run under QEMU as well, on the same disks", &[], (90, 3600), qemu)];
 
 const LAB: &str =
     r#"{"machines": [{"name": "kube1", "address": "10.77.0.21", "memory": 768, "disks": [{"serial": "kube1-data", "size": 512}]}]}"#;

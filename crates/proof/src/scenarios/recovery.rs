@@ -17,7 +17,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
         "no way to unlock a volume goes before the recovery key",
         "a share or a recovery key is never replaced",
     ],
-    (300, 2400),
+    (200, 2400),
     recovery,
 )];
 

@@ -9,7 +9,7 @@ use super::node;
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "pods run from a registry with an authority of its own that asks for a login, and the login is on no disk of the node",
     &["F18", "R1", "R3", "a login of a registry is on no node's disk", "of the account that all pods have which name none"],
-    (330, 2400),
+    (260, 2400),
     registry,
 )];
 

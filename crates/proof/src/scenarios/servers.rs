@@ -6,7 +6,7 @@ use crate::stage::{Done, Stage};
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
     &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"],
-    (600, 2400),
+    (700, 2400),
     servers,
 )];
 

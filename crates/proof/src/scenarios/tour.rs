@@ -11,14 +11,14 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     Scenario::own(
         "the README's tour, as it is typed, makes a cluster of two machines of Debian 12 and one of 13 that comes back after a reboot of all",
         &["F00", "F01", "F02", "F16", "F24", "R3", "R5"],
-        (900, 5400),
+        (650, 5400),
         |s| play(s, &THREE),
     ),
     Scenario::own(
         "the README's tour, as it is typed for one machine alone, makes a cluster on Debian 13 that is opened by hand after a reboot, all by a login \
                that is not root and has no bash",
-        &["F00", "F02", "F16", "R3", "R5"],
-        (600, 3600),
+        &["F00", "F02", "F16", "F42", "R3", "R5"],
+        (290, 3600),
         |s| play(s, &ALONE),
     ),
 ];

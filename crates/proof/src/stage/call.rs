@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::claim::Claim;
@@ -198,8 +198,10 @@ impl<'a> Call<'a> {
     }
 
     fn begun(&mut self) -> Result<(Child, [PathBuf; 2]), std::io::Error> {
-        let [_, out, error] = self.stage.call_files()?;
-        self.command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&error)?);
+        let [input, out, error] = self.stage.call_files()?;
+        std::fs::write(&input, &self.input)?;
+        self.command.stdin(File::open(&input)?).stdout(File::create(&out)?).stderr(File::create(&error)?);
+        std::fs::remove_file(input)?;
         Ok((self.command.spawn()?, [out, error]))
     }
 }

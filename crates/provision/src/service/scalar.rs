@@ -82,7 +82,7 @@ fn is_float(digits: &str) -> bool {
     exponent && parts.len() <= 2 && parts.iter().all(|part| all(part)) && parts.iter().any(|part| !part.is_empty())
 }
 
-/// Puts values in the place of `${NAME}`. `$${NAME}` is `${NAME}` itself; `$NAME`, `$(NAME)` and `${NAME:-x}` are left as they are. The error is the
+/// Puts values in the place of `${NAME}`. `$${` is `${` itself, whatever follows; `$NAME`, `$(NAME)` and `${NAME:-x}` are left as they are. The error is the
 /// name of a variable that nobody declared.
 pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
     let named = |text: &'_ str| {
@@ -95,10 +95,9 @@ pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Re
         if let Some(name) = named(after) {
             found.push_str(variables.get(&name).ok_or_else(|| name.clone())?);
             rest = &after[name.len() + 2..];
-        } else if let Some(name) = after.strip_prefix('$').and_then(named) {
-            let itself = name.len() + 3;
-            found.push_str(&after[..itself]);
-            rest = &after[itself..];
+        } else if let Some(itself) = after.strip_prefix("${") {
+            found.push_str("${");
+            rest = itself;
         } else {
             found.push('$');
             rest = after;
@@ -153,6 +152,7 @@ mod tests {
             ("${A}-${B_1}-${A}", "x${B}--x${B}"),
             ("$A $(A) ${A:-y} ${1} ${} ${", "$A $(A) ${A:-y} ${1} ${} ${"),
             ("$${A} $$ $", "${A} $$ $"),
+            ("$((1 + $${A##*-})) $${ $${x${A}", "$((1 + ${A##*-})) ${ ${xx${B}"),
             ("ä${A}ö", "äx${B}ö"),
             ("${x ${A}", "${x x${B}"),
         ] {
