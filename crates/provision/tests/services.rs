@@ -28,7 +28,7 @@ fn established(mut definition: Value) -> Value {
 /// The API server establishes a definition by itself.
 fn with_definition(kube: &MemoryKube) {
     let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "meshwork.kubestead.test", "uid": "u", "resourceVersion": "1"}});
+        "metadata": {"name": "meshwork.kubestead.test", "uid": "u", "resourceVersion": "1"}, "spec": {"scope": "Namespaced"}});
     kube.put(established(definition));
 }
 

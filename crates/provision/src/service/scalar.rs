@@ -95,8 +95,8 @@ pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Re
         if let Some(name) = named(after) {
             found.push_str(variables.get(&name).ok_or_else(|| name.clone())?);
             rest = &after[name.len() + 2..];
-        } else if let Some(itself) = after.strip_prefix("${") {
-            found.push_str("${");
+        } else if let Some(itself) = after.strip_prefix('$').and_then(|after| after.strip_prefix('{')) {
+            found.extend(['$', '{']);
             rest = itself;
         } else {
             found.push('$');

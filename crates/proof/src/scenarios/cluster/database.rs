@@ -11,7 +11,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     fixture: Fixture::Cluster,
     leaves: Leaves::WornOut,
     limit: 1800,
-    takes: 300,
+    takes: 200,
     core: false,
     run: database,
 }];
