@@ -88,7 +88,10 @@ fn without_ready(mut plan: Plan<Action>) -> Plan<Action> {
 
 #[tokio::test]
 async fn services_are_applied_put_back_and_pruned_on_a_real_api_server() {
-    let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else { return };
+    let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else {
+        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
+        return;
+    };
     let text = std::fs::read_to_string(&kubeconfig).unwrap();
     let mut world = World::new(KubeApi::at(&text, "https://127.0.0.1:6443").unwrap());
     let before = listing(&world.kube).await;

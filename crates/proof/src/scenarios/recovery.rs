@@ -108,7 +108,8 @@ fn ends(s: &Stage, line: &str, status: i32) -> Ran {
     ran
 }
 
-/// A line typed on a terminal, and what is asked there answered, at a computer on the machines' own network: `trust` looks at a host without what stands between, and the lab's own way in is a ProxyCommand.
+/// A line typed on a terminal of a computer on the machines' own network, and what is asked there answered. `trust` refuses to look through a
+/// ProxyCommand, and the lab's own way in is one.
 fn typed_nearby(s: &Stage, line: &str, answer: &str) -> Result<Ran, String> {
     let config = s.read(SSH)?;
     let (through, direct): (Vec<&str>, Vec<&str>) = config.lines().partition(|line| line.trim_start().starts_with("ProxyCommand "));
