@@ -6,7 +6,7 @@ mod registry;
 
 use std::path::PathBuf;
 
-use kubestead_provision::releases::{Arch, CNI, CONTAINERD, Error, Lock, Pinned, RUNC, Wish, pin};
+use kubestead_provision::releases::{Arch, CNI, CONTAINERD, Error, Lock, Pinned, RUNC, Signatures, Wish, pin};
 use registry::{Page, Server};
 
 const CONSTANTS: &str = "/raw.githubusercontent.com/kubernetes/kubernetes/v1.37.1/cmd/kubeadm/app/constants/constants.go";
@@ -24,6 +24,7 @@ fn wish() -> Wish {
         runc: RUNC.into(),
         cni: CNI.into(),
         redirects: vec![],
+        signatures: Signatures::Skip,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `kubestead bundle`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use kubestead_provision::releases::{self, Fetched, Packed, Pinned, Progress, Wish};
+use kubestead_provision::releases::{self, Fetched, Lock, Packed, Pinned, Progress, TrustRoot, Wish};
 
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
@@ -43,6 +43,12 @@ pub(crate) enum Bundle {
         /// A domain that the official places may redirect to, beside those that they are known to serve from.
         #[arg(long, value_name = "DOMAIN")]
         redirect_to: Vec<String>,
+        /// What is made of the signatures of what Kubernetes publishes.
+        #[arg(long, value_enum, default_value_t = Signatures::Check)]
+        signatures: Signatures,
+        /// The authorities and logs that signatures are believed by, as `cosign trusted-root create` writes them; without it Sigstore's public ones.
+        #[arg(long, value_name = "FILE")]
+        trust_root: Option<PathBuf>,
     },
     /// Download official releases and images into a bundle, compared with the digests of a lock file.
     #[command(
@@ -104,9 +110,45 @@ impl From<Arch> for releases::Arch {
     }
 }
 
+/// What is made of signatures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Signatures {
+    /// A wrong one is refused; where none is, or nothing can be said of it, that is told.
+    Check,
+    /// Without a good one nothing is written.
+    Require,
+    /// They are not looked at.
+    Skip,
+}
+
+impl Signatures {
+    fn with(self, file: Option<&Path>) -> Result<releases::Signatures, Failure> {
+        let root = || match file {
+            None => TrustRoot::sigstore().map_err(|cause| fail(Exit::Failed, format!("kubestead's own trust root: {cause}"))),
+            Some(file) => {
+                let wrong = |cause: String| fail(Exit::Usage, format!("the trust root {}: {cause}", file.display()));
+                let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+                TrustRoot::parse(&text).map_err(|cause| wrong(format!("{cause}; `cosign trusted-root create` writes one")))
+            }
+        };
+        Ok(match self {
+            Self::Check => releases::Signatures::Check(root()?),
+            Self::Require => releases::Signatures::Require(root()?),
+            Self::Skip => releases::Signatures::Skip,
+        })
+    }
+}
+
+/// How many there are in it, and how many of them were seen to be signed.
+fn summary(lock: &Lock) -> String {
+    let (downloads, images) = (lock.downloads.len(), lock.images.len());
+    let signed = lock.downloads.iter().map(|d| &d.signed_by).chain(lock.images.iter().map(|i| &i.signed_by)).flatten().count();
+    format!("{downloads} downloads and {images} images are pinned, {signed} of them by signature too")
+}
+
 pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
     match command {
-        Bundle::Lock { kubernetes, arch, out, replace, containerd, runc, cni_plugins, redirect_to } => {
+        Bundle::Lock { kubernetes, arch, out, replace, containerd, runc, cni_plugins, redirect_to, signatures, trust_root } => {
             let wish = Wish {
                 kubernetes,
                 arch: arch.into_iter().map(Into::into).collect(),
@@ -114,6 +156,7 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
                 runc,
                 cni: cni_plugins,
                 redirects: redirect_to,
+                signatures: signatures.with(trust_root.as_deref())?,
             };
             let mut show = |address: &str| print::note(address);
             let (lock, pinned) = tokio::select! {
@@ -124,7 +167,7 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
                 }
             };
             match pinned {
-                Pinned::Written => print::note(&format!("{} downloads and {} images are pinned", lock.downloads.len(), lock.images.len())),
+                Pinned::Written => print::note(&summary(&lock)),
                 Pinned::Already => print::note("nothing to do: the official places say the same"),
             }
             print::data(&out.display().to_string());

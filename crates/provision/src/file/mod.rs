@@ -7,6 +7,7 @@
 mod across;
 mod address;
 mod api_server;
+mod authorities;
 mod cluster;
 mod components;
 mod decode;

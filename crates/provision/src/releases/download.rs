@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::registry::{Reference, Registries};
-use super::web::{self, Ask, Onward, Reply, refused};
+use super::web::{self, Ask, Reply, refused};
 use super::{Error, Progress};
 
 /// How often it is said how much has come.
@@ -43,7 +43,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 impl Source<'_, '_> {
     async fn open(&mut self, want: &Want<'_>, from: u64) -> Result<Reply, Error> {
         match self {
-            Self::Web(url) => web::get(Ask { url, accept: None, token: None, from, within: None, onward: Onward::Anywhere }).await,
+            Self::Web(url) => web::get(Ask { from, ..Ask::new(url) }).await,
             Self::Blob(registries, image) => registries.blob(image, want.sha256, from).await,
         }
     }

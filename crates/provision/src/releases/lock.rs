@@ -67,6 +67,9 @@ pub struct Image {
     /// The roles of nodes that need it; both when it is left out.
     #[serde(default = "both")]
     pub roles: Vec<String>,
+    /// Who was seen to have signed it, when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// One download.
@@ -84,6 +87,9 @@ pub struct Download {
     pub arch: Option<Arch>,
     /// What of it goes into the bundle.
     pub files: Vec<Piece>,
+    /// Who was seen to have signed it, when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// One file of a download.

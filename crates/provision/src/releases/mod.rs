@@ -4,6 +4,7 @@
 //! ```text
 //! lock      releases.json -> what to download, and what of it goes where     no I/O
 //! official  what a version needs, where it and its sums are published        no I/O
+//! signature whether they are signed by whom they should be
 //! pin       asks the official places, and writes releases.json
 //! fetch     downloads, compares, unpacks, and writes bundle.json at the end
 //! pack      a bundle as one file, and back
@@ -19,6 +20,7 @@ mod official;
 mod pack;
 mod pin;
 mod registry;
+mod signature;
 mod web;
 
 pub use fetch::{Fetched, Progress, fetch, verify};
@@ -26,6 +28,7 @@ pub use lock::{Download, Image, Lock, Piece};
 pub use official::{CNI, CONTAINERD, RUNC, Wish};
 pub use pack::{Packed, pack, pack_texts, unpack};
 pub use pin::{Pinned, pin};
+pub use signature::{Signatures, TrustRoot};
 
 pub use crate::bundle::Arch;
 

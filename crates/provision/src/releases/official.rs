@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lock::{Image, Piece};
+use super::signature::Signatures;
 use crate::bundle::{Arch, Kind};
 use crate::objects;
 
@@ -21,6 +22,8 @@ pub struct Wish {
     pub cni: String,
     /// Domains that the official places may send us on to, beside those that are known.
     pub redirects: Vec<String>,
+    /// What is made of the projects' signatures.
+    pub signatures: Signatures,
 }
 
 /// The version of containerd of which a bundle is proved in the lab.
@@ -77,7 +80,7 @@ impl Wish {
 
     /// The programs and plugins for one of them.
     pub(super) fn parts(&self, constants: &Constants, arch: Arch) -> Vec<Part> {
-        let Self { kubernetes, arch: _, containerd, runc, cni, redirects: _ } = self;
+        let Self { kubernetes, arch: _, containerd, runc, cni, redirects: _, signatures: _ } = self;
         let arch = arch.name();
         let piece =
             |kind, name: &str, from: Option<String>, roles: Vec<String>| Piece { kind, name: name.to_owned(), from, roles, image: None };
@@ -143,7 +146,7 @@ impl Wish {
             (objects::IMAGES.0.to_owned(), both()),
             (objects::IMAGES.1.to_owned(), both()),
         ]
-        .map(|(image, roles)| Image { image, digest: String::new(), roles })
+        .map(|(image, roles)| Image { image, digest: String::new(), roles, signed_by: None })
         .into()
     }
 
@@ -214,6 +217,7 @@ mod tests {
             runc: RUNC.into(),
             cni: CNI.into(),
             redirects: vec![],
+            signatures: Signatures::Skip,
         }
     }
 

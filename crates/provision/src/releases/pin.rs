@@ -10,6 +10,7 @@ use super::image::{self, Manifest};
 use super::lock::{Download, Image, Lock};
 use super::official::{Wish, domains, sum_of};
 use super::registry::{Reference, Registries};
+use super::signature::{self, Signer};
 use super::web::{self, Ask, Onward, refused};
 use super::{Arch, Error};
 
@@ -92,14 +93,24 @@ async fn ask(wish: &Wish, mirror: Option<&str>, asks: &mut (dyn FnMut(&str) + Se
         }
         let file = part.url.rsplit('/').next().unwrap_or_default();
         let sha256 = sum_of(&read[&part.sums], file).map_err(|cause| refused(&part.sums, cause, STRANGER))?;
-        downloads.push(Download { url: part.url, sha256, version: part.version, arch, files: part.files });
+        let mut signed_by = None;
+        if let (Some(root), Some(signer)) = (wish.signatures.root(), Signer::of(&part.url)) {
+            let verdict = signature::of_file(&part.url, &sha256, mirror, &wish.redirects, &signer, root).await?;
+            signed_by = wish.signatures.judge(&part.url, &signer, verdict, asks)?;
+        }
+        downloads.push(Download { url: part.url, sha256, version: part.version, arch, files: part.files, signed_by });
     }
     let mut registries = Registries::new(mirror, &wish.redirects);
     let mut images = Vec::new();
     for image in wish.images(&constants) {
         asks(&image.image);
-        let digest = digest(&image.image, &wish.arch, &mut registries).await?;
-        images.push(Image { digest: format!("sha256:{digest}"), ..image });
+        let (reference, digest) = digest(&image.image, &wish.arch, &mut registries).await?;
+        let mut signed_by = None;
+        if let (Some(root), Some(signer)) = (wish.signatures.root(), Signer::of(&image.image)) {
+            let verdict = signature::of_image(&reference, &digest, &mut registries, &signer, root).await?;
+            signed_by = wish.signatures.judge(&image.image, &signer, verdict, asks)?;
+        }
+        images.push(Image { digest: format!("sha256:{digest}"), signed_by, ..image });
     }
     Ok(Lock { format_version: 1, kubernetes: wish.kubernetes.clone(), arch: wish.arch.iter().copied().collect(), downloads, images })
 }
@@ -107,13 +118,13 @@ async fn ask(wish: &Wish, mirror: Option<&str>, asks: &mut (dyn FnMut(&str) + Se
 /// A text of an official place.
 async fn text(url: &str, mirror: Option<&str>, redirects: &[String]) -> Result<String, Error> {
     let (address, domains) = (web::at(mirror, url), web::domains(domains(url), redirects));
-    let ask = Ask { url: &address, accept: None, token: None, from: 0, within: Some(WITHIN), onward: Onward::Within(&domains) };
+    let ask = Ask { within: Some(WITHIN), onward: Onward::Within(&domains), ..Ask::new(&address) };
     let bytes = web::get(ask).await?.bytes(TEXT).await?;
     String::from_utf8(bytes).map_err(|_| refused(url, "its answer is no text", STRANGER))
 }
 
 /// The digest that a tag has now, of an image that is there for each of these architectures.
-async fn digest(reference: &str, all: &BTreeSet<Arch>, registries: &mut Registries<'_>) -> Result<String, Error> {
+async fn digest(reference: &str, all: &BTreeSet<Arch>, registries: &mut Registries<'_>) -> Result<(Reference, String), Error> {
     let wrong = |cause: String| refused(reference, cause, "the tag is not what is wanted: is there such a version, for this architecture?");
     let image = Reference::parse(reference).ok_or_else(|| wrong("it is no reference HOST/NAME:TAG".to_owned()))?;
     let (bytes, digest) = registries.manifest(&image, None).await?;
@@ -133,14 +144,18 @@ async fn digest(reference: &str, all: &BTreeSet<Arch>, registries: &mut Registri
             }
         }
     }
-    Ok(digest)
+    Ok((image, digest))
 }
 
 /// What differs between two lock files, one line each.
 fn changes(before: &Lock, now: &Lock) -> Vec<String> {
     fn all(lock: &Lock) -> BTreeMap<&str, String> {
-        let downloads = lock.downloads.iter().map(|d| (d.url.as_str(), format!("sha256:{}", d.sha256)));
-        downloads.chain(lock.images.iter().map(|i| (i.image.as_str(), i.digest.clone()))).collect()
+        let told = |digest: &str, by: &Option<String>| match by {
+            Some(by) => format!("{digest}, signed by {by},"),
+            None => digest.to_owned(),
+        };
+        let downloads = lock.downloads.iter().map(|d| (d.url.as_str(), told(&format!("sha256:{}", d.sha256), &d.signed_by)));
+        downloads.chain(lock.images.iter().map(|i| (i.image.as_str(), told(&i.digest, &i.signed_by)))).collect()
     }
     let (old, new) = (all(before), all(now));
     let gone = old.iter().filter(|(name, _)| !new.contains_key(*name)).map(|(name, _)| format!("{name} is no longer in it"));

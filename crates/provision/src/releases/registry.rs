@@ -67,28 +67,29 @@ impl<'a> Registries<'a> {
     /// Asks for a blob, from a byte on.
     pub(super) async fn blob(&mut self, image: &Reference, sha256: &str, from: u64) -> Result<Reply, Error> {
         let url = web::at(self.mirror, &image.url(&format!("blobs/sha256:{sha256}")));
-        self.get(image, Ask { url: &url, accept: None, token: None, from, within: None, onward: Onward::Anywhere }).await
+        self.get(image, Ask { from, ..Ask::new(&url) }).await
     }
 
     /// The manifest of a digest, or of the image's tag, and its sha256, of which is known what it is: the one that was asked for, and the one that the
     /// registry tells.
     pub(super) async fn manifest(&mut self, image: &Reference, sha256: Option<&str>) -> Result<(Vec<u8>, String), Error> {
+        let reply = self.ask_manifest(image, sha256).await?;
+        checked(reply, sha256).await
+    }
+
+    /// The manifest of the image's tag, and its sha256, if there is such a tag.
+    pub(super) async fn tagged(&mut self, image: &Reference) -> Result<Option<(Vec<u8>, String)>, Error> {
+        let reply = self.ask_manifest(image, None).await?;
+        if reply.status == 404 { Ok(None) } else { checked(reply, None).await.map(Some) }
+    }
+
+    async fn ask_manifest(&mut self, image: &Reference, sha256: Option<&str>) -> Result<Reply, Error> {
         let which = sha256.map_or_else(|| image.tag.clone(), |sha256| format!("sha256:{sha256}"));
         let url = web::at(self.mirror, &image.url(&format!("manifests/{which}")));
         let domains = web::domains(image.domains(), self.redirects);
         let onward = if sha256.is_some() { Onward::Anywhere } else { Onward::Within(&domains) };
         let accept = MANIFESTS.join(", ");
-        let reply = self.get(image, Ask { url: &url, accept: Some(&accept), token: None, from: 0, within: Some(WITHIN), onward }).await?;
-        let told = reply.header("docker-content-digest").and_then(|digest| digest.strip_prefix("sha256:")).map(str::to_owned);
-        let name = reply.address.clone();
-        let bytes = reply.bytes(MANIFEST).await?;
-        let have = hex(&Sha256::digest(&bytes));
-        for (want, from) in [(sha256, "its digest"), (told.as_deref(), "the registry's word for what it sends")] {
-            if let Some(want) = want.filter(|want| *want != have) {
-                return Err(Error::Sum { name, from, want: want.to_owned(), have });
-            }
-        }
-        Ok((bytes, have))
+        self.get(image, Ask { accept: Some(&accept), within: Some(WITHIN), onward, ..Ask::new(&url) }).await
     }
 
     async fn get(&mut self, image: &Reference, ask: Ask<'_>) -> Result<Reply, Error> {
@@ -104,6 +105,20 @@ impl<'a> Registries<'a> {
         self.tokens.insert(place, token);
         Ok(reply)
     }
+}
+
+/// A manifest and its sha256, of which is known what it is.
+async fn checked(reply: Reply, sha256: Option<&str>) -> Result<(Vec<u8>, String), Error> {
+    let told = reply.header("docker-content-digest").and_then(|digest| digest.strip_prefix("sha256:")).map(str::to_owned);
+    let name = reply.address.clone();
+    let bytes = reply.bytes(MANIFEST).await?;
+    let have = hex(&Sha256::digest(&bytes));
+    for (want, from) in [(sha256, "its digest"), (told.as_deref(), "the registry's word for what it sends")] {
+        if let Some(want) = want.filter(|want| *want != have) {
+            return Err(Error::Sum { name, from, want: want.to_owned(), have });
+        }
+    }
+    Ok((bytes, have))
 }
 
 #[derive(Deserialize)]
@@ -126,7 +141,7 @@ async fn token(url: &str, image: &Reference, challenge: &str) -> Result<String, 
     let service = field("service").filter(plain).map(|service| format!("service={service}&")).unwrap_or_default();
     let mark = if realm.contains('?') { '&' } else { '?' };
     let address = format!("{realm}{mark}{service}scope=repository:{}:pull", image.name);
-    let ask = Ask { url: &address, accept: None, token: None, from: 0, within: Some(WITHIN), onward: Onward::Within(&[]) };
+    let ask = Ask { within: Some(WITHIN), onward: Onward::Within(&[]), ..Ask::new(&address) };
     let bytes = web::get(ask).await?.bytes(TOKEN).await?;
     let answer: Option<Token> = serde_json::from_slice(&bytes).ok();
     let good = |token: &String| !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic() && !"\"\\".contains(c));

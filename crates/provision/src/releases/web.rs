@@ -46,6 +46,15 @@ pub(super) struct Ask<'a> {
     /// How long all of it may take, in seconds; a slow server is given up in any case.
     pub(super) within: Option<u32>,
     pub(super) onward: Onward<'a>,
+    /// JSON that is sent with it.
+    pub(super) post: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// All of a public text, from wherever we are sent on to.
+    pub(super) fn new(url: &'a str) -> Self {
+        Self { url, accept: None, token: None, from: 0, within: None, onward: Onward::Anywhere, post: None }
+    }
 }
 
 /// An answer, whose body is still to come.
@@ -172,6 +181,10 @@ async fn once(ask: Ask<'_>, url: &str, token: Option<&str>) -> Result<Reply, (Op
     let mut config = format!("url = \"{url}\"\n");
     config.extend(ask.accept.map(|types| format!("header = \"Accept: {types}\"\n")));
     config.extend(token.map(|token| format!("header = \"Authorization: Bearer {token}\"\n")));
+    if let Some(json) = ask.post {
+        let quoted = json.replace('\\', "\\\\").replace('"', "\\\"");
+        config.push_str(&format!("header = \"Content-Type: application/json\"\ndata-raw = \"{quoted}\"\n"));
+    }
     let (Some(mut stdin), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(broken("curl has no standard input".to_owned()));
     };

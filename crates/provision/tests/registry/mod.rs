@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 /// An answer.
@@ -62,20 +62,25 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>, folder: String) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut asked = Asked { path: String::new(), from: 0, token: None };
+    let mut posted = 0;
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await?;
         let line = line.trim_end();
-        if let Some(rest) = line.strip_prefix("GET ") {
+        if let Some(rest) = line.strip_prefix("GET ").or_else(|| line.strip_prefix("POST ")) {
             asked.path = format!("{folder}{}", rest.split(' ').next().unwrap());
         } else if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
             asked.from = range.split('-').next().unwrap().parse().unwrap();
+        } else if let Some(length) = line.to_lowercase().strip_prefix("content-length: ") {
+            posted = length.parse().unwrap();
         } else if let Some(token) = line.strip_prefix("Authorization: Bearer ") {
             asked.token = Some(token.to_owned());
         } else if line.is_empty() {
             break;
         }
     }
+    // What is sent is read, so that the connection ends in order.
+    stream.read_exact(&mut vec![0; posted]).await?;
     let (page, from, cut) = {
         let mut state = state.lock().unwrap();
         state.asked.push(asked.clone());
