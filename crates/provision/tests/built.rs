@@ -39,7 +39,9 @@ fn object<'a>(wanted: &'a ServicesWanted, kind: &str, name: &str) -> &'a Value {
 }
 
 /// All services that there are, with nothing said of them.
-const ALL: &str = "services: {metrics: {}, dashboard: {}}\n";
+const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}}\n";
+/// Those that read what is root's alone.
+const ROOTS: [&str; 1] = ["logs"];
 
 #[test]
 fn every_service_is_one_of_its_own_namespace_whose_containers_may_nothing_and_are_bounded() {
@@ -55,11 +57,9 @@ fn every_service_is_one_of_its_own_namespace_whose_containers_may_nothing_and_ar
             if spec.is_null() {
                 continue;
             }
-            assert_eq!(
-                (&spec["securityContext"]["runAsNonRoot"], &spec["securityContext"]["seccompProfile"]["type"]),
-                (&true.into(), &"RuntimeDefault".into()),
-                "{object}"
-            );
+            let context = &spec["securityContext"];
+            assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault", "{object}");
+            assert_eq!(context["runAsNonRoot"] == true, !ROOTS.contains(&service.name.as_str()), "{object}");
             for container in spec["containers"].as_array().unwrap() {
                 let context = &container["securityContext"];
                 assert!(context["readOnlyRootFilesystem"] == true && context["allowPrivilegeEscalation"] == false, "{object}");
@@ -99,6 +99,13 @@ fn mistakes_are_told_with_their_places_in_the_cluster_file() {
         ("services: {metrics: {replica: 1}}\n", "6:22", "has no field \"replica\""),
         ("services: {metrics: {image: 'a b'}}\n", "6:29", "no reference of an image"),
         ("services: {metrics: {patches: [{kind: Service}]}}\n", "6:32", "does not say of which object"),
+        ("services: {logs: {folder: srv}}\n", "6:27", "no absolute path"),
+        ("services: {logs: {folder: /srv/../etc}}\n", "6:27", "no absolute path"),
+        ("services: {logs: {syslog: {}}}\n", "6:27", "address"),
+        ("services: {logs: {syslog: {address: 'logs.example.com'}}}\n", "6:37", "no name with a port"),
+        ("services: {logs: {syslog: {address: 'logs.example.com:0'}}}\n", "6:37", "no name with a port"),
+        ("services: {logs: {syslog: {address: 'a\\\"b:6514'}}}\n", "6:37", "no name with a port"),
+        ("services: {logs: {syslog: {address: 'a:1', ca: none.crt}}}\n", "6:48", "cannot be read"),
         ("services: {metrics: {}}\nmanifests: {metrics: {path: m}}\n", "7:13", "a service that `services` asks for"),
         ("manifests: {a: {path: m, needs: [metrics]}}\n", "6:34", "no service is called metrics"),
         ("manifests: {a: {release: {url: 'https://e.org/x.yaml'}}}\n", "6:26", "no sum"),
@@ -176,4 +183,50 @@ fn a_release_is_read_from_a_file_and_one_that_was_downloaded_is_taken_by_its_sum
     );
     std::fs::write(dir.path().join(format!("cache/{sum}.yaml")), "changed").unwrap();
     assert!(!read(&url).services[0].whole, "what was kept is compared each time");
+}
+
+/// The settings of the collector.
+fn settings(wanted: &ServicesWanted) -> (String, String) {
+    let of = |name, key: &str| object(wanted, "ConfigMap", name)["data"][key].as_str().unwrap().to_owned();
+    (of("collector", "read.yaml"), of("sink", "send.yaml"))
+}
+
+#[test]
+fn logs_go_to_a_server_or_into_a_file_and_the_collector_starts_again_when_its_settings_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=logs"])
+        .args(["-keyout", &path("key"), "-out", &path("ca.crt"), "-days", "30"])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let pem = std::fs::read_to_string(dir.path().join("ca.crt")).unwrap();
+    let with = |fields: &str| wanted(&format!("services: {{logs: {{{fields}}}}}\n"));
+    let note = |wanted: &ServicesWanted| {
+        object(wanted, "DaemonSet", "collector")["spec"]["template"]["metadata"]["annotations"]["settings/sha256"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+
+    let file = with("folder: /srv/logs");
+    assert_eq!(errors(&file), Vec::<String>::new());
+    let volumes = &object(&file, "DaemonSet", "collector")["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(volumes[2]["hostPath"]["path"], "/srv/logs");
+    let (read, send) = settings(&file);
+    assert!(send.contains("path: /data/logs.json") && read.contains("${env:NODE}"), "what is the collector's to fill in stays: {read}");
+
+    let server = with(&format!("syslog: {{address: 'logs.example.com:6514', ca: {}}}", path("ca.crt")));
+    assert_eq!(errors(&server), Vec::<String>::new());
+    let (_, send) = settings(&server);
+    for line in ["endpoint: \"logs.example.com\"", "port: 6514", "tls: {ca_file: \"/etc/collector/ca.crt\"}"] {
+        assert!(send.contains(line), "{line}: {send}");
+    }
+    assert_eq!(object(&server, "ConfigMap", "collector")["data"]["ca.crt"], pem.as_str());
+    let trusted = with("syslog: {address: 'logs.example.com:6514'}");
+    assert!(settings(&trusted).1.contains("tls: {ca_file: \"\"}"));
+    let notes = [note(&file), note(&server), note(&trusted), note(&with("syslog: {address: 'logs.example.com:6515'}"))];
+    assert_eq!(notes.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{notes:?}");
+    assert_eq!(note(&file), note(&with("folder: /srv/logs")));
 }

@@ -194,7 +194,7 @@ async fn a_wrong_signature_of_an_image_is_refused_by_its_cause() {
         (of(&|s| s.given.identity = STAGING), "signed by \"krel-staging@"),
         (of(&|s| s.given.issuer = "https://github.com/login/oauth"), "(says \"https://github.com/login/oauth\")"),
         (of(&|s| s.given.by = key(6)), "no authority that is believed"),
-        (of(&|s| s.given.code = false), "no authority that is believed"),
+        (of(&|s| s.given.code = false), "not for signing code"),
         (of(&|s| s.at = THEN + 601), "no authority that is believed"),
         (of(&|s| s.at = THEN - 1), "no authority that is believed"),
         (of(&|s| s.given.noted = None), "no log of certificates has"),

@@ -76,6 +76,16 @@ pub enum Error {
         /// What may help.
         next: &'static str,
     },
+    /// A signature is not what it should be.
+    #[error("{what}: {cause}; {next}")]
+    Signature {
+        /// Of what.
+        what: String,
+        /// What is wrong.
+        cause: String,
+        /// What may help.
+        next: &'static str,
+    },
     /// What is wished cannot be.
     #[error("{0}")]
     Wish(String),

@@ -1,6 +1,7 @@
 //! `services`: what kubestead brings itself. Each has a file here with its fields, and a folder in `service/built` with what it is made of.
 
 mod dashboard;
+mod logs;
 mod metrics;
 mod options;
 
@@ -27,6 +28,8 @@ fields! {
             "metrics-server: what nodes and pods use, for `kubectl top` and autoscalers. It is called `metrics` where services need each other.";
         "dashboard" dashboard Need::Optional("not there"), dashboard::KIND,
             "Headlamp: the cluster in a browser, with the rights of whoever logs in. It is called `dashboard` where services need each other.";
+        "logs" logs Need::Optional("not there"), logs::KIND,
+            "The logs of all pods from every node, to a syslog server or into files. It is called `logs` where services need each other.";
     }
 }
 
@@ -54,7 +57,9 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    for (name, node, decode) in [("metrics", f.metrics, metrics::decode as Decode), ("dashboard", f.dashboard, dashboard::decode)] {
+    let all =
+        [("metrics", f.metrics, metrics::decode as Decode), ("dashboard", f.dashboard, dashboard::decode), ("logs", f.logs, logs::decode)];
+    for (name, node, decode) in all {
         if let Some(node) = node {
             services.named.insert(name.to_owned());
             services.declared.extend(service(name, node, decode, dir, out));

@@ -9,8 +9,8 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{ObjectIdentifier, OctetStringRef, Utf8StringRef};
 use x509_cert::der::{Decode as _, Encode as _};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::root::TrustRoot;
 use super::{Fault, Signer, wrong};
@@ -20,8 +20,10 @@ const ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264
 const ISSUER_2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
 /// Promises of logs (RFC 6962, 3.3).
 const PROMISES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
-/// id-kp-codeSigning (RFC 5280, 4.2.1.12), as DER has it.
-const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
+/// id-kp-codeSigning (RFC 5280, 4.2.1.12).
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+/// The same as DER has it.
+const CODE_SIGNING_DER: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// How an authority may sign.
 const ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 4] =
     [ring::ECDSA_P384_SHA384, ring::ECDSA_P256_SHA256, ring::ECDSA_P384_SHA256, ring::ECDSA_P256_SHA384];
@@ -57,8 +59,16 @@ impl Leaf {
             let Signer { identity: want, issuer: by } = signer;
             return Err(wrong(format!("it is signed by {identity:?} (says {issuer:?}), and not by {want} (says {by})")));
         }
+        if !self.signs_code() {
+            return Err(wrong("its certificate is not for signing code"));
+        }
         let authority = self.authority(seconds, root)?;
         self.promised(&authority, root).map_err(wrong)
+    }
+
+    fn signs_code(&self) -> bool {
+        let usage = self.certificate.tbs_certificate.get::<ExtendedKeyUsage>();
+        usage.is_ok_and(|usage| usage.is_some_and(|(_, usage)| usage.0.contains(&CODE_SIGNING)))
     }
 
     /// The one name that it is given to.
@@ -89,13 +99,15 @@ impl Leaf {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
         let leaf = CertificateDer::from(&self.der[..]);
         let leaf = EndEntityCert::try_from(&leaf).map_err(|error| wrong(format!("its certificate is of no use ({error})")))?;
+        // Authorities may leave it open; the certificate itself does not.
+        let usage = KeyUsage::required_if_present(CODE_SIGNING_DER);
         let mut said = "none counts for that time".to_owned();
         for authority in root.authorities.iter().filter(|authority| authority.counts(seconds)) {
             let chain: Vec<CertificateDer<'_>> = authority.chain.iter().map(|der| CertificateDer::from(&der[..])).collect();
             let Some((top, between)) = chain.split_last() else { continue };
             let anchor =
                 anchor_from_trusted_cert(top).map_err(|error| wrong(format!("the trust root has a certificate of no use ({error})")))?;
-            match leaf.verify_for_usage(&ALGORITHMS, &[anchor], between, time, KeyUsage::required(CODE_SIGNING), None, None) {
+            match leaf.verify_for_usage(&ALGORITHMS, &[anchor], between, time, usage, None, None) {
                 Ok(_) => {
                     let giver = chain.first().and_then(|der| Certificate::from_der(der).ok());
                     return giver.ok_or_else(|| wrong("the trust root has a certificate that is not whole"));

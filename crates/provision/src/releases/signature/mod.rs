@@ -23,7 +23,6 @@ use base64::engine::general_purpose::STANDARD;
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 
-use super::web;
 use certificate::Leaf;
 use log::Entry;
 
@@ -148,6 +147,6 @@ impl Signatures {
             say(&format!("{address}: {cause}"));
             return Ok(None);
         }
-        Err(web::refused(address, cause, SKIP))
+        Err(super::Error::Signature { what: address.to_owned(), cause, next: SKIP })
     }
 }

@@ -2,6 +2,7 @@
 //! `${NAME}` stands for what its `made` says, and its fields in `file/sections/services`.
 
 mod dashboard;
+mod logs;
 mod metrics;
 mod users;
 
@@ -12,6 +13,7 @@ use super::patch::Patch;
 use crate::file::{Cluster, Release};
 
 pub use dashboard::Dashboard;
+pub use logs::{Logs, Syslog};
 pub use metrics::Metrics;
 
 /// A service that kubestead brings.
@@ -32,6 +34,8 @@ pub enum What {
     Metrics(Metrics),
     /// The cluster in a browser.
     Dashboard(Dashboard),
+    /// The logs of all pods, handed on.
+    Logs(Logs),
 }
 
 /// What a service is made of.
@@ -51,7 +55,7 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) => false,
+            Self::Dashboard(_) | Self::Logs(_) => false,
         }
     }
 
@@ -60,6 +64,7 @@ impl What {
         match self {
             Self::Metrics(metrics) => metrics.made(cluster),
             Self::Dashboard(dashboard) => dashboard.made(cluster),
+            Self::Logs(logs) => logs.made(cluster),
         }
     }
 }
