@@ -164,7 +164,12 @@ pub const FEATURES: [Promise; 48] = [
         "",
     ),
     promise("F29", "`status` tells each thing that is not as it should be, and what to read or do.", &[], "each of the cluster's own pods"),
-    promise("F30", "Logs of every container of every node arrive at a receiver, once and whole.", &[], ""),
+    promise(
+        "F30",
+        "Logs of every container of every node arrive at a receiver, once and whole.",
+        &["crates/provision/tests/built.rs"],
+        "on the nodes of a cluster; the journals of kubelet and containerd",
+    ),
     promise("F31", "Shares over NFS and SMB are volumes too, and a server that is away harms no node.", &[], ""),
     promise("F32", "Pods of a StatefulSet keep their node and their data by volumes of a pool.", &[], ""),
     promise("F33", "Backups of etcd are made, verified, kept apart and restored.", &[], ""),

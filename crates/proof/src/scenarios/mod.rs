@@ -9,6 +9,7 @@ mod hostile;
 mod jump;
 mod keyserver;
 mod kms;
+mod logs;
 mod node;
 mod official;
 mod packages;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<&'static Scenario> {
         jump::SCENARIOS,
         keyserver::SCENARIOS,
         kms::SCENARIOS,
+        logs::SCENARIOS,
         official::SCENARIOS,
         packages::SCENARIOS,
         plain::SCENARIOS,
