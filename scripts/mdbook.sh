@@ -5,8 +5,7 @@ version=0.4.52
 cache=${KUBESTEAD_CACHE:-$HOME/.cache/kubestead}
 root=$cache/mdbook-$version
 if [ ! -x "$root/bin/mdbook" ]; then
-  mkdir -p "$cache"
-  work=$(mktemp -d "$cache/mdbook.XXXXXX"); trap 'rm -rf "$work"' EXIT
-  cargo install --quiet --locked --version "$version" --no-default-features --features search --root "$root" --target-dir "$work" mdbook >&2
+  target=${CARGO_TARGET_DIR:-$cache/target}
+  cargo install --quiet --locked --version "$version" --no-default-features --features search --root "$root" --target-dir "$target/mdbook" mdbook >&2
 fi
 echo "$root/bin/mdbook"

@@ -62,8 +62,6 @@ cargo build --locked -p kubestead-py
 bash tests/python.sh
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
-step "the book"
-bash scripts/book.sh "$CARGO_TARGET_DIR/book"
 
 step "the library crates can be packed"
 cargo package --quiet --locked --allow-dirty --no-verify -p kubestead-core -p kubestead-storage -p kubestead-secrets -p kubestead-backend -p kubestead-provision -p kubestead-lab
