@@ -123,6 +123,7 @@ services:
     image: registry.example.com:5000/metrics-server:v0.9.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     patches: [{apiVersion: v1, kind: Service, metadata: {name: metrics-server, namespace: metrics-server}, spec: {ports: []}}]
   dashboard: {image: registry.example.com/headlamp:v1, patches: [{apiVersion: v1, kind: Namespace, metadata: {name: headlamp, labels: {a: b}}}]}
+  logs: {folder: /srv/logs, syslog: {address: 'logs.example.com:6514', ca: ca.pem}, image: registry.example.com/collector:v1, patches: []}
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0], backend: wireguard, mtu: 1420}
 secrets: {dir: geheim}
 ",
