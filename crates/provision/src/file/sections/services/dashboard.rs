@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Asked;
+use super::asked::Asked;
 use super::options::{IMAGE, IMAGE_ABOUT, Options, PATCHES, PATCHES_ABOUT};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
