@@ -22,6 +22,7 @@ fields! {
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
 /// Decodes the service.
+#[allow(clippy::unnecessary_wraps)] // all decoders of services are alike
 pub(super) fn decode(node: Yaml, _: &Path, out: &mut Findings) -> Option<Asked> {
     let f = Written::of(node, "services.dashboard", out);
     let options = Options::of([("IMAGE", f.image)], f.patches, out);
