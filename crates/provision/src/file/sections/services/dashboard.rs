@@ -13,7 +13,7 @@ use crate::service::{Dashboard, What};
 fields! {
     /// The fields of Headlamp.
     struct Written {
-        "image" image Need::Otherwise(Dashboard::IMAGE), IMAGE, IMAGE_ABOUT;
+        "image" image Need::Optional(Dashboard::IMAGE), IMAGE, IMAGE_ABOUT;
         "patches" patches Need::Otherwise("[]"), PATCHES, PATCHES_ABOUT;
     }
 }
