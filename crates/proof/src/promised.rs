@@ -69,7 +69,12 @@ pub const FEATURES: [Promise; 48] = [
         &["crates/provision/tests/objects.rs"],
         "taking back a released volume; quotas",
     ),
-    promise("F05", "A dashboard that has no rights of its own: its user brings a token that ends.", &[], ""),
+    promise(
+        "F05",
+        "A dashboard that has no rights of its own: its user brings a token that ends.",
+        &["crates/provision/tests/built.rs"],
+        "Headlamp itself: a stand-in serves in the lab; a token after its end",
+    ),
     promise(
         "F06",
         "A namespace of the users' own, with an account that may do everything in it and only read a little elsewhere.",
@@ -195,7 +200,12 @@ pub const FEATURES: [Promise; 48] = [
         "a primary that fails over by itself; the image docker.io/library/mariadb, for which Debian's MariaDB is the stand-in",
     ),
     promise("F40", "Containers without limits get the namespace's.", &["crates/provision/tests/objects.rs"], ""),
-    promise("F41", "Metrics of nodes and pods are there, over certificates of the cluster's authority.", &[], ""),
+    promise(
+        "F41",
+        "Metrics of nodes and pods are there, over certificates of the cluster's authority.",
+        &["crates/provision/tests/built.rs"],
+        "an autoscaler that goes by them",
+    ),
     promise("F42", "On a single node pods run beside the control plane; elsewhere none of the users' do.", &[], ""),
     promise(
         "F43",

@@ -1,5 +1,5 @@
 //! The services that kubestead brings itself, from the cluster file to their objects: what they ask for, what the operator puts over it, and what is wrong.
-#![allow(clippy::unwrap_used)] // a test fails by it
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
 use std::path::Path;
 

@@ -17,7 +17,7 @@ use kubestead_provision::service::Action;
 use world::{World, held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
-    kubernetes: {version: 1.37.1, bundle: /b}\nnamespace: {name: apps, users: [apps-user]}\n";
+    kubernetes: {version: 1.37.1, bundle: /b}\nnamespace: {name: apps, users: [{name: apps-user}]}\n";
 /// Every service that needs nothing from elsewhere.
 const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}}\n";
 

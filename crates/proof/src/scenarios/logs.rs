@@ -13,7 +13,21 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
 fn logs(s: &Stage) -> Done {
     let collector = s.program("bash", &[&s.repository_word("scripts/log-collector.sh")]).run().answer()?;
     let top = s.repository_word("");
-    let test = ["env", "-C", &top, "cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "log_collector", "--", "--nocapture"];
+    let test = [
+        "env",
+        "-C",
+        &top,
+        "cargo",
+        "test",
+        "--locked",
+        "--offline",
+        "-p",
+        "kubestead-provision",
+        "--test",
+        "log_collector",
+        "--",
+        "--nocapture",
+    ];
     let ran = s.program(test[0], &test[1..]).setting("LOG_COLLECTOR", collector).run();
     s.claim("its test passes", ran.ok());
     // One that was given no collector passes too.

@@ -110,8 +110,8 @@ not_approved() { journalctl --sync; journalctl -u kubestead-approver -o cat | gr
 # How long the token on standard input lives, in seconds.
 token_lives() {
   local body; body=$(cut -d . -f 2 | tr '_-' '/+')
-  while [ $((${#body} % 4)) != 0 ]; do body+==; done
-  base64 -d <<< "$body" | sed 's/.*"exp":\([0-9]*\),"iat":\([0-9]*\).*/\1-\2/' | { IFS=- read -r ends begins; echo $((ends - begins)); }
+  while [ $((${#body} % 4)) != 0 ]; do body+="="; done
+  base64 -d <<< "$body" | sed 's/.*"exp":\([0-9]*\),"iat":\([0-9]*\).*/\1-\2/' | { IFS=- read -r ends begins || true; echo $((ends - begins)); }
 }
 # by_token PATH: what the API server answers whoever has the token on standard input, with its status.
 by_token() { curl -s -w '\n%{http_code}\n' --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:127.0.0.1 -H @<(printf 'Authorization: Bearer %s' "$(cat)") "https://kubernetes:6443$1"; }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::scenario::{Fixture, Leaves, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, all, is};
 
 use super::{NODES, kubectl};
@@ -12,7 +12,7 @@ use super::{NODES, kubectl};
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "metrics of each node come over certificates that only a node's own names get, a stand-in for the dashboard is reached by a user's token alone, and both leave \
            nothing when they leave the file",
-    shows: unproven(&["F05", "F41", "R1", "R3"]),
+    shows: &["F05", "F41", "R1", "R3", "no kubelet gets a certificate for other names"],
     fixture: Fixture::Cluster,
     leaves: Leaves::AsFound,
     limit: 1800,

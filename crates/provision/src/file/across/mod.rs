@@ -7,11 +7,12 @@ mod pools;
 mod services;
 mod volumes;
 
+use super::declared::Services;
 use super::findings::Findings;
 use super::sections::Sections;
+use super::services::Manifests;
 
 pub(super) use placement::Placement;
-pub(super) use services::ordered;
 
 /// Checks what the sections say together. Returns which nodes have which devices and volumes.
 pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
@@ -23,4 +24,9 @@ pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
         pools::check(file, &placement, out);
     }
     placement
+}
+
+/// The services of both sections, whom one needs before it. `own` are the users' own.
+pub(super) fn ordered(own: Services, built: Services, out: &mut Findings) -> Vec<Manifests> {
+    services::ordered(own, built, out)
 }

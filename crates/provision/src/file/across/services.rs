@@ -9,7 +9,7 @@ use crate::file::findings::Findings;
 use crate::file::services::Manifests;
 
 /// The services, whom one needs before it. `own` are the users' own.
-pub(in crate::file) fn ordered(own: Services, built: Services, out: &mut Findings) -> Vec<Manifests> {
+pub(super) fn ordered(own: Services, built: Services, out: &mut Findings) -> Vec<Manifests> {
     for declared in own.declared.iter().filter(|declared| built.named.contains(declared.service.name.as_str())) {
         let message = format!("manifests: {} is the name of a service that `services` asks for", declared.service.name);
         out.error(&declared.place, message, "give it another name".to_owned());

@@ -1,5 +1,6 @@
 //! `services`: what kubestead brings itself. Each has a file here with its fields, and a folder in `service/built` with what it is made of.
 
+mod asked;
 mod dashboard;
 mod logs;
 mod metrics;
@@ -8,18 +9,15 @@ mod options;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kubestead_core::name::Name;
-
 use crate::file::declared::{Declared, Services};
 use crate::file::decode::key_name;
 use crate::file::fields::fields;
-use crate::file::findings::{At, Findings};
-use crate::file::services::{Manifests, SealedVariable, Source};
+use crate::file::findings::Findings;
+use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Kind, Need};
 use crate::file::tree::Node as Yaml;
-use crate::service::{Built, What};
 
-use options::Options;
+use asked::Asked;
 
 fields! {
     /// The services.
@@ -35,22 +33,6 @@ fields! {
 
 /// What may be written.
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
-
-/// A service as its own file decodes it.
-struct Asked {
-    built: Built,
-    /// Variables of its manifests whose values are encrypted.
-    secrets: BTreeMap<String, SealedVariable>,
-    /// Those that must be ready before it.
-    needs: Vec<At<Name>>,
-}
-
-impl Asked {
-    /// One that needs no other, and holds no secret.
-    fn alone(what: What, options: Options) -> Self {
-        Self { built: options.with(what), secrets: BTreeMap::new(), needs: Vec::new() }
-    }
-}
 
 /// Decodes the section.
 pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Services {

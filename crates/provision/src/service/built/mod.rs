@@ -63,7 +63,7 @@ impl What {
     fn made(&self, cluster: &Cluster) -> Made {
         match self {
             Self::Metrics(metrics) => metrics.made(cluster),
-            Self::Dashboard(dashboard) => dashboard.made(cluster),
+            Self::Dashboard(Dashboard) => Dashboard::made(cluster),
             Self::Logs(logs) => logs.made(cluster),
         }
     }

@@ -18,5 +18,6 @@ pub(super) fn bound(cluster: &Cluster, kind: &str, name: &str, namespace: Option
         binding["metadata"]["namespace"] = namespace.into();
     }
     // A name is a name, and no variable.
-    (binding["subjects"] != json!([])).then(|| binding.to_string().replace("${", "$${"))
+    let variable: String = ['$', '{'].into_iter().collect();
+    (binding["subjects"] != json!([])).then(|| binding.to_string().replace(&variable, &format!("{}{variable}", '$')))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Asked;
+use super::asked::Asked;
 use super::options::{IMAGE, IMAGE_ABOUT, Options, PATCHES, PATCHES_ABOUT};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
@@ -13,7 +13,7 @@ use crate::service::{Dashboard, What};
 fields! {
     /// The fields of Headlamp.
     struct Written {
-        "image" image Need::Otherwise(Dashboard::IMAGE), IMAGE, IMAGE_ABOUT;
+        "image" image Need::Optional(Dashboard::IMAGE), IMAGE, IMAGE_ABOUT;
         "patches" patches Need::Otherwise("[]"), PATCHES, PATCHES_ABOUT;
     }
 }
@@ -22,6 +22,7 @@ fields! {
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
 /// Decodes the service.
+#[allow(clippy::unnecessary_wraps)] // all decoders of services are alike
 pub(super) fn decode(node: Yaml, _: &Path, out: &mut Findings) -> Option<Asked> {
     let f = Written::of(node, "services.dashboard", out);
     let options = Options::of([("IMAGE", f.image)], f.patches, out);

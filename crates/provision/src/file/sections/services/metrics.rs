@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Asked;
+use super::asked::Asked;
 use super::options::{IMAGE, IMAGE_ABOUT, Options, PATCHES, PATCHES_ABOUT};
 use crate::file::decode::count;
 use crate::file::fields::fields;
@@ -16,7 +16,7 @@ fields! {
     struct Written {
         "replicas" replicas Need::Otherwise("1"), Kind::Count { least: 1, most: MOST },
             "How many of it run, on nodes apart where there are so many. One that is gone for a minute is missed by nothing but `kubectl top`.";
-        "image" image Need::Otherwise(Metrics::IMAGE), IMAGE, IMAGE_ABOUT;
+        "image" image Need::Optional(Metrics::IMAGE), IMAGE, IMAGE_ABOUT;
         "patches" patches Need::Otherwise("[]"), PATCHES, PATCHES_ABOUT;
     }
 }

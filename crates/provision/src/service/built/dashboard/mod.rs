@@ -13,7 +13,7 @@ impl Dashboard {
     /// The image that it usually has.
     pub const IMAGE: &str = "ghcr.io/headlamp-k8s/headlamp:v0.43.0";
 
-    pub(super) fn made(&self, cluster: &Cluster) -> Made {
+    pub(super) fn made(cluster: &Cluster) -> Made {
         Made {
             manifests: [("dashboard: headlamp.yaml", include_str!("headlamp.yaml").into())]
                 .into_iter()
