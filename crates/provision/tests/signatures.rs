@@ -20,6 +20,11 @@ const LOG: &str = "/rekor.sigstore.dev/api/v1/log/entries/retrieve";
 const KUBELET: &str = "/dl.k8s.io/release/v1.37.1/bin/linux/arm64/kubelet";
 const PAUSE: &str = "registry.k8s.io/v2/pause";
 
+/// What is done to the pages.
+type Change<'a> = Box<dyn Fn() + 'a>;
+/// What is done to a layer.
+type Edit<'a> = Box<dyn Fn(&mut Value) + 'a>;
+
 fn root() -> TrustRoot {
     TrustRoot::parse(&trust_root()).unwrap()
 }
@@ -154,7 +159,7 @@ async fn an_image_that_is_not_signed_is_told_and_refused_where_a_signature_is_re
     without["annotations"].as_object_mut().unwrap().remove("dev.sigstore.cosign/bundle");
     let layer = unknown_log.layer(&server, PAUSE);
     let newer = format!("/{PAUSE}/manifests/{}", digest.replace(':', "-"));
-    let cases: Vec<(Box<dyn Fn() + '_>, &str)> = vec![
+    let cases: Vec<(Change<'_>, &str)> = vec![
         (Box::new(|| server.put(&sig(PAUSE, &digest), Page { status: 404, ..Page::default() })), "no signature of krel-trust@"),
         (Box::new(|| put_layers(&server, PAUSE, &digest, &[])), "no signature of krel-trust@"),
         (Box::new(|| put_layers(&server, PAUSE, &digest, std::slice::from_ref(&layer))), "is none of the trust root"),
@@ -205,7 +210,7 @@ async fn a_wrong_signature_of_an_image_is_refused_by_its_cause() {
     for (signed, cause) in &cases {
         server.put_all(pages.clone());
         let layer = signed.layer(&server, PAUSE);
-        put_layers(&server, PAUSE, &digest, &[layer.clone()]);
+        put_layers(&server, PAUSE, &digest, std::slice::from_ref(&layer));
         for signatures in [Signatures::Check(root()), Signatures::Require(root())] {
             let error = pinned(&server, signatures).await.0.unwrap_err().to_string();
             assert!(error.contains("registry.k8s.io/pause:3.10.2") && error.contains(cause), "{cause}: {error}");
@@ -215,8 +220,7 @@ async fn a_wrong_signature_of_an_image_is_refused_by_its_cause() {
         assert!(pinned(&server, Signatures::Require(root())).await.0.is_ok(), "{cause}");
     }
     // What is not whole.
-    type Change<'a> = Box<dyn Fn(&mut Value) + 'a>;
-    let cases: Vec<(Change<'_>, &str)> = vec![
+    let cases: Vec<(Edit<'_>, &str)> = vec![
         (Box::new(|l| l["digest"] = "md5:00".into()), "no digest of sha256"),
         (Box::new(|l| l["annotations"]["dev.cosignproject.cosign/signature"] = "!".into()), "no base64"),
         (Box::new(|l| l["annotations"]["dev.sigstore.cosign/certificate"] = "none".into()), "no PEM"),
@@ -249,7 +253,6 @@ async fn a_program_is_signed_or_that_is_told() {
     let pages = server.pages();
     let (sig, cert) = (format!("{KUBELET}.sig"), format!("{KUBELET}.cert"));
     let gone = || Page { status: 404, ..Page::default() };
-    type Change<'a> = Box<dyn Fn() + 'a>;
     let borne: Vec<(Change<'_>, &str, usize)> = vec![
         (Box::new(|| server.put(&sig, Page { status: 403, ..Page::default() })), "no signature of krel-staging@", 1),
         (Box::new(|| server.put(&cert, gone())), "kubelet.cert is not published", 1),

@@ -183,7 +183,7 @@ async fn once(ask: Ask<'_>, url: &str, token: Option<&str>) -> Result<Reply, (Op
     config.extend(token.map(|token| format!("header = \"Authorization: Bearer {token}\"\n")));
     if let Some(json) = ask.post {
         let quoted = json.replace('\\', "\\\\").replace('"', "\\\"");
-        config.push_str(&format!("header = \"Content-Type: application/json\"\ndata-raw = \"{quoted}\"\n"));
+        config.extend(["header = \"Content-Type: application/json\"\ndata-raw = \"", &quoted, "\"\n"]);
     }
     let (Some(mut stdin), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(broken("curl has no standard input".to_owned()));

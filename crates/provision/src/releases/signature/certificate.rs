@@ -75,8 +75,7 @@ impl Leaf {
     fn identity(&self) -> Result<String, String> {
         let names = self.certificate.tbs_certificate.get::<SubjectAltName>().map_err(|_| "the names of its certificate are not whole")?;
         match names.as_ref().map(|(_, names)| &names.0[..]) {
-            Some([GeneralName::Rfc822Name(name)]) => Ok(name.to_string()),
-            Some([GeneralName::UniformResourceIdentifier(name)]) => Ok(name.to_string()),
+            Some([GeneralName::Rfc822Name(name) | GeneralName::UniformResourceIdentifier(name)]) => Ok(name.to_string()),
             Some(_) | None => Err("its certificate is not for one identity".to_owned()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Asked;
+use super::asked::Asked;
 use super::options::{IMAGE, IMAGE_ABOUT, Options, PATCHES, PATCHES_ABOUT};
 use crate::file::authorities::authorities;
 use crate::file::decode::parsed;
@@ -19,7 +19,7 @@ fields! {
             "The server that they are sent to.";
         "folder" folder Need::Otherwise(Logs::FOLDER), Kind::Text(&FOLDER),
             "The folder of each node that holds what the server has not got yet. It is made; a volume may be mounted there.";
-        "image" image Need::Otherwise(Logs::IMAGE), IMAGE, IMAGE_ABOUT;
+        "image" image Need::Optional(Logs::IMAGE), IMAGE, IMAGE_ABOUT;
         "patches" patches Need::Otherwise("[]"), PATCHES, PATCHES_ABOUT;
     }
 }
