@@ -12,7 +12,7 @@ use crate::print;
 pub(crate) enum Bundle {
     /// Write the lock file from the official places: the sums that the projects publish, the digests that registries give for images.
     ///
-    /// All is asked over TLS, and nothing is downloaded but sums, digests and kubeadm's constants. Look at the file, and keep it in your repository: what
+    /// All is asked over TLS, and nothing is downloaded but sums, digests, signatures and kubeadm's constants. Look at the file, and keep it in your repository: what
     /// `bundle fetch` downloads is compared with it, whatever a server says later. A proxy is taken from https_proxy and no_proxy, an authority of your
     /// own from SSL_CERT_FILE.
     #[command(
