@@ -16,8 +16,10 @@ use super::swap;
 use super::{proxy, runtime, sources};
 use crate::bundle::{Arch, BundleFile};
 
-/// Where an image archive lies while it is imported: not on the file system that the import has written out, so it seldom reaches a disk.
-const SPOOL: &str = "/var/lib/kubestead/image";
+/// Where image archives come before they are imported: in memory where it holds them, else not on the file system that the import has written out, so that
+/// they seldom reach the disk.
+const MEMORY: &str = "/run/kubestead-image";
+const DISK: &str = "/var/lib/kubestead/image";
 
 /// Carries an action out on its host. An error's cause names the object.
 pub async fn apply(action: &Action, host: &dyn Host) -> Result<Done, ProcedureError> {
@@ -78,7 +80,8 @@ fn install(bundle: &Path, files: &[BundleFile]) -> Procedure {
 
 fn import(bundle: &Path, files: &[BundleFile]) -> Procedure {
     Procedure::script(include_str!("scripts/import.sh"))
-        .var("spool", SPOOL)
+        .var("memory", MEMORY)
+        .var("disk", DISK)
         .list("images", files.iter().map(|f| f.image.as_deref().unwrap_or_default()))
         .list("sizes", files.iter().map(|f| f.size.to_string()))
         .list("archives", files.iter().map(|f| &f.path))
@@ -175,6 +178,64 @@ mod tests {
         assert_eq!(run(b"onetwo"), Some(0));
         assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "one");
         assert_eq!(std::fs::read_to_string(format!("{theirs}.before-kubestead")).unwrap(), "their own");
+    }
+
+    /// The real script, with a `ctr` that keeps what it was given; an archive holds the name of its image.
+    #[test]
+    fn archives_are_imported_whole_from_memory_or_disk_and_no_file_of_them_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |path: &str| format!("{}{path}", root.path().display());
+        for folder in ["/run", "/proc", "/bin"] {
+            std::fs::create_dir_all(place(folder)).unwrap();
+        }
+        let ctr = format!(
+            "#!/bin/bash\nT={}\nif [ \"$4\" = ls ]; then cat $T/there; else readlink \"${{!#}}\" >> $T/from; cat \"${{!#}}\" >> $T/there; fi\n",
+            root.path().display()
+        );
+        std::fs::write(place("/bin/ctr"), ctr).unwrap();
+        std::fs::set_permissions(place("/bin/ctr"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let names = ["r/one:1\n", "r/two:12\n", "r/three:3\n"];
+        let files = names.map(|name| BundleFile {
+            path: format!("{}.tar", name.trim()),
+            kind: Kind::Image,
+            name: name.trim().into(),
+            version: "1".into(),
+            sha256: put::digest(name),
+            size: name.len() as u64,
+            arch: None,
+            roles: vec![],
+            image: Some(name.trim().into()),
+        });
+        let script = [MEMORY, DISK, "/proc/meminfo", "/run/kubestead.act"]
+            .iter()
+            .fold(import(Path::new("/b"), &files).command().script().into_owned(), |script, path| script.replace(path, &place(path)))
+            .replace(" PATH=/usr/local/sbin", &format!(" PATH={}:/usr/local/sbin", place("/bin")));
+        let run = |there: &str, free: u64, stdin: &str| {
+            std::fs::write(place("/there"), there).unwrap();
+            std::fs::write(place("/from"), "").unwrap();
+            std::fs::write(place("/proc/meminfo"), format!("MemTotal: 9 kB\nMemAvailable: {free} kB\n")).unwrap();
+            let mut child = std::process::Command::new("bash").args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+            let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes());
+            let status = child.wait().unwrap().code();
+            for gone in [MEMORY, DISK] {
+                assert!(!Path::new(&place(gone)).exists(), "{gone} stays");
+            }
+            let read = |path: &str| std::fs::read_to_string(place(path)).unwrap();
+            (status, read("/there"), read("/from"))
+        };
+        let (all, gibibyte) = (names.concat(), 1 << 20);
+        let (status, there, from) = run("", gibibyte, &all);
+        assert_eq!((status, there.as_str()), (Some(0), all.as_str()));
+        assert!(from.lines().all(|from| from.starts_with(&place(MEMORY))) && from.lines().count() == 3, "{from}");
+        let (status, there, from) = run("", gibibyte / 2, &all);
+        assert_eq!((status, there.as_str()), (Some(0), all.as_str()));
+        assert!(from.lines().all(|from| from.starts_with(&place(DISK))) && from.lines().count() == 3, "{from}");
+        assert_eq!(run(&all, gibibyte, "").0, Some(91));
+        let (status, there, from) = run(names[1], gibibyte, &all);
+        assert_eq!((status, from.lines().count()), (Some(0), 2), "what is there is not imported again");
+        assert!(there.lines().count() == 3, "{there}");
+        let (status, there, _) = run("", gibibyte, &all[..names[0].len() + 3]);
+        assert_eq!((status.is_some_and(|status| status != 0), there.as_str()), (true, names[0]), "what was cut off is not imported");
     }
 
     /// The real script on programs of each architecture, of which one is this computer's.
