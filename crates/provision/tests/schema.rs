@@ -115,6 +115,14 @@ manifests:
   chart1: {chart: {path: charts/one, values: [one.yaml], namespace: one, hooks: leave-out}}
   chart2: {chart: {oci: 'oci://registry.example.org/charts/two', version: 1.2.3, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', namespace: two}}
   chart3: {chart: {repository: 'https://charts.example.org', name: three, version: v1.2.3-rc.1, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', namespace: three}}
+  release1: {release: {url: 'https://example.org/releases/v1.2.3/install.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}
+  release2: {release: {path: m/install.yaml}}
+services:
+  metrics:
+    replicas: 2
+    image: registry.example.com:5000/metrics-server:v0.9.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    patches: [{apiVersion: v1, kind: Service, metadata: {name: metrics-server, namespace: metrics-server}, spec: {ports: []}}]
+  dashboard: {image: registry.example.com/headlamp:v1, patches: [{apiVersion: v1, kind: Namespace, metadata: {name: headlamp, labels: {a: b}}}]}
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0], backend: wireguard, mtu: 1420}
 secrets: {dir: geheim}
 ",

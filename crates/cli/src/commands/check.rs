@@ -57,8 +57,13 @@ fn with_text(common: &Common, beside: &dyn Fn(&[Manifests]) -> Vec<Diagnostic>) 
 /// What is wrong in the files of services.
 fn in_services(common: &Common, services: &[Manifests]) -> Vec<Diagnostic> {
     // Of a file that is refused the version is not known, which charts are rendered for.
-    let beside =
-        service::Beside { shown: &|path| shown(common, path), taken: Vec::new(), version: None, programs: &service::Local::here() };
+    let beside = service::Beside {
+        shown: &|path| shown(common, path),
+        taken: Vec::new(),
+        version: None,
+        cluster: None,
+        programs: &service::Local::here(),
+    };
     service::read_files(services, &beside).findings
 }
 

@@ -34,6 +34,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         |s| program(s, "render_api"),
     ),
     on_api(
+        "services that kubestead brings are applied on a real API server, put back when somebody edits them, ask for what somebody else made, and leave nothing when they leave the file",
+        &["R1", "R3"],
+        |s| program(s, "built_api"),
+    ),
+    on_api(
         "users of a namespace may all in it and only look outside, by the verdicts of a real API server, and containers get its limits",
         &["F06", "F40"],
         |s| program(s, "access_api"),

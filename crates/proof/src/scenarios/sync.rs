@@ -104,7 +104,10 @@ fn conflicts(s: &Stage) -> Done {
     }
     files(s, &["older", "kube1", "both"]).ok()?;
     s.claim("of two edits the newer one wins", rounds(s).and(files(s, &["says", "kube1", "both"]).is("the newer edit")));
-    s.claim("and the other one is kept", files(s, &["kept", "kube1", "the older edit"]).ok().or(files(s, &["kept", "hub", "the older edit"]).ok()));
+    s.claim(
+        "and the other one is kept",
+        files(s, &["kept", "kube1", "the older edit"]).ok().or(files(s, &["kept", "hub", "the older edit"]).ok()),
+    );
     files(s, &["remove", "kube1", "many", "2000", "2000"]).ok()?;
     files(s, &["text", "kube2", "many/2000", "edited"]).ok()?;
     s.claim("an edit wins over a deletion", rounds(s).and(files(s, &["says", "kube1", "many/2000"]).is("edited")));
@@ -113,7 +116,10 @@ fn conflicts(s: &Stage) -> Done {
 
 fn names(s: &Stage) -> Done {
     files(s, &["odd", "kube1"]).ok()?;
-    s.claim("names with newlines, dashes and bytes of no text, and links that lead nowhere or out, are the same everywhere", rounds(s).and(same(s)));
+    s.claim(
+        "names with newlines, dashes and bytes of no text, and links that lead nowhere or out, are the same everywhere",
+        rounds(s).and(same(s)),
+    );
     files(s, &["pipe", "kube1"]).ok()?;
     s.claim("what cannot be kept the same is told, and the round is not good", refused(s, "kube1", "skipped"));
     files(s, &["gone", "kube1", "pipe"]).ok()?;

@@ -92,6 +92,30 @@ probe_service() {
 probe_service_starts() { systemctl start probe && systemctl is-active -q probe; }
 no_probe_service() { systemctl stop probe; rm /run/systemd/system/probe.service; systemctl daemon-reload; }
 
+# The kubelet at an address shows a certificate of the cluster's own authority, for that address.
+kubelet_is_known() { openssl s_client -connect "$1:10250" -CAfile /etc/kubernetes/pki/ca.crt -verify_return_error -verify_ip "$1" < /dev/null > /dev/null 2>&1; }
+kubelet_loses_certificate() { rm /var/lib/kubelet/pki/kubelet-server-*.pem; systemctl restart kubelet; }
+# kubelet_asks REQUEST NAMES: with the credentials of this node, for a certificate of it with these names.
+kubelet_asks() {
+  local node; node=$(hostname)
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj "/O=system:nodes/CN=system:node:$node" \
+    -addext "subjectAltName=$2" -out /run/probe 2> /dev/null
+  kubectl --kubeconfig /etc/kubernetes/kubelet.conf create -f - <<YAML
+{apiVersion: certificates.k8s.io/v1, kind: CertificateSigningRequest, metadata: {name: $1},
+ spec: {request: $(base64 -w 0 /run/probe), signerName: kubernetes.io/kubelet-serving, usages: [digital signature, server auth]}}
+YAML
+  rm /run/probe
+}
+not_approved() { journalctl --sync; journalctl -u kubestead-approver -o cat | grep "not approved: $1 of"; }
+# How long the token on standard input lives, in seconds.
+token_lives() {
+  local body; body=$(cut -d . -f 2 | tr '_-' '/+')
+  while [ $((${#body} % 4)) != 0 ]; do body+==; done
+  base64 -d <<< "$body" | sed 's/.*"exp":\([0-9]*\),"iat":\([0-9]*\).*/\1-\2/' | { IFS=- read -r ends begins; echo $((ends - begins)); }
+}
+# by_token PATH: what the API server answers whoever has the token on standard input, with its status.
+by_token() { curl -s -w '\n%{http_code}\n' --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:127.0.0.1 -H @<(printf 'Authorization: Bearer %s' "$(cat)") "https://kubernetes:6443$1"; }
+
 fetch() { ssh -F "$ssh_config" -o ConnectTimeout=5 "$server" "$@" < /dev/null; }
 share_is_whole() { [ "$(fetch get "$1" | wc -c)" = 64 ]; }
 # refused STATUS REQUEST: the key server refuses it so.

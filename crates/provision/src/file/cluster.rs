@@ -47,7 +47,7 @@ pub struct Cluster {
     pub named: Vec<NamedVolume>,
     /// The users' namespace.
     pub namespace: Option<Namespace>,
-    /// The users' own manifests, each folder a service; whom one needs comes before it.
+    /// The services, the users' own and those that kubestead brings; whom one needs comes before it.
     pub manifests: Vec<Manifests>,
     /// Address ranges.
     pub network: Network,

@@ -36,13 +36,16 @@ pub fn load(file: &str, text: &str, dir: &Path) -> Result<Cluster, Vec<Diagnosti
 pub fn load_or(file: &str, text: &str, dir: &Path) -> Result<Cluster, Refused> {
     let root = tree::parse(file, text).map_err(|found| Refused { found: bounded(found), ..Refused::default() })?;
     let mut out = Findings::default();
-    let sections = sections::decode(root, dir, &mut out);
+    let mut sections = sections::decode(root, dir, &mut out);
     let placement = across::check(&sections, &mut out);
+    let services = across::ordered(std::mem::take(&mut sections.manifests), std::mem::take(&mut sections.services), &mut out);
     let found = out.sorted();
     let is_good = found.iter().all(|d| d.severity != Severity::Error);
     match sections.name.clone() {
-        Some(name) if is_good => Ok(Cluster { digest: digest(text), warnings: bounded(found), ..cluster(name, sections, placement) }),
-        _ => Err(Refused { found: bounded(found), manifests: sections.manifests }),
+        Some(name) if is_good => {
+            Ok(Cluster { digest: digest(text), warnings: bounded(found), ..cluster(name, sections, services, placement) })
+        }
+        _ => Err(Refused { found: bounded(found), manifests: services }),
     }
 }
 
@@ -57,7 +60,7 @@ fn bounded(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 /// The values alone, each in its place.
-fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
+fn cluster(name: Name, sections: Sections, services: Vec<Manifests>, placement: Placement) -> Cluster {
     let volumes = sections.volumes.items.into_iter().zip(placement.volumes);
     let (unlock, encrypted) = (sections.keys.unlock.map(|at| at.value), sections.keys.encrypted.is_none_or(|at| at.value));
     Cluster {
@@ -72,7 +75,7 @@ fn cluster(name: Name, sections: Sections, placement: Placement) -> Cluster {
         pools: sections.pools.into_iter().map(|at| at.value).collect(),
         named: sections.named.into_iter().map(|at| at.value).collect(),
         namespace: sections.namespace,
-        manifests: sections.manifests,
+        manifests: services,
         network: sections.network.network,
         secrets: sections.secrets,
         warnings: Vec::new(),

@@ -1,11 +1,13 @@
-//! The users' own services: where the manifests of each come from, and what stands for the variables in them.
+//! Services: where the manifests of each come from, and what stands for the variables in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kubestead_core::name::Name;
 
-/// A service of the users' own.
+use crate::service::Built;
+
+/// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifests {
     /// Its name.
@@ -29,6 +31,24 @@ pub enum Source {
     Kustomize(PathBuf),
     /// A chart that helm renders.
     Chart(Chart),
+    /// Others, who release them.
+    Release(Release),
+    /// Kubestead itself.
+    Built(Box<Built>),
+}
+
+/// Manifests that others release, such as the definitions of their kinds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// A folder or a file beside the cluster file, absolute.
+    Path(PathBuf),
+    /// A file of the web, which is taken if its sum is this one.
+    Web {
+        /// The address, of https.
+        address: String,
+        /// sha256, in hex digits.
+        sha256: String,
+    },
 }
 
 /// A variable whose value is encrypted by sops.

@@ -5,6 +5,7 @@ use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
+use super::approver::APPROVER;
 use super::spec::{PATHS, Settings};
 
 /// What can be done for a kubelet.
@@ -25,6 +26,13 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asks: Option<Name>,
     },
+    /// Writes what approves certificates of kubelets, and starts it.
+    Approver {
+        /// The files.
+        files: Vec<Owned>,
+    },
+    /// Takes it away.
+    NoApprover,
     /// Takes settings away that the file does not name any more; a kubelet that runs starts again without them.
     Unset {
         /// Whether one runs.
@@ -36,8 +44,8 @@ impl Action {
     /// The files of ours that it writes whole.
     pub fn writes(&self) -> &[Owned] {
         match self {
-            Self::Settings { files, .. } => files,
-            Self::Adoption(_) | Self::Unset { .. } => &[],
+            Self::Settings { files, .. } | Self::Approver { files } => files,
+            Self::Adoption(_) | Self::Unset { .. } | Self::NoApprover => &[],
         }
     }
 
@@ -45,7 +53,8 @@ impl Action {
     pub fn removes(&self) -> &[&'static str] {
         match self {
             Self::Unset { .. } => &PATHS,
-            Self::Adoption(_) | Self::Settings { .. } => &[],
+            Self::NoApprover => &APPROVER,
+            Self::Adoption(_) | Self::Settings { .. } | Self::Approver { .. } => &[],
         }
     }
 
@@ -54,7 +63,7 @@ impl Action {
         match self {
             Self::Settings { asks, .. } => asks.is_some(),
             Self::Unset { runs } => *runs,
-            Self::Adoption(_) => false,
+            Self::Adoption(_) | Self::Approver { .. } | Self::NoApprover => false,
         }
     }
 }

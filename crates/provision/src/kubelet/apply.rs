@@ -8,6 +8,7 @@ use kubestead_core::put::{Owned, with_manifest};
 use kubestead_core::reload::written;
 
 use super::action::Action;
+use super::approver::APPROVER;
 use super::error::Error;
 use super::observe;
 use super::spec::{FILE, FOLDER, Settings, UNIT};
@@ -33,6 +34,14 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
                 taken(settings, hostname.as_str(), first.as_ref()).await?;
             }
             Ok(done)
+        }
+        Action::Approver { files } => written(files, include_str!("scripts/approver.sh"))
+            .run(host)
+            .await
+            .map_err(Failed::at(format!("{on}: who approves certificates of kubelets"))),
+        Action::NoApprover => {
+            let procedure = with_manifest(include_str!("scripts/no-approver.sh")).list("paths", APPROVER);
+            procedure.run(host).await.map_err(Failed::at(format!("{on}: take away who approves certificates of kubelets")))
         }
         Action::Unset { .. } => unset().run(host).await.map_err(Failed::at(format!("{on}: take settings of the kubelet away"))),
     }

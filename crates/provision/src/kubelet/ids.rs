@@ -8,5 +8,11 @@ pub const SETTINGS: Deed = Deed::host("kubelet", "settings");
 /// Settings that the file does not name any more go.
 pub const UNSET: Deed = Deed::host("kubelet", "unset");
 
+/// Certificates of kubelets are approved from then on.
+pub const APPROVER: Deed = Deed::host("kubelet", "approver");
+
+/// They are not any more.
+pub const NO_APPROVER: Deed = Deed::host("kubelet", "no-approver");
+
 /// All kinds of steps.
-pub const KINDS: &[Kind] = &[SETTINGS.kind(), UNSET.kind()];
+pub const KINDS: &[Kind] = &[SETTINGS.kind(), UNSET.kind(), APPROVER.kind(), NO_APPROVER.kind()];

@@ -3,6 +3,7 @@
 
 mod action;
 mod apply;
+mod approver;
 mod check;
 mod duration;
 mod error;
@@ -14,6 +15,7 @@ mod spec;
 
 pub use action::Action;
 pub use apply::apply;
+pub use approver::{APPROVER, Known, approver};
 pub use check::fault;
 pub use duration::{is_duration, nanoseconds};
 pub use error::Error;

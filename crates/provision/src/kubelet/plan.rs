@@ -64,7 +64,13 @@ pub fn plan(candidate: &Candidate<'_>) -> Part<Action> {
         let (risk, why) = start(why);
         let asks = runs.then(|| spec.first.clone());
         let action = Action::Settings { files: owned, settings: settings.clone(), hostname: spec.hostname.clone(), asks };
-        part.push(ids::SETTINGS.step(Target::Host(name.to_string()), action, why).risk(risk).after(claim.after));
+        part.push(
+            ids::SETTINGS
+                .step(Target::Host(name.to_string()), action, why)
+                .risk(risk)
+                .after(claim.after)
+                .after([ids::APPROVER.on(&spec.first)]),
+        );
     }
     let mut all = claims.into_part("kubelet-settings", Action::Adoption);
     all.extend(part);

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::images::images;
 use super::kinds::{group, namespaced};
+use super::patch::{self, Patch};
 use super::scalar::{plain, rendered, substitute};
 use super::sealed::{Sealed, buried, holds, is_secret};
 use crate::file::{Yaml, YamlKind, documents};
@@ -42,6 +43,10 @@ pub(super) struct Reading {
     pub namespace: Option<String>,
     /// The images that were named, each with the first place.
     pub images: BTreeMap<String, Place>,
+    /// Whether they are kubestead's own, which may make what Kubernetes wants in its own namespace.
+    pub built: bool,
+    /// What is put over the objects, until it is.
+    pub patches: Vec<Patch>,
 }
 
 impl Reading {
@@ -143,7 +148,7 @@ impl Decoder<'_> {
     }
 
     fn document(&mut self, document: Yaml) -> Vec<Found> {
-        let Yaml { place, kind } = document;
+        let Yaml { place, kind } = self.patched(document);
         let entries = match kind {
             YamlKind::Map(entries) => entries,
             nothing if is_nothing(&nothing) => {
@@ -174,6 +179,34 @@ impl Decoder<'_> {
         }
     }
 
+    /// An object with what is put over it.
+    fn patched(&mut self, mut document: Yaml) -> Yaml {
+        let patches = std::mem::take(&mut self.reading.patches);
+        for patch in patches {
+            if self.is(&document, &patch.object) {
+                patch::merge(&mut document, patch.content);
+            } else {
+                self.reading.patches.push(patch);
+            }
+        }
+        document
+    }
+
+    /// Whether a document is of an object.
+    fn is(&mut self, document: &Yaml, object: &ObjectRef) -> bool {
+        let YamlKind::Map(entries) = &document.kind else { return false };
+        let mut says = |entries: &Entries, key: &str, word: &str| match field(entries, key) {
+            Some((.., Yaml { kind: YamlKind::Scalar { text, .. }, .. })) => self.reading.put(text).is_ok_and(|text| text == word),
+            Some(_) => false,
+            None => word.is_empty(),
+        };
+        let Some((.., Yaml { kind: YamlKind::Map(meta), .. })) = field(entries, "metadata") else { return false };
+        says(entries, "apiVersion", &object.api_version)
+            && says(entries, "kind", &object.kind)
+            && says(meta, "namespace", &object.namespace)
+            && says(meta, "name", &object.name)
+    }
+
     /// A manifest; `None` if it is wrong.
     fn one(&mut self, place: Place, mut entries: Entries) -> Option<Found> {
         let before = self.out.len();
@@ -195,6 +228,9 @@ impl Decoder<'_> {
                 None
             }
         };
+        if let Some(object) = &object {
+            self.homes(object, &entries);
+        }
         images(&entries, &mut |text, at| {
             if let Ok(image) = self.reading.put(text) {
                 self.reading.images.entry(image).or_insert_with(|| at.clone());
@@ -276,12 +312,7 @@ impl Decoder<'_> {
     /// Objects that are not anybody's to make by a manifest.
     fn refused(&mut self, object: &ObjectRef, at: &dyn Fn(&str) -> Place) {
         let own_group = group(&object.api_version).is_empty();
-        let (own_namespace, of_kubernetes) = (object.kind == "Namespace" && own_group, |name: &str| name.starts_with("kube-"));
-        if of_kubernetes(&object.namespace) {
-            let message = format!("{object}: namespaces that begin with kube- are for the cluster itself");
-            self.error(&at("namespace"), message, "put it into another namespace");
-        }
-        if own_namespace && (of_kubernetes(&object.name) || object.name == "default") {
+        if object.kind == "Namespace" && own_group && (object.name.starts_with("kube-") || object.name == "default") {
             self.error(&at("name"), format!("{object} is the cluster's own"), "write another name");
         }
         if own_group && object.kind.ends_with("List") {
@@ -305,6 +336,30 @@ impl Decoder<'_> {
                 self.error(&at("namespace"), format!("{object}: a {} is in no namespace", object.kind), "take metadata.namespace away");
             }
             Some(_) | None => {}
+        }
+    }
+
+    /// Refuses the namespaces of Kubernetes itself. What answers for a part of the API (an APIService) must read there whom to believe, and Kubernetes has
+    /// a role for that: kubestead's own services may be bound to it.
+    fn homes(&mut self, object: &ObjectRef, entries: &Entries) {
+        if !object.namespace.starts_with("kube-") {
+            return;
+        }
+        let role = match field(entries, "roleRef") {
+            Some((.., Yaml { kind: YamlKind::Map(role), .. })) => role.as_slice(),
+            _ => &[],
+        };
+        let says = |key: &str, word: &str| {
+            role.iter().any(|(found, _, value)| found == key && matches!(&value.kind, YamlKind::Scalar { text, .. } if text == word))
+        };
+        let binds = object.kind == "RoleBinding" && says("kind", "Role") && says("name", "extension-apiserver-authentication-reader");
+        if !(self.reading.built && binds) {
+            let place = match field(entries, "metadata") {
+                Some((.., Yaml { kind: YamlKind::Map(meta), place })) => field(meta, "namespace").map_or(place, |(_, at, _)| at).clone(),
+                _ => return,
+            };
+            let message = format!("{object}: namespaces that begin with kube- are for the cluster itself");
+            self.error(&place, message, "put it into another namespace");
         }
     }
 

@@ -14,12 +14,13 @@ pub(super) struct Shortfall {
     pub failed: bool,
 }
 
-/// Whether an object is a workload that is waited for.
+/// Whether an object is a workload, or leads to one that answers for a part of the API, and is waited for.
 pub(super) fn is_workload(object: &ObjectRef) -> bool {
     let kind = object.kind.as_str();
     match group(&object.api_version) {
         "apps" => ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind),
         "batch" => kind == "Job",
+        "apiregistration.k8s.io" => kind == "APIService",
         _ => false,
     }
 }
@@ -34,6 +35,7 @@ pub(super) fn shortfall(object: &ObjectRef, live: &Value) -> Option<Shortfall> {
     }
     let (words, failed) = match object.kind.as_str() {
         "Job" => job(live)?,
+        "APIService" => answers(live)?,
         kind => rollout(kind, live)?,
     };
     Some(Shortfall { words: format!("{object}: {words}"), failed })
@@ -73,6 +75,12 @@ fn rollout(kind: &str, live: &Value) -> Option<(String, bool)> {
     let late = condition(live, "Progressing").filter(|c| c["status"] == "False" && c["reason"] == "ProgressDeadlineExceeded");
     let why = late.map(|condition| format!(": {}", said(condition))).unwrap_or_default();
     Some((format!("{} of {wanted} ready{why}", ready.min(current)), late.is_some()))
+}
+
+fn answers(live: &Value) -> Option<(String, bool)> {
+    let available = condition(live, "Available");
+    let why = available.map_or_else(|| "the API server has not looked yet".to_owned(), said);
+    available.is_none_or(|condition| condition["status"] != "True").then(|| (format!("it does not answer: {why}"), false))
 }
 
 fn job(live: &Value) -> Option<(String, bool)> {
@@ -140,6 +148,11 @@ mod tests {
         assert_eq!(definition(&json!({})), Some(false));
         let taken = json!({"status": {"conditions": [{"type": "NamesAccepted", "status": "False", "reason": "ListKindConflict"}]}});
         assert_eq!(definition(&taken), Some(true));
+        let part = |live: &Value| told("apiregistration.k8s.io/v1", "APIService", live);
+        let refused = json!({"status": {"conditions": [{"type": "Available", "status": "False", "message": "no endpoints"}]}});
+        assert_eq!(part(&with("Available", "")), None);
+        assert_eq!(part(&refused), Some(("APIService s/x: it does not answer: no endpoints".into(), false)));
+        assert!(part(&json!({})).is_some());
         assert_eq!(told("v1", "ConfigMap", &json!({})), None);
         assert_eq!(told("x.org/v1", "Job", &json!({})), None, "another group's");
     }

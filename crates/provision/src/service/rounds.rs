@@ -90,7 +90,9 @@ mod tests {
         live["status"]["lastSuccessfulTime"] = "2026-11-29T02:10:00Z".into();
         assert_eq!(told(&live, 900), (true, "apps/sync-share-kube2: last good round 5 min ago".into()));
         assert!(matches!(told(&live, 600 + 1801), (false, words) if words.contains("30 min ago, warned of after")));
-        assert!(matches!(told(&live, 600 + 7201), (false, words) if words.contains("2 h ago, critical after 2 h: kubectl -n apps get jobs")));
+        assert!(
+            matches!(told(&live, 600 + 7201), (false, words) if words.contains("2 h ago, critical after 2 h: kubectl -n apps get jobs"))
+        );
         assert_eq!(told(&live, 0), (true, "apps/sync-share-kube2: last good round 0 s ago".into()), "a clock may be behind");
         live["metadata"]["annotations"] = json!({});
         assert_eq!(Rounds::read(&object, &live), None, "a CronJob of somebody's own");

@@ -8,15 +8,16 @@ use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
 use serde_json::Value;
 
+use super::built::{Built, Part};
 use super::decode::{self, Found, Reading};
 use super::folder;
 use super::found::{Text, finding, sound};
 use super::images;
 use super::kinds::{Kind, defined, is_definition, same_name};
-use super::render::{Programs, chart, kustomize};
+use super::render::{Programs, chart, kustomize, release};
 use super::sealed;
 use super::spec::{ServiceSpec, ServicesWanted};
-use crate::file::{Manifests, Source};
+use crate::file::{Chart, Cluster, Manifests, Release, Source};
 
 /// More objects than a service has.
 const MOST_OBJECTS: usize = 10_000;
@@ -31,6 +32,8 @@ pub struct Beside<'a> {
     pub taken: Vec<(ObjectRef, String)>,
     /// The version of Kubernetes, which charts are rendered for. `None` if it is not known: charts are not looked at then.
     pub version: Option<&'a str>,
+    /// The cluster, which kubestead's own services are made for. `None` if its file is refused: they are not looked at then.
+    pub cluster: Option<&'a Cluster>,
     /// What renders.
     pub programs: &'a dyn Programs,
 }
@@ -74,9 +77,7 @@ impl Reader<'_> {
             service.needs.iter().filter_map(|need| self.definitions.get(need)).flatten().map(|(kind, is)| (kind.clone(), *is)).collect();
         let variables: BTreeMap<String, String> = service.variables.clone().into_iter().chain(sealed_names).collect();
         let mut reading = Reading { unused: variables.keys().cloned().collect(), variables: Some(variables), sealed, ..Reading::default() };
-        let texts = self.texts(service, &kinds, &mut reading, findings);
-        let mut found: Vec<Found> =
-            texts.iter().flat_map(|Text { name, text }| decode::manifests(name, text, &mut reading, findings)).collect();
+        let mut found = self.found(service, &kinds, &mut reading, findings);
         kinds
             .extend(found.iter().filter(|found| is_definition(&ObjectRef::of(&found.manifest))).flat_map(|found| defined(&found.manifest)));
         if let Source::Chart(chart) = &service.source {
@@ -96,7 +97,7 @@ impl Reader<'_> {
                 findings.push(Diagnostic { severity: Severity::Warning, ..finding(&place, message, hint) });
             }
         }
-        if sound(findings) && manifests.is_empty() {
+        if sound(findings) && manifests.is_empty() && !self.is_unknown(service) {
             let hint = "take the service out of the cluster file if nothing of it shall be left";
             findings.push(finding(&place, "it asks for no object", Some(hint)));
         }
@@ -109,25 +110,91 @@ impl Reader<'_> {
         ServiceSpec::new(service.name.clone(), service.needs.clone(), manifests, sealed, sound(findings))
     }
 
-    /// The texts of a service; how the manifests in them are to be read is in `reading` then.
-    fn texts(&self, service: &Manifests, kinds: &BTreeMap<Kind, bool>, reading: &mut Reading, findings: &mut Vec<Diagnostic>) -> Vec<Text> {
-        let Beside { shown, version, programs, .. } = self.beside;
+    /// Whether it cannot be said what a service asks for, as what it is made for is not known.
+    fn is_unknown(&self, service: &Manifests) -> bool {
         match &service.source {
+            Source::Built(_) => self.beside.cluster.is_none(),
+            Source::Chart(_) => self.beside.version.is_none(),
+            Source::Path(_) | Source::Kustomize(_) | Source::Release(_) => false,
+        }
+    }
+
+    /// The manifests of a service; how they were read is in `reading` then.
+    fn found(
+        &self,
+        service: &Manifests,
+        kinds: &BTreeMap<Kind, bool>,
+        reading: &mut Reading,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Vec<Found> {
+        let Beside { shown, programs, .. } = self.beside;
+        let texts = match &service.source {
             Source::Path(path) => folder::read(path, shown, findings),
             Source::Kustomize(path) => {
                 reading.rendered = true;
                 kustomize::render(path, shown, *programs, findings)
             }
-            Source::Chart(chart) => {
-                let values = chart::values(chart, shown, reading, findings);
-                // What a chart renders is its own: a `${NAME}` in it is none of ours.
-                (reading.variables, reading.rendered, reading.namespace) = (None, true, Some(chart.namespace.to_string()));
-                let Some(version) = version.filter(|_| sound(findings)) else { return Vec::new() };
-                let kinds: BTreeSet<&Kind> = kinds.keys().collect();
-                let call = chart::Call { service: &service.name, chart, values: &values, version, kinds: &kinds };
-                chart::render(&call, shown, *programs, findings)
+            Source::Chart(chart) => self.rendered(service, chart, kinds, reading, findings),
+            Source::Release(release) => {
+                (reading.variables, reading.rendered) = (None, true);
+                release::texts(release, shown, *programs, findings)
+            }
+            Source::Built(built) => return self.built(built, reading, findings),
+        };
+        decoded(&texts, reading, findings)
+    }
+
+    /// What a chart renders; nothing where the version of Kubernetes is not known.
+    fn rendered(
+        &self,
+        service: &Manifests,
+        chart: &Chart,
+        kinds: &BTreeMap<Kind, bool>,
+        reading: &mut Reading,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Vec<Text> {
+        let Beside { shown, version, programs, .. } = self.beside;
+        let values = chart::values(chart, shown, reading, findings);
+        // What a chart renders is its own: a `${NAME}` in it is none of ours.
+        (reading.variables, reading.rendered, reading.namespace) = (None, true, Some(chart.namespace.to_string()));
+        let Some(version) = version.filter(|_| sound(findings)) else { return Vec::new() };
+        let kinds: BTreeSet<&Kind> = kinds.keys().collect();
+        let call = chart::Call { service: &service.name, chart, values: &values, version, kinds: &kinds };
+        chart::render(&call, shown, *programs, findings)
+    }
+
+    /// The manifests of a service of kubestead's own; none where the cluster is not known.
+    fn built(&self, built: &Built, reading: &mut Reading, findings: &mut Vec<Diagnostic>) -> Vec<Found> {
+        let Beside { shown, programs, cluster, .. } = self.beside;
+        // What stands for its secrets is named where the cluster file asks for it.
+        reading.unused.clear();
+        let Some(cluster) = cluster else { return Vec::new() };
+        let made = built.made(cluster);
+        reading.patches.clone_from(&built.patches);
+        let variables = reading.variables.take();
+        reading.rendered = true;
+        let releases = made.releases.iter().flat_map(|release| release::texts(release, shown, *programs, findings)).collect::<Vec<_>>();
+        let mut found = decoded(&releases, reading, findings);
+        let named = |variables: BTreeMap<&'static str, String>| variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let common: BTreeMap<String, String> = variables.into_iter().flatten().chain(named(made.variables)).collect();
+        (reading.rendered, reading.built) = (false, true);
+        for Part { name, text, variables } in made.parts {
+            reading.variables = Some(common.clone().into_iter().chain(named(variables)).collect());
+            found.extend(decode::manifests(&name, text, reading, findings));
+        }
+        reading.variables = Some(common);
+        let texts: Vec<Text> =
+            made.manifests.into_iter().map(|(name, text)| Text { name: name.to_owned(), text: text.into_owned() }).collect();
+        found.extend(decoded(&texts, reading, findings));
+        // An object that was not understood is told as that.
+        if sound(findings) {
+            for patch in std::mem::take(&mut reading.patches) {
+                let message = format!("a patch of {}, which is no object of this service", patch.object);
+                let hint = Some("`kubestead plan --diff` shows all of them".to_owned());
+                findings.push(Diagnostic { place: patch.place().clone(), severity: Severity::Error, message, hint });
             }
         }
+        found
     }
 
     /// The manifests of objects that nobody else asks for.
@@ -151,9 +218,16 @@ impl Reader<'_> {
 /// Where a service lies, for what is said of it as a whole.
 fn place(service: &Manifests) -> &Path {
     match &service.source {
-        Source::Path(path) | Source::Kustomize(path) => path,
+        Source::Path(path) | Source::Kustomize(path) | Source::Release(Release::Path(path)) => path,
         Source::Chart(chart) => chart::place(chart),
+        Source::Release(Release::Web { address, .. }) => Path::new(address),
+        Source::Built(_) => Path::new(service.name.as_str()),
     }
+}
+
+/// The manifests of texts.
+fn decoded(texts: &[Text], reading: &mut Reading, findings: &mut Vec<Diagnostic>) -> Vec<Found> {
+    texts.iter().flat_map(|Text { name, text }| decode::manifests(name, text, reading, findings)).collect()
 }
 
 /// Puts an object of a kind that a definition brings into a namespace, if it names none and belongs into one.
@@ -180,7 +254,7 @@ mod tests {
 
     fn read(services: &[Manifests], shown: &dyn Fn(&Path) -> String, taken: &[ObjectRef]) -> ServicesWanted {
         let taken = taken.iter().map(|object| (object.clone(), "kubestead makes it itself".to_owned())).collect();
-        super::read(services, &Beside { shown, taken, version: None, programs: &Local::default() })
+        super::read(services, &Beside { shown, taken, version: None, cluster: None, programs: &Local::default() })
     }
 
     fn told(wanted: &ServicesWanted) -> Vec<String> {

@@ -38,6 +38,7 @@ fn services(namespace: &str) -> ServicesWanted {
             shown: &|path| path.display().to_string(),
             taken: Vec::new(),
             version: None,
+            cluster: None,
             programs: &kubestead_provision::service::Local::here(),
         },
     );

@@ -8,7 +8,7 @@ use kubestead_core::kube::{Api, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::plan::{Part, Plan, Step};
 use kubestead_core::secret::Secret;
-use kubestead_provision::file::{Manifests, SealedVariable, Source};
+use kubestead_provision::file::{Cluster, Manifests, SealedVariable, Source};
 use kubestead_provision::objects::{ApiFacts, Live};
 use kubestead_provision::secret::Keys;
 use kubestead_provision::service::{self, Action, Around, Beside, Local, Recorded, ServiceFacts, ServicesWanted};
@@ -21,6 +21,8 @@ pub(crate) struct World<K> {
     pub(crate) kube: K,
     pub(crate) folder: TempDir,
     pub(crate) services: Vec<Manifests>,
+    /// What kubestead's own services are made for.
+    pub(crate) cluster: Option<Cluster>,
     /// The encrypted variables that every service has.
     pub(crate) secrets: BTreeMap<String, SealedVariable>,
     pub(crate) programs: Local,
@@ -54,7 +56,7 @@ impl<K: Api> World<K> {
         let escrow = Escrow::open(&keys, &identity).unwrap();
         let program = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let programs = Local { helm: program("HELM"), kustomize: program("KUSTOMIZE"), cache: Some(folder.path().join("cache")) };
-        Self { kube, folder, services: Vec::new(), secrets: BTreeMap::new(), programs, escrow, around: Around::default() }
+        Self { kube, folder, services: Vec::new(), cluster: None, secrets: BTreeMap::new(), programs, escrow, around: Around::default() }
     }
 
     /// Writes the manifests of a service, which is in the cluster file from now on.
@@ -74,7 +76,10 @@ impl<K: Api> World<K> {
 
     pub(crate) fn wish(&self) -> ServicesWanted {
         let shown = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
-        service::read_files(&self.services, &Beside { shown: &shown, taken: Vec::new(), version: Some("1.37.1"), programs: &self.programs })
+        service::read_files(
+            &self.services,
+            &Beside { shown: &shown, taken: Vec::new(), version: Some("1.37.1"), cluster: self.cluster.as_ref(), programs: &self.programs },
+        )
     }
 
     pub(crate) async fn records(&self) -> BTreeMap<String, Recorded> {

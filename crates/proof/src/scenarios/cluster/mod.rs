@@ -1,6 +1,7 @@
 //! Proofs on three nodes and a key server, and what they ask of them.
 
 mod access;
+mod built;
 mod charts;
 mod components;
 mod database;
@@ -26,7 +27,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 19] = [
+pub(super) static SCENARIOS: [&[Scenario]; 20] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -35,6 +36,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 19] = [
     secrets::SCENARIOS,
     charts::SCENARIOS,
     services::SCENARIOS,
+    built::SCENARIOS,
     kubelets::SCENARIOS,
     components::SCENARIOS,
     doctor::SCENARIOS,

@@ -1,22 +1,38 @@
 //! Settings of kubelets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kubestead_core::name::Name;
 use kubestead_core::plan::Part;
 use kubestead_core::probe::Answers;
 
 use super::super::{NodeSeen, Seen};
 use super::{Asked, Wanted};
-use crate::file::{Cluster, Node};
+use crate::file::{Cluster, Node, Source};
 use crate::kubeadm::{KubeadmFacts, KubeadmSpec, State};
-use crate::kubelet::{self, Candidate, KubeletFacts, KubeletSpec, PATHS, Settings};
+use crate::kubelet::{self, APPROVER, Candidate, Known, KubeletFacts, KubeletSpec, PATHS, Settings};
 
 /// What a node's kubelet shall run with; `None` if the file sets nothing for it.
 fn settings(cluster: &Cluster, node: &Node) -> Option<Settings> {
-    match (cluster.kubernetes.as_ref()?.kubelet.as_ref(), node.kubelet.as_ref()) {
-        (Some(all), Some(own)) => Some(all.with(own)),
-        (one, other) => one.or(other).cloned(),
+    let kubernetes = cluster.kubernetes.as_ref()?;
+    let certified = is_certified(cluster).then(|| Settings(BTreeMap::from([("serverTLSBootstrap".to_owned(), true.into())])));
+    let all = [certified.as_ref(), kubernetes.kubelet.as_ref(), node.kubelet.as_ref()];
+    all.into_iter().flatten().cloned().reduce(|all, own| all.with(&own))
+}
+
+/// Whether kubelets are known by certificates of the cluster's own authority: something asks them that believes no other.
+fn is_certified(cluster: &Cluster) -> bool {
+    cluster.manifests.iter().any(|service| matches!(&service.source, Source::Built(built) if built.what.asks_kubelets()))
+}
+
+/// The nodes whose certificates a machine approves: all, by the first control plane.
+fn approved(cluster: &Cluster, first: &Name, node: &Node) -> Vec<Known> {
+    if node.name != *first || !is_certified(cluster) {
+        return Vec::new();
     }
+    // An address of the file is one.
+    let known = |node: &Node| Some(Known { hostname: node.hostname.clone(), address: node.address.parse().ok()? });
+    cluster.nodes.iter().filter_map(known).collect()
 }
 
 /// Kubelets are asked by the first control plane, those that have settings.
@@ -24,7 +40,10 @@ pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
     if wanted.members.is_none() {
         return Asked::default();
     }
-    let own = if settings(wanted.cluster, node).is_some() { PATHS.map(str::to_owned).into() } else { Vec::new() };
+    let mut own: Vec<String> = if settings(wanted.cluster, node).is_some() { PATHS.map(str::to_owned).into() } else { Vec::new() };
+    if wanted.is_first(node) && is_certified(wanted.cluster) {
+        own.extend(APPROVER.map(str::to_owned));
+    }
     let mut sections = Vec::new();
     if wanted.is_first(node) {
         let all = wanted.cluster.nodes.iter().filter(|node| settings(wanted.cluster, node).is_some());
@@ -39,12 +58,11 @@ pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
 /// Reads what the first control plane was told. A look that brought nothing is one at which no kubelet said anything.
 pub(in super::super) fn read(wanted: &Wanted<'_>, answers: &Answers) -> KubeletFacts {
     let cluster = wanted.cluster;
-    let all = cluster.kubernetes.iter().filter_map(|kubernetes| kubernetes.kubelet.as_ref());
-    let all: Vec<&Settings> = all.chain(cluster.nodes.iter().filter_map(|node| node.kubelet.as_ref())).collect();
+    let all: Vec<Settings> = cluster.nodes.iter().filter_map(|node| settings(cluster, node)).collect();
     if all.is_empty() {
         return KubeletFacts::default();
     }
-    let fields: BTreeSet<&str> = all.into_iter().flat_map(Settings::names).collect();
+    let fields: BTreeSet<&str> = all.iter().flat_map(Settings::names).collect();
     kubelet::read(answers, &fields).unwrap_or_default()
 }
 
@@ -61,11 +79,13 @@ pub(in super::super) fn plan(
     let hostname = node.hostname.clone();
     let ready = seen.api.known().and_then(|api| api.nodes.get(hostname.as_str())).is_some_and(|node| node.ready);
     let is_member = matches!(member.state, State::ControlPlane | State::Worker);
-    kubelet::plan(&Candidate {
+    let mut part = kubelet::approver(&node.name, &approved(cluster, &spec.first, node), &setup.files);
+    part.extend(kubelet::plan(&Candidate {
         told: seen.kubelets.0.get(hostname.as_str()),
         spec: &KubeletSpec { name: node.name.clone(), hostname, settings: settings(cluster, node), first: spec.first.clone() },
         files: &setup.files,
         runs: is_member && member.kubelet,
         ready,
-    })
+    }));
+    part
 }

@@ -1,4 +1,4 @@
-//! The users' own services.
+//! Services, the users' own and kubestead's.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn services(cluster: &Cluster, secrets: &SecretsWanted, programs: &dyn Progr
     let own = objects::names(cluster).into_iter().map(|object| (object, "kubestead makes it itself".to_owned()));
     let of_folder = secrets.secrets.iter().map(|secret| (secret.object(), format!("{} of the folder of secrets does so too", secret.file)));
     let taken = own.chain(of_folder).collect();
-    service::read_files(&cluster.manifests, &Beside { shown, taken, version: Some(&kubernetes.version), programs })
+    service::read_files(&cluster.manifests, &Beside { shown, taken, version: Some(&kubernetes.version), cluster: Some(cluster), programs })
 }
 
 /// Looks through the API, where there is something to look for: a cluster without services is asked for nothing.

@@ -4,12 +4,14 @@ mod addresses;
 mod machines;
 mod placement;
 mod pools;
+mod services;
 mod volumes;
 
 use super::findings::Findings;
 use super::sections::Sections;
 
 pub(super) use placement::Placement;
+pub(super) use services::ordered;
 
 /// Checks what the sections say together. Returns which nodes have which devices and volumes.
 pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {

@@ -15,6 +15,7 @@ mod network;
 mod nodes;
 mod pools;
 mod secrets;
+mod services;
 mod ssh;
 mod volumes;
 
@@ -32,9 +33,9 @@ pub(super) use nodes::NodeDecl;
 pub(super) use volumes::VolumeDecl;
 
 use super::cluster::{Kubernetes, Namespace, Ssh};
+use super::declared::Services;
 use super::fields::fields;
 use super::findings::{At, Findings, Items};
-use super::services::Manifests;
 use super::shape::{Kind, NAME, Need, Shape};
 use super::tree::Node as Yaml;
 
@@ -70,6 +71,8 @@ fields! {
             "The users' namespace and its accounts.";
         "manifests" manifests Need::Optional("no service of your own"), manifests::KIND,
             "Services of your own: folders or files of manifests, by name. No service needs itself, nor one that needs it.";
+        "services" services Need::Optional("none"), services::KIND,
+            "Services that kubestead brings itself.";
         "network" network Need::Otherwise("{}"), network::KIND,
             "Ranges and names. Ranges begin where their prefix says; pods, services, nodes, key servers and the endpoint have no address in common.";
         "secrets" secrets Need::Optional("the folder `secrets` beside the file"), secrets::KIND,
@@ -97,7 +100,8 @@ pub(super) struct Sections {
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
     pub(super) namespace: Option<Namespace>,
-    pub(super) manifests: Vec<Manifests>,
+    pub(super) manifests: Services,
+    pub(super) services: Services,
     pub(super) network: NetworkDecl,
     pub(super) secrets: PathBuf,
 }
@@ -118,6 +122,7 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         named: named_volumes::decode(top.named_volumes, out),
         namespace: namespace::decode(top.namespace, out),
         manifests: manifests::decode(top.manifests, dir, out),
+        services: services::decode(top.services, dir, out),
         network: network::decode(top.network, out),
         secrets: secrets::decode(top.secrets, dir, out),
     }

@@ -60,29 +60,27 @@ impl Local {
 }
 
 fn found(programs: &Local, tool: Tool) -> Result<Program, Failed> {
-    let (named, path) = match tool {
-        Tool::Helm => ("KUBESTEAD_HELM", &programs.helm),
-        Tool::Kustomize => ("KUBESTEAD_KUSTOMIZE", &programs.kustomize),
+    type Usual = fn() -> Option<PathBuf>;
+    let (named, path, usual, missing): (_, &Option<PathBuf>, Usual, _) = match tool {
+        Tool::Helm => ("KUBESTEAD_HELM", &programs.helm, || on_path("helm"), "helm is not installed here: install helm 4"),
+        Tool::Kustomize => (
+            "KUBESTEAD_KUSTOMIZE",
+            &programs.kustomize,
+            || on_path("kustomize").or_else(|| on_path("kubectl")),
+            "neither kustomize nor kubectl is installed here: install one",
+        ),
+        Tool::Curl => {
+            let missing = "curl is not installed here: install it, or download the file yourself and name it with `path`";
+            return on_path("curl").map(|path| Program { path, first: "" }).ok_or_else(|| Failed::Missing(missing.to_owned()));
+        }
     };
     let path = match path.clone() {
         Some(path) if is_program(&path) => Some(path),
         Some(path) => return Err(Failed::Missing(format!("{named} names {}, which is no program", path.display()))),
-        None => match tool {
-            Tool::Helm => on_path("helm"),
-            Tool::Kustomize => on_path("kustomize").or_else(|| on_path("kubectl")),
-        },
+        None => usual(),
     };
-    let path = path.ok_or_else(|| {
-        let which = match tool {
-            Tool::Helm => "helm is not installed here: install helm 4",
-            Tool::Kustomize => "neither kustomize nor kubectl is installed here: install one",
-        };
-        Failed::Missing(format!("{which}, or name it with {named}"))
-    })?;
-    let first = match tool {
-        Tool::Helm => "",
-        Tool::Kustomize => build(&path),
-    };
+    let path = path.ok_or_else(|| Failed::Missing(format!("{missing}, or name it with {named}")))?;
+    let first = if tool == Tool::Kustomize { build(&path) } else { "" };
     Ok(Program { path, first })
 }
 

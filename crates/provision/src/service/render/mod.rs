@@ -1,10 +1,11 @@
-//! Services that programs of the operator's computer render. They get no network, no plugins, no cluster and no value of a secret, and are bounded in time
+//! Services that programs of the operator's computer render, or download. What renders gets no network, no plugins, no cluster and no value of a secret; all are bounded in time
 //! and output. What they make is read as files of manifests are.
 
 pub(super) mod chart;
 pub(super) mod kustomize;
 mod local;
 mod pull;
+pub(super) mod release;
 mod twice;
 
 use std::ffi::OsString;
@@ -23,6 +24,8 @@ pub enum Tool {
     Helm,
     /// kustomize(1), or the one that kubectl(1) has in it.
     Kustomize,
+    /// curl(1), which downloads.
+    Curl,
 }
 
 /// One call of a program.

@@ -73,8 +73,7 @@ fields! {
 const SET: Form = Form { word: "a name", pattern: "^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", example: "", bare: Bare::Any };
 const LONGEST_NAME: usize = 20;
 const USER: Form = Form { word: "a number", pattern: "^[1-9][0-9]{0,9}$", example: "1000", bare: Bare::Whole };
-const PATTERN: Form =
-    Form { word: "a pattern", pattern: "^(Name|Path|BelowPath|Regex) .+$", example: "Name *.lock", bare: Bare::String };
+const PATTERN: Form = Form { word: "a pattern", pattern: "^(Name|Path|BelowPath|Regex) .+$", example: "Name *.lock", bare: Bare::String };
 const SCHEDULE: Form = Form {
     word: "a schedule",
     pattern: r"^[0-9*,/-]+( [0-9*,/-]+){2} [0-9A-Za-z*,/-]+ [0-9A-Za-z*,/-]+$",
@@ -145,7 +144,8 @@ fn set(key: &str, place: &Place, node: Yaml, ends: &mut Ends, out: &mut Findings
     }
     let exclude = f.exclude.map(|node| list(node, "exclude", out)).unwrap_or_default();
     let exclude = exclude.into_iter().filter_map(|node| judged(node, "exclude", out, pattern)).map(|at| at.value).collect();
-    let schedule = f.schedule.map_or(Some("*/5 * * * *".to_owned()), |node| judged(node, "schedule", out, self::schedule).map(|at| at.value));
+    let schedule =
+        f.schedule.map_or(Some("*/5 * * * *".to_owned()), |node| judged(node, "schedule", out, self::schedule).map(|at| at.value));
     let warn = seconds(f.warn, "warnAfter", 30 * 60, out);
     let critical = seconds(f.critical, "criticalAfter", 2 * 60 * 60, out);
     if let (Some(warn), Some(critical)) = (warn, critical)
@@ -195,7 +195,10 @@ fn short_name(key: &str, place: &Place, what: &str, out: &mut Findings) -> Optio
 /// The number of a user or a group: not root's, who may do too much.
 fn id(node: Yaml, what: &str, out: &mut Findings) -> Option<u32> {
     let at = judged(node, what, out, |text| match number::<u32>(text) {
-        Some(0) => Err(Wrong("0 is root, as which nothing is synced".to_owned(), Some("write the `runAsUser` of the pods that use the files".to_owned()))),
+        Some(0) => Err(Wrong(
+            "0 is root, as which nothing is synced".to_owned(),
+            Some("write the `runAsUser` of the pods that use the files".to_owned()),
+        )),
         Some(id) if id <= i32::MAX.unsigned_abs() => Ok(id),
         Some(_) | None => Err(Wrong(format!("{text:?} is no number of a user"), None)),
     });
@@ -203,7 +206,8 @@ fn id(node: Yaml, what: &str, out: &mut Findings) -> Option<u32> {
 }
 
 fn pattern(text: &str) -> Result<String, Wrong> {
-    let is_pattern = text.split_once(' ').is_some_and(|(word, rest)| ["Name", "Path", "BelowPath", "Regex"].contains(&word) && !rest.trim().is_empty());
+    let is_pattern =
+        text.split_once(' ').is_some_and(|(word, rest)| ["Name", "Path", "BelowPath", "Regex"].contains(&word) && !rest.trim().is_empty());
     let hint = || "write `Name *.lock` for names anywhere, `Path cache` for one path, or `Regex .*/tmp`".to_owned();
     if is_pattern { Ok(text.to_owned()) } else { Err(Wrong(format!("{text:?} is no pattern of unison"), Some(hint()))) }
 }
@@ -212,7 +216,11 @@ fn schedule(text: &str) -> Result<String, Wrong> {
     let fields: Vec<&str> = text.split(' ').collect();
     let sound = |field: &&str| !field.is_empty() && field.bytes().all(|c| c.is_ascii_alphanumeric() || b"*,/-".contains(&c));
     let hint = || "write five fields, such as \"*/5 * * * *\" for each fifth minute".to_owned();
-    if fields.len() == 5 && fields.iter().all(sound) { Ok(text.to_owned()) } else { Err(Wrong(format!("{text:?} is no schedule"), Some(hint()))) }
+    if fields.len() == 5 && fields.iter().all(sound) {
+        Ok(text.to_owned())
+    } else {
+        Err(Wrong(format!("{text:?} is no schedule"), Some(hint())))
+    }
 }
 
 /// A public key of ed25519, without what is written after it.
@@ -238,7 +246,10 @@ fn seconds(node: Option<Yaml>, what: &str, usual: u64, out: &mut Findings) -> Op
             Some('h') => 60 * 60,
             Some(_) | None => return Err(wrong(text)),
         };
-        number::<u64>(&text[..text.len() - 1]).filter(|count| (1..1_000_000).contains(count)).map(|count| count * unit).ok_or_else(|| wrong(text))
+        number::<u64>(&text[..text.len() - 1])
+            .filter(|count| (1..1_000_000).contains(count))
+            .map(|count| count * unit)
+            .ok_or_else(|| wrong(text))
     });
     at.map(|at| at.value)
 }

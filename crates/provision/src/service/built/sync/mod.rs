@@ -7,7 +7,6 @@ use kubestead_core::name::Name;
 use sha2::{Digest, Sha256};
 
 use super::{Made, Part};
-use crate::file::Cluster;
 
 /// What keeps volumes the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ const MOST_SKEW: u64 = 60;
 const SSHD_CONFIG: &str = include_str!("sshd_config");
 
 impl Sync {
-    pub(super) fn made(&self, _: &Cluster) -> Made {
+    pub(super) fn made(&self) -> Made {
         let parts = self.sets.iter().flat_map(|set| {
             let spokes = set.spokes.iter().map(|(name, end)| set.spoke(name, end, &self.image));
             std::iter::once(set.common(&self.image)).chain(spokes)

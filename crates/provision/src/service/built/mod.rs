@@ -1,0 +1,95 @@
+//! Services that kubestead brings itself: what each is made of, by what the cluster file says of it. Each has a folder here with its manifests, in which
+//! `${NAME}` stands for what its `made` says, and its fields in `file/sections/services`.
+
+mod dashboard;
+mod metrics;
+mod sync;
+mod users;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::patch::Patch;
+use crate::file::{Cluster, Release};
+
+pub use dashboard::Dashboard;
+pub use metrics::Metrics;
+pub use sync::{Sync, SyncEnd, SyncSet};
+
+/// A service that kubestead brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// Which, with its values.
+    pub what: What,
+    /// Other images, by the variables that stand for them in its manifests.
+    pub images: BTreeMap<&'static str, String>,
+    /// What is put over its objects.
+    pub patches: Vec<Patch>,
+}
+
+/// The services, one a line here and in `made`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// What nodes and pods use.
+    Metrics(Metrics),
+    /// The cluster in a browser.
+    Dashboard(Dashboard),
+    /// Volumes that are kept the same.
+    Sync(Sync),
+}
+
+/// What a service is made of.
+#[derive(Default)]
+pub(super) struct Made {
+    /// Its manifests: a name for messages, and a text.
+    pub manifests: Vec<(&'static str, Cow<'static, str>)>,
+    /// What stands for the variables in them.
+    pub variables: BTreeMap<&'static str, String>,
+    /// Manifests of which there is one for each of something, with variables of their own beside these.
+    pub parts: Vec<Part>,
+    /// The images that it usually has, by the variables that stand for them.
+    pub images: &'static [(&'static str, &'static str)],
+    /// What others release of it.
+    pub releases: Vec<Release>,
+}
+
+/// A text of manifests with variables of its own.
+pub(super) struct Part {
+    /// A name for messages.
+    pub name: String,
+    /// The text.
+    pub text: &'static str,
+    /// What stands for the variables in it.
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+impl What {
+    /// Whether it asks kubelets, and believes those alone that have a certificate of the cluster's authority.
+    pub(crate) fn asks_kubelets(&self) -> bool {
+        match self {
+            Self::Metrics(_) => true,
+            Self::Dashboard(_) | Self::Sync(_) => false,
+        }
+    }
+
+    /// What it is made of in a cluster.
+    fn made(&self, cluster: &Cluster) -> Made {
+        match self {
+            Self::Metrics(metrics) => metrics.made(cluster),
+            Self::Dashboard(dashboard) => dashboard.made(cluster),
+            Self::Sync(sync) => sync.made(),
+        }
+    }
+}
+
+impl Built {
+    /// What it is made of in a cluster, with its images among the variables.
+    pub(super) fn made(&self, cluster: &Cluster) -> Made {
+        let mut made = self.what.made(cluster);
+        for (variable, usual) in made.images {
+            let image = self.images.get(variable).cloned().unwrap_or_else(|| (*usual).to_owned());
+            made.variables.insert(variable, image);
+        }
+        made
+    }
+}

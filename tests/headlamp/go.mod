@@ -1,0 +1,3 @@
+module kubestead.local/headlamp
+
+go 1.26.4
