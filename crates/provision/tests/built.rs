@@ -103,7 +103,7 @@ fn mistakes_are_told_with_their_places_in_the_cluster_file() {
         ("manifests: {a: {path: m, needs: [metrics]}}\n", "6:34", "no service is called metrics"),
         ("manifests: {a: {release: {url: 'https://e.org/x.yaml'}}}\n", "6:26", "no sum"),
         ("manifests: {a: {release: {url: 'http://e.org/x.yaml', sha256: x}}}\n", "6:32", "not an address of https"),
-        ("manifests: {a: {release: {path: x, sha256: x}}}\n", "6:26", "keep one"),
+        ("manifests: {a: {release: {path: x, sha256: x}}}\n", "6:26", "what is downloaded"),
     ] {
         let all = told(text);
         let at = format!("cluster.yaml:{place}:");

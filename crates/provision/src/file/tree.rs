@@ -6,14 +6,14 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 
 /// A value and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) kind: Kind,
 }
 
 /// What a value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// Text, and whether it was written without quotes.
     Scalar {

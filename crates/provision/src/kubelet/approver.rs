@@ -3,14 +3,10 @@
 
 use std::net::IpAddr;
 
-use kubestead_core::claim::Claims;
-use kubestead_core::name::{HostName, Name};
-use kubestead_core::plan::{Part, Target};
-use kubestead_core::put::{Files, Owned};
+use kubestead_core::name::HostName;
+use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
-use super::ids;
 use crate::admin::ADMIN;
 
 const PROGRAM: &str = "/usr/local/lib/kubestead/approve-kubelets";
@@ -72,34 +68,6 @@ pub(super) fn files(nodes: &[Known]) -> Vec<Owned> {
     ]
 }
 
-/// The step of a machine that approves certificates of these nodes, or of one that did and shall not any more: of none.
-pub fn approver(name: &Name, nodes: &[Known], files: &Files) -> Part<Action> {
-    let mut part = Part::default();
-    let target = Target::Host(name.to_string());
-    if nodes.is_empty() {
-        if APPROVER.iter().any(|path| files.left.contains(*path) || files.written.contains_key(*path) && files.found.contains_key(*path)) {
-            part.push(ids::NO_APPROVER.step(target, Action::NoApprover, "no kubelet asks for a certificate any more".to_owned()));
-        }
-        return part;
-    }
-    let mut claims = match Claims::new(name.as_str(), files, APPROVER) {
-        Ok(claims) => claims,
-        Err(held) => {
-            part.held.extend(held);
-            return part;
-        }
-    };
-    let owned = self::files(nodes);
-    let claim = claims.claim(&owned);
-    if !claim.changed.is_empty() || claims.pending() {
-        let why = "approve the certificates by which kubelets are known, of the nodes in the file for their own names".to_owned();
-        part.push(ids::APPROVER.step(target, Action::Approver { files: owned }, why).after(claim.after));
-    }
-    let mut all = claims.into_part("kubelet-approver", Action::Adoption);
-    all.extend(part);
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -117,19 +85,6 @@ mod tests {
         assert_eq!(known("kube1", "10.77.0.21").names(), "300d82056b7562653187040a4d0015");
         let longest = known(&format!("{}.{}", "a".repeat(31), "b".repeat(31)), "fd00::1").names();
         assert!(longest.starts_with("3053823f6161") && longest.ends_with("8710fd000000000000000000000000000001"), "{longest}");
-    }
-
-    #[test]
-    fn it_is_written_once_and_goes_when_no_kubelet_asks() {
-        let (name, nodes) = (Name::new("cp1").unwrap(), [known("kube1", "10.77.0.21")]);
-        let part = approver(&name, &nodes, &Files::default());
-        assert_eq!(part.steps.iter().map(|step| step.id.0.as_str()).collect::<Vec<_>>(), ["cp1/kubelet/approver"]);
-        let mut files = Files::holding(part.steps[0].action.writes());
-        assert_eq!(approver(&name, &nodes, &files), Part::default());
-        assert_eq!(approver(&name, &[known("kube2", "10.77.0.22")], &files).steps.len(), 1, "another node");
-        assert_eq!(approver(&name, &[], &files).steps[0].action, Action::NoApprover);
-        files = Files::default();
-        assert_eq!(approver(&name, &[], &files), Part::default());
     }
 
     fn program(path: &Path, text: &str) {

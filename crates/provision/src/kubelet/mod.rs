@@ -15,11 +15,11 @@ mod spec;
 
 pub use action::Action;
 pub use apply::apply;
-pub use approver::{APPROVER, Known, approver};
+pub use approver::{APPROVER, Known};
 pub use check::fault;
 pub use duration::{is_duration, nanoseconds};
 pub use error::Error;
 pub use model::model;
 pub use observe::{KubeletFacts, read, section};
-pub use plan::{Candidate, plan};
+pub use plan::{Candidate, approver, plan};
 pub use spec::{FILE, FOLDER, KubeletSpec, PATHS, Settings, UNIT};

@@ -1,11 +1,13 @@
 //! From spec and facts to steps.
 
 use kubestead_core::claim::Claims;
+use kubestead_core::name::Name;
 use kubestead_core::plan::{Held, Part, Risk, Target};
 use kubestead_core::put::Files;
 use serde_json::{Map, Value};
 
 use super::action::Action;
+use super::approver::{self, APPROVER, Known};
 use super::ids;
 use super::spec::{KubeletSpec, PATHS};
 
@@ -73,6 +75,34 @@ pub fn plan(candidate: &Candidate<'_>) -> Part<Action> {
         );
     }
     let mut all = claims.into_part("kubelet-settings", Action::Adoption);
+    all.extend(part);
+    all
+}
+
+/// The step of a machine that approves certificates of these nodes, or of one that did and shall not any more: of none.
+pub fn approver(name: &Name, nodes: &[Known], files: &Files) -> Part<Action> {
+    let mut part = Part::default();
+    let target = Target::Host(name.to_string());
+    if nodes.is_empty() {
+        if APPROVER.iter().any(|path| files.left.contains(*path) || files.written.contains_key(*path) && files.found.contains_key(*path)) {
+            part.push(ids::NO_APPROVER.step(target, Action::NoApprover, "no kubelet asks for a certificate any more".to_owned()));
+        }
+        return part;
+    }
+    let mut claims = match Claims::new(name.as_str(), files, APPROVER) {
+        Ok(claims) => claims,
+        Err(held) => {
+            part.held.extend(held);
+            return part;
+        }
+    };
+    let owned = approver::files(nodes);
+    let claim = claims.claim(&owned);
+    if !claim.changed.is_empty() || claims.pending() {
+        let why = "approve the certificates by which kubelets are known, of the nodes in the file for their own names".to_owned();
+        part.push(ids::APPROVER.step(target, Action::Approver { files: owned }, why).after(claim.after));
+    }
+    let mut all = claims.into_part("kubelet-approver", Action::Adoption);
     all.extend(part);
     all
 }
@@ -155,5 +185,19 @@ mod tests {
         files.found.insert(FILE.into(), Found::Other);
         let part = run(&spec(Some(json!({"maxPods": 50}))), &files, None);
         assert!(part.steps.is_empty() && part.held.len() == 1, "{part:?}");
+    }
+
+    #[test]
+    fn who_approves_certificates_is_written_once_and_goes_when_no_kubelet_asks() {
+        let known = |hostname: &str| Known { hostname: HostName::new(hostname).unwrap(), address: [10, 77, 0, 21].into() };
+        let (name, nodes) = (Name::new("cp1").unwrap(), [known("kube1")]);
+        let part = super::approver(&name, &nodes, &Files::default());
+        assert_eq!(part.steps.iter().map(|step| step.id.0.as_str()).collect::<Vec<_>>(), ["cp1/kubelet/approver"]);
+        let mut files = Files::holding(part.steps[0].action.writes());
+        assert_eq!(super::approver(&name, &nodes, &files), Part::default());
+        assert_eq!(super::approver(&name, &[known("kube2")], &files).steps.len(), 1, "another node");
+        assert_eq!(super::approver(&name, &[], &files).steps[0].action, Action::NoApprover);
+        files = Files::default();
+        assert_eq!(super::approver(&name, &[], &files), Part::default());
     }
 }

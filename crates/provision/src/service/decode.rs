@@ -9,6 +9,7 @@ use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::name::is_label;
 use serde_json::{Map, Value};
 
+use super::homes;
 use super::images::images;
 use super::kinds::{group, namespaced};
 use super::patch::{self, Patch};
@@ -228,8 +229,9 @@ impl Decoder<'_> {
                 None
             }
         };
-        if let Some(object) = &object {
-            self.homes(object, &entries);
+        if let Some(object) = object.as_ref().filter(|object| homes::is_forbidden(object, &entries, self.reading.built)) {
+            let message = format!("{object}: namespaces that begin with kube- are for the cluster itself");
+            self.error(homes::place(&entries).unwrap_or(&place), message, "put it into another namespace");
         }
         images(&entries, &mut |text, at| {
             if let Ok(image) = self.reading.put(text) {
@@ -336,30 +338,6 @@ impl Decoder<'_> {
                 self.error(&at("namespace"), format!("{object}: a {} is in no namespace", object.kind), "take metadata.namespace away");
             }
             Some(_) | None => {}
-        }
-    }
-
-    /// Refuses the namespaces of Kubernetes itself. What answers for a part of the API (an APIService) must read there whom to believe, and Kubernetes has
-    /// a role for that: kubestead's own services may be bound to it.
-    fn homes(&mut self, object: &ObjectRef, entries: &Entries) {
-        if !object.namespace.starts_with("kube-") {
-            return;
-        }
-        let role = match field(entries, "roleRef") {
-            Some((.., Yaml { kind: YamlKind::Map(role), .. })) => role.as_slice(),
-            _ => &[],
-        };
-        let says = |key: &str, word: &str| {
-            role.iter().any(|(found, _, value)| found == key && matches!(&value.kind, YamlKind::Scalar { text, .. } if text == word))
-        };
-        let binds = object.kind == "RoleBinding" && says("kind", "Role") && says("name", "extension-apiserver-authentication-reader");
-        if !(self.reading.built && binds) {
-            let place = match field(entries, "metadata") {
-                Some((.., Yaml { kind: YamlKind::Map(meta), place })) => field(meta, "namespace").map_or(place, |(_, at, _)| at).clone(),
-                _ => return,
-            };
-            let message = format!("{object}: namespaces that begin with kube- are for the cluster itself");
-            self.error(&place, message, "put it into another namespace");
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod folder;
 mod found;
 mod health;
+mod homes;
 pub mod ids;
 mod images;
 mod judge;

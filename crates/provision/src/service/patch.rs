@@ -7,7 +7,7 @@ use kubestead_core::kube::ObjectRef;
 use crate::file::{Yaml, YamlKind};
 
 /// A part of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Patch {
     /// The object; of the version that kubestead writes it in.
     pub object: ObjectRef,
@@ -18,6 +18,24 @@ impl Patch {
     /// Where it begins.
     pub(super) fn place(&self) -> &Place {
         &self.content.place
+    }
+}
+
+/// Where it is written is no part of what it says.
+impl PartialEq for Patch {
+    fn eq(&self, other: &Self) -> bool {
+        self.object == other.object && same(&self.content, &other.content)
+    }
+}
+
+impl Eq for Patch {}
+
+fn same(a: &Yaml, b: &Yaml) -> bool {
+    match (&a.kind, &b.kind) {
+        (YamlKind::Scalar { text: a, plain: bare_a }, YamlKind::Scalar { text: b, plain: bare_b }) => a == b && bare_a == bare_b,
+        (YamlKind::List(a), YamlKind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (YamlKind::Map(a), YamlKind::Map(b)) => a.len() == b.len() && a.iter().zip(b).all(|((a, _, x), (b, _, y))| a == b && same(x, y)),
+        (YamlKind::Scalar { .. } | YamlKind::List(_) | YamlKind::Map(_), _) => false,
     }
 }
 

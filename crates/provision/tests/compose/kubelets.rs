@@ -75,3 +75,28 @@ fn a_new_node_has_its_own_settings_before_it_joins_and_no_other_one_notices() {
     assert!(waits(&plan, "kube1/kubeadm/join").contains(&own[0].id));
     assert!(waits(&plan, "kube1/kubelet/settings").contains(&StepId("kube1/kubelet/unit".into())));
 }
+
+#[test]
+fn kubelets_ask_for_certificates_once_somebody_approves_them_and_not_any_more_when_nothing_needs_them() {
+    // What the service is made of is for the API, which is another test's.
+    let cluster = edited(&format!("{FILE}services: {{metrics: {{}}}}\n"));
+    let mut world = World::new(running());
+    let plan = plan_of(&cluster, &world.seen);
+    let steps = settings(&plan);
+    assert_eq!(
+        steps,
+        ["cp1/kubelet/approver", "kube1/kubelet/settings", "kube2/kubelet/settings", "cp1/kubelet/settings"],
+        "{:?}",
+        plan.held
+    );
+    for step in &plan.steps[1..] {
+        assert!(step.why.contains("serverTLSBootstrap") && waits(&plan, &step.id.0).contains(&plan.steps[0].id), "{}", step.id);
+    }
+    world = plan.steps.iter().fold(world, after);
+    assert!(plan_of(&cluster, &world.seen).is_empty());
+    let plan = plan_of(&self::cluster(), &world.seen);
+    let steps: BTreeSet<&str> = settings(&plan).into_iter().collect();
+    assert_eq!(steps, ["cp1/kubelet/no-approver", "cp1/kubelet/unset", "kube1/kubelet/unset", "kube2/kubelet/unset"].into());
+    world = plan.steps.iter().fold(world, after);
+    assert!(plan_of(&self::cluster(), &world.seen).is_empty());
+}

@@ -23,7 +23,7 @@ const REFERENCE: Form = Form {
     word: "an image",
     pattern: r"^[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+)?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$",
     example: "registry.example.com/name:v1",
-    bare: Bare::String,
+    bare: Bare::Any,
 };
 
 /// Other images, by the variables that stand for them, and patches.
