@@ -23,4 +23,7 @@ if [ -n "${LATE:-}" ]; then
   chmod 755 "$root/tmp/late/date"
   path=/tmp/late:/usr/sbin:/usr/bin:/sbin:/bin
 fi
-exec chroot "$root" env -i PATH="$path" setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+# Not in the place of this process: it is ended with whoever started it, which a process that becomes another user no longer is.
+status=0
+chroot "$root" env -i PATH="$path" setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@" || status=$?
+exit "$status"
