@@ -1,11 +1,11 @@
 //! Volumes that are kept the same on several nodes: the scripts of the service, with Debian's unison and sshd, in containers on this computer.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, unproven};
 use crate::stage::{Call, Claim, Done, Ran, Running, Stage};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "volumes are kept the same by the real unison: what is emptied, unmounted, another one, cut off or hostile deletes nothing elsewhere, and the loser of a conflict is kept",
-    &["F12", "a volume that is kept the same"],
+    unproven(&["F12", "a volume that is kept the same"]),
     (240, 1800),
     sync,
 )];
@@ -181,6 +181,12 @@ fn hubs_volume(s: &Stage) -> Done {
         done(s, &["back", "hub"])?;
     }
     s.claim("nothing was deleted anywhere", count(s, "kube1", &all).and(count(s, "kube2", &all)));
+    done(s, &["older", "hub"])?;
+    files(s, &["clear", "hub"]).ok()?;
+    let running = hub(s)?;
+    s.claim("a hub's volume that is emptied is not synced", refused(s, "kube1", "files and folders are gone"));
+    s.claim("and is filled with consent", done(s, &["consent", "replaced", "kube1"]).and_then(|()| rounds(s)).and(same(s)));
+    running.kill()?;
     done(s, &["blank", "hub"])?;
     let running = hub(s)?;
     for spoke in ["kube1", "kube2"] {
@@ -227,7 +233,7 @@ fn hostile(s: &Stage) -> Done {
         let ran = pods(s, &["ask", "kube1", words]).run();
         s.claim(&format!("the key runs no {words:?}"), ran.fails().and(ran.lacks("uid=")));
     }
-    let rubbish = pods(s, &["ask", "kube1", "unison -server x"]).input(vec![0xa5; 200_000]).run();
+    let rubbish = pods(s, &["ask", "kube1", "unison -server x"]).input([0xa5, b'\n'].repeat(100_000)).run();
     s.claim("rubbish for unison is refused", rubbish.says("NOK"));
     for option in ["-R9000:127.0.0.1:22", "-L9000:127.0.0.1:22", "-W127.0.0.1:22"] {
         let ran = pods(s, &["ask", "kube1", "hello new", "-oExitOnForwardFailure=yes", option]).run();

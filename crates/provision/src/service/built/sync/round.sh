@@ -13,7 +13,7 @@ words() {
     1) echo "some files were skipped, as said above" ;;
     2) echo "some files could not be synced, as said above: they change all the time (exclude them, or let the hook quiesce what writes them), or this user may not read them" ;;
     124) echo "it took longer than $LONGEST s" ;;
-    *) echo "it stopped, as said above" ;;
+    *) echo "it stopped, as said above. If that is about archives, one volume is an older state of itself; on the hub: bash /sync/consent.sh replaced $END" ;;
   esac
 }
 

@@ -35,9 +35,11 @@ count() {
   { find "$ROOT" -xdev -mindepth 1 \( -path "$OWN" -o -path "$ROOT/lost+found" \) -prune -o -printf . 2> /dev/null || true; } | wc -c
 }
 
-# Refuses a volume from which so much is gone that a mistake is likelier than a wish. $1 is what a person consented to.
+# Refuses a volume from which so much is gone that a mistake is likelier than a wish. $1 is what a person consented to; where a volume was replaced, a round
+# deletes nothing.
 shrunk() {
   local before now gone
+  [ "$1" != replaced ] || return 0
   before=$(cat "$OWN/count" 2> /dev/null || true)
   [[ $before =~ ^[0-9]{1,12}$ ]] || before=0
   now=$(count)
@@ -46,7 +48,7 @@ shrunk() {
   if [ "$1" = deletions ]; then
     say "$gone of $before files and folders are gone, by consent"
   elif [ "$now" -eq 0 ] || { [ "$gone" -gt 10 ] && [ $((gone * 100)) -gt $((before * MOST_DELETED)) ]; }; then
-    refuse "$gone of $before files and folders are gone since the last round: nothing is deleted elsewhere. If that is meant, on the hub: bash /sync/consent.sh deletions SPOKE"
+    refuse "$gone of $before files and folders are gone since the last round: nothing is deleted elsewhere. If that is meant, on the hub: bash /sync/consent.sh deletions SPOKE; if they shall come back: replaced SPOKE"
   fi
 }
 
