@@ -70,6 +70,16 @@ ask() {
   local spoke=$1 words=$2; shift 2
   inside "$spoke" timeout 20 ssh -F /sync/ssh_config "$@" 127.0.0.1 "$words"
 }
+# hostile SPOKE: asks for what is none of a spoke's business; nothing of it may be done.
+hostile() {
+  local words
+  for words in 'sh -c id' /bin/sh '' 'unison -server; id' 'hello $(id)' 'hello new; id' 'scp -t /data' internal-sftp; do
+    if (ask "$1" "$words" < /dev/null); then
+      echo "it was done: $words"
+      return 1
+    fi
+  done
+}
 # impostor: another host in the place of the hub, as the spokes see it: the key is not the one that they know.
 impostor() { sed -i "s|^hub .*|hub $(cut -d' ' -f1,2 "$PODS/keys/$1/ssh-privatekey.pub")|" "$PODS/config/known_hosts"; }
 # hook WHEN fails | tells
