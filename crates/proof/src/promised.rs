@@ -106,7 +106,12 @@ pub const FEATURES: [Promise; 48] = [
         "other backends than that of the file's own default",
     ),
     promise("F11", "Requests from outside reach services by host name and path, over the Gateway API.", &[], ""),
-    promise("F12", "Copies of a volume on several nodes are kept the same, and no failure of one empties the others.", &[], ""),
+    promise(
+        "F12",
+        "Copies of a volume on several nodes are kept the same, and no failure of one empties the others.",
+        &["crates/provision/tests/sync.rs"],
+        "rounds between nodes of a cluster: the hub and the spokes of the proof are containers of one computer; the image of examples/sync, for which the same packages of Debian stand in",
+    ),
     promise("F13", "Certificates of an ACME authority are asked for, served and renewed.", &[], ""),
     promise(
         "F14",

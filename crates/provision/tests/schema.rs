@@ -124,6 +124,24 @@ services:
     patches: [{apiVersion: v1, kind: Service, metadata: {name: metrics-server, namespace: metrics-server}, spec: {ports: []}}]
   dashboard: {image: registry.example.com/headlamp:v1, patches: [{apiVersion: v1, kind: Namespace, metadata: {name: headlamp, labels: {a: b}}}]}
   logs: {folder: /srv/logs, syslog: {address: 'logs.example.com:6514', ca: ca.pem}, image: registry.example.com/collector:v1, patches: []}
+  sync:
+    image: registry.example.com/sync:1
+    needs: [shop]
+    patches: [{apiVersion: v1, kind: Service, metadata: {name: sync-share, namespace: shop}, spec: {type: ClusterIP}}]
+    sets:
+      share:
+        namespace: shop
+        user: 1000
+        group: 1001
+        hub: {claim: share-1, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
+        spokes: {kube2: {claim: share-2, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g}}
+        exclude: [Name *.lock, Path cache]
+        schedule: '*/10 * * * *'
+        warnAfter: 40m
+        criticalAfter: 3h
+        longest: 2h
+        mostDeleted: 20
+        keepDays: 7
 network: {podSubnet: 172.16.0.0/16, serviceSubnet: 172.18.0.0/16, dnsDomain: k8s.example.com, interface: [eno1, eth0], backend: wireguard, mtu: 1420}
 secrets: {dir: geheim}
 ",

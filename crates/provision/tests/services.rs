@@ -67,7 +67,7 @@ async fn a_service_is_applied_waited_for_and_then_nothing_is_to_do() {
 
 /// How each service is, as `status` says it.
 async fn states(world: &World<MemoryKube>) -> Vec<(String, bool, String)> {
-    let states = service::states(&world.wish(), &world.facts().await, &world.records().await);
+    let states = service::states(&world.wish(), &world.facts().await, &world.records().await, 0);
     states.into_iter().map(|state| (state.name, state.good, state.words)).collect()
 }
 

@@ -156,12 +156,16 @@ fn readiness(state: &NodeState) -> (bool, String) {
     (state.ready, if state.ready { "Ready".to_owned() } else { format!("not Ready: {}", state.message) })
 }
 
+/// In seconds since 1970.
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+}
+
 /// When the control planes' certificates end.
 pub(super) fn certificates(cluster: &Cluster, seen: &Seen) -> Vec<screen::Row> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let facts = |node: &Node| seen.nodes.get(&node.name).and_then(Fact::known).and_then(|found| found.kubeadm.as_ref());
     let servers: Vec<_> = cluster.control_planes().filter_map(|n| Some((&n.name, facts(n)?))).collect();
-    let lines = kubeadm::certificate_lines(i64::try_from(now).unwrap_or(i64::MAX), &servers);
+    let lines = kubeadm::certificate_lines(now(), &servers);
     lines.into_iter().map(|(name, text, is_good)| screen::Row::new(is_good, [name.as_str(), "certificates", &text])).collect()
 }
 
@@ -203,7 +207,7 @@ fn states(cluster: &Cluster, seen: &Seen) -> Option<BTreeMap<String, State>> {
 /// How each service is; `None` if they could not be seen.
 fn of_services(seen: &Seen) -> Option<Vec<ServiceState>> {
     let objects = seen.api.known().map(|api| service::records(&api.objects)).unwrap_or_default();
-    seen.services.known().map(|facts| service::states(&seen.asked, facts, &objects))
+    seen.services.known().map(|facts| service::states(&seen.asked, facts, &objects, now()))
 }
 
 /// The users' own services, a line each.

@@ -39,6 +39,11 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         |s| program(s, "built_api"),
     ),
     on_api(
+        "volumes that are kept the same are objects on a real API server, which follow the file, tell how old the last good round is, and leave nothing",
+        &["R1", "R3"],
+        |s| program(s, "sync_api"),
+    ),
+    on_api(
         "users of a namespace may all in it and only look outside, by the verdicts of a real API server, and containers get its limits",
         &["F06", "F40"],
         |s| program(s, "access_api"),

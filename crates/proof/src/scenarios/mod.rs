@@ -19,6 +19,7 @@ mod recovery;
 mod registry;
 mod rootless;
 mod servers;
+mod sync;
 mod tour;
 mod traffic;
 
@@ -44,6 +45,7 @@ pub fn all() -> Vec<&'static Scenario> {
         recovery::SCENARIOS,
         rootless::SCENARIOS,
         servers::SCENARIOS,
+        sync::SCENARIOS,
         tour::SCENARIOS,
     ];
     cluster::SCENARIOS.into_iter().chain(others).flatten().collect()

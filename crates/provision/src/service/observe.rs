@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::claims;
 use super::health::{is_workload, shortfall};
 use super::kinds::{Kind, is_definition};
+use super::rounds::Rounds;
 use super::spec::{KINDS, ServiceSpec, ServicesWanted};
 use crate::objects::{Exactly, Live, SERVICE};
 
@@ -34,6 +35,9 @@ pub struct ServiceFacts {
     pub namespaces: BTreeSet<String>,
     /// Which workloads and definitions are not ready, each with its words.
     pub unready: Vec<(ObjectRef, String)>,
+    /// What is done again and again, and when it was done well the last time.
+    #[serde(default)]
+    pub rounds: Vec<Rounds>,
 }
 
 /// An object of a service, or of its name.
@@ -154,6 +158,7 @@ async fn look(kube: &dyn Api, wanted: &ServicesWanted, records: &BTreeMap<String
     }
     facts.objects.sort_by(|a, b| a.live.object.cmp(&b.live.object));
     facts.unready.sort();
+    facts.rounds.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(facts)
 }
 
@@ -161,14 +166,15 @@ impl ServiceFacts {
     fn add(&mut self, kind: &Kind, object: Value, names: &BTreeSet<ObjectRef>, known: &mut BTreeSet<ObjectRef>) -> Result<(), KubeError> {
         let all = kind.all();
         let labelled = !object["metadata"]["labels"][SERVICE].is_null();
-        let shortfall =
-            shortfall(&ObjectRef { kind: all.kind.clone(), api_version: all.api_version.clone(), ..ObjectRef::of(&object) }, &object);
+        let named = ObjectRef { kind: all.kind.clone(), api_version: all.api_version.clone(), ..ObjectRef::of(&object) };
+        let (shortfall, rounds) = (shortfall(&named, &object), Rounds::read(&named, &object));
         let found = Found::read(&all.api_version, &all.kind, object).map_err(|gap| KubeError::Connect(gap.to_string()))?;
         let name = found.live.object.clone();
         if (labelled && found.live.ours || names.contains(&name)) && known.insert(name.clone()) {
             if let Some(shortfall) = shortfall.filter(|_| found.live.ours && (is_workload(&name) || is_definition(&name))) {
                 self.unready.push((name, shortfall.words));
             }
+            self.rounds.extend(rounds.filter(|_| found.live.ours));
             self.objects.push(found);
         }
         Ok(())

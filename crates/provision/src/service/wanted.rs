@@ -8,7 +8,7 @@ use kubestead_core::kube::ObjectRef;
 use kubestead_core::name::Name;
 use serde_json::Value;
 
-use super::built::Built;
+use super::built::{Built, Part};
 use super::decode::{self, Found, Reading};
 use super::folder;
 use super::found::{Text, finding, sound};
@@ -175,9 +175,14 @@ impl Reader<'_> {
         reading.rendered = true;
         let releases = made.releases.iter().flat_map(|release| release::texts(release, shown, *programs, findings)).collect::<Vec<_>>();
         let mut found = decoded(&releases, reading, findings);
-        let own = made.variables.into_iter().map(|(name, value)| (name.to_owned(), value));
-        reading.variables = Some(variables.into_iter().flatten().chain(own).collect());
+        let named = |variables: BTreeMap<&'static str, String>| variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let common: BTreeMap<String, String> = variables.into_iter().flatten().chain(named(made.variables)).collect();
         (reading.rendered, reading.built) = (false, true);
+        for Part { name, text, variables } in made.parts {
+            reading.variables = Some(common.clone().into_iter().chain(named(variables)).collect());
+            found.extend(decode::manifests(&name, text, reading, findings));
+        }
+        reading.variables = Some(common);
         let texts: Vec<Text> =
             made.manifests.into_iter().map(|(name, text)| Text { name: name.to_owned(), text: text.into_owned() }).collect();
         found.extend(decoded(&texts, reading, findings));

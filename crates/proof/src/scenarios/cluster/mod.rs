@@ -18,6 +18,7 @@ mod outage;
 mod reset;
 mod secrets;
 mod services;
+mod sync;
 mod traces;
 mod works;
 
@@ -27,7 +28,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 20] = [
+pub(super) static SCENARIOS: [&[Scenario]; 21] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -47,6 +48,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 20] = [
     reset::SCENARIOS,
     machines::SCENARIOS,
     database::SCENARIOS,
+    sync::SCENARIOS,
     disks::SCENARIOS,
 ];
 

@@ -5,6 +5,7 @@ mod dashboard;
 mod logs;
 mod metrics;
 mod options;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,8 @@ fields! {
             "Headlamp: the cluster in a browser, with the rights of whoever logs in. It is called `dashboard` where services need each other.";
         "logs" logs Need::Optional("not there"), logs::KIND,
             "The logs of all pods from every node, to a syslog server or into files. It is called `logs` where services need each other.";
+        "sync" sync Need::Optional("not there"), sync::KIND,
+            "Volumes of several nodes whose files are kept the same, by unison. It is called `sync` where services need each other.";
     }
 }
 
@@ -39,8 +42,12 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    let all =
-        [("metrics", f.metrics, metrics::decode as Decode), ("dashboard", f.dashboard, dashboard::decode), ("logs", f.logs, logs::decode)];
+    let all = [
+        ("metrics", f.metrics, metrics::decode as Decode),
+        ("dashboard", f.dashboard, dashboard::decode),
+        ("logs", f.logs, logs::decode),
+        ("sync", f.sync, sync::decode),
+    ];
     for (name, node, decode) in all {
         if let Some(node) = node {
             services.named.insert(name.to_owned());

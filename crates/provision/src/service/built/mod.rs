@@ -4,6 +4,7 @@
 mod dashboard;
 mod logs;
 mod metrics;
+mod sync;
 mod users;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use crate::file::{Cluster, Release};
 pub use dashboard::Dashboard;
 pub use logs::{Logs, Syslog};
 pub use metrics::Metrics;
+pub use sync::{Sync, SyncEnd, SyncSet};
 
 /// A service that kubestead brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,18 +38,33 @@ pub enum What {
     Dashboard(Dashboard),
     /// The logs of all pods, handed on.
     Logs(Logs),
+    /// Volumes that are kept the same.
+    Sync(Sync),
 }
 
 /// What a service is made of.
+#[derive(Default)]
 pub(super) struct Made {
     /// Its manifests: a name for messages, and a text.
     pub manifests: Vec<(&'static str, Cow<'static, str>)>,
     /// What stands for the variables in them.
     pub variables: BTreeMap<&'static str, String>,
+    /// Manifests of which there is one for each of something, with variables of their own beside these.
+    pub parts: Vec<Part>,
     /// The images that it usually has, by the variables that stand for them.
     pub images: &'static [(&'static str, &'static str)],
     /// What others release of it.
     pub releases: Vec<Release>,
+}
+
+/// A text of manifests with variables of its own.
+pub(super) struct Part {
+    /// A name for messages.
+    pub name: String,
+    /// The text.
+    pub text: &'static str,
+    /// What stands for the variables in it.
+    pub variables: BTreeMap<&'static str, String>,
 }
 
 impl What {
@@ -55,7 +72,7 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) | Self::Logs(_) => false,
+            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) => false,
         }
     }
 
@@ -65,6 +82,7 @@ impl What {
             Self::Metrics(metrics) => metrics.made(cluster),
             Self::Dashboard(Dashboard) => Dashboard::made(cluster),
             Self::Logs(logs) => logs.made(cluster),
+            Self::Sync(sync) => sync.made(),
         }
     }
 }

@@ -52,7 +52,8 @@ impl Options {
     }
 }
 
-fn reference(text: &str) -> Result<String, String> {
+/// The reference of an image.
+pub(super) fn reference(text: &str) -> Result<String, String> {
     let good =
         text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@-".contains(c));
     if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is no reference of an image, such as {}", REFERENCE.example)) }

@@ -21,7 +21,7 @@ impl Dashboard {
                 .collect(),
             variables: BTreeMap::new(),
             images: &[("IMAGE", Self::IMAGE)],
-            releases: Vec::new(),
+            ..Made::default()
         }
     }
 }

@@ -61,7 +61,7 @@ impl Logs {
             manifests: vec![("logs: collector.yaml", collector.into()), (name, sink.into())],
             variables,
             images: &[("IMAGE", Self::IMAGE)],
-            releases: Vec::new(),
+            ..Made::default()
         }
     }
 }

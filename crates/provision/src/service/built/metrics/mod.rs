@@ -24,7 +24,7 @@ impl Metrics {
             manifests: own.into_iter().chain(readers.map(|text| ("metrics: readers", text.into()))).collect(),
             variables: BTreeMap::from([("REPLICAS", self.replicas.to_string())]),
             images: &[("IMAGE", Self::IMAGE)],
-            releases: Vec::new(),
+            ..Made::default()
         }
     }
 }
