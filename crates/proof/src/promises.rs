@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn each_promise_tells_what_shows_it_or_that_nothing_does() {
-        static CORE: Scenario = one(&["F05", "nothing is lost"], true);
-        static LONG: Scenario = one(&["F05"], false);
+        static CORE: Scenario = one(&["F16", "nothing is lost"], true);
+        static LONG: Scenario = one(&["F16"], false);
         let text = page(&[&CORE, &LONG], SAFETY);
         for line in [
-            "| F05 | A dashboard that has no rights of its own: its user brings a token that ends. | it is so; it is so (`make prove`) |",
+            "| F16 | containerd runs the pods, with runc and systemd's cgroups, and only after its volume is mounted. | it is so; it is so (`make prove`) |",
             "| F07 | Helm works with a user's own rights, and nothing of it runs in the cluster. | **not shown yet** |",
             "| nothing is lost | it is so; unit tests |",
             "| nothing is read | not by a scenario; unit tests; canaries |",
