@@ -30,7 +30,7 @@ mod wanted;
 
 pub use action::Action;
 pub use apply::apply;
-pub use built::{Built, Dashboard, Metrics, What};
+pub use built::{Built, Certificate, Certificates, Dashboard, Dns, Gateway, Issuer, Metrics, Reach, Tcp, What};
 pub use check::faults;
 pub use error::Error;
 pub use kinds::Kind;

@@ -2,12 +2,14 @@
 
 mod access;
 mod built;
+mod certificates;
 mod charts;
 mod components;
 mod database;
 mod disks;
 mod doctor;
 mod encryption;
+mod gateway;
 mod idle;
 mod keys;
 mod kubelets;
@@ -27,7 +29,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 20] = [
+pub(super) static SCENARIOS: [&[Scenario]; 22] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -47,6 +49,8 @@ pub(super) static SCENARIOS: [&[Scenario]; 20] = [
     reset::SCENARIOS,
     machines::SCENARIOS,
     database::SCENARIOS,
+    gateway::SCENARIOS,
+    certificates::SCENARIOS,
     disks::SCENARIOS,
 ];
 

@@ -1,17 +1,24 @@
 //! Services that kubestead brings itself: what each is made of, by what the cluster file says of it. Each has a folder here with its manifests, in which
 //! `${NAME}` stands for what its `made` says, and its fields in `file/sections/services`.
 
+mod certificates;
 mod dashboard;
+mod gateway;
 mod metrics;
 mod users;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use kubestead_core::name::Name;
+
 use super::patch::Patch;
 use crate::file::{Cluster, Release};
 
+pub use certificates::{Certificates, Dns, Issuer};
 pub use dashboard::Dashboard;
+pub(super) use gateway::annotations;
+pub use gateway::{Certificate, Gateway, Reach, Tcp};
 pub use metrics::Metrics;
 
 /// A service that kubestead brings.
@@ -32,6 +39,10 @@ pub enum What {
     Metrics(Metrics),
     /// The cluster in a browser.
     Dashboard(Dashboard),
+    /// Requests from outside.
+    Gateway(Gateway),
+    /// Certificates that authorities issue.
+    Certificates(Certificates),
 }
 
 /// What a service is made of.
@@ -44,6 +55,8 @@ pub(super) struct Made {
     pub images: &'static [(&'static str, &'static str)],
     /// What others release of it.
     pub releases: Vec<Release>,
+    /// What is put over these objects before anything of the operator's is: what depends on how much the file asks for.
+    pub parts: Vec<Patch>,
 }
 
 impl What {
@@ -51,7 +64,15 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) => false,
+            Self::Dashboard(_) | Self::Gateway(_) | Self::Certificates(_) => false,
+        }
+    }
+
+    /// The class of Ingresses that it serves in the place of ingress-nginx.
+    pub(super) fn ingress_class(&self) -> Option<&str> {
+        match self {
+            Self::Gateway(gateway) => gateway.ingress_class.as_ref().map(Name::as_str),
+            Self::Metrics(_) | Self::Dashboard(_) | Self::Certificates(_) => None,
         }
     }
 
@@ -60,6 +81,8 @@ impl What {
         match self {
             Self::Metrics(metrics) => metrics.made(cluster),
             Self::Dashboard(Dashboard) => Dashboard::made(cluster),
+            Self::Gateway(gateway) => gateway.made(cluster),
+            Self::Certificates(certificates) => certificates.made(cluster),
         }
     }
 }

@@ -22,6 +22,7 @@ impl Dashboard {
             variables: BTreeMap::new(),
             images: &[("IMAGE", Self::IMAGE)],
             releases: Vec::new(),
+            parts: Vec::new(),
         }
     }
 }

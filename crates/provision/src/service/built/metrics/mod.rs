@@ -25,6 +25,7 @@ impl Metrics {
             variables: BTreeMap::from([("REPLICAS", self.replicas.to_string())]),
             images: &[("IMAGE", Self::IMAGE)],
             releases: Vec::new(),
+            parts: Vec::new(),
         }
     }
 }
