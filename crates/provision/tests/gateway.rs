@@ -97,6 +97,14 @@ fn it_is_reached_by_ports_of_all_nodes_or_by_an_address_instead() {
     let definition = object(&found, "CustomResourceDefinition", "tcproutes.gateway.networking.k8s.io");
     assert_eq!(named(&definition["spec"]["versions"], "v1alpha2")["served"], false);
 
+    // Of what is not asked for nothing is there, and all else is.
+    let found = wanted("services:\n  gateway: {nodes: [kube2], definitions: {path: definitions.yaml}}\n", &[]);
+    let container = &object(&found, "Deployment", "traefik")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(named(&container["env"], "TRAEFIK_PROVIDERS_KUBERNETESGATEWAY")["value"], "true");
+    assert_eq!(named(&container["ports"], "http")["hostPort"], 80);
+    let listeners = &object(&found, "Gateway", "gateway")["spec"]["listeners"];
+    assert_eq!((&named(listeners, "http")["port"], listeners.as_array().unwrap().len()), (&json!(80), 1));
+
     let found = wanted("services:\n  gateway: {address: 192.0.2.80, definitions: {path: definitions.yaml}}\n", &[]);
     assert_eq!(errors(&found), Vec::<String>::new());
     let service = object(&found, "Service", "traefik");

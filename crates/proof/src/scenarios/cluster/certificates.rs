@@ -48,7 +48,7 @@ fn certificates(s: &Stage) -> Done {
     s.claim("the certificate is there within three minutes", s.eventually(180, || told(s, "certificate", "a.example.org", ready, "True")));
     let root = kubectl(s, &["get", "--raw", "/api/v1/namespaces/acme/services/https:pebble:15000/proxy/roots/0"]).run().answer()?;
     s.on(OUTSIDE, &["dd", "of=/run/gateway.crt", "status=none"]).input(root).run().ok()?;
-    let served = || answer(s, "https", "a.example.org", KUBE1, "443", "/", "Here is A.200 ");
+    let served = || answer(s, "https", "a.example.org", KUBE1, "443", "/", "Here is A.200");
     s.claim("it is served, and leads to the authority's root", s.eventually(60, served));
 
     let serial = || s.at(OUTSIDE, &["serial", "a.example.org", KUBE1, "443"]).run().answer();

@@ -22,10 +22,12 @@ fn part(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, spec
 /// All parts.
 pub(super) fn parts(gateway: &Gateway, cluster: &Cluster) -> Vec<Patch> {
     let home = Some("gateway");
+    let mut more = json!({});
+    put(&mut more, "listeners", listeners(gateway));
     let mut found = vec![
         part("apps/v1", "Deployment", home, "traefik", json!({"template": {"spec": pod(gateway, cluster)}})),
         service(gateway),
-        part("gateway.networking.k8s.io/v1", "Gateway", home, "gateway", json!({"listeners": listeners(gateway)})),
+        part("gateway.networking.k8s.io/v1", "Gateway", home, "gateway", more),
     ];
     if gateway.redirect {
         let hosts: Vec<&str> = gateway.hosts.keys().map(String::as_str).collect();
@@ -38,6 +40,13 @@ pub(super) fn parts(gateway: &Gateway, cluster: &Cluster) -> Vec<Patch> {
         found.push(part("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, name, json!({"versions": versions})));
     }
     found.iter().filter_map(Patch::of).collect()
+}
+
+/// Adds the items of a list, if there are any: a list without items would take the place of the one that is there.
+fn put(part: &mut Value, list: &str, items: Vec<Value>) {
+    if !items.is_empty() {
+        part[list] = items.into();
+    }
 }
 
 /// The ports that the gateway listens at, by their names: its own, and those of TCP.
@@ -85,7 +94,11 @@ fn pod(gateway: &Gateway, cluster: &Cluster) -> Value {
         }
         Reach::NodePorts(_) => {}
     }
-    pod["containers"] = json!([{"name": "traefik", "env": settings, "ports": open}]);
+    let mut container = json!({"name": "traefik"});
+    for (list, items) in [("env", settings), ("ports", open)] {
+        put(&mut container, list, items);
+    }
+    pod["containers"] = json!([container]);
     pod
 }
 
