@@ -1,7 +1,9 @@
 #!/bin/bash
-# image.sh ARCHIVE NAME PROGRAM TREE: an archive of an image with one layer, the tree, whose entry point is the program in it. The same tree gives the same bytes.
+# image.sh ARCHIVE NAME PROGRAM TREE [NAME PROGRAM]...: an archive of an image with one layer, the tree, whose entry point is the program in it; and of more images with
+# the same layer. The same tree gives the same bytes.
 set -euo pipefail
-archive=$1 name=$2 program=$3 tree=$4
+archive=$1 tree=$4
+set -- "$2" "$3" "${@:5}"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 plain=(tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu)
 mkdir -p "$tree/etc" "$tree/tmp"; chmod 1777 "$tree/tmp"
@@ -10,8 +12,14 @@ printf 'root:x:0:\nnobody:x:65534:\n' > "$tree/etc/group"
 printf 'hosts: files dns\n' > "$tree/etc/nsswitch.conf"
 "${plain[@]}" -cf "$work/layer.tar" -C "$tree" .
 layer=$(sha256sum < "$work/layer.tar" | cut -d ' ' -f 1)
-cat > "$work/config.json" <<JSON
-{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}, "config": {"Entrypoint": ["$program"]}}
+images=()
+while [ $# -gt 0 ]; do
+  config=config-${#images[@]}.json
+  cat > "$work/$config" <<JSON
+{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}, "config": {"Entrypoint": ["$2"]}}
 JSON
-printf '[{"Config": "config.json", "RepoTags": ["%s"], "Layers": ["layer.tar"]}]' "$name" > "$work/manifest.json"
-"${plain[@]}" -cf "$archive" -C "$work" manifest.json config.json layer.tar
+  images+=("$(printf '{"Config": "%s", "RepoTags": ["%s"], "Layers": ["layer.tar"]}' "$config" "$1")")
+  shift 2
+done
+(IFS=,; echo "[${images[*]}]") > "$work/manifest.json"
+(cd "$work"; "${plain[@]}" -cf - manifest.json config-*.json layer.tar) > "$archive"

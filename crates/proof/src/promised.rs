@@ -105,7 +105,12 @@ pub const FEATURES: [Promise; 48] = [
         &[],
         "other backends than that of the file's own default",
     ),
-    promise("F11", "Requests from outside reach services by host name and path, over the Gateway API.", &[], ""),
+    promise(
+        "F11",
+        "Requests from outside reach services by host name and path, over the Gateway API.",
+        &["crates/provision/tests/gateway.rs"],
+        "UDP; an address that a load balancer gives",
+    ),
     promise(
         "F12",
         "Copies of a volume on several nodes are kept the same, and no failure of one empties the others.",

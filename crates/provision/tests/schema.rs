@@ -7,7 +7,7 @@ mod valid;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kubestead_provision::file::{Cluster, load, page, schema};
+use kubestead_provision::file::{Cluster, load, pages, schema};
 use serde_json::{Value, json};
 
 /// Files that have every field between them.
@@ -122,6 +122,21 @@ services:
     replicas: 2
     image: registry.example.com:5000/metrics-server:v0.9.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     patches: [{apiVersion: v1, kind: Service, metadata: {name: metrics-server, namespace: metrics-server}, spec: {ports: []}}]
+  gateway:
+    nodes: [kube1]
+    hosts: {shop.example.org: {issuer: staging}, '*.example.net': {issuer: own}, db.example.org: {secret: db-tls}}
+    redirect: false
+    tcp: {git: {port: 2022, tls: false}, mail: {port: 993, tls: true}}
+    ingressClass: nginx
+    definitions: {url: 'https://example.org/releases/v1.6.3/standard-install.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}
+    image: registry.example.com/traefik:v3.7.13
+    patches: []
+  certificates:
+    issuers: {staging: {email: ops@example.org}, own: {server: 'https://acme.example.net/directory', ca: ca.pem}}
+    dns: {server: '192.0.2.53:5353', zones: [example.net], key: kubestead, algorithm: HMACSHA256, secret: {file: s/a.yaml, key: tsig}}
+    definitions: {path: m/certificates.yaml}
+    images: {controller: registry.example.com/c:v1, webhook: registry.example.com/w:v1, cainjector: registry.example.com/i:v1, acmesolver: registry.example.com/s:v1}
+    patches: []
   dashboard: {image: registry.example.com/headlamp:v1, patches: [{apiVersion: v1, kind: Namespace, metadata: {name: headlamp, labels: {a: b}}}]}
   logs: {folder: /srv/logs, syslog: {address: 'logs.example.com:6514', ca: ca.pem}, image: registry.example.com/collector:v1, patches: []}
   sync:
@@ -156,12 +171,16 @@ kubernetes:
   encryption: {provider: kms, kms: {name: vault, endpoint: 'unix:///run/kms/plugin.sock', timeout: 5s}}
 nodes: [{name: solo, address: 10.0.0.11, roles: [control-plane, worker]}]
 network: {interface: eno1}
+services:
+  gateway: {address: 192.0.2.80, definitions: {path: m/gateway.yaml}}
+  certificates: {issuers: {production: {}}, definitions: {url: 'https://example.org/crds.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}
 ",
     "\
 apiVersion: kubestead/v1
 kind: Cluster
 name: '7'
 nodes: [{name: 1, address: 10.0.0.11, roles: [control-plane], labels: {number: 5, empty: '', truth: true}}]
+services: {gateway: {nodePorts: {http: 30080, https: 30443}, hosts: {shop.example.org: {secret: shop-tls}}, definitions: {path: m/gateway.yaml}}}
 ",
 ];
 
@@ -364,7 +383,7 @@ fn defaults_are_what_holds_when_a_field_is_left_out() {
 
 #[test]
 fn the_minors_of_the_schema_are_those_that_are_taken() {
-    assert!(page().contains("1.35 to 1.37"));
+    assert!(pages()[0].1.contains("1.35 to 1.37"));
     for minor in 0..60 {
         let text = FILES[1].replace("1.37.1", &format!("1.{minor}.4"));
         let file = valid::read(&text);
@@ -384,17 +403,21 @@ fn the_examples_are_valid() {
     assert!(seen >= 5, "{seen}");
 }
 
-/// `UPDATE=1 cargo test -p kubestead-provision --test schema` writes the page anew.
+/// `UPDATE=1 cargo test -p kubestead-provision --test schema` writes the pages anew.
 #[test]
-fn the_page_of_fields_is_made_of_what_the_decoder_knows() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cluster-file.md");
+fn the_pages_of_fields_are_made_of_what_the_decoder_knows() {
+    for (name, made) in pages() {
+        is_made(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name), &made);
+    }
+}
+
+fn is_made(path: &Path, made: &str) {
     let (begin, end) = ("<!-- every field: made by crates/provision/tests/schema.rs -->\n\n", "<!-- the end of every field -->\n");
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
     let (before, rest) = text.split_once(begin).unwrap();
     let (kept, after) = rest.split_once(end).unwrap();
-    let made = page();
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, [before, begin, &made, end, after].concat()).unwrap();
+        std::fs::write(path, [before, begin, made, end, after].concat()).unwrap();
     } else {
         assert!(kept == made, "{} is not what the decoder knows now (UPDATE=1 writes it anew):\n{made}", path.display());
     }

@@ -1,6 +1,6 @@
 //! Objects and Secrets on a real API server, by the tests of `provision`, which ask it as the command does.
 
-use crate::scenario::{Fixture, Leaves, Scenario};
+use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Done, Stage};
 
 const fn on_api(name: &'static str, shows: &'static [&'static str], run: fn(&Stage) -> Done) -> Scenario {
@@ -38,6 +38,15 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         &["R1", "R3"],
         |s| program(s, "built_api"),
     ),
+    Scenario {
+        core: false,
+        leaves: Leaves::WornOut,
+        ..on_api(
+            "the gateway and what issues certificates are applied on a real API server with the definitions of their kinds, changed, put back when somebody edits them, and leave nothing of theirs",
+            unproven(&["F26", "R1", "R3"]),
+            gateway,
+        )
+    },
     on_api(
         "volumes that are kept the same are objects on a real API server, which follow the file, tell how old the last good round is, and leave nothing",
         &["R1", "R3"],
@@ -57,6 +66,19 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         )
     },
 ];
+
+fn gateway(s: &Stage) -> Done {
+    for (module, folder, name) in [
+        ("sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard", "gateway.yaml"),
+        ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds", "certificates.yaml"),
+    ] {
+        s.definitions(module, folder, name)?;
+    }
+    let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "gateway_api", "--", "--nocapture"];
+    let ran = s.beside_api(&test).setting("KUBESTEAD_TEST_DEFINITIONS", s.path("")).run();
+    s.claim("its tests pass", ran.ok());
+    ran.lacks("skipped:")
+}
 
 fn program(s: &Stage, name: &str) -> Done {
     let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", name, "--", "--nocapture"];

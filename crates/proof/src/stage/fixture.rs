@@ -8,8 +8,10 @@ use crate::scenario::Fixture;
 /// Functions for machines, which are put there.
 const MACHINE: &str = concat!(
     include_str!("../scripts/alone.sh"),
+    include_str!("../scripts/certificates.sh"),
     include_str!("../scripts/encryption.sh"),
     include_str!("../scripts/fleet.sh"),
+    include_str!("../scripts/gateway.sh"),
     include_str!("../scripts/hostile.sh"),
     include_str!("../scripts/issuer.sh"),
     include_str!("../scripts/key-servers.sh"),

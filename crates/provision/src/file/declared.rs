@@ -1,6 +1,7 @@
 //! Services as they are written in a section, before it is known which others there are.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
@@ -22,4 +23,33 @@ pub(super) struct Services {
     pub(super) declared: Vec<Declared>,
     /// The names of all: that one is wrong is told once, and not wherever it is needed.
     pub(super) named: BTreeSet<String>,
+    /// What rules about other sections look at.
+    pub(super) places: Vec<Places>,
+}
+
+/// What rules about other sections look at in a service of kubestead's own.
+pub(super) enum Places {
+    /// In the gateway.
+    Gateway(GatewayDecl),
+    /// In what issues certificates.
+    Certificates(CertificatesDecl),
+}
+
+/// The authorities that hosts name, with the hosts.
+pub(super) type Issuers = Vec<(String, At<Name>)>;
+
+/// The places of the gateway.
+pub(super) struct GatewayDecl {
+    pub(super) nodes: Vec<At<Name>>,
+    pub(super) address: Option<At<Ipv4Addr>>,
+    /// Ports of TCP.
+    pub(super) tcp: Vec<At<u16>>,
+    pub(super) issuers: Issuers,
+}
+
+/// What issues certificates.
+pub(super) struct CertificatesDecl {
+    pub(super) place: Place,
+    pub(super) issuers: BTreeSet<Name>,
+    pub(super) zones: Vec<String>,
 }

@@ -25,6 +25,7 @@ mod path;
 mod read;
 mod release;
 mod schema;
+mod sealed;
 mod sections;
 mod services;
 mod shape;
@@ -43,7 +44,7 @@ pub use cluster::{
 pub use grants::{Account, CAPABILITIES, Grants, HostPath, Mode, PodSecurity, Ports};
 pub use limits::{Amounts, Cpu, Limits, Quota, quantity};
 pub use load::{Refused, load, load_or};
-pub use page::page;
+pub use page::pages;
 pub use read::bounded;
 pub(crate) use read::within;
 pub use schema::schema;

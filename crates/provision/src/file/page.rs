@@ -1,22 +1,30 @@
-//! The shape of the cluster file as a page for people.
+//! The shape of the cluster file as pages for people.
 
 use std::fmt::Write as _;
 
 use super::sections::SHAPE;
 use super::shape::{Field, Kind, Need, Shape};
 
-/// Every field of the cluster file as Markdown: a heading and a table for each map, made of the fields that the decoder knows.
-pub fn page() -> String {
-    let mut text = String::new();
+/// The pages of fields, by the names of their files in `docs`: of services, and of all else.
+const PAGES: [&str; 2] = ["cluster-file.md", "service-fields.md"];
+
+/// The page that has the table of a map.
+fn page_of(path: &str) -> usize {
+    usize::from(path == "services" || path.starts_with("services."))
+}
+
+/// Every field of the cluster file as Markdown, by the page that it is on: a heading and a table for each map, made of the fields that the decoder knows.
+pub fn pages() -> [(&'static str, String); 2] {
+    let mut texts = PAGES.map(|page| (page, String::new()));
     let mut maps = vec![(String::new(), &SHAPE)];
     let mut next = 0;
     while let Some((path, shape)) = maps.get(next).cloned() {
         let inner = maps_of(&path, shape);
         next += 1;
         maps.splice(next..next, inner);
-        table(&path, shape, &mut text);
+        table(&path, shape, &mut texts[page_of(&path)].1);
     }
-    text
+    texts
 }
 
 /// The maps with fields of their own that a map's fields lead to.
@@ -46,7 +54,7 @@ fn table(path: &str, shape: &'static Shape, text: &mut String) {
             text,
             "| `{}` | {} | {} | {} |",
             field.name,
-            value(&below(path, field.name), &field.kind),
+            value(page_of(path), &below(path, field.name), &field.kind),
             otherwise(field),
             field.about
         );
@@ -62,8 +70,8 @@ fn otherwise(field: &Field) -> String {
     }
 }
 
-/// What a value is, in a few words, with a link to the table of a map.
-fn value(path: &str, kind: &'static Kind) -> String {
+/// What a value is, in a few words, with a link from a page to the table of a map.
+fn value(on: usize, path: &str, kind: &'static Kind) -> String {
     match kind {
         Kind::Text(form) if form.example.is_empty() => form.word.to_owned(),
         Kind::Text(form) => format!("{}, such as `{}`", form.word, form.example),
@@ -74,12 +82,15 @@ fn value(path: &str, kind: &'static Kind) -> String {
         Kind::Any => "any value".to_owned(),
         Kind::List { of, most, different, .. } => {
             let different = if *different { ", each once" } else { "" };
-            format!("a list: {}{}{different}", value(&format!("{path}[]"), of), at_most(*most))
+            format!("a list: {}{}{different}", value(on, &format!("{path}[]"), of), at_most(*most))
         }
-        Kind::OneOrList(of) => format!("{}, or a list of such", value(path, of)),
-        Kind::Map(_) => format!("[a map](#{})", anchor(path)),
+        Kind::OneOrList(of) => format!("{}, or a list of such", value(on, path, of)),
+        Kind::Map(_) => {
+            let page = Some(page_of(path)).filter(|page| *page != on).map(|page| PAGES[page]).unwrap_or_default();
+            format!("[a map]({page}#{})", anchor(path))
+        }
         Kind::Entries { called, of, most, .. } => {
-            format!("{called} to {}{}", value(&format!("{path}.{called}"), of), at_most(*most))
+            format!("{called} to {}{}", value(on, &format!("{path}.{called}"), of), at_most(*most))
         }
     }
 }

@@ -9,6 +9,7 @@ use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
 use kubestead_core::name::is_label;
 use serde_json::{Map, Value};
 
+use super::built::annotations;
 use super::homes;
 use super::images::images;
 use super::kinds::{group, namespaced};
@@ -42,6 +43,8 @@ pub(super) struct Reading {
     pub rendered: bool,
     /// The namespace of objects that name none.
     pub namespace: Option<String>,
+    /// The class of Ingresses that the gateway serves in the place of ingress-nginx.
+    pub ingress_class: Option<String>,
     /// The images that were named, each with the first place.
     pub images: BTreeMap<String, Place>,
     /// Whether they are kubestead's own, which may make what Kubernetes wants in its own namespace.
@@ -134,6 +137,10 @@ fn says_nothing(value: &Yaml) -> bool {
         YamlKind::List(items) => items.iter().all(says_nothing),
         YamlKind::Scalar { text, plain } => text.is_empty() || *plain && matches!(text.as_str(), "~" | "null"),
     }
+}
+
+fn is_ingress(object: &ObjectRef) -> bool {
+    object.kind == "Ingress" && group(&object.api_version) == "networking.k8s.io"
 }
 
 /// Whether a map is `kind: List`, which holds objects of any kinds.
@@ -238,6 +245,10 @@ impl Decoder<'_> {
                 self.reading.images.entry(image).or_insert_with(|| at.clone());
             }
         });
+        let lost = match (&object, &self.reading.ingress_class) {
+            (Some(object), Some(class)) if is_ingress(object) => annotations::warnings(&entries, class),
+            (Some(_) | None, _) => Vec::new(),
+        };
         let data = object.as_ref().filter(|object| is_secret(object)).map(|object| self.data(object, &mut entries));
         let mut manifest = self.map(entries);
         if let Some(data) = data.filter(|data| !data.is_empty()) {
@@ -250,7 +261,9 @@ impl Decoder<'_> {
                 meta.insert("namespace".into(), object.namespace.clone().into());
             }
         }
-        object.filter(|_| self.out.len() == before).map(|_| Found { manifest: manifest.into(), place })
+        let found = object.filter(|_| self.out.len() == before).map(|_| Found { manifest: manifest.into(), place });
+        self.out.extend(lost);
+        found
     }
 
     /// A field that must be one word, after variables.

@@ -31,7 +31,9 @@ mod wanted;
 
 pub use action::Action;
 pub use apply::apply;
-pub use built::{Built, Dashboard, Logs, Metrics, Sync, SyncEnd, SyncSet, Syslog, What};
+pub use built::{
+    Built, Certificate, Certificates, Dashboard, Dns, Gateway, Issuer, Logs, Metrics, Reach, Sync, SyncEnd, SyncSet, Syslog, Tcp, What,
+};
 pub use check::faults;
 pub use error::Error;
 pub use kinds::Kind;

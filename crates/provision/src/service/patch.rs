@@ -3,8 +3,9 @@
 
 use kubestead_core::diagnostic::Place;
 use kubestead_core::kube::ObjectRef;
+use serde_json::Value;
 
-use crate::file::{Yaml, YamlKind};
+use crate::file::{Yaml, YamlKind, documents};
 
 /// A part of an object.
 #[derive(Clone, Debug)]
@@ -14,7 +15,19 @@ pub struct Patch {
     pub(crate) content: Yaml,
 }
 
+/// The text of what kubestead writes itself. JSON is YAML; a name in it is a name, and no variable.
+pub(super) fn literal(object: &Value) -> String {
+    let variable: String = ['$', '{'].into_iter().collect();
+    object.to_string().replace(&variable, &format!("{}{variable}", '$'))
+}
+
 impl Patch {
+    /// A part of an object that kubestead writes.
+    pub(super) fn of(part: &Value) -> Option<Self> {
+        let (mut documents, _) = documents("kubestead", &literal(part));
+        documents.pop().map(|content| Self { object: ObjectRef::of(part), content })
+    }
+
     /// Where it begins.
     pub(super) fn place(&self) -> &Place {
         &self.content.place

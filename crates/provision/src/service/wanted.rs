@@ -41,7 +41,11 @@ pub struct Beside<'a> {
 /// Reads the files of services, each after those that it needs, and renders what is to be rendered. Nothing of a cluster is asked, and no key is needed.
 pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
     let owners = beside.taken.iter().map(|(object, owner)| (same_name(object), owner.clone())).collect();
-    let mut reader = Reader { beside, owners, definitions: BTreeMap::new() };
+    let ingress_class = services.iter().find_map(|service| match &service.source {
+        Source::Built(built) => built.what.ingress_class().map(str::to_owned),
+        Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
+    });
+    let mut reader = Reader { beside, owners, definitions: BTreeMap::new(), ingress_class };
     let mut wanted = ServicesWanted::default();
     for service in services {
         let mut findings = Vec::new();
@@ -66,6 +70,8 @@ type Owners = BTreeMap<(String, String, String, String), String>;
 struct Reader<'a> {
     beside: &'a Beside<'a>,
     owners: Owners,
+    /// The class of Ingresses that the gateway serves in the place of ingress-nginx.
+    ingress_class: Option<String>,
     /// The kinds that each service brings, with those of the ones that it needs, and whether their objects are in namespaces.
     definitions: BTreeMap<Name, BTreeMap<Kind, bool>>,
 }
@@ -77,6 +83,7 @@ impl Reader<'_> {
             service.needs.iter().filter_map(|need| self.definitions.get(need)).flatten().map(|(kind, is)| (kind.clone(), *is)).collect();
         let variables: BTreeMap<String, String> = service.variables.clone().into_iter().chain(sealed_names).collect();
         let mut reading = Reading { unused: variables.keys().cloned().collect(), variables: Some(variables), sealed, ..Reading::default() };
+        reading.ingress_class.clone_from(&self.ingress_class);
         let mut found = self.found(service, &kinds, &mut reading, findings);
         kinds
             .extend(found.iter().filter(|found| is_definition(&ObjectRef::of(&found.manifest))).flat_map(|found| defined(&found.manifest)));
@@ -170,7 +177,7 @@ impl Reader<'_> {
         reading.unused.clear();
         let Some(cluster) = cluster else { return Vec::new() };
         let made = built.made(cluster);
-        reading.patches.clone_from(&built.patches);
+        reading.patches = made.overlays.into_iter().chain(built.patches.iter().cloned()).collect();
         let variables = reading.variables.take();
         reading.rendered = true;
         let releases = made.releases.iter().flat_map(|release| release::texts(release, shown, *programs, findings)).collect::<Vec<_>>();

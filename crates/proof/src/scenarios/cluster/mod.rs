@@ -2,12 +2,14 @@
 
 mod access;
 mod built;
+mod certificates;
 mod charts;
 mod components;
 mod database;
 mod disks;
 mod doctor;
 mod encryption;
+mod gateway;
 mod idle;
 mod keys;
 mod kubelets;
@@ -28,7 +30,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 21] = [
+pub(super) static SCENARIOS: [&[Scenario]; 23] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -49,6 +51,8 @@ pub(super) static SCENARIOS: [&[Scenario]; 21] = [
     machines::SCENARIOS,
     database::SCENARIOS,
     sync::SCENARIOS,
+    gateway::SCENARIOS,
+    certificates::SCENARIOS,
     disks::SCENARIOS,
 ];
 

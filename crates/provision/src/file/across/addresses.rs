@@ -82,7 +82,7 @@ fn outside(file: &Sections, out: &mut Findings) {
     }
 }
 
-fn inside(what: &str, ip: Ipv4Addr, place: &Place, network: &Network, out: &mut Findings) {
+pub(super) fn inside(what: &str, ip: Ipv4Addr, place: &Place, network: &Network, out: &mut Findings) {
     let ranges: [(Subnet, &str, &str); 2] = [(network.pods, "pods", "podSubnet"), (network.services, "services", "serviceSubnet")];
     for (range, whose, field) in ranges.into_iter().filter(|(range, ..)| range.contains(ip)) {
         let hint = format!("write another network.{field}; it cannot be changed later");

@@ -1,7 +1,6 @@
 //! `manifests`: the users' own services by name: where the manifests of each come from, and the values of their variables.
 
 mod chart;
-mod sealed;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,6 +14,7 @@ use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
 use crate::file::path::path;
 use crate::file::release;
+use crate::file::sealed;
 use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Bare, Form, Kind, NAME, Need, PATH};
 use crate::file::tree::Node as Yaml;
@@ -52,7 +52,8 @@ pub(super) const KIND: Kind = Kind::entries("NAME", &SERVICE, &Kind::Map(&Writte
 pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Services {
     let written = node.map(|n| entries(n, "manifests", out)).unwrap_or_default();
     let named = written.iter().map(|(key, ..)| key.clone()).collect();
-    Services { declared: written.into_iter().filter_map(|(key, place, value)| service(&key, place, value, dir, out)).collect(), named }
+    let declared = written.into_iter().filter_map(|(key, place, value)| service(&key, place, value, dir, out)).collect();
+    Services { declared, named, places: Vec::new() }
 }
 
 fn service(key: &str, place: Place, value: Yaml, dir: &Path, out: &mut Findings) -> Option<Declared> {

@@ -1,7 +1,9 @@
 //! `services`: what kubestead brings itself. Each has a file here with its fields, and a folder in `service/built` with what it is made of.
 
 mod asked;
+mod certificates;
 mod dashboard;
+mod gateway;
 mod logs;
 mod metrics;
 mod options;
@@ -10,10 +12,12 @@ mod sync;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::file::declared::{Declared, Services};
+use kubestead_core::name::Name;
+
+use crate::file::declared::{Declared, Places, Services};
 use crate::file::decode::key_name;
 use crate::file::fields::fields;
-use crate::file::findings::Findings;
+use crate::file::findings::{At, Findings};
 use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Kind, Need};
 use crate::file::tree::Node as Yaml;
@@ -31,6 +35,10 @@ fields! {
             "The logs of all pods from every node, to a syslog server or into files. It is called `logs` where services need each other.";
         "sync" sync Need::Optional("not there"), sync::KIND,
             "Volumes of several nodes whose files are kept the same, by unison. It is called `sync` where services need each other.";
+        "gateway" gateway Need::Optional("not there"), gateway::KIND,
+            "Traefik and the Gateway API: requests from outside, by host, path and port. It is called `gateway` where services need each other.";
+        "certificates" certificates Need::Optional("not there"), certificates::KIND,
+            "cert-manager: certificates that authorities of ACME issue. It needs the gateway, and is called `certificates` where services need each other.";
     }
 }
 
@@ -42,29 +50,44 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    let all = [
-        ("metrics", f.metrics, metrics::decode as Decode),
+    let written: [(&str, Option<Yaml>, Decode); 6] = [
+        ("metrics", f.metrics, metrics::decode),
         ("dashboard", f.dashboard, dashboard::decode),
         ("logs", f.logs, logs::decode),
         ("sync", f.sync, sync::decode),
+        ("gateway", f.gateway, gateway::decode),
+        ("certificates", f.certificates, certificates::decode),
     ];
-    for (name, node, decode) in all {
+    for (name, node, decode) in written {
         if let Some(node) = node {
             services.named.insert(name.to_owned());
-            services.declared.extend(service(name, node, decode, dir, out));
+            let (declared, places) = service(name, node, decode, dir, out).unzip();
+            services.declared.extend(declared);
+            services.places.extend(places.flatten());
         }
     }
+    if services.named.contains("gateway") {
+        services.declared.iter_mut().filter(|declared| declared.service.name.as_str() == "certificates").for_each(after_gateway);
+    }
     services
+}
+
+/// Names are proved through the gateway. That there is none is told where rules across sections are.
+fn after_gateway(certificates: &mut Declared) {
+    if let Ok(value) = Name::new("gateway") {
+        certificates.service.needs.insert(value.clone());
+        certificates.needs.push(At { value, place: certificates.place.clone() });
+    }
 }
 
 /// The decoding of a service. Paths in it begin at the folder.
 type Decode = fn(Yaml, &Path, &mut Findings) -> Option<Asked>;
 
-fn service(name: &str, node: Yaml, decode: Decode, dir: &Path, out: &mut Findings) -> Option<Declared> {
+fn service(name: &str, node: Yaml, decode: Decode, dir: &Path, out: &mut Findings) -> Option<(Declared, Option<Places>)> {
     let place = node.place.clone();
     let name = key_name(name, &place, "a service", out)?;
-    let Asked { built, secrets, needs } = decode(node, dir, out)?;
+    let Asked { built, secrets, needs, places } = decode(node, dir, out)?;
     let wanted = needs.iter().map(|need| need.value.clone()).collect();
     let service = Manifests { name, source: Source::Built(Box::new(built)), variables: BTreeMap::new(), secrets, needs: wanted };
-    Some(Declared { service, place, needs })
+    Some((Declared { service, place, needs }, places))
 }

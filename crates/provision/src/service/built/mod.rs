@@ -1,7 +1,9 @@
 //! Services that kubestead brings itself: what each is made of, by what the cluster file says of it. Each has a folder here with its manifests, in which
 //! `${NAME}` stands for what its `made` says, and its fields in `file/sections/services`.
 
+mod certificates;
 mod dashboard;
+mod gateway;
 mod logs;
 mod metrics;
 mod sync;
@@ -10,10 +12,15 @@ mod users;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use kubestead_core::name::Name;
+
 use super::patch::Patch;
 use crate::file::{Cluster, Release};
 
+pub use certificates::{Certificates, Dns, Issuer};
 pub use dashboard::Dashboard;
+pub(super) use gateway::annotations;
+pub use gateway::{Certificate, Gateway, Reach, Tcp};
 pub use logs::{Logs, Syslog};
 pub use metrics::Metrics;
 pub use sync::{Sync, SyncEnd, SyncSet};
@@ -40,6 +47,10 @@ pub enum What {
     Logs(Logs),
     /// Volumes that are kept the same.
     Sync(Sync),
+    /// Requests from outside.
+    Gateway(Gateway),
+    /// Certificates that authorities issue.
+    Certificates(Certificates),
 }
 
 /// What a service is made of.
@@ -55,6 +66,8 @@ pub(super) struct Made {
     pub images: &'static [(&'static str, &'static str)],
     /// What others release of it.
     pub releases: Vec<Release>,
+    /// What is put over these objects before anything of the operator's is: what depends on how much the file asks for.
+    pub overlays: Vec<Patch>,
 }
 
 /// A text of manifests with variables of its own.
@@ -72,7 +85,15 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) => false,
+            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) => false,
+        }
+    }
+
+    /// The class of Ingresses that it serves in the place of ingress-nginx.
+    pub(super) fn ingress_class(&self) -> Option<&str> {
+        match self {
+            Self::Gateway(gateway) => gateway.ingress_class.as_ref().map(Name::as_str),
+            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) => None,
         }
     }
 
@@ -83,6 +104,8 @@ impl What {
             Self::Dashboard(Dashboard) => Dashboard::made(cluster),
             Self::Logs(logs) => logs.made(cluster),
             Self::Sync(sync) => sync.made(),
+            Self::Gateway(gateway) => gateway.made(cluster),
+            Self::Certificates(certificates) => certificates.made(cluster),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::file::Cluster;
+use crate::service::patch::literal;
 
 /// The text of a binding of the users to a role of the same name. `None` if there are no users.
 pub(super) fn bound(cluster: &Cluster, kind: &str, name: &str, namespace: Option<&str>) -> Option<String> {
@@ -17,7 +18,5 @@ pub(super) fn bound(cluster: &Cluster, kind: &str, name: &str, namespace: Option
     if let Some(namespace) = namespace {
         binding["metadata"]["namespace"] = namespace.into();
     }
-    // A name is a name, and no variable.
-    let variable: String = ['$', '{'].into_iter().collect();
-    (binding["subjects"] != json!([])).then(|| binding.to_string().replace(&variable, &format!("{}{variable}", '$')))
+    (binding["subjects"] != json!([])).then(|| literal(&binding))
 }

@@ -111,7 +111,7 @@ pub(super) fn decode(node: Yaml, _: &Path, out: &mut Findings) -> Option<Asked> 
     out.twice(needs.iter().map(|at| (&at.value, &at.place)), "needs names twice");
     let options = Options::of([], f.patches, out);
     let built = options.with(What::Sync(Sync { image: image?.value, sets }));
-    Some(Asked { built, secrets: BTreeMap::new(), needs })
+    Some(Asked { built, secrets: BTreeMap::new(), needs, places: None })
 }
 
 /// The claims and keys of all sets, which each belong to one volume.

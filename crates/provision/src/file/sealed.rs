@@ -5,13 +5,13 @@ use std::path::Path;
 
 use kubestead_core::diagnostic::Place;
 
-use crate::file::decode::{entries, list, parsed};
-use crate::file::fields::fields;
-use crate::file::findings::Findings;
-use crate::file::path::path;
-use crate::file::services::SealedVariable;
-use crate::file::shape::{Bare, Form, Kind, Need, PATH};
-use crate::file::tree::{Kind as YamlKind, Node as Yaml};
+use super::decode::{entries, list, parsed};
+use super::fields::fields;
+use super::findings::Findings;
+use super::path::path;
+use super::services::SealedVariable;
+use super::shape::{Bare, Form, Kind, Need, PATH};
+use super::tree::{Kind as YamlKind, Node as Yaml};
 
 fields! {
     /// The fields of a variable.
@@ -38,12 +38,18 @@ pub(super) fn decode(node: Yaml, clear: &BTreeMap<String, String>, dir: &Path, o
         if clear.contains_key(&name) {
             out.error(&place, format!("secrets: {name} is in `variables` too"), "keep one of them".to_owned());
         }
-        let f = Written::of(value, &format!("secrets: {name}"), out);
-        let file = f.file.and_then(|n| path(n, "file", dir, out));
-        let key = f.key.map(|n| keys(n, out)).filter(|key| !key.is_empty());
-        found.extend(file.zip(key).map(|(file, key)| (name, SealedVariable { file, key })));
+        let sealed = one(value, &format!("secrets: {name}"), dir, out);
+        found.extend(sealed.map(|sealed| (name, sealed)));
     }
     found
+}
+
+/// Decodes where an encrypted value is.
+pub(super) fn one(node: Yaml, what: &str, dir: &Path, out: &mut Findings) -> Option<SealedVariable> {
+    let f = Written::of(node, what, out);
+    let file = f.file.and_then(|n| path(n, "file", dir, out));
+    let key = f.key.map(|n| keys(n, out)).filter(|key| !key.is_empty());
+    file.zip(key).map(|(file, key)| SealedVariable { file, key })
 }
 
 /// Whether a key is the name of a variable, as shells and envsubst(1) have it; another one is told.
