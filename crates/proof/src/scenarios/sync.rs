@@ -205,14 +205,14 @@ fn cut_off(s: &Stage) -> Done {
     running.kill()?;
     let ran = cut.ended();
     s.claim("a round whose hub is killed is not good", ran.fails().and(ran.says("Lost connection")));
-    let _running = hub(s)?;
+    let running = hub(s)?;
     s.claim("the next ones bring all", rounds(s).and(same(s)));
     files(s, &["large", "kube1", "more", "60"]).ok()?;
     let cut = pods(s, &["round", "kube1"]).start()?;
     s.claim("another one has begun", s.eventually(30, || files(s, &["unfinished", "hub"]).fails()));
     cut.kill()?;
     s.claim("after a spoke was killed too", s.eventually(120, || round(s, "kube1")).and_then(|()| rounds(s)).and(same(s)));
-    _running.kill()
+    running.kill()
 }
 
 fn clocks_and_hooks(s: &Stage) -> Done {

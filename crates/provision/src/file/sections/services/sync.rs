@@ -45,7 +45,7 @@ fields! {
             "The others, each by a name, such as that of its node.";
         "exclude" exclude Need::Otherwise("[]"), Kind::list(&Kind::Text(&PATTERN)),
             "What is left out, as unison's `ignore` has it: `Name *.lock`, `Path cache`, `Regex .*/tmp`. Files that are always being written belong here.";
-        "schedule" schedule Need::Otherwise("\"*/5 * * * *\""), Kind::Text(&SCHEDULE),
+        "schedule" schedule Need::Otherwise("*/5 * * * *"), Kind::Text(&SCHEDULE),
             "When rounds begin, as in `spec.schedule` of a CronJob.";
         "warnAfter" warn Need::Otherwise("30m"), Kind::Text(&DURATION),
             "How old the last good round of a spoke may be before `status` warns.";
