@@ -1,5 +1,5 @@
 //! Volumes that are kept the same: from the cluster file of the example to the objects, and what is wrong in such a file.
-#![allow(clippy::unwrap_used)] // a test fails by it
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by it
 
 use std::path::{Path, PathBuf};
 
