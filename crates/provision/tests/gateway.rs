@@ -48,6 +48,18 @@ const NODES: &str = "services:\n  gateway:\n    nodes: [cp1, kube1]\n    hosts: 
     tcp: {git: {port: 2222}, mail: {port: 993, tls: true}}\n    ingressClass: nginx\n    definitions: {path: definitions.yaml}\n";
 
 #[test]
+fn the_images_that_services_run_are_known_also_those_that_a_program_of_them_runs() {
+    let shop = "kind: Pod\napiVersion: v1\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: a, image: 'r.io/a:1'}]}\n";
+    let certificates = "  certificates: {issuers: {own: {server: 'https://acme.example.org/dir'}}, definitions: {path: certificates.yaml},\n    \
+        images: {webhook: 'r.io/w:1'}}\n";
+    let wanted = wanted(&format!("{NODES}{certificates}manifests: {{shop: {{path: shop.yaml}}}}\n"), &[("shop.yaml", shop)]);
+    assert_eq!(errors(&wanted), Vec::<String>::new());
+    let names: Vec<&str> = wanted.images.iter().map(|image| image.split(':').next().unwrap()).collect();
+    let own = ["acmesolver", "cainjector", "controller"].map(|name| format!("quay.io/jetstack/cert-manager-{name}"));
+    assert_eq!(names, ["docker.io/library/traefik", &own[0], &own[1], &own[2], "r.io/a", "r.io/w"]);
+}
+
+#[test]
 fn what_the_file_says_of_the_gateway_is_in_its_objects() {
     let wanted = wanted(NODES, &[]);
     assert_eq!(errors(&wanted), Vec::<String>::new());

@@ -4,6 +4,7 @@
 #[allow(dead_code)] // the other half is for another test
 mod registry;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kubestead_provision::releases::{Arch, CNI, CONTAINERD, Error, Lock, Pinned, RUNC, Signatures, Wish, pin};
@@ -23,6 +24,7 @@ fn wish() -> Wish {
         containerd: CONTAINERD.into(),
         runc: RUNC.into(),
         cni: CNI.into(),
+        images: BTreeSet::new(),
         redirects: vec![],
         signatures: Signatures::Skip,
     }
@@ -143,4 +145,53 @@ async fn for_several_architectures_each_program_is_pinned_for_each_and_an_image_
     server.put(PAUSE, page);
     let error = pin(&both, &out(&server), Some(&server.address), true, &mut |_| {}).await.unwrap_err().to_string();
     assert!(error.contains("its image is for linux/arm64, and not for linux/amd64"), "{error}");
+}
+
+#[tokio::test]
+async fn images_of_services_are_pinned_beside_by_their_own_digests_where_they_have_them() {
+    let server = Server::official("beside").await;
+    let page = |image: &str, tag: &str, layer: u8| {
+        let descriptor = server.image(image, "arm64", layer.into());
+        let digest = descriptor.split('"').nth(3).unwrap().to_owned();
+        let page = server.pages()[&format!("/{image}/manifests/{digest}")].clone();
+        server.put(&format!("/{image}/manifests/{tag}"), page);
+        digest
+    };
+    let manager = page("quay.io/v2/jetstack/cert-manager-controller", "v1.21.2", 1);
+    let traefik = page("registry-1.docker.io/v2/library/traefik", "v3.7", 2);
+    // Its tag has moved on.
+    page("registry-1.docker.io/v2/library/traefik", "v3.7", 3);
+    let images = |all: &[String]| Wish { images: all.iter().cloned().collect(), ..wish() };
+    let pin = async |wish: &Wish| pin(wish, &out(&server), Some(&server.address), true, &mut |_| {}).await;
+    let pause = "registry.k8s.io/pause:3.10.2".to_owned();
+    let (moved, fixed) = ("traefik:v3.7".to_owned(), format!("docker.io/library/traefik:v3.7@{traefik}"));
+    let asked = images(&["quay.io/jetstack/cert-manager-controller:v1.21.2".into(), moved, fixed, pause.clone()]);
+    let (lock, _) = pin(&asked).await.unwrap();
+    let more: Vec<_> =
+        lock.images[9..].iter().map(|image| (image.image.as_str(), &image.digest, image.roles.len(), image.name())).collect();
+    assert_eq!(
+        more,
+        [
+            ("docker.io/library/traefik:v3.7", &traefik, 2, "docker.io-library-traefik-v3.7".to_owned()),
+            (
+                "quay.io/jetstack/cert-manager-controller:v1.21.2",
+                &manager,
+                2,
+                "quay.io-jetstack-cert-manager-controller-v1.21.2".to_owned()
+            ),
+        ]
+    );
+    assert_eq!(Lock::load(&out(&server)).unwrap().0, lock, "what was written is read back");
+
+    let other = format!("{pause}@{traefik}");
+    let digest = format!("docker.io/library/traefik:v3.7@sha256:{}", "0".repeat(64));
+    for (all, why) in [
+        (vec![other], "registry.k8s.io/pause:3.10.2: it is asked for as sha256:"),
+        (vec![digest], "404"),
+        (vec!["nginx".into(), "r.io/x:1@sha256:1".into()], "the image \"nginx\": it has no tag"),
+        (vec!["nginx".into(), "r.io/x:1@sha256:1".into()], "\"r.io/x:1@sha256:1\": \"sha256:1\" is no digest"),
+    ] {
+        let told = pin(&images(&all)).await.unwrap_err().to_string();
+        assert!(told.contains(why), "{all:?}: {told}");
+    }
 }

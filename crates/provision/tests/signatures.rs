@@ -36,6 +36,7 @@ async fn pinned(server: &Server, signatures: Signatures) -> (Result<Lock, Error>
         containerd: CONTAINERD.into(),
         runc: RUNC.into(),
         cni: CNI.into(),
+        images: std::collections::BTreeSet::new(),
         redirects: vec![],
         signatures,
     };

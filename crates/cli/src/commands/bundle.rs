@@ -1,10 +1,12 @@
 //! `kubestead bundle`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 use kubestead_provision::releases::{self, Fetched, Lock, Packed, Pinned, Progress, TrustRoot, Wish};
 
+use super::check;
 use crate::exit::{Exit, Failure, fail};
 use crate::print;
 
@@ -16,7 +18,7 @@ pub(crate) enum Bundle {
     /// `bundle fetch` downloads is compared with it, whatever a server says later. A proxy is taken from https_proxy and no_proxy, an authority of your
     /// own from SSL_CERT_FILE.
     #[command(
-        after_help = "Example: kubestead bundle lock --kubernetes 1.37.1\nRun again, it changes nothing as long as the official places say the same. docs/bundle.md has the lock file."
+        after_help = "Example: kubestead bundle lock --kubernetes 1.37.1 --services cluster.yaml\nRun again, it changes nothing as long as the official places say the same. docs/bundle.md has the lock file."
     )]
     Lock {
         /// The version of Kubernetes. etcd, CoreDNS and pause are those that its kubeadm asks for.
@@ -40,6 +42,12 @@ pub(crate) enum Bundle {
         /// The version of the CNI plugins.
         #[arg(long, value_name = "VERSION", default_value = releases::CNI)]
         cni_plugins: String,
+        /// A cluster file: the images that its services run are in the bundle too, kubestead's own and yours. Of one with `@sha256:` its digest counts.
+        #[arg(long, value_name = "CLUSTER-FILE")]
+        services: Option<PathBuf>,
+        /// One more image, NAME:TAG or NAME:TAG@sha256:DIGEST. May be given several times.
+        #[arg(long, value_name = "IMAGE")]
+        image: Vec<String>,
         /// A domain that the official places may redirect to, beside those that they are known to serve from.
         #[arg(long, value_name = "DOMAIN")]
         redirect_to: Vec<String>,
@@ -148,13 +156,36 @@ fn summary(lock: &Lock) -> String {
 
 pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
     match command {
-        Bundle::Lock { kubernetes, arch, out, replace, containerd, runc, cni_plugins, redirect_to, signatures, trust_root } => {
+        Bundle::Lock {
+            kubernetes,
+            arch,
+            out,
+            replace,
+            containerd,
+            runc,
+            cni_plugins,
+            services,
+            image,
+            redirect_to,
+            signatures,
+            trust_root,
+        } => {
+            let mut images: BTreeSet<String> = image.into_iter().collect();
+            if let Some(file) = services {
+                let (run, version) = check::images(&file)?;
+                if let Some(version) = version.filter(|version| *version != kubernetes) {
+                    let why = format!("{} is about Kubernetes {version}, and the bundle would be of {kubernetes}", file.display());
+                    return Err(fail(Exit::Usage, why).hint("let both say the same: charts are made for a version"));
+                }
+                images.extend(run);
+            }
             let wish = Wish {
                 kubernetes,
                 arch: arch.into_iter().map(Into::into).collect(),
                 containerd,
                 runc,
                 cni: cni_plugins,
+                images,
                 redirects: redirect_to,
                 signatures: signatures.with(trust_root.as_deref())?,
             };

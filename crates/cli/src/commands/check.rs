@@ -1,5 +1,6 @@
 //! `kubestead check`, and the loading that every verb begins with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::{Diagnostic, Severity};
@@ -73,6 +74,15 @@ pub(crate) fn load_all(common: &Common) -> Result<Cluster, Failure> {
     let cluster = vetted(common, cluster)?;
     tell(common, &cluster.warnings, Some(&text));
     Ok(with_files(common, cluster)?.0)
+}
+
+/// The images that the services of a cluster file run, and its version of Kubernetes. Nothing is connected to.
+pub(crate) fn images(file: &Path) -> Result<(BTreeSet<String>, Option<String>), Failure> {
+    let common = Common { file: file.to_owned(), output: Format::Text, trust_ssh_config: false };
+    let (cluster, text) = with_text(&common, &|services| in_services(&common, services))?;
+    tell(&common, &cluster.warnings, Some(&text));
+    let (cluster, wanted) = with_files(&common, cluster)?;
+    Ok((wanted.services.images, cluster.kubernetes.map(|kubernetes| kubernetes.version)))
 }
 
 /// What files beside the cluster file ask for.

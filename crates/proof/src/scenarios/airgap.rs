@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::scenario::Scenario;
 use crate::stage::{Claim, Done, Ran, Stage, all, is};
 
+use super::cluster::kubectl;
 use super::node;
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
@@ -85,6 +86,7 @@ fn a_cluster(s: &Stage) -> Done {
     s.claim("up makes the cluster from it", s.kubestead(&["up"]).run().ok());
     s.claim("the node is Ready", s.eventually(240, || super::cluster::ready(s, &["cp1"])));
     s.claim("its images are the pinned ones", as_pinned(s));
+    s.claim("a pod runs that names one by its digest", by_digest(s));
     s.claim("the plan is empty", s.eventually(180, || s.plan(&[]).status(0)));
     s.claim("a second up changes nothing", s.kubestead(&["up"]).run().says("Nothing to do"));
     Ok(())
@@ -102,4 +104,16 @@ fn as_pinned(s: &Stage) -> Claim {
         let found = there.said.lines().any(|line| line.starts_with(&format!("{name} ")) && line.contains(&digest));
         is(found, || format!("{name} is not {digest}:\n{}", there.said))
     })
+}
+
+/// The runtime knows an image of the bundle by its digest too: as there is no internet, a pod that names it so runs of nothing else.
+fn by_digest(s: &Stage) -> Claim {
+    let lock: Value = serde_json::from_str(&s.read("bundle/releases.json")?).map_err(|error| error.to_string())?;
+    let images = lock["images"].as_array().ok_or("the lock file has no images")?;
+    let pause = images.iter().find(|image| image["image"].as_str().is_some_and(|name| name.contains("/pause:"))).ok_or("no pause")?;
+    let image = format!("{}@{}", pause["image"].as_str().unwrap_or_default(), pause["digest"].as_str().unwrap_or_default());
+    let anywhere = "--overrides={\"spec\": {\"tolerations\": [{\"operator\": \"Exists\"}]}}";
+    kubectl(s, &["run", "fixed", &format!("--image={image}"), "--restart=Never", anywhere]).run().ok()?;
+    s.eventually(90, || kubectl(s, &["get", "pod", "fixed", "-o", "jsonpath={.status.phase}"]).run().is("Running"))?;
+    kubectl(s, &["delete", "pod", "fixed", "--grace-period=1"]).run().ok()
 }

@@ -64,7 +64,7 @@ pub(super) async fn archive(
     let own = PathBuf::from(format!("layout-{}", image.name()));
     let folder = downloads.join(&own);
     std::fs::create_dir_all(&folder).map_err(Error::file("cannot make", &folder))?;
-    for (name, text) in image::layout(&image.image, &reference.tag, kind, &of, arch) {
+    for (name, text) in image::layout(&reference, digest, kind, &of, arch) {
         std::fs::write(folder.join(name), text).map_err(Error::file("cannot write", folder.join(name)))?;
     }
     tar(image, downloads, &own, &names, to).await?;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::download::LONGEST;
+use super::registry::Reference;
 
 /// The kinds of manifests that are known.
 pub(super) const MANIFESTS: [&str; 4] = [
@@ -120,19 +121,21 @@ pub(super) fn is_for(config: &[u8], arch: &str) -> Result<(), String> {
     }
 }
 
-/// The texts of an archive beside its blobs: `oci-layout` and `index.json`.
-pub(super) fn layout(reference: &str, tag: &str, kind: &str, manifest: &Blob, arch: &str) -> [(&'static str, String); 2] {
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFESTS[0],
-        "manifests": [{
+/// The texts of an archive beside its blobs: `oci-layout` and `index.json`. The image is in it by both names that manifests can have for it: by its tag, and by
+/// the digest that the lock file has.
+pub(super) fn layout(image: &Reference, digest: &str, kind: &str, manifest: &Blob, arch: &str) -> [(&'static str, String); 2] {
+    let named = |name: &str, short: &str| {
+        json!({
             "mediaType": kind,
             "digest": format!("sha256:{}", manifest.sha256),
             "size": manifest.size,
             "platform": {"architecture": arch, "os": "linux"},
-            "annotations": {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": tag},
-        }],
-    });
+            "annotations": {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": short},
+        })
+    };
+    let by_digest = format!("{}/{}@sha256:{digest}", image.host, image.name);
+    let manifests = [named(&image.text(), &image.tag), named(&by_digest, digest)];
+    let index = json!({"schemaVersion": 2, "mediaType": MANIFESTS[0], "manifests": manifests});
     [("oci-layout", json!({"imageLayoutVersion": "1.0.0"}).to_string()), ("index.json", index.to_string())]
 }
 

@@ -147,9 +147,12 @@ fn other_roles(what: &str, roles: &[String]) -> Option<String> {
 }
 
 impl Image {
-    /// What it is called in a bundle, such as `pause-3.10.2`.
+    /// What it is called in a bundle, such as `pause-3.10.2`: by its last words if it is of Kubernetes or flannel, and if not by all, since others can have the same
+    /// last words.
     pub fn name(&self) -> String {
-        self.image.rsplit('/').next().unwrap_or_default().replace(':', "-")
+        let own = ["registry.k8s.io/", "ghcr.io/flannel-io/"].iter().any(|place| self.image.starts_with(place));
+        let name = if own { self.image.rsplit('/').next().unwrap_or_default() } else { &self.image };
+        name.replace([':', '/'], "-")
     }
 
     /// As `bundle.json` will have it.

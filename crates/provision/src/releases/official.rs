@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lock::{Image, Piece};
+use super::registry::Reference;
 use super::signature::Signatures;
 use crate::bundle::{Arch, Kind};
 use crate::objects;
@@ -20,6 +21,8 @@ pub struct Wish {
     pub runc: String,
     /// Of the CNI plugins.
     pub cni: String,
+    /// Images beside those of Kubernetes and the network, as manifests have them: `[HOST/]NAME:TAG[@sha256:DIGEST]`.
+    pub images: BTreeSet<String>,
     /// Domains that the official places may send us on to, beside those that are known.
     pub redirects: Vec<String>,
     /// What is made of the projects' signatures.
@@ -65,8 +68,23 @@ impl Wish {
         if self.arch.is_empty() {
             return Some("no architecture is named: amd64, arm64, or both".to_owned());
         }
-        let (what, text) = all.into_iter().find(|(_, text)| !version(text))?;
-        Some(format!("{text:?} is not a version of {what}: write all three numbers, such as 1.37.1"))
+        if let Some((what, text)) = all.into_iter().find(|(_, text)| !version(text)) {
+            return Some(format!("{text:?} is not a version of {what}: write all three numbers, such as 1.37.1"));
+        }
+        let wrong: Vec<String> =
+            self.images.iter().filter_map(|text| Some(format!("the image {text:?}: {}", Reference::of_manifest(text).err()?))).collect();
+        (!wrong.is_empty()).then(|| wrong.join("; "))
+    }
+
+    /// The images that are wished beside, those with a digest first: it counts, wherever the tag is now.
+    pub(super) fn more(&self) -> Vec<Image> {
+        let read = self.images.iter().filter_map(|text| Reference::of_manifest(text).ok());
+        let digest = |sum: Option<String>| sum.map(|sum| format!("sha256:{sum}")).unwrap_or_default();
+        let image =
+            |(image, sum): (Reference, _)| Image { image: image.text(), digest: digest(sum), roles: super::lock::both(), signed_by: None };
+        let mut all: Vec<Image> = read.map(image).collect();
+        all.sort_by_key(|image| image.digest.is_empty());
+        all
     }
 
     fn minor(&self) -> Option<u64> {
@@ -80,7 +98,7 @@ impl Wish {
 
     /// The programs and plugins for one of them.
     pub(super) fn parts(&self, constants: &Constants, arch: Arch) -> Vec<Part> {
-        let Self { kubernetes, arch: _, containerd, runc, cni, redirects: _, signatures: _ } = self;
+        let Self { kubernetes, arch: _, containerd, runc, cni, images: _, redirects: _, signatures: _ } = self;
         let arch = arch.name();
         let piece =
             |kind, name: &str, from: Option<String>, roles: Vec<String>| Piece { kind, name: name.to_owned(), from, roles, image: None };
@@ -216,6 +234,7 @@ mod tests {
             containerd: CONTAINERD.into(),
             runc: RUNC.into(),
             cni: CNI.into(),
+            images: BTreeSet::new(),
             redirects: vec![],
             signatures: Signatures::Skip,
         }

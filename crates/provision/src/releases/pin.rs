@@ -101,10 +101,17 @@ async fn ask(wish: &Wish, mirror: Option<&str>, asks: &mut (dyn FnMut(&str) + Se
         downloads.push(Download { url: part.url, sha256, version: part.version, arch, files: part.files, signed_by });
     }
     let mut registries = Registries::new(mirror, &wish.redirects);
-    let mut images = Vec::new();
-    for image in wish.images(&constants) {
+    let mut images: Vec<Image> = Vec::new();
+    for image in wish.images(&constants).into_iter().chain(wish.more()) {
+        if let Some(known) = images.iter().find(|known| known.image == image.image) {
+            if image.digest.is_empty() || image.digest == known.digest {
+                continue;
+            }
+            let cause = format!("it is asked for as {} and as {}", known.digest, image.digest);
+            return Err(refused(&image.image, cause, "a bundle has one image of a name: let all services name the same one"));
+        }
         asks(&image.image);
-        let (reference, digest) = digest(&image.image, &wish.arch, &mut registries).await?;
+        let (reference, digest) = digest(&image, &wish.arch, &mut registries).await?;
         let mut signed_by = None;
         if let (Some(root), Some(signer)) = (wish.signatures.root(), Signer::of(&image.image)) {
             let verdict = signature::of_image(&reference, &digest, &mut registries, &signer, root).await?;
@@ -123,11 +130,12 @@ async fn text(url: &str, mirror: Option<&str>, redirects: &[String]) -> Result<S
     String::from_utf8(bytes).map_err(|_| refused(url, "its answer is no text", STRANGER))
 }
 
-/// The digest that a tag has now, of an image that is there for each of these architectures.
-async fn digest(reference: &str, all: &BTreeSet<Arch>, registries: &mut Registries<'_>) -> Result<(Reference, String), Error> {
-    let wrong = |cause: String| refused(reference, cause, "the tag is not what is wanted: is there such a version, for this architecture?");
-    let image = Reference::parse(reference).ok_or_else(|| wrong("it is no reference HOST/NAME:TAG".to_owned()))?;
-    let (bytes, digest) = registries.manifest(&image, None).await?;
+/// The digest that an image's tag has now, or its own, of an image that is there for each of these architectures.
+async fn digest(wished: &Image, all: &BTreeSet<Arch>, registries: &mut Registries<'_>) -> Result<(Reference, String), Error> {
+    let hint = "it is not what is wanted: is there such an image, for this architecture?";
+    let wrong = |cause: String| refused(&wished.image, cause, hint);
+    let image = Reference::parse(&wished.image).ok_or_else(|| wrong("it is no reference HOST/NAME:TAG".to_owned()))?;
+    let (bytes, digest) = registries.manifest(&image, image::sha256(&wished.digest)).await?;
     match Manifest::parse(&bytes).map_err(wrong)? {
         Manifest::Index(index) => {
             for arch in all {

@@ -38,6 +38,37 @@ impl Reference {
         good.then(|| Self { host: host.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
     }
 
+    /// Reads one as manifests have them, `[HOST/]NAME[:TAG][@sha256:DIGEST]`, as a node's runtime understands it, and its digest if it has one. An error says what
+    /// is wrong.
+    pub(super) fn of_manifest(text: &str) -> Result<(Self, Option<String>), String> {
+        let (text, digest) = match text.split_once('@') {
+            None => (text, None),
+            Some((text, digest)) => {
+                let sum = super::image::sha256(digest)
+                    .ok_or_else(|| format!("{digest:?} is no digest of sha256: and 64 lowercase hex digits"))?;
+                (text, Some(sum.to_owned()))
+            }
+        };
+        // The first word is a host if it looks like one, and Docker's names without an owner are of its library (distribution/reference, ParseDockerRef).
+        let (host, name) = match text.split_once('/') {
+            Some((host, name)) if host.contains(['.', ':']) || host == "localhost" => (host, name),
+            _ => ("docker.io", text),
+        };
+        let host = if host == "index.docker.io" { "docker.io" } else { host };
+        let library = if host == "docker.io" && !name.contains('/') { "library/" } else { "" };
+        if !name.contains(':') {
+            return Err("it has no tag, which a bundle calls it by: write NAME:TAG, and @sha256:DIGEST behind it if you like".to_owned());
+        }
+        let image = Self::parse(&format!("{host}/{library}{name}"))
+            .ok_or_else(|| "it is no reference such as docker.io/library/nginx:1.29".to_owned())?;
+        Ok((image, digest))
+    }
+
+    /// As a runtime calls it.
+    pub(super) fn text(&self) -> String {
+        format!("{}/{}:{}", self.host, self.name, self.tag)
+    }
+
     /// The address of something of it.
     fn url(&self, what: &str) -> String {
         let host = if self.host == "docker.io" { "registry-1.docker.io" } else { &self.host };
@@ -187,6 +218,31 @@ mod tests {
             "-r.io/p:3",
         ] {
             assert_eq!(Reference::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_manifests_call_an_image_is_what_a_runtime_calls_it() {
+        let sum = "a".repeat(64);
+        let with = |text: &str| format!("{text}@sha256:{sum}");
+        for (text, name, digest) in [
+            ("nginx:1.29".to_owned(), "docker.io/library/nginx:1.29", None),
+            ("traefik/traefik:v3".to_owned(), "docker.io/traefik/traefik:v3", None),
+            ("index.docker.io/traefik:v3".to_owned(), "docker.io/library/traefik:v3", None),
+            ("localhost:5000/a/b:1".to_owned(), "localhost:5000/a/b:1", None),
+            (with("quay.io/jetstack/cert-manager-webhook:v1"), "quay.io/jetstack/cert-manager-webhook:v1", Some(sum.clone())),
+        ] {
+            let (image, found) = Reference::of_manifest(&text).unwrap();
+            assert_eq!((image.text().as_str(), found), (name, digest), "{text}");
+        }
+        for (text, why) in [
+            (with("r.io/a"), "no tag"),
+            ("nginx".to_owned(), "no tag"),
+            ("r.io/a:1@sha256:0".to_owned(), "no digest"),
+            ("r.io/A b:1".to_owned(), "no reference"),
+            (String::new(), "no tag"),
+        ] {
+            assert!(Reference::of_manifest(&text).unwrap_err().contains(why), "{text}");
         }
     }
 

@@ -1,8 +1,10 @@
 //! The images that manifests name, and which of them are not fixed to what they are now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
+
+use serde_json::Value;
 
 use crate::file::{Yaml, YamlKind};
 use crate::objects::some;
@@ -31,6 +33,31 @@ pub(super) fn images(entries: &[(String, Place, Yaml)], tell: &mut dyn FnMut(&st
             YamlKind::Scalar { .. } => {}
         }
     }
+}
+
+/// The images that objects run, and those of `named` that some text of theirs has in it, as an argument that says what a program shall run.
+pub(super) fn run(manifests: &[Value], named: &[String]) -> BTreeSet<String> {
+    fn add(value: &Value, named: &[String], found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    if let (true, Value::Array(items)) = (CONTAINERS.contains(&key.as_str()), value) {
+                        found.extend(items.iter().filter_map(|item| item["image"].as_str()).map(str::to_owned));
+                    }
+                    add(value, named, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| add(item, named, found)),
+            Value::String(text) => found.extend(named.iter().filter(|image| text.contains(image.as_str())).cloned()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    for manifest in manifests {
+        add(manifest, named, &mut found);
+    }
+    found.remove("");
+    found
 }
 
 /// What of an image is not fixed.
@@ -79,6 +106,15 @@ pub(super) fn warnings(images: &BTreeMap<String, Place>) -> Vec<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_is_in_containers_or_in_the_words_of_a_program_that_runs_it() {
+        let pods = serde_json::json!({"spec": {"template": {"spec": {
+            "initContainers": [{"image": "r.io/a:1"}], "containers": [{"image": "r.io/b:1", "args": ["--run=r.io/c:1"]}, {"name": "none"}],
+            "volumes": [{"image": {"reference": "r.io/no:1"}}]}}}, "data": {"image": "r.io/no:2"}});
+        let found = run(&[pods], &["r.io/c:1".to_owned(), "r.io/d:1".to_owned()]);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["r.io/a:1", "r.io/b:1", "r.io/c:1"]);
+    }
 
     #[test]
     fn what_is_not_fixed_by_a_digest_is_told_once_a_kind() {

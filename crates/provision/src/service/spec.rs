@@ -43,6 +43,9 @@ pub struct ServicesWanted {
     pub services: Vec<ServiceSpec>,
     /// What is wrong in their files.
     pub findings: Vec<Diagnostic>,
+    /// The images that they run. Facts that were saved do not have them.
+    #[serde(skip)]
+    pub images: BTreeSet<String>,
 }
 
 impl ServiceSpec {

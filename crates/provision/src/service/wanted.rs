@@ -59,6 +59,11 @@ pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
         }
         findings.sort_by(|a, b| a.place.cmp(&b.place));
         wanted.findings.extend(findings);
+        let named = match (&service.source, beside.cluster) {
+            (Source::Built(built), Some(cluster)) => built.images(cluster),
+            _ => Vec::new(),
+        };
+        wanted.images.extend(images::run(&spec.manifests, &named));
         wanted.services.push(spec);
     }
     wanted

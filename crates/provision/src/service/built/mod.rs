@@ -111,6 +111,12 @@ impl What {
 }
 
 impl Built {
+    /// The images that it can run.
+    pub(super) fn images(&self, cluster: &Cluster) -> Vec<String> {
+        let made = self.made(cluster);
+        made.images.iter().filter_map(|(variable, _)| made.variables.get(variable).cloned()).collect()
+    }
+
     /// What it is made of in a cluster, with its images among the variables.
     pub(super) fn made(&self, cluster: &Cluster) -> Made {
         let mut made = self.what.made(cluster);
