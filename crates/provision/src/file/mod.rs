@@ -34,7 +34,7 @@ mod taken;
 mod tree;
 mod unlock;
 
-pub use address::{Subnet, host_port};
+pub use address::{Span, Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{

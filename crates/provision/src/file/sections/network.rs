@@ -43,7 +43,7 @@ fields! {
 /// Every IPv4 host takes 576 bytes (RFC 791); no packet is longer than 65535.
 const MTU: std::ops::RangeInclusive<u64> = 576..=65535;
 const DOMAIN: Form = Form { word: "a domain", pattern: "^[a-z0-9.-]{1,230}$", example: "cluster.local", bare: Bare::Any };
-const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
+pub(super) const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
 
 /// What may be written.
 pub(super) const KIND: Value = Value::Map(&Written::SHAPE);
@@ -76,7 +76,7 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NetworkDecl {
 }
 
 /// A range that begins where its prefix says.
-fn subnet(text: &str) -> Result<Subnet, Wrong> {
+pub(super) fn subnet(text: &str) -> Result<Subnet, Wrong> {
     let wrong = |message: String| Wrong(message, None);
     if text.contains(',') {
         return Err(Wrong(format!("{text:?} is more than one range: {NO_IPV6}, nor beside IPv4"), Some("write one IPv4 range".into())));
@@ -163,7 +163,7 @@ fn dns_domain(node: Yaml, out: &mut Findings) -> Option<String> {
 fn interfaces(node: Yaml, out: &mut Findings) -> Vec<String> {
     let several = matches!(node.kind, Kind::List(_));
     let items = if several { list(node, "network.interface", out) } else { vec![node] };
-    items.into_iter().filter_map(|node| interface(node, out)).collect()
+    items.into_iter().filter_map(|node| interface(node, "network.interface", out)).collect()
 }
 
 /// How packets get from node to node, and how large they are.
@@ -193,20 +193,20 @@ fn backend(word: Option<Yaml>, mtu: Option<Yaml>, out: &mut Findings) -> Backend
 }
 
 /// A name as the kernel takes it.
-fn interface(node: Yaml, out: &mut Findings) -> Option<String> {
-    let found = text(node, "network.interface", out)?;
+pub(super) fn interface(node: Yaml, what: &str, out: &mut Findings) -> Option<String> {
+    let found = text(node, what, out)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     // What pods' packets would go through themselves.
     if let Some(own) = ["lo", "flannel.1", "flannel-wg", "cni0"].into_iter().find(|own| *own == found.value) {
-        let message = format!("network.interface: {own} leads to no other machine");
+        let message = format!("{what}: {own} leads to no other machine");
         out.error(&found.place, message, "write the interface of the machines' own network".to_owned());
         return None;
     }
     if found.value.len() <= 15 && !matches!(found.value.as_str(), "" | "." | "..") && found.value.chars().all(plain) {
         return Some(found.value);
     }
-    let message = format!("network.interface: {:?} is not the name of an interface, at most 15 letters, digits and ._-@", found.value);
-    out.error(&found.place, message, "write names as `ip link` shows them; with several the first that a machine has is taken".to_owned());
+    let message = format!("{what}: {:?} is not the name of an interface, at most 15 letters, digits and ._-@", found.value);
+    out.error(&found.place, message, "write names as `ip link` shows them".to_owned());
     None
 }
 
