@@ -92,8 +92,8 @@ async fn addresses_of_services_are_objects_that_follow_the_file_are_put_back_and
     // No controller empties a namespace here.
     assert_eq!(world.run(&leaves, &consent).await, Vec::<String>::new());
     for object in [
-        get(POOL),
-        get(("metallb.io/v1beta1", "L2Advertisement", "metallb", "nodes")),
+        get(("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "ipaddresspools.metallb.io")),
+        get(("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "l2advertisements.metallb.io")),
         get(("apps/v1", "DaemonSet", "metallb", "speaker")),
         get(("rbac.authorization.k8s.io/v1", "ClusterRole", "", "kubestead-load-balancer-speaker")),
         definition,

@@ -87,7 +87,7 @@ fn gateway(s: &Stage) -> Done {
 }
 
 fn load_balancer(s: &Stage) -> Done {
-    s.definitions("go.universe.tf/metallb@v0.16.2", "config/crd/bases", "metallb.yaml")?;
+    s.definitions("go.universe.tf/metallb@v0.16.2", "config/manifests/metallb-native.yaml", "metallb.yaml")?;
     with_definitions(s, "load_balancer_api")
 }
 

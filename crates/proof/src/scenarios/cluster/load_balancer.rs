@@ -25,6 +25,9 @@ const SERVICES: &str = "services:
 manifests:
   shop: {path: manifests/shop, needs: [load-balancer]}
 ";
+/// A Service of somebody else.
+const MORE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: more, namespace: shop}\n\
+                    spec: {type: LoadBalancer, selector: {app: page}, ports: [{port: 80, targetPort: http}]}\n";
 /// The address of the machine that asks, which is no node.
 const CLIENT: &str = "10.77.0.5";
 /// How long nobody may answer when a machine is gone, in milliseconds.
@@ -36,7 +39,9 @@ fn load_balancer(s: &Stage) -> Done {
     s.claim("up", s.kubestead(&["up"]).run().ok());
     s.claim("the plan is empty", s.plan(&[]).status(0));
     s.claim("two Services have an address each, and not the same", s.eventually(60, || apart(s)));
-    s.claim("the third has none, as there is none left", given(s, "more").and_then(|none| is(none.is_empty(), || none.clone())));
+    kubectl(s, &["apply", "-f", "-"]).input(MORE).run().ok()?;
+    s.claim("a third is told that none is left", s.eventually(60, || told(s, "no available IPs")));
+    s.claim("and has none", given(s, "more").and_then(|none| is(none.is_empty(), || none.clone())));
     let (any, local) = (given(s, "any")?, given(s, "local")?);
     s.claim("the one answers from outside", s.eventually(60, || who(s, &any).map(|_| ())));
     s.claim("the other one with the client's address", s.eventually(60, || sees_client(s, &local)));
@@ -74,6 +79,11 @@ fn given(s: &Stage, service: &str) -> Result<String, String> {
     kubectl(s, &["-n", "shop", "get", "service", service, "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"]).run().answer()
 }
 
+/// What is said of it in an event.
+fn told(s: &Stage, words: &str) -> Claim {
+    kubectl(s, &["-n", "shop", "get", "events", "--field-selector", "involvedObject.name=more", "-o", "jsonpath={.items[*].message}"]).run().says(words)
+}
+
 fn apart(s: &Stage) -> Claim {
     let all: BTreeSet<String> = ["any", "local"].into_iter().map(|service| given(s, service)).collect::<Result<_, _>>()?;
     is(all == BTreeSet::from(["10.77.0.80", "10.77.0.81"].map(str::to_owned)), || format!("{all:?}"))
@@ -109,7 +119,7 @@ fn files(s: &Stage, file: &str) -> Done {
     for node in super::NODES {
         s.on(node, &["ctr", "-n", "k8s.io", "images", "import", "--local", "-"]).input(bytes.as_slice()).run().ok()?;
     }
-    s.definitions("go.universe.tf/metallb@v0.16.2", "config/crd/bases", "metallb.yaml")?;
+    s.definitions("go.universe.tf/metallb@v0.16.2", "config/manifests/metallb-native.yaml", "metallb.yaml")?;
     s.folder("manifests/shop")?;
     s.write("manifests/shop/shop.yaml", &s.repository("crates/proof/src/scripts/load-balancer/shop.yaml")?)?;
     s.write("cluster.yaml", &format!("{file}{SERVICES}"))
