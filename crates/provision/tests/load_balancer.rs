@@ -100,13 +100,18 @@ fn every_mistake_of_addresses_has_its_place() {
     let of = |fields: &str| format!("services: {{loadBalancer: {{definitions: {{path: x}}, {fields}}}}}\n");
     let addresses = |list: &str| of(&format!("addresses: [{list}]"));
     let keys = "services: {loadBalancer: {definitions: {path: x}, addresses: [10.0.0.48-10.0.0.60]}}\nkeys: {servers: [{host: locks, address: 10.0.0.50}]}\n".to_owned();
-    let endpoint = "services: {loadBalancer: {definitions: {path: x}, addresses: [10.0.0.64/28]}}\nendpoint: {address: 10.0.0.70}\n".to_owned();
+    let endpoint =
+        "services: {loadBalancer: {definitions: {path: x}, addresses: [10.0.0.64/28]}}\nendpoint: {address: 10.0.0.70}\n".to_owned();
     let mut missed = Vec::new();
     for (text, at, words) in [
         ("services: {loadBalancer: {addresses: [10.0.0.64/28], definitions: {}}}\n".to_owned(), 67, "has no sum"),
         (of("nodes: [kube1]"), 26, "needs \"addresses\""),
         (addresses(""), 62, "names none"),
-        (addresses("10.0.0.64/29, 10.0.0.71-10.0.0.80"), 77, "10.0.0.71-10.0.0.80 and 10.0.0.64-10.0.0.71 (line 10) have addresses in common"),
+        (
+            addresses("10.0.0.64/29, 10.0.0.71-10.0.0.80"),
+            77,
+            "10.0.0.71-10.0.0.80 and 10.0.0.64-10.0.0.71 (line 10) have addresses in common",
+        ),
         (addresses("10.0.0.9-10.0.0.8"), 63, "is empty: its last address is before its first"),
         (addresses("10.0.0.65/28"), 63, "does not begin where its range begins"),
         (addresses("10.0.0.65/33"), 63, "not a number of bits"),
@@ -127,8 +132,16 @@ fn every_mistake_of_addresses_has_its_place() {
         (of("addresses: [10.0.0.64/28], interfaces: [eth0, eth0]"), 97, "names twice eth0"),
         (of("addresses: [10.0.0.64/28], interfaces: []"), 90, "names none"),
         (of("addresses: [10.0.0.64/28], adresses: [x]"), 78, "has no field \"adresses\""),
-        (of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, nodes: [kube1], tcp: {m: {port: 7946}}"), 145, "programs listen at 7946"),
-        (of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, address: 10.0.0.81"), 122, "is none of services.loadBalancer.addresses"),
+        (
+            of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, nodes: [kube1], tcp: {m: {port: 7946}}"),
+            145,
+            "programs listen at 7946",
+        ),
+        (
+            of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, address: 10.0.0.81"),
+            122,
+            "is none of services.loadBalancer.addresses",
+        ),
     ] {
         let refused = load_or("cluster.yaml", &format!("{HEAD}{text}"), Path::new("/x"));
         let told: Vec<String> = refused.map_or_else(|refused| refused.found.iter().map(ToString::to_string).collect(), |_| Vec::new());

@@ -18,7 +18,8 @@ use world::{World, held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\n";
-const SERVICES: &str = "services:\n  loadBalancer:\n    addresses: [10.0.0.64-10.0.0.79]\n    interfaces: [eth0]\n    definitions: {path: metallb.yaml}\n";
+const SERVICES: &str =
+    "services:\n  loadBalancer:\n    addresses: [10.0.0.64-10.0.0.79]\n    interfaces: [eth0]\n    definitions: {path: metallb.yaml}\n";
 const POOL: (&str, &str, &str, &str) = ("metallb.io/v1beta1", "IPAddressPool", "metallb", "addresses");
 
 fn kubectl(kubeconfig: &str, arguments: &[&str]) {

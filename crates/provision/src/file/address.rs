@@ -132,7 +132,9 @@ mod tests {
         assert_eq!(span("192.0.2.9", "192.0.2.1"), None);
         let subnet = Span::from(Subnet::around(ip("192.0.2.64"), 26));
         assert_eq!(subnet.to_string(), "192.0.2.64-192.0.2.127");
-        assert!(subnet.overlaps(span("192.0.2.127", "192.0.2.200").unwrap()) && !subnet.overlaps(span("192.0.2.128", "192.0.2.200").unwrap()));
+        assert!(
+            subnet.overlaps(span("192.0.2.127", "192.0.2.200").unwrap()) && !subnet.overlaps(span("192.0.2.128", "192.0.2.200").unwrap())
+        );
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crate::scenario::{Fixture, Leaves, Scenario, unproven};
 use crate::stage::{Claim, Done, Stage, is};
 
-use super::gateway::{OUTSIDE, removed};
+use super::gateway::{OUTSIDE, answer, image, removed};
 use super::{kubectl, ready};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "a Service gets an address that answers from outside, from another machine within ten seconds when the one that answers loses its power, no address is given twice, \
            and nothing of it is left",
-    shows: unproven(&["F38", "R1", "R3"]),
+    shows: unproven(&["F11", "F38", "R1", "R3"]),
     fixture: Fixture::Cluster,
     leaves: Leaves::WornOut,
     limit: 2400,
@@ -21,7 +21,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 const SERVICES: &str = "services:
-  loadBalancer: {addresses: [10.77.0.80-10.77.0.81], definitions: {path: metallb.yaml}}
+  gateway: {address: 10.77.0.82, definitions: {path: definitions.yaml}}
+  loadBalancer: {addresses: [10.77.0.80-10.77.0.82], definitions: {path: metallb.yaml}}
 manifests:
   shop: {path: manifests/shop, needs: [load-balancer]}
 ";
@@ -30,6 +31,8 @@ const MORE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: more, namesp
                     spec: {type: LoadBalancer, selector: {app: page}, ports: [{port: 80, targetPort: http}]}\n";
 /// The address of the machine that asks, which is no node.
 const CLIENT: &str = "10.77.0.5";
+/// The address that is kept for the gateway.
+const GATEWAY: &str = "10.77.0.82";
 /// How long nobody may answer when a machine is gone, in milliseconds.
 const WITHIN: u64 = 10_000;
 
@@ -45,6 +48,9 @@ fn load_balancer(s: &Stage) -> Done {
     let (any, local) = (given(s, "any")?, given(s, "local")?);
     s.claim("the one answers from outside", s.eventually(60, || who(s, &any).map(|_| ())));
     s.claim("the other one with the client's address", s.eventually(60, || sees_client(s, &local)));
+    let gateway = kubectl(s, &["-n", "gateway", "get", "service", "traefik", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"]).run();
+    s.claim("the gateway has the address that is kept for it", gateway.is(GATEWAY));
+    s.claim("and answers at it", s.eventually(60, || gateway_answers(s)));
 
     let holder = holder(s, "local")?;
     let (mine, _) = who(s, &local)?;
@@ -58,6 +64,7 @@ fn load_balancer(s: &Stage) -> Done {
     let gap: u64 = s.at(OUTSIDE, &["longest_gap"]).run().answer()?.parse().map_err(|error| format!("{error}"))?;
     s.claim(&format!("nobody answered for {gap} ms"), is(gap < WITHIN, || format!("{WITHIN} ms are the most")));
     s.claim("the other address answers too", s.eventually(120, || who(s, &any).map(|_| ())));
+    s.claim("and the gateway", s.eventually(120, || gateway_answers(s)));
     s.claim("the machine comes back", s.kubestead(&["lab", "start", &holder]).run().ok());
     s.claim("and is Ready", s.eventually(240, || ready(s, &[&holder])));
     s.claim("the address answers", s.eventually(60, || sees_client(s, &local)));
@@ -81,7 +88,9 @@ fn given(s: &Stage, service: &str) -> Result<String, String> {
 
 /// What is said of it in an event.
 fn told(s: &Stage, words: &str) -> Claim {
-    kubectl(s, &["-n", "shop", "get", "events", "--field-selector", "involvedObject.name=more", "-o", "jsonpath={.items[*].message}"]).run().says(words)
+    kubectl(s, &["-n", "shop", "get", "events", "--field-selector", "involvedObject.name=more", "-o", "jsonpath={.items[*].message}"])
+        .run()
+        .says(words)
 }
 
 fn apart(s: &Stage) -> Claim {
@@ -100,6 +109,11 @@ fn sees_client(s: &Stage, address: &str) -> Claim {
     is(client == CLIENT, || format!("it sees {client}"))
 }
 
+/// The gateway answers from outside; no route leads anywhere.
+fn gateway_answers(s: &Stage) -> Claim {
+    answer(s, "http", "x.example.org", GATEWAY, "80", "/", "404 page not found\n404")
+}
+
 /// The node that answers for a Service's address.
 fn holder(s: &Stage, service: &str) -> Result<String, String> {
     let of = format!("metallb.io/service-name={service}");
@@ -108,7 +122,8 @@ fn holder(s: &Stage, service: &str) -> Result<String, String> {
 
 /// The names of what it and its users may leave behind.
 fn listing(s: &Stage) -> Result<String, String> {
-    let kinds = "namespaces,serviceaccounts,services,deployments,daemonsets,clusterroles,clusterrolebindings,roles,rolebindings,customresourcedefinitions";
+    let kinds = "namespaces,serviceaccounts,services,deployments,daemonsets,clusterroles,clusterrolebindings,roles,rolebindings,customresourcedefinitions,\
+        validatingadmissionpolicies,validatingadmissionpolicybindings";
     kubectl(s, &["get", kinds, "-A", "-o", "name"]).run().answer()
 }
 
@@ -119,6 +134,9 @@ fn files(s: &Stage, file: &str) -> Done {
     for node in super::NODES {
         s.on(node, &["ctr", "-n", "k8s.io", "images", "import", "--local", "-"]).input(bytes.as_slice()).run().ok()?;
     }
+    let made = s.program("bash", &[&s.repository_word("scripts/traefik.sh")]).run().answer()?;
+    image(s, &format!("{made}/image.tar"))?;
+    s.definitions("sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard", "definitions.yaml")?;
     s.definitions("go.universe.tf/metallb@v0.16.2", "config/manifests/metallb-native.yaml", "metallb.yaml")?;
     s.folder("manifests/shop")?;
     s.write("manifests/shop/shop.yaml", &s.repository("crates/proof/src/scripts/load-balancer/shop.yaml")?)?;

@@ -27,7 +27,9 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
         let message = format!("services.gateway.tcp: the load balancer's programs listen at {} of each node", at.value);
         out.error(&at.place, message, "write another port".to_owned());
     }
-    if let Some(at) = gateway.address.as_ref().filter(|at| !addresses.is_empty() && !addresses.iter().any(|span| span.value.contains(at.value))) {
+    if let Some(at) =
+        gateway.address.as_ref().filter(|at| !addresses.is_empty() && !addresses.iter().any(|span| span.value.contains(at.value)))
+    {
         let all: Vec<String> = addresses.iter().map(|span| span.value.to_string()).collect();
         let hint = format!("write one of {}, or add it there", all.join(", "));
         out.error(&at.place, format!("services.gateway.address: {} is none of services.loadBalancer.addresses", at.value), hint);

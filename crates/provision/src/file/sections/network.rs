@@ -43,7 +43,8 @@ fields! {
 /// Every IPv4 host takes 576 bytes (RFC 791); no packet is longer than 65535.
 const MTU: std::ops::RangeInclusive<u64> = 576..=65535;
 const DOMAIN: Form = Form { word: "a domain", pattern: "^[a-z0-9.-]{1,230}$", example: "cluster.local", bare: Bare::Any };
-pub(super) const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
+pub(super) const INTERFACE: Form =
+    Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
 
 /// What may be written.
 pub(super) const KIND: Value = Value::Map(&Written::SHAPE);

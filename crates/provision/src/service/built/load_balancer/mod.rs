@@ -74,7 +74,8 @@ impl LoadBalancer {
             .collect();
         let mut pools = Vec::new();
         if let Some(address) = kept {
-            let spec = json!({"addresses": [format!("{address}/32")], "autoAssign": false, "serviceAllocation": {"namespaces": ["gateway"]}});
+            let spec =
+                json!({"addresses": [format!("{address}/32")], "autoAssign": false, "serviceAllocation": {"namespaces": ["gateway"]}});
             pools.push((KEPT, spec));
         }
         if !rest.is_empty() {
