@@ -52,7 +52,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         leaves: Leaves::WornOut,
         ..on_api(
             "addresses of Services are objects on a real API server with the definitions of their kinds, which follow the file, are put back when somebody edits them, and leave nothing",
-            &["F26", "R1", "R3"],
+            &["R1", "R3"],
             load_balancer,
         )
     },
