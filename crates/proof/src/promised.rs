@@ -109,7 +109,7 @@ pub const FEATURES: [Promise; 48] = [
         "F11",
         "Requests from outside reach services by host name and path, over the Gateway API.",
         &["crates/provision/tests/gateway.rs"],
-        "UDP; an address that a load balancer gives",
+        "UDP",
     ),
     promise(
         "F12",
@@ -202,7 +202,12 @@ pub const FEATURES: [Promise; 48] = [
     ),
     promise("F36", "Thin pools and volume groups grow before they are full, or alarm.", &[], ""),
     promise("F37", "The API has one address that outlives any one control plane.", &[], ""),
-    promise("F38", "A Service of type LoadBalancer gets an address that answers from outside.", &[], ""),
+    promise(
+        "F38",
+        "A Service of type LoadBalancer gets an address that answers from outside.",
+        &["crates/provision/tests/load_balancer.rs"],
+        "",
+    ),
     promise(
         "F39",
         "Writes reach the primary of a replicated database, and reads the others.",

@@ -120,7 +120,9 @@ fn it_is_reached_by_ports_of_all_nodes_or_by_an_address_instead() {
     let found = wanted("services:\n  gateway: {address: 192.0.2.80, definitions: {path: definitions.yaml}}\n", &[]);
     assert_eq!(errors(&found), Vec::<String>::new());
     let service = object(&found, "Service", "traefik");
-    assert_eq!((&service["spec"]["type"], &service["spec"]["loadBalancerIP"]), (&json!("LoadBalancer"), &json!("192.0.2.80")));
+    let asked = &service["metadata"]["annotations"]["metallb.io/loadBalancerIPs"];
+    assert_eq!((&service["spec"]["type"], asked), (&json!("LoadBalancer"), &json!("192.0.2.80")));
+    assert_eq!(service["spec"]["loadBalancerIP"], Value::Null, "MetalLB takes it as a contradiction");
 }
 
 #[test]

@@ -137,6 +137,14 @@ services:
     definitions: {path: m/certificates.yaml}
     images: {controller: registry.example.com/c:v1, webhook: registry.example.com/w:v1, cainjector: registry.example.com/i:v1, acmesolver: registry.example.com/s:v1}
     patches: []
+  loadBalancer:
+    addresses: [192.0.2.96/28, 192.0.2.200-192.0.2.209]
+    default: false
+    nodes: [kube1]
+    interfaces: [eno1]
+    definitions: {path: m/metallb.yaml}
+    images: {controller: registry.example.com/c:v1, speaker: registry.example.com/s:v1}
+    patches: []
   dashboard: {image: registry.example.com/headlamp:v1, patches: [{apiVersion: v1, kind: Namespace, metadata: {name: headlamp, labels: {a: b}}}]}
   logs: {folder: /srv/logs, syslog: {address: 'logs.example.com:6514', ca: ca.pem}, image: registry.example.com/collector:v1, patches: []}
   sync:
@@ -173,6 +181,7 @@ nodes: [{name: solo, address: 10.0.0.11, roles: [control-plane, worker]}]
 network: {interface: eno1}
 services:
   gateway: {address: 192.0.2.80, definitions: {path: m/gateway.yaml}}
+  loadBalancer: {addresses: [192.0.2.80], definitions: {url: 'https://example.org/metallb.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}
   certificates: {issuers: {production: {}}, definitions: {url: 'https://example.org/crds.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}
 ",
     "\

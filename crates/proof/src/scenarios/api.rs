@@ -47,6 +47,15 @@ pub(super) static SCENARIOS: &[Scenario] = &[
             gateway,
         )
     },
+    Scenario {
+        core: false,
+        leaves: Leaves::WornOut,
+        ..on_api(
+            "addresses of Services are objects on a real API server with the definitions of their kinds, which follow the file, are put back when somebody edits them, and leave nothing",
+            &["R1", "R3"],
+            load_balancer,
+        )
+    },
     on_api(
         "volumes that are kept the same are objects on a real API server, which follow the file, tell how old the last good round is, and leave nothing",
         &["R1", "R3"],
@@ -74,7 +83,16 @@ fn gateway(s: &Stage) -> Done {
     ] {
         s.definitions(module, folder, name)?;
     }
-    let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "gateway_api", "--", "--nocapture"];
+    with_definitions(s, "gateway_api")
+}
+
+fn load_balancer(s: &Stage) -> Done {
+    s.definitions("go.universe.tf/metallb@v0.16.2", "config/manifests/metallb-native.yaml", "metallb.yaml")?;
+    with_definitions(s, "load_balancer_api")
+}
+
+fn with_definitions(s: &Stage, name: &str) -> Done {
+    let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", name, "--", "--nocapture"];
     let ran = s.beside_api(&test).setting("KUBESTEAD_TEST_DEFINITIONS", s.path("")).run();
     s.claim("its tests pass", ran.ok());
     ran.lacks("skipped:")

@@ -55,10 +55,10 @@ impl Stage {
         std::env::var("KMS_PLUGIN").or_else(|_| self.program("bash", &[&self.repository_word("scripts/kms-plugin.sh")]).run().answer())
     }
 
-    /// The definitions of kinds that a Go module has in a folder, as a file of the scenario's folder.
-    pub fn definitions(&self, module: &str, folder: &str, name: &str) -> Done {
+    /// The definitions of kinds that a Go module has in a folder or a file, as a file of the scenario's folder.
+    pub fn definitions(&self, module: &str, path: &str, name: &str) -> Done {
         let script = self.repository_word("scripts/definitions.sh");
-        let file = PathBuf::from(self.program("bash", &[&script, module, folder]).run().answer()?);
+        let file = PathBuf::from(self.program("bash", &[&script, module, path]).run().answer()?);
         std::fs::copy(&file, self.path(name)).map(|_| ()).map_err(told(&file))
     }
 

@@ -41,6 +41,51 @@ impl Subnet {
     }
 }
 
+/// Addresses from a first to a last one, both of them in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    first: Ipv4Addr,
+    last: Ipv4Addr,
+}
+
+impl Span {
+    /// `None` if the last one is before the first.
+    pub(crate) fn new(first: Ipv4Addr, last: Ipv4Addr) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        (self.first..=self.last).contains(&address)
+    }
+
+    /// Whether two have an address in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// What is left of it without an address: what is before that one, and what is after it.
+    pub(crate) fn without(self, address: Ipv4Addr) -> impl Iterator<Item = Self> {
+        let outside = !self.contains(address);
+        let before = address.to_bits().checked_sub(1).and_then(|last| Self::new(self.first, Ipv4Addr::from_bits(last)));
+        let after = address.to_bits().checked_add(1).and_then(|first| Self::new(Ipv4Addr::from_bits(first), self.last));
+        let parts = if outside { [Some(self), None] } else { [before, after] };
+        parts.into_iter().flatten()
+    }
+}
+
+impl From<Subnet> for Span {
+    fn from(range: Subnet) -> Self {
+        Self { first: range.base, last: Ipv4Addr::from_bits(range.base.to_bits() | !mask(range.bits)) }
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
 const fn mask(bits: u8) -> u32 {
     if bits == 0 { 0 } else { u32::MAX << (32 - bits) }
 }
@@ -65,13 +110,32 @@ const SPECIAL: [(Subnet, &str); 4] = [
 ];
 
 /// The range of special addresses that this one has some of, and what they mean.
-pub(super) fn special(range: Subnet) -> Option<(Subnet, &'static str)> {
-    SPECIAL.into_iter().find(|(special, _)| range.overlaps(*special))
+pub(super) fn special(range: impl Into<Span>) -> Option<(Subnet, &'static str)> {
+    let range = range.into();
+    SPECIAL.into_iter().find(|(special, _)| range.overlaps((*special).into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_without_an_address_is_what_is_before_and_after_it() {
+        let ip = |text: &str| text.parse::<Ipv4Addr>().unwrap();
+        let span = |first: &str, last: &str| Span::new(ip(first), ip(last));
+        let left = |span: Option<Span>, out: &str| span.unwrap().without(ip(out)).map(|part| part.to_string()).collect::<Vec<_>>();
+        assert_eq!(left(span("192.0.2.1", "192.0.2.9"), "192.0.2.4"), ["192.0.2.1-192.0.2.3", "192.0.2.5-192.0.2.9"]);
+        assert_eq!(left(span("192.0.2.1", "192.0.2.9"), "192.0.2.1"), ["192.0.2.2-192.0.2.9"]);
+        assert_eq!(left(span("192.0.2.1", "192.0.2.9"), "192.0.2.10"), ["192.0.2.1-192.0.2.9"]);
+        assert_eq!(left(span("192.0.2.1", "192.0.2.1"), "192.0.2.1"), Vec::<String>::new());
+        assert_eq!(left(span("0.0.0.0", "255.255.255.255"), "255.255.255.255"), ["0.0.0.0-255.255.255.254"]);
+        assert_eq!(span("192.0.2.9", "192.0.2.1"), None);
+        let subnet = Span::from(Subnet::around(ip("192.0.2.64"), 26));
+        assert_eq!(subnet.to_string(), "192.0.2.64-192.0.2.127");
+        assert!(
+            subnet.overlaps(span("192.0.2.127", "192.0.2.200").unwrap()) && !subnet.overlaps(span("192.0.2.128", "192.0.2.200").unwrap())
+        );
+    }
 
     #[test]
     fn a_port_after_an_ipv6_address_is_no_part_of_it() {

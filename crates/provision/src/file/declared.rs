@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::Name;
 
+use super::address::Span;
 use super::findings::At;
 use super::services::Manifests;
 
@@ -33,6 +34,8 @@ pub(super) enum Places {
     Gateway(GatewayDecl),
     /// In what issues certificates.
     Certificates(CertificatesDecl),
+    /// In what gives Services addresses.
+    LoadBalancer(LoadBalancerDecl),
 }
 
 /// The authorities that hosts name, with the hosts.
@@ -45,6 +48,12 @@ pub(super) struct GatewayDecl {
     /// Ports of TCP.
     pub(super) tcp: Vec<At<u16>>,
     pub(super) issuers: Issuers,
+}
+
+/// The places of what gives Services addresses.
+pub(super) struct LoadBalancerDecl {
+    pub(super) addresses: Vec<At<Span>>,
+    pub(super) nodes: Vec<At<Name>>,
 }
 
 /// What issues certificates.

@@ -15,6 +15,7 @@ mod decode;
 mod fields;
 mod findings;
 mod grants;
+mod interface;
 mod kubelet;
 mod limits;
 mod load;
@@ -22,6 +23,7 @@ mod logins;
 mod machine;
 mod page;
 mod path;
+mod range;
 mod read;
 mod release;
 mod schema;
@@ -34,7 +36,7 @@ mod taken;
 mod tree;
 mod unlock;
 
-pub use address::{Subnet, host_port};
+pub use address::{Span, Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{

@@ -41,6 +41,8 @@ pub(super) struct Reading {
     pub sealed: Sealed,
     /// Whether a program made the texts, and nobody can change how it wrote them.
     pub rendered: bool,
+    /// Whether all is left out but definitions of kinds.
+    pub definitions_alone: bool,
     /// The namespace of objects that name none.
     pub namespace: Option<String>,
     /// The class of Ingresses that the gateway serves in the place of ingress-nginx.
@@ -145,9 +147,13 @@ fn is_ingress(object: &ObjectRef) -> bool {
 
 /// Whether a map is `kind: List`, which holds objects of any kinds.
 fn is_list(entries: &Entries) -> bool {
+    is_of(entries, "v1", "List")
+}
+
+fn is_of(entries: &Entries, api_version: &str, kind: &str) -> bool {
     let is =
         |key: &str, word: &str| matches!(field(entries, key), Some((.., Yaml { kind: YamlKind::Scalar { text, .. }, .. })) if text == word);
-    is("apiVersion", "v1") && is("kind", "List")
+    is("apiVersion", api_version) && is("kind", kind)
 }
 
 impl Decoder<'_> {
@@ -171,6 +177,9 @@ impl Decoder<'_> {
             }
         };
         if !is_list(&entries) {
+            if self.reading.definitions_alone && !is_of(&entries, "apiextensions.k8s.io/v1", "CustomResourceDefinition") {
+                return Vec::new();
+            }
             return self.one(place, entries).into_iter().collect();
         }
         let items = entries.into_iter().find(|(key, ..)| key == "items");

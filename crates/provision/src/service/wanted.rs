@@ -184,12 +184,12 @@ impl Reader<'_> {
         let made = built.made(cluster);
         reading.patches = made.overlays.into_iter().chain(built.patches.iter().cloned()).collect();
         let variables = reading.variables.take();
-        reading.rendered = true;
+        (reading.rendered, reading.definitions_alone) = (true, made.definitions_alone);
         let releases = made.releases.iter().flat_map(|release| release::texts(release, shown, *programs, findings)).collect::<Vec<_>>();
         let mut found = decoded(&releases, reading, findings);
         let named = |variables: BTreeMap<&'static str, String>| variables.into_iter().map(|(name, value)| (name.to_owned(), value));
         let common: BTreeMap<String, String> = variables.into_iter().flatten().chain(named(made.variables)).collect();
-        (reading.rendered, reading.built) = (false, true);
+        (reading.rendered, reading.definitions_alone, reading.built) = (false, false, true);
         for Part { name, text, variables } in made.parts {
             reading.variables = Some(common.clone().into_iter().chain(named(variables)).collect());
             found.extend(decode::manifests(&name, text, reading, findings));

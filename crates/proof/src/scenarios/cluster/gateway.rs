@@ -93,7 +93,7 @@ fn gateway(s: &Stage) -> Done {
 }
 
 /// Says yes to all that asks, until nothing does.
-fn removed(s: &Stage) -> Claim {
+pub(super) fn removed(s: &Stage) -> Claim {
     s.eventually(300, || {
         let plan = s.plan(&[]);
         let asks = plan.said.split_whitespace().filter(|word| word.starts_with("cluster/") && word.ends_with("/delete"));

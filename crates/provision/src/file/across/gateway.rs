@@ -37,16 +37,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
         issued(host, at, certificates, out);
     }
     let all: Vec<&Node> = file.nodes.items.iter().map(|decl| &decl.node).collect();
-    for at in nodes {
-        if !file.nodes.broken && !all.iter().any(|node| node.name == at.value) {
-            let names: Vec<&str> = all.iter().map(|node| node.name.as_str()).collect();
-            out.error(
-                &at.place,
-                format!("services.gateway.nodes: no node is called {}", at.value),
-                format!("known are {}", names.join(", ")),
-            );
-        }
-    }
+    known("services.gateway.nodes", nodes, file, out);
     // What comes to a port of a node goes to the gateway's pod then, before any program of the node.
     for at in tcp.iter().filter(|_| !nodes.is_empty()) {
         let chosen = all.iter().filter(|node| nodes.iter().any(|name| name.value == node.name));
@@ -62,6 +53,14 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
     }
     if let Some(at) = address {
         free(at, file, &all, out);
+    }
+}
+
+/// There are nodes of these names.
+pub(super) fn known(what: &str, nodes: &[At<Name>], file: &Sections, out: &mut Findings) {
+    let names: Vec<&str> = file.nodes.items.iter().map(|decl| decl.node.name.as_str()).collect();
+    for at in nodes.iter().filter(|at| !file.nodes.broken && !names.contains(&at.value.as_str())) {
+        out.error(&at.place, format!("{what}: no node is called {}", at.value), format!("known are {}", names.join(", ")));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod gateway;
+mod load_balancer;
 mod machines;
 mod placement;
 mod pools;
@@ -20,6 +21,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
     machines::check(file, out);
     addresses::check(file, out);
     gateway::check(file, out);
+    load_balancer::check(file, out);
     let placement = placement::place(file, out);
     volumes::check(file, &placement, out);
     if !file.volumes.broken {

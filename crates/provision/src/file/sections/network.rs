@@ -1,15 +1,15 @@
 //! `network`: ranges of addresses and names, as kubeadm, the controller manager, CoreDNS and flannel take them.
 
-use std::net::IpAddr;
-
 use kubestead_core::diagnostic::Place;
 use kubestead_core::name::{ends_in_number, is_local, is_subdomain};
 
-use crate::file::address::{NO_IPV6, Subnet, special};
+use crate::file::address::{Subnet, special};
 use crate::file::cluster::{Backend, Network};
-use crate::file::decode::{Wrong, count, judged, list, number, parsed, text};
+use crate::file::decode::{count, judged, list, parsed, text};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::interface::{INTERFACE, interface};
+use crate::file::range::subnet;
 use crate::file::shape::{Bare, Form, Kind as Value, Need, RANGE};
 use crate::file::tree::{Kind, Node as Yaml};
 
@@ -43,7 +43,6 @@ fields! {
 /// Every IPv4 host takes 576 bytes (RFC 791); no packet is longer than 65535.
 const MTU: std::ops::RangeInclusive<u64> = 576..=65535;
 const DOMAIN: Form = Form { word: "a domain", pattern: "^[a-z0-9.-]{1,230}$", example: "cluster.local", bare: Bare::Any };
-const INTERFACE: Form = Form { word: "a name as `ip link` shows it", pattern: "^[A-Za-z0-9._@-]{1,15}$", example: "eno1", bare: Bare::Any };
 
 /// What may be written.
 pub(super) const KIND: Value = Value::Map(&Written::SHAPE);
@@ -73,29 +72,6 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NetworkDecl {
     found.network.interfaces = f.interface.map(|n| interfaces(n, out)).unwrap_or_default();
     found.network.backend = backend(f.backend, f.mtu, out);
     found
-}
-
-/// A range that begins where its prefix says.
-fn subnet(text: &str) -> Result<Subnet, Wrong> {
-    let wrong = |message: String| Wrong(message, None);
-    if text.contains(',') {
-        return Err(Wrong(format!("{text:?} is more than one range: {NO_IPV6}, nor beside IPv4"), Some("write one IPv4 range".into())));
-    }
-    let Some((ip, digits)) = text.split_once('/') else {
-        return Err(wrong(format!("{text:?} is not a range such as 10.244.0.0/16")));
-    };
-    let ip = match ip.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip,
-        Ok(IpAddr::V6(_)) => return Err(Wrong(format!("{text:?}: {NO_IPV6}"), Some("write an IPv4 range".into()))),
-        Err(_) => return Err(wrong(format!("{ip:?} is not an IP address"))),
-    };
-    let bits = number::<u8>(digits).filter(|bits| *bits <= 32);
-    let Some(bits) = bits else { return Err(wrong(format!("{digits:?} is not a number of bits, 0 to 32"))) };
-    let range = Subnet::around(ip, bits);
-    if range.base() != ip {
-        return Err(Wrong(format!("{text:?} does not begin where its range begins"), Some(format!("write {range}"))));
-    }
-    Ok(range)
 }
 
 fn range(node: Yaml, what: &str, out: &mut Findings) -> Option<At<Subnet>> {
@@ -163,7 +139,7 @@ fn dns_domain(node: Yaml, out: &mut Findings) -> Option<String> {
 fn interfaces(node: Yaml, out: &mut Findings) -> Vec<String> {
     let several = matches!(node.kind, Kind::List(_));
     let items = if several { list(node, "network.interface", out) } else { vec![node] };
-    items.into_iter().filter_map(|node| interface(node, out)).collect()
+    items.into_iter().filter_map(|node| interface(node, "network.interface", out)).collect()
 }
 
 /// How packets get from node to node, and how large they are.
@@ -189,61 +165,5 @@ fn backend(word: Option<Yaml>, mtu: Option<Yaml>, out: &mut Findings) -> Backend
         }
         Some("wireguard") => Backend::Wireguard { mtu: bytes },
         Some(_) | None => Backend::Vxlan { mtu: bytes },
-    }
-}
-
-/// A name as the kernel takes it.
-fn interface(node: Yaml, out: &mut Findings) -> Option<String> {
-    let found = text(node, "network.interface", out)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    // What pods' packets would go through themselves.
-    if let Some(own) = ["lo", "flannel.1", "flannel-wg", "cni0"].into_iter().find(|own| *own == found.value) {
-        let message = format!("network.interface: {own} leads to no other machine");
-        out.error(&found.place, message, "write the interface of the machines' own network".to_owned());
-        return None;
-    }
-    if found.value.len() <= 15 && !matches!(found.value.as_str(), "" | "." | "..") && found.value.chars().all(plain) {
-        return Some(found.value);
-    }
-    let message = format!("network.interface: {:?} is not the name of an interface, at most 15 letters, digits and ._-@", found.value);
-    out.error(&found.place, message, "write names as `ip link` shows them; with several the first that a machine has is taken".to_owned());
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    #[test]
-    fn ranges_are_taken_as_kubeadm_and_flannel_take_them() {
-        assert_eq!(subnet("10.244.0.0/16").unwrap().to_string(), "10.244.0.0/16");
-        assert_eq!(subnet("0.0.0.0/0").unwrap(), Subnet::around(Ipv4Addr::new(9, 9, 9, 9), 0));
-        for bad in [
-            "10.244.0.0",
-            "10.244.0.0/33",
-            "10.244.0.0/+16",
-            "10.244.0.0/016",
-            "10.244.0.0/",
-            "10.244.0/16",
-            "010.0.0.0/8",
-            "10.244.1.0/16",
-        ] {
-            assert!(subnet(bad).is_err(), "{bad}");
-        }
-        let range = |text: &str| subnet(text).unwrap();
-        for (a, b, common) in [
-            ("10.96.0.0/12", "10.100.0.0/16", true),
-            ("10.100.0.0/16", "10.96.0.0/12", true),
-            ("10.96.0.0/12", "10.112.0.0/12", false),
-            ("0.0.0.0/0", "192.0.2.0/24", true),
-        ] {
-            assert_eq!(range(a).overlaps(range(b)), common, "{a} {b}");
-        }
-        assert!(
-            range("10.96.0.0/12").contains(Ipv4Addr::new(10, 111, 255, 255))
-                && !range("10.96.0.0/12").contains(Ipv4Addr::new(10, 112, 0, 0))
-        );
     }
 }

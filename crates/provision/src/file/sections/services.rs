@@ -4,6 +4,7 @@ mod asked;
 mod certificates;
 mod dashboard;
 mod gateway;
+mod load_balancer;
 mod logs;
 mod metrics;
 mod options;
@@ -39,6 +40,8 @@ fields! {
             "Traefik and the Gateway API: requests from outside, by host, path and port. It is called `gateway` where services need each other.";
         "certificates" certificates Need::Optional("not there"), certificates::KIND,
             "cert-manager: certificates that authorities of ACME issue. It needs the gateway, and is called `certificates` where services need each other.";
+        "loadBalancer" load_balancer Need::Optional("not there"), load_balancer::KIND,
+            "MetalLB: Services of type LoadBalancer get addresses of the nodes' own network. It is called `load-balancer` where services need each other.";
     }
 }
 
@@ -50,13 +53,14 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    let written: [(&str, Option<Yaml>, Decode); 6] = [
+    let written: [(&str, Option<Yaml>, Decode); 7] = [
         ("metrics", f.metrics, metrics::decode),
         ("dashboard", f.dashboard, dashboard::decode),
         ("logs", f.logs, logs::decode),
         ("sync", f.sync, sync::decode),
         ("gateway", f.gateway, gateway::decode),
         ("certificates", f.certificates, certificates::decode),
+        ("load-balancer", f.load_balancer, load_balancer::decode),
     ];
     for (name, node, decode) in written {
         if let Some(node) = node {

@@ -4,8 +4,10 @@
 mod certificates;
 mod dashboard;
 mod gateway;
+mod load_balancer;
 mod logs;
 mod metrics;
+mod nodes;
 mod sync;
 mod users;
 
@@ -21,6 +23,7 @@ pub use certificates::{Certificates, Dns, Issuer};
 pub use dashboard::Dashboard;
 pub(super) use gateway::annotations;
 pub use gateway::{Certificate, Gateway, Reach, Tcp};
+pub use load_balancer::LoadBalancer;
 pub use logs::{Logs, Syslog};
 pub use metrics::Metrics;
 pub use sync::{Sync, SyncEnd, SyncSet};
@@ -51,6 +54,8 @@ pub enum What {
     Gateway(Gateway),
     /// Certificates that authorities issue.
     Certificates(Certificates),
+    /// Addresses for Services.
+    LoadBalancer(LoadBalancer),
 }
 
 /// What a service is made of.
@@ -66,6 +71,8 @@ pub(super) struct Made {
     pub images: &'static [(&'static str, &'static str)],
     /// What others release of it.
     pub releases: Vec<Release>,
+    /// Whether of that the definitions are taken, and nothing else.
+    pub definitions_alone: bool,
     /// What is put over these objects before anything of the operator's is: what depends on how much the file asks for.
     pub overlays: Vec<Patch>,
 }
@@ -85,7 +92,7 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) => false,
+            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) | Self::LoadBalancer(_) => false,
         }
     }
 
@@ -93,7 +100,7 @@ impl What {
     pub(super) fn ingress_class(&self) -> Option<&str> {
         match self {
             Self::Gateway(gateway) => gateway.ingress_class.as_ref().map(Name::as_str),
-            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) => None,
+            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) | Self::LoadBalancer(_) => None,
         }
     }
 
@@ -106,6 +113,7 @@ impl What {
             Self::Sync(sync) => sync.made(),
             Self::Gateway(gateway) => gateway.made(cluster),
             Self::Certificates(certificates) => certificates.made(cluster),
+            Self::LoadBalancer(load_balancer) => load_balancer.made(cluster),
         }
     }
 }

@@ -117,7 +117,8 @@ pub(super) fn decode(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Asked
 
 const WHAT: &str = "services.gateway";
 
-fn nodes(node: Yaml, out: &mut Findings) -> Vec<At<Name>> {
+/// Names of nodes, at least one.
+pub(super) fn nodes(node: Yaml, out: &mut Findings) -> Vec<At<Name>> {
     let place = node.place.clone();
     let nodes: Vec<At<Name>> = list(node, "nodes", out).into_iter().filter_map(|item| name(item, "nodes", out)).collect();
     if nodes.is_empty() {

@@ -10,7 +10,8 @@ use std::net::Ipv4Addr;
 use kubestead_core::name::Name;
 
 use super::Made;
-use crate::file::{Cluster, Effect, Node, Release, Role};
+use super::nodes::takes_pods;
+use crate::file::{Cluster, Release};
 
 /// What the file asks of the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,13 +125,4 @@ impl Gateway {
             Reach::Address(_) | Reach::NodePorts(_) => "restricted",
         }
     }
-}
-
-/// Whether pods begin on a node that tolerate nothing.
-fn takes_pods(node: &Node, cluster: &Cluster) -> bool {
-    let kept_away = node.taints.iter().any(|taint| taint.effect != Effect::PreferNoSchedule);
-    // kubeadm's taint is on every control plane but a first one that shall have pods.
-    let first = cluster.control_planes().next().is_some_and(|first| first.name == node.name);
-    let open = cluster.nodes.len() == 1 || first && node.roles.contains(&Role::Worker);
-    !kept_away && (!node.is_control_plane() || open)
 }

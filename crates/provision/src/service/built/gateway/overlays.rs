@@ -1,11 +1,10 @@
 //! What of the gateway's objects depends on how many hosts, ports and nodes it has: parts that are put over the manifests beside this file.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Gateway, Reach, Tcp, listener};
-use crate::file::{Cluster, Effect, Node};
+use crate::file::{Cluster, Node};
+use crate::service::built::nodes::{named, tolerations};
 use crate::service::patch::Patch;
 
 /// The part of an object that is named by these.
@@ -79,8 +78,7 @@ fn pod(gateway: &Gateway, cluster: &Cluster) -> Value {
         Reach::Nodes(nodes) => {
             open = ports(gateway).map(|(name, port)| json!({"name": name, "containerPort": port, "hostPort": port})).collect();
             let chosen: Vec<&Node> = cluster.nodes.iter().filter(|node| nodes.contains(&node.name)).collect();
-            let names: Vec<&str> = chosen.iter().map(|node| node.hostname.as_str()).collect();
-            let there = json!([{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": names}]}]);
+            let there = json!([{"matchExpressions": [named(&chosen)]}]);
             pod["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": there}}});
             pod["tolerations"] = tolerations(&chosen).into();
         }
@@ -102,19 +100,6 @@ fn pod(gateway: &Gateway, cluster: &Cluster) -> Value {
     pod
 }
 
-/// What lets pods begin on the nodes that were chosen for them.
-fn tolerations(chosen: &[&Node]) -> Vec<Value> {
-    let plane = ("node-role.kubernetes.io/control-plane", Effect::NoSchedule);
-    let planes = chosen.iter().any(|node| node.is_control_plane()).then_some(plane);
-    let own = chosen.iter().flat_map(|node| &node.taints).map(|taint| (taint.key.as_str(), taint.effect));
-    let all: BTreeMap<(&str, &str), Value> = planes
-        .into_iter()
-        .chain(own)
-        .map(|(key, effect)| ((key, effect.word()), json!({"key": key, "operator": "Exists", "effect": effect.word()})))
-        .collect();
-    all.into_values().collect()
-}
-
 fn service(gateway: &Gateway) -> Value {
     let mut ports: Vec<Value> = ports(gateway).map(|(name, port)| json!({"name": name, "port": port, "targetPort": name})).collect();
     let mut spec = json!({});
@@ -123,7 +108,8 @@ fn service(gateway: &Gateway) -> Value {
         Reach::Nodes(_) => {}
         Reach::Address(address) => {
             let address = address.to_string();
-            spec = json!({"type": "LoadBalancer", "loadBalancerIP": address, "allocateLoadBalancerNodePorts": false});
+            // MetalLB gives nothing where the Service's own field says it too.
+            spec = json!({"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false});
             annotations = Some(json!({"kube-vip.io/loadbalancerIPs": address, "metallb.io/loadBalancerIPs": address}));
         }
         Reach::NodePorts(nodes) => {
