@@ -33,6 +33,8 @@ pub(super) enum Places {
     Gateway(GatewayDecl),
     /// In what issues certificates.
     Certificates(CertificatesDecl),
+    /// Where the cache of names is asked for.
+    DnsCache(Place),
 }
 
 /// The authorities that hosts name, with the hosts.

@@ -1,5 +1,7 @@
 //! One action: guard, act, verify. The last word has the kubelet.
 
+use std::net::Ipv4Addr;
+
 use kubestead_core::command::Command;
 use kubestead_core::host::{Host, Hosts};
 use kubestead_core::outcome::Done;
@@ -10,6 +12,7 @@ use kubestead_core::reload::written;
 use super::action::Action;
 use super::approver::APPROVER;
 use super::error::Error;
+use super::link::LINK;
 use super::observe;
 use super::spec::{FILE, FOLDER, Settings, UNIT};
 use crate::admin::ADMIN;
@@ -43,17 +46,36 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
             let procedure = with_manifest(include_str!("scripts/no-approver.sh")).list("paths", APPROVER);
             procedure.run(host).await.map_err(Failed::at(format!("{on}: take away who approves certificates of kubelets")))
         }
+        Action::Link { files, address } => {
+            link(files, *address).run(host).await.map_err(Failed::at(format!("{on}: the address of the cache of names")))
+        }
+        Action::NoLink => {
+            no_link().run(host).await.map_err(Failed::at(format!("{on}: take away what gives it the address of the cache of names")))
+        }
         Action::Unset { .. } => unset().run(host).await.map_err(Failed::at(format!("{on}: take settings of the kubelet away"))),
     }
+}
+
+fn link(files: &[Owned], address: Ipv4Addr) -> Procedure {
+    guarded(files, &Procedure::script(include_str!("scripts/link.sh"))).var("address", address.to_string())
+}
+
+fn no_link() -> Procedure {
+    with_manifest(include_str!("scripts/no-link.sh")).list("paths", LINK)
+}
+
+/// Writes files by a script of the domain, with its own guard and verification.
+fn guarded(files: &[Owned], own: &Procedure) -> Procedure {
+    let mut procedure = written(files, &own.act);
+    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
+    procedure.verify = format!("{}\n{}", procedure.verify, own.verify);
+    procedure
 }
 
 fn write(files: &[Owned]) -> Procedure {
     let own = Procedure::script(include_str!("scripts/settings.sh"));
     let text = files.iter().find(|file| file.path == FILE).map(|file| file.text.as_str());
-    let mut procedure = written(files, &own.act).after(START_AGAIN).var("start", START.to_string());
-    procedure = procedure.var("file", FILE).var("text", text.unwrap_or_default());
-    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
-    procedure
+    guarded(files, &own).after(START_AGAIN).var("start", START.to_string()).var("file", FILE).var("text", text.unwrap_or_default())
 }
 
 fn unset() -> Procedure {

@@ -3,6 +3,7 @@
 mod asked;
 mod certificates;
 mod dashboard;
+mod dns_cache;
 mod gateway;
 mod logs;
 mod metrics;
@@ -21,6 +22,7 @@ use crate::file::findings::{At, Findings};
 use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Kind, Need};
 use crate::file::tree::Node as Yaml;
+use crate::service::DnsCache;
 
 use asked::Asked;
 
@@ -39,6 +41,8 @@ fields! {
             "Traefik and the Gateway API: requests from outside, by host, path and port. It is called `gateway` where services need each other.";
         "certificates" certificates Need::Optional("not there"), certificates::KIND,
             "cert-manager: certificates that authorities of ACME issue. It needs the gateway, and is called `certificates` where services need each other.";
+        "dnsCache" dns_cache Need::Optional("not there"), dns_cache::KIND,
+            "A cache of names on every node, which its pods ask first. It is called `dns-cache` where services need each other.";
     }
 }
 
@@ -50,13 +54,14 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    let written: [(&str, Option<Yaml>, Decode); 6] = [
+    let written: [(&str, Option<Yaml>, Decode); 7] = [
         ("metrics", f.metrics, metrics::decode),
         ("dashboard", f.dashboard, dashboard::decode),
         ("logs", f.logs, logs::decode),
         ("sync", f.sync, sync::decode),
         ("gateway", f.gateway, gateway::decode),
         ("certificates", f.certificates, certificates::decode),
+        (DnsCache::NAME, f.dns_cache, dns_cache::decode),
     ];
     for (name, node, decode) in written {
         if let Some(node) = node {

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod dashboard;
+mod dns_cache;
 mod gateway;
 mod logs;
 mod metrics;
@@ -11,6 +12,7 @@ mod users;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use kubestead_core::name::Name;
 
@@ -19,6 +21,7 @@ use crate::file::{Cluster, Release};
 
 pub use certificates::{Certificates, Dns, Issuer};
 pub use dashboard::Dashboard;
+pub use dns_cache::DnsCache;
 pub(super) use gateway::annotations;
 pub use gateway::{Certificate, Gateway, Reach, Tcp};
 pub use logs::{Logs, Syslog};
@@ -51,6 +54,8 @@ pub enum What {
     Gateway(Gateway),
     /// Certificates that authorities issue.
     Certificates(Certificates),
+    /// A cache of names on every node.
+    DnsCache(DnsCache),
 }
 
 /// What a service is made of.
@@ -85,7 +90,15 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) => false,
+            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) | Self::DnsCache(_) => false,
+        }
+    }
+
+    /// The address at which each node answers its pods for names, if that is what it is for.
+    pub(crate) fn resolver(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::DnsCache(DnsCache) => Some(DnsCache::ADDRESS),
+            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) => None,
         }
     }
 
@@ -93,7 +106,7 @@ impl What {
     pub(super) fn ingress_class(&self) -> Option<&str> {
         match self {
             Self::Gateway(gateway) => gateway.ingress_class.as_ref().map(Name::as_str),
-            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) => None,
+            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) | Self::DnsCache(_) => None,
         }
     }
 
@@ -106,6 +119,7 @@ impl What {
             Self::Sync(sync) => sync.made(),
             Self::Gateway(gateway) => gateway.made(cluster),
             Self::Certificates(certificates) => certificates.made(cluster),
+            Self::DnsCache(DnsCache) => DnsCache::made(cluster),
         }
     }
 }
