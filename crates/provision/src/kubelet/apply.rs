@@ -200,6 +200,34 @@ mod tests {
         assert_eq!(machine.run(&unset()).0, Some(0), "again");
     }
 
+    #[test]
+    fn a_node_gets_the_address_of_its_cache_of_names_and_no_other_link_may_have_it() {
+        let machine = Machine::new();
+        let ip = |told: &str| {
+            let path = machine.place("/bin/ip");
+            std::fs::write(&path, format!("#!/bin/bash\necho '{told}'\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let address = Ipv4Addr::new(169, 254, 20, 10);
+        let procedure = link(&super::super::link::files(address), address);
+        ip("7: nodelocaldns    inet 169.254.20.10/32 scope global nodelocaldns");
+        let (status, said) = machine.run(&procedure);
+        assert!(status == Some(90) && said.contains("the address of nodelocaldns already") && !machine.has(LINK[0]), "{said}");
+        ip("7: kubestead-dns    inet 169.254.20.10/32 scope global kubestead-dns");
+        let (status, said) = machine.run(&procedure);
+        assert!(status == Some(0) && machine.has(LINK[0]), "{said}");
+        let text = std::fs::read_to_string(machine.place(LINK[0])).unwrap();
+        assert!(text.contains("ip address replace 169.254.20.10/32 dev kubestead-dns\n") && !text.contains("ExecStop"), "{text}");
+        assert!(std::fs::read_to_string(machine.place("/asked")).unwrap().contains("restart kubestead-dns.service"));
+        // One that was edited by hand stays.
+        std::fs::write(machine.place(LINK[0]), "edited").unwrap();
+        let (status, said) = machine.run(&no_link());
+        assert!(status == Some(90) && said.contains("was changed since") && machine.has(LINK[0]), "{said}");
+        std::fs::write(machine.place(LINK[0]), text).unwrap();
+        assert!(machine.run(&no_link()).0 == Some(0) && !machine.has(LINK[0]));
+        assert_eq!(machine.run(&no_link()).0, Some(0), "again");
+    }
+
     /// The kubelet has the last word, by the control plane's question.
     #[tokio::test]
     async fn done_is_what_the_kubelet_says_of_itself() {

@@ -15,6 +15,7 @@ mod keys;
 mod kubelets;
 mod machines;
 mod made;
+mod names;
 mod network;
 mod outage;
 mod reset;
@@ -30,7 +31,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 23] = [
+pub(super) static SCENARIOS: [&[Scenario]; 24] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -53,6 +54,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 23] = [
     sync::SCENARIOS,
     gateway::SCENARIOS,
     certificates::SCENARIOS,
+    names::SCENARIOS,
     disks::SCENARIOS,
 ];
 
