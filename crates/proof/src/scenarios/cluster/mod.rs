@@ -13,6 +13,7 @@ mod gateway;
 mod idle;
 mod keys;
 mod kubelets;
+mod logs;
 mod machines;
 mod made;
 mod names;
@@ -31,7 +32,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 24] = [
+pub(super) static SCENARIOS: [&[Scenario]; 25] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -41,6 +42,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 24] = [
     charts::SCENARIOS,
     services::SCENARIOS,
     built::SCENARIOS,
+    logs::SCENARIOS,
     kubelets::SCENARIOS,
     components::SCENARIOS,
     doctor::SCENARIOS,
