@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for Files {
 }
 
 /// The manifest, and what is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     /// Whether files were written that were perhaps not loaded.
@@ -188,7 +188,7 @@ pub struct Listed {
 }
 
 /// What is at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Found {
     /// A file.
@@ -205,7 +205,7 @@ pub enum Found {
 }
 
 /// Who wrote a file that the manifest does not tell of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mark {
     /// Nothing is known.
@@ -267,6 +267,11 @@ impl Files {
             }
         }
         Ok(files)
+    }
+
+    /// Whether it was cloned of the other one, and neither was changed since. If not, they can be equal all the same.
+    pub fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Files as they are after these were written; for tests and models.

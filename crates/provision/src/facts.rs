@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use kubestead_core::plan::{BadPlan, Checked, Plan, StepId};
-use kubestead_core::put;
+use kubestead_core::put::Listed;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::changes::{Change, Compare};
-use crate::compose::{self, Action, Seen};
+use crate::compose::{self, Action, Same, Seen};
 use crate::file::Cluster;
 use crate::session::Look;
 
 /// The version of the saved form. Facts of another one are not understood in part: what they lack would count as absent.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 /// The most that is read, in bytes: facts of ten thousand machines take less.
 const MOST: u64 = 256 << 20;
 
@@ -68,14 +68,15 @@ pub enum Error {
 /// The saved form.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Saved<S> {
+struct Saved<L, S> {
     kubestead_facts: u32,
     /// When the look began to be kept: all of it was seen before, and not long before.
     taken: String,
     /// sha256 of the cluster file's text.
     file: String,
-    /// sha256 of `seen`: a change of one byte is noticed, and so is a kubestead that reads something else into it.
+    /// sha256 of the rest: a change of one byte is noticed, and so is a kubestead that reads something else into it.
     digest: String,
+    files: Vec<Same<L>>,
     seen: S,
 }
 
@@ -92,7 +93,8 @@ pub fn save(path: &Path, cluster: &Cluster, look: &Look) -> Result<(), Error> {
 /// The text of saved facts.
 pub fn text(cluster: &Cluster, seen: &Seen, taken: Timestamp) -> Result<String, serde_json::Error> {
     let taken = Timestamp::from_second(taken.as_second()).unwrap_or(taken).to_string();
-    serde_json::to_string(&Saved { kubestead_facts: FORMAT, taken, file: cluster.digest.clone(), digest: put::digest_of(seen)?, seen })
+    let (file, digest, files) = (cluster.digest.clone(), seen.digest()?, seen.files());
+    serde_json::to_string(&Saved::<&Listed, _> { kubestead_facts: FORMAT, taken, file, digest, files, seen })
 }
 
 /// Facts that were saved. What was seen is not handed out: nothing but a plan to look at comes of it.
@@ -123,17 +125,16 @@ impl Facts {
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let broken = |why: String| Error::Broken { path: path.to_owned(), why };
         let text = std::str::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
-        let Saved { kubestead_facts, taken, file, digest, seen } =
-            serde_json::from_str::<Saved<Seen<&RawValue>>>(text).map_err(|error| match serde_json::from_str(text) {
-                Ok(Version { kubestead_facts: found }) if found != u64::from(FORMAT) => Error::Format { path: path.to_owned(), found },
-                Ok(_) | Err(_) => broken(error.to_string()),
-            })?;
+        let Saved { kubestead_facts, taken, file, digest, files, seen } = serde_json::from_str::<Saved<&RawValue, Seen<&RawValue>>>(text)
+            .map_err(|error| match serde_json::from_str(text) {
+            Ok(Version { kubestead_facts: found }) if found != u64::from(FORMAT) => Error::Format { path: path.to_owned(), found },
+            Ok(_) | Err(_) => broken(error.to_string()),
+        })?;
         if kubestead_facts != FORMAT {
             return Err(Error::Format { path: path.to_owned(), found: kubestead_facts.into() });
         }
         let taken = taken.parse().map_err(|_| broken(format!("{taken:?} is no time")))?;
-        let mut seen = seen.understood().map_err(broken)?;
-        seen.share_files();
+        let seen = seen.understood(&files).map_err(broken)?;
         Ok(Self { path: path.to_owned(), taken, file, digest, seen })
     }
 

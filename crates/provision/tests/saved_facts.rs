@@ -50,12 +50,14 @@ fn what_is_not_such_facts_is_refused_with_what_to_do() {
     let changed = format!("{}{other}{}", &good[..digit], &good[digit + 1..]);
     assert!(plan(&world, &changed).unwrap_err().to_string().contains("they were changed"), "one digit of what was seen");
     for (from, to, word) in [
-        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":7", "facts of format 7, and this kubestead reads format 6"),
-        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":7,\"more\":[]", "facts of format 7"),
-        ("\"kubesteadFacts\":6", "\"kubesteadFacts\":6,\"more\":[]", "unknown field"),
+        ("\"kubesteadFacts\":7", "\"kubesteadFacts\":8", "facts of format 8, and this kubestead reads format 7"),
+        ("\"kubesteadFacts\":7", "\"kubesteadFacts\":8,\"more\":[]", "facts of format 8"),
+        ("\"kubesteadFacts\":7", "\"kubesteadFacts\":7,\"more\":[]", "unknown field"),
         ("\"taken\":\"2026", "\"taken\":\"never 2026", "is no time"),
         ("\"seen\":{", "\"seen\":[],\"x\":{", "expected struct Seen"),
         ("\"free\":", "\"fre\":", "cp1: missing field `free`"),
+        ("{\"nodes\":[\"cp1\"", "{\"nodes\":[\"cp9\"", "cp1: its files were not kept"),
+        ("\"pending\":", "\"pendin\":", "files: missing field `pending`"),
     ] {
         let told = plan(&world, &good.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(told.contains(word) && told.contains("save them again"), "{told}");

@@ -26,7 +26,8 @@ pub struct StorageFacts {
     pub volumes: BTreeMap<Name, VolumeFacts>,
     /// Volumes of which somebody else knows that they were finished, and how: `2 persistent volumes on it are bound`. Not read here.
     pub witnesses: BTreeMap<Name, String>,
-    /// What is where our files belong.
+    /// What is where our files belong. Saved is whether it is known alone: what, is saved once for all hosts that have the same.
+    #[serde(with = "known_alone")]
     pub files: Fact<Files>,
     /// Folders below the root of persistent volumes, when it is mounted.
     pub directories: Vec<String>,
@@ -227,4 +228,23 @@ pub struct VolumeFacts {
     pub crypttab: Option<String>,
     /// The line in fstab for its path by another device, or else that for its mapper.
     pub fstab: Option<String>,
+}
+
+mod known_alone {
+    use kubestead_core::fact::Fact;
+    use kubestead_core::put::Files;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(files: &Fact<Files>, serializer: S) -> Result<S::Ok, S::Error> {
+        match files {
+            Fact::Known(_) => Fact::Known(()),
+            Fact::Absent => Fact::Absent,
+            Fact::Unknown(gap) => Fact::Unknown(gap.clone()),
+        }
+        .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fact<Files>, D::Error> {
+        Fact::<()>::deserialize(deserializer).map(|known| known.map(|()| Files::default()))
+    }
 }

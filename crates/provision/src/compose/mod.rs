@@ -7,6 +7,7 @@ mod model;
 mod observe;
 mod order;
 mod reset;
+mod shared;
 mod unlock;
 mod up;
 mod witness;
@@ -14,13 +15,11 @@ mod witness;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubestead_core::claim::Adoption;
-use kubestead_core::cores;
-use kubestead_core::fact::{Fact, Gap};
+use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::put::Owned;
 use kubestead_storage::observe::StorageFacts;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::bundle::Bundle;
 use crate::encryption::{self, EncryptionFacts};
@@ -45,6 +44,7 @@ pub use domains::storage::spec as storage;
 pub use model::World;
 pub use observe::{observe, own_paths, sections};
 pub use reset::reset;
+pub use shared::Same;
 pub use unlock::unlock;
 pub use up::plan;
 
@@ -190,37 +190,4 @@ pub struct Seen<N = Fact<NodeSeen>> {
     pub kubelets: KubeletFacts,
     /// Machines that did not answer.
     pub unreachable: BTreeSet<Name>,
-}
-
-impl Seen<&RawValue> {
-    /// The same with what is kept of each node understood: nearly all of the facts of a large cluster, on all cores.
-    pub fn understood(self) -> Result<Seen, String> {
-        let Self { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, kubelets, unreachable } = self;
-        let nodes: Vec<(Name, &RawValue)> = nodes.into_iter().collect();
-        let known = cores::map(&nodes, |(name, kept)| serde_json::from_str(kept.get()).map_err(|error| format!("{name}: {error}")));
-        let nodes = nodes.into_iter().zip(known).map(|((name, _), known)| Ok((name, known?))).collect::<Result<_, String>>()?;
-        Ok(Seen { nodes, keys, servers, escrow, bundle, keyring, api, wish, secrets, asked, services, kubelets, unreachable })
-    }
-}
-
-impl Seen {
-    /// Gives each part of a host what is where its files belong, which is saved once. A node's side of the keys without it is unknown.
-    pub fn share_files(&mut self) {
-        for (name, keys) in &mut self.keys {
-            let node = match self.nodes.get_mut(name) {
-                Some(Fact::Known(node)) => Some(node),
-                Some(Fact::Absent | Fact::Unknown(_)) | None => None,
-            };
-            let files = node.as_ref().and_then(|node| node.storage.files.known()).cloned();
-            match (&mut *keys, &files) {
-                (Fact::Known(keys), Some(files)) => keys.files.clone_from(files),
-                (Fact::Known(_), None) => *keys = Fact::Unknown(Gap::new("what is where its files belong was not kept")),
-                (Fact::Absent | Fact::Unknown(_), _) => {}
-            }
-            if let (Some(node), Some(files)) = (node, files) {
-                node.setup.iter_mut().for_each(|setup| setup.files.clone_from(&files));
-                node.kubeadm.iter_mut().for_each(|member| member.files.clone_from(&files));
-            }
-        }
-    }
 }

@@ -7,7 +7,6 @@ use kubestead_core::cores;
 use kubestead_core::fact::Fact;
 use kubestead_core::name::Name;
 use kubestead_core::plan::{BadPlan, Held, Part, Plan};
-use kubestead_core::put;
 
 use super::domains::storage::Own;
 use super::domains::{self, kinds};
@@ -21,7 +20,7 @@ use crate::{keyserver, machine};
 /// From the file and what was seen to one plan: pure, total, deterministic.
 pub fn plan(cluster: &Cluster, seen: &Seen) -> Result<Plan<Action>, BadPlan> {
     // Of a large cluster the digest takes as long as the planning.
-    let (part, digest) = cores::both(|| parts(cluster, seen), || put::digest_of(seen));
+    let (part, digest) = cores::both(|| parts(cluster, seen), || seen.digest());
     Plan::new(cluster.digest.clone(), digest.unwrap_or_default(), part.without_idle(&kinds()))
 }
 
