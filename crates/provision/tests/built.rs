@@ -259,12 +259,12 @@ fn logs_go_to_a_server_or_into_a_file_and_the_collector_starts_again_when_its_se
     let server = with(&format!("syslog: {{address: 'logs.example.com:6514', ca: {}}}", path("ca.crt")));
     assert_eq!(errors(&server), Vec::<String>::new());
     let (_, send) = settings(&server);
-    for line in ["endpoint: \"logs.example.com\"", "port: 6514", "tls: {ca_file: \"/etc/collector/ca.crt\"}"] {
+    for line in ["endpoint: \"logs.example.com\"", "port: 6514", "tls: {ca_file: \"/etc/collector/ca.crt\", max_version: \"1.2\"}"] {
         assert!(send.contains(line), "{line}: {send}");
     }
     assert_eq!(object(&server, "ConfigMap", "collector")["data"]["ca.crt"], pem.as_str());
     let trusted = with("syslog: {address: 'logs.example.com:6514'}");
-    assert!(settings(&trusted).1.contains("tls: {ca_file: \"\"}"));
+    assert!(settings(&trusted).1.contains("tls: {ca_file: \"\", max_version: \"1.2\"}"));
     let notes = [note(&file), note(&server), note(&trusted), note(&with("syslog: {address: 'logs.example.com:6515'}"))];
     assert_eq!(notes.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{notes:?}");
     assert_eq!(note(&file), note(&with("folder: /srv/logs")));
