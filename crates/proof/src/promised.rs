@@ -183,7 +183,7 @@ pub const FEATURES: [Promise; 48] = [
         "F30",
         "Logs of every container of every node arrive at a receiver, once and whole.",
         &["crates/provision/tests/built.rs"],
-        "on the nodes of a cluster; the journals of kubelet and containerd",
+        "the journals of kubelet and containerd",
     ),
     promise("F31", "Shares over NFS and SMB are volumes too, and a server that is away harms no node.", &[], ""),
     promise("F32", "Pods of a StatefulSet keep their node and their data by volumes of a pool.", &[], ""),

@@ -39,9 +39,9 @@ fn object<'a>(wanted: &'a ServicesWanted, kind: &str, name: &str) -> &'a Value {
 }
 
 /// All services that there are, with nothing said of them.
-const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}}\n";
-/// Those that read what is root's alone.
-const ROOTS: [&str; 1] = ["logs"];
+const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}, dnsCache: {}}\n";
+/// Those that read what is root's alone, or listen where only root may.
+const ROOTS: [&str; 2] = ["logs", "dns-cache"];
 
 #[test]
 fn every_service_is_one_of_its_own_namespace_whose_containers_may_nothing_and_are_bounded() {
@@ -106,6 +106,11 @@ fn mistakes_are_told_with_their_places_in_the_cluster_file() {
         ("services: {logs: {syslog: {address: 'logs.example.com:0'}}}\n", "6:37", "no name with a port"),
         ("services: {logs: {syslog: {address: 'a\\\"b:6514'}}}\n", "6:37", "no name with a port"),
         ("services: {logs: {syslog: {address: 'a:1', ca: none.crt}}}\n", "6:48", "cannot be read"),
+        ("services: {dnsCache: {address: 169.254.1.1}}\n", "6:23", "has no field \"address\""),
+        ("services: {dnsCach: {}}\n", "6:12", "no field \"dnsCach\""),
+        ("services: {dnsCache: {}}\nnetwork: {podSubnet: 169.254.0.0/16}\n", "7:22", "which mean one link"),
+        ("services: {dnsCache: {}}\nnetwork: {serviceSubnet: 169.254.16.0/20}\n", "7:26", "which mean one link"),
+        ("services: {dnsCache: {}}\nmanifests: {dns-cache: {path: m}}\n", "7:13", "a service that `services` asks for"),
         ("services: {metrics: {}}\nmanifests: {metrics: {path: m}}\n", "7:13", "a service that `services` asks for"),
         ("manifests: {a: {path: m, needs: [metrics]}}\n", "6:34", "no service is called metrics"),
         ("manifests: {a: {release: {url: 'https://e.org/x.yaml'}}}\n", "6:26", "no sum"),
@@ -185,6 +190,40 @@ fn a_release_is_read_from_a_file_and_one_that_was_downloaded_is_taken_by_its_sum
     assert!(!read(&url).services[0].whole, "what was kept is compared each time");
 }
 
+#[test]
+fn the_cache_of_names_asks_the_clusters_own_service_by_tcp_and_starts_again_when_that_is_elsewhere() {
+    let of = |text: &str| {
+        let wanted = wanted(text);
+        let settings = object(&wanted, "ConfigMap", "cache")["data"]["Corefile"].as_str().unwrap().to_owned();
+        (settings, object(&wanted, "DaemonSet", "cache")["spec"]["template"].clone())
+    };
+    let (settings, pod) = of("services: {dnsCache: {}}\n");
+    let lines: Vec<&str> = settings.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "cluster.local in-addr.arpa ip6.arpa {");
+    assert_eq!(lines.iter().filter(|line| **line == "bind 169.254.20.10").count(), 2, "it listens nowhere else: {settings}");
+    assert!(lines.windows(2).any(|two| two == ["forward . 10.96.0.10 {", "force_tcp"]), "{settings}");
+    assert!(pod["spec"]["hostNetwork"] == true && pod["spec"]["automountServiceAccountToken"] == false);
+    let container = &pod["spec"]["containers"][0];
+    assert!(container["image"] == "registry.k8s.io/coredns/coredns:v1.14.6" && container["ports"].is_null(), "no port of a node is taken");
+    assert_eq!(container["securityContext"]["capabilities"]["add"], serde_json::json!(["NET_BIND_SERVICE"]));
+    let (elsewhere, other) = of("services: {dnsCache: {}}\nnetwork: {serviceSubnet: 10.100.0.0/16, dnsDomain: k8s.example.com}\n");
+    assert!(elsewhere.contains("k8s.example.com in-addr.arpa") && elsewhere.contains("forward . 10.100.0.10 {"), "{elsewhere}");
+    assert_ne!(pod["metadata"]["annotations"], other["metadata"]["annotations"]);
+}
+
+#[test]
+fn a_kubelet_that_names_other_resolvers_and_the_cache_of_names_are_a_mistake() {
+    let head = HEAD.replace("version: 1.37.1", "version: 1.37.1, kubelet: {other: {clusterDNS: [10.96.0.10]}}");
+    let all = head.replace("roles:", "kubelet: {other: {clusterDNS: [10.0.0.2]}}, roles:");
+    let refused = load_or("cluster.yaml", &format!("{all}services: {{dnsCache: {{}}}}\n"), Path::new("/x")).unwrap_err();
+    let told: Vec<String> = refused.found.iter().map(ToString::to_string).collect();
+    for (line, who) in told.iter().zip(["kubernetes.kubelet", "the kubelet of kube1"]) {
+        assert!(line.starts_with("cluster.yaml:6:22:") && line.contains(who), "{told:?}");
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(load("cluster.yaml", &all, Path::new("/x")).is_ok());
+}
+
 /// The settings of the collector.
 fn settings(wanted: &ServicesWanted) -> (String, String) {
     let of = |name, key: &str| object(wanted, "ConfigMap", name)["data"][key].as_str().unwrap().to_owned();
@@ -220,12 +259,12 @@ fn logs_go_to_a_server_or_into_a_file_and_the_collector_starts_again_when_its_se
     let server = with(&format!("syslog: {{address: 'logs.example.com:6514', ca: {}}}", path("ca.crt")));
     assert_eq!(errors(&server), Vec::<String>::new());
     let (_, send) = settings(&server);
-    for line in ["endpoint: \"logs.example.com\"", "port: 6514", "tls: {ca_file: \"/etc/collector/ca.crt\"}"] {
+    for line in ["endpoint: \"logs.example.com\"", "port: 6514", "tls: {ca_file: \"/etc/collector/ca.crt\", max_version: \"1.2\"}"] {
         assert!(send.contains(line), "{line}: {send}");
     }
     assert_eq!(object(&server, "ConfigMap", "collector")["data"]["ca.crt"], pem.as_str());
     let trusted = with("syslog: {address: 'logs.example.com:6514'}");
-    assert!(settings(&trusted).1.contains("tls: {ca_file: \"\"}"));
+    assert!(settings(&trusted).1.contains("tls: {ca_file: \"\", max_version: \"1.2\"}"));
     let notes = [note(&file), note(&server), note(&trusted), note(&with("syslog: {address: 'logs.example.com:6515'}"))];
     assert_eq!(notes.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{notes:?}");
     assert_eq!(note(&file), note(&with("folder: /srv/logs")));

@@ -19,7 +19,7 @@ use world::{World, held, ids, object};
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\nnamespace: {name: apps, users: [{name: apps-user}]}\n";
 /// Every service that needs nothing from elsewhere.
-const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}}\n";
+const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}, dnsCache: {}}\n";
 
 fn kubectl(kubeconfig: &str, arguments: &[&str]) {
     let ran = Command::new(std::env::var("KUBECTL").unwrap()).args(["--kubeconfig", kubeconfig]).args(arguments).output().unwrap();
@@ -92,7 +92,7 @@ async fn kubesteads_own_services_are_applied_put_back_and_leave_nothing_on_a_rea
     assert!(plan(&world).await.is_empty());
 
     // A value of the file is one of the object, and no more than that.
-    asks(&mut world, "services: {metrics: {replicas: 2}, dashboard: {}, logs: {}}\n");
+    asks(&mut world, "services: {metrics: {replicas: 2}, dashboard: {}, logs: {}, dnsCache: {}}\n");
     let changed = plan(&world).await;
     assert!(
         ids(&changed) == ["cluster/manifests.metrics/apply"]
@@ -102,7 +102,12 @@ async fn kubesteads_own_services_are_applied_put_back_and_leave_nothing_on_a_rea
 
     // Each leaves, and nothing of it is left; of the other all.
     asks(&mut world, "services: {metrics: {replicas: 2}}\n");
-    for services in ["services: {metrics: {replicas: 2}, logs: {}}\n", "services: {metrics: {replicas: 2}}\n", ""] {
+    for services in [
+        "services: {metrics: {replicas: 2}, logs: {}, dnsCache: {}}\n",
+        "services: {metrics: {replicas: 2}, logs: {}}\n",
+        "services: {metrics: {replicas: 2}}\n",
+        "",
+    ] {
         asks(&mut world, services);
         let leaves = plan(&world).await;
         let consent: Vec<&str> =

@@ -118,6 +118,9 @@ manifests:
   release1: {release: {url: 'https://example.org/releases/v1.2.3/install.yaml', sha256: '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}}
   release2: {release: {path: m/install.yaml}}
 services:
+  dnsCache:
+    image: registry.example.com/coredns:v1.14.6
+    patches: [{apiVersion: v1, kind: ConfigMap, metadata: {name: cache, namespace: dns-cache}, data: {Corefile: x}}]
   metrics:
     replicas: 2
     image: registry.example.com:5000/metrics-server:v0.9.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef

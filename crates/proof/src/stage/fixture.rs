@@ -16,6 +16,8 @@ const MACHINE: &str = concat!(
     include_str!("../scripts/issuer.sh"),
     include_str!("../scripts/key-servers.sh"),
     include_str!("../scripts/load-balancer.sh"),
+    include_str!("../scripts/logs.sh"),
+    include_str!("../scripts/names.sh"),
     include_str!("../scripts/packages.sh"),
     include_str!("../scripts/qemu.sh"),
     include_str!("../scripts/registry.sh"),

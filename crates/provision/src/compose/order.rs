@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Part, Step, StepId, Target};
+use kubestead_core::plan::{DeedOf, Held, Part, Step, StepId, Target};
 use kubestead_core::put::INSTALLED;
 
 use serde_json::Value;
 
-use super::{Action, domains};
+use super::{Action, Seen, domains};
 use crate::bundle::BundleFile;
-use crate::file::Cluster;
+use crate::file::{Cluster, Source};
 use crate::kubeadm::{self, KubeadmSpec};
+use crate::service::DnsCache;
 use crate::{encryption, keyserver, kubelet, node, objects, secret, service};
 
 /// Steps by their machines.
@@ -148,6 +149,55 @@ pub(super) fn services(mut part: Part<service::Action>) -> Part<service::Action>
         step.after.extend(before);
     }
     part
+}
+
+/// Whom pods ask for names, and what answers them: a kubelet that runs names the cache when that answers on every node, and the cache goes when no kubelet
+/// names it any more. One that does not run yet names it at once: its pods ask the cluster's service until the cache is there.
+pub(super) fn resolvers(cluster: &Cluster, seen: &Seen, part: &mut Part<Action>) {
+    let of_cache = |deed: DeedOf| deed.at(&Target::Cluster, service::ids::of(DnsCache::NAME));
+    let restarts: BTreeSet<StepId> = part.steps.iter().filter(|step| starts_again(step)).map(|step| step.id.clone()).collect();
+    let built = cluster.manifests.iter().filter_map(|service| match &service.source {
+        Source::Built(built) => Some((&service.name, &built.what)),
+        Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
+    });
+    // What asks kubelets is ready when they have their certificates, and must not be waited for before.
+    for (name, _) in built.clone().filter(|(_, what)| what.asks_kubelets()) {
+        let ready = service::ids::READY.at(&Target::Cluster, service::ids::of(name.as_str()));
+        part.steps.iter_mut().filter(|step| step.id == ready).for_each(|step| step.after.extend(restarts.iter().cloned()));
+    }
+    if !built.clone().any(|(_, what)| what.resolver().is_some()) {
+        let prune = of_cache(service::ids::PRUNE);
+        return part.steps.iter_mut().filter(|step| step.id == prune).for_each(|step| step.after.extend(restarts.iter().cloned()));
+    }
+    let (apply, ready) = (of_cache(service::ids::APPLY), of_cache(service::ids::READY));
+    let comes = part.steps.iter().any(|step| step.id == ready);
+    let there = domains::service::answers(seen, DnsCache::NAME);
+    let links: Vec<StepId> = cluster.nodes.iter().map(|node| kubelet::ids::LINK.on(&node.name)).collect();
+    let names_it = |step: &Step<Action>| match &step.action {
+        Action::Kubelet(kubelet::Action::Settings { settings, asks: Some(_), .. }) => {
+            settings.names().any(|name| name == kubelet::RESOLVERS)
+        }
+        _ => false,
+    };
+    let mut held = Vec::new();
+    part.steps.retain_mut(|step| {
+        if step.id == apply {
+            step.after.extend(links.iter().cloned());
+        } else if names_it(step) && comes {
+            step.after.insert(ready.clone());
+        } else if let (true, false, Target::Host(name)) = (names_it(step), there, &step.target) {
+            let reason = "its pods would be told of a cache of names that does not answer";
+            held.push(Held::on(name, "kubelet", reason, format!("fix what is held of service {} first", DnsCache::NAME)));
+            return false;
+        }
+        true
+    });
+    part.held.extend(held);
+}
+
+/// Whether a kubelet starts again.
+fn starts_again(step: &Step<Action>) -> bool {
+    matches!(&step.action, Action::Kubelet(action) if action.starts_again())
 }
 
 /// What asks an API server that may start again: it comes after that. Not what waits for workloads, which may never be ready.

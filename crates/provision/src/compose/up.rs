@@ -153,6 +153,7 @@ fn kubernetes(cluster: &Cluster, wanted: &Kubernetes, seen: &Seen, machines: &[(
     if members.names.contains(&spec.first) {
         inside(cluster, &spec, seen, (members.fresh, &members.names), bundle, part);
     }
+    order::resolvers(cluster, seen, part);
 }
 
 /// What is done in the cluster, which is there or begins by this plan.

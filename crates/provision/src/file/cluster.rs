@@ -334,6 +334,13 @@ pub struct Network {
     pub backend: Backend,
 }
 
+impl Network {
+    /// The address of the service that knows the cluster's names: the tenth of the range of services, as kubeadm takes it.
+    pub fn dns_service(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.services.base().to_bits() + 10)
+    }
+}
+
 /// flannel's ways from node to node. Where packets are wrapped, their largest size may be said; flannel takes that of the interface when not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {

@@ -36,6 +36,8 @@ pub(super) enum Places {
     Certificates(CertificatesDecl),
     /// In what gives Services addresses.
     LoadBalancer(LoadBalancerDecl),
+    /// Where the cache of names is asked for.
+    DnsCache(Place),
 }
 
 /// The authorities that hosts name, with the hosts.

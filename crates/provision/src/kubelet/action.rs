@@ -1,11 +1,14 @@
 //! What can be done for a kubelet.
 
+use std::net::Ipv4Addr;
+
 use kubestead_core::claim::Adoption;
 use kubestead_core::name::{HostName, Name};
 use kubestead_core::put::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::approver::APPROVER;
+use super::link::LINK;
 use super::spec::{PATHS, Settings};
 
 /// What can be done for a kubelet.
@@ -33,6 +36,15 @@ pub enum Action {
     },
     /// Takes it away.
     NoApprover,
+    /// Writes what gives the node the address of its cache of names, and does so.
+    Link {
+        /// The files.
+        files: Vec<Owned>,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Takes it away; the address stays until the node starts anew.
+    NoLink,
     /// Takes settings away that the file does not name any more; a kubelet that runs starts again without them.
     Unset {
         /// Whether one runs.
@@ -44,8 +56,8 @@ impl Action {
     /// The files of ours that it writes whole.
     pub fn writes(&self) -> &[Owned] {
         match self {
-            Self::Settings { files, .. } | Self::Approver { files } => files,
-            Self::Adoption(_) | Self::Unset { .. } | Self::NoApprover => &[],
+            Self::Settings { files, .. } | Self::Approver { files } | Self::Link { files, .. } => files,
+            Self::Adoption(_) | Self::Unset { .. } | Self::NoApprover | Self::NoLink => &[],
         }
     }
 
@@ -54,7 +66,8 @@ impl Action {
         match self {
             Self::Unset { .. } => &PATHS,
             Self::NoApprover => &APPROVER,
-            Self::Adoption(_) | Self::Settings { .. } | Self::Approver { .. } => &[],
+            Self::NoLink => &LINK,
+            Self::Adoption(_) | Self::Settings { .. } | Self::Approver { .. } | Self::Link { .. } => &[],
         }
     }
 
@@ -63,7 +76,7 @@ impl Action {
         match self {
             Self::Settings { asks, .. } => asks.is_some(),
             Self::Unset { runs } => *runs,
-            Self::Adoption(_) | Self::Approver { .. } | Self::NoApprover => false,
+            Self::Adoption(_) | Self::Approver { .. } | Self::NoApprover | Self::Link { .. } | Self::NoLink => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One action: guard, act, verify. The last word has the kubelet.
 
+use std::net::Ipv4Addr;
+
 use kubestead_core::command::Command;
 use kubestead_core::host::{Host, Hosts};
 use kubestead_core::outcome::Done;
@@ -10,6 +12,7 @@ use kubestead_core::reload::written;
 use super::action::Action;
 use super::approver::APPROVER;
 use super::error::Error;
+use super::link::LINK;
 use super::observe;
 use super::spec::{FILE, FOLDER, Settings, UNIT};
 use crate::admin::ADMIN;
@@ -43,17 +46,36 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
             let procedure = with_manifest(include_str!("scripts/no-approver.sh")).list("paths", APPROVER);
             procedure.run(host).await.map_err(Failed::at(format!("{on}: take away who approves certificates of kubelets")))
         }
+        Action::Link { files, address } => {
+            link(files, *address).run(host).await.map_err(Failed::at(format!("{on}: the address of the cache of names")))
+        }
+        Action::NoLink => {
+            no_link().run(host).await.map_err(Failed::at(format!("{on}: take away what gives it the address of the cache of names")))
+        }
         Action::Unset { .. } => unset().run(host).await.map_err(Failed::at(format!("{on}: take settings of the kubelet away"))),
     }
+}
+
+fn link(files: &[Owned], address: Ipv4Addr) -> Procedure {
+    guarded(files, &Procedure::script(include_str!("scripts/link.sh"))).var("address", address.to_string())
+}
+
+fn no_link() -> Procedure {
+    with_manifest(include_str!("scripts/no-link.sh")).list("paths", LINK)
+}
+
+/// Writes files by a script of the domain, with its own guard and verification.
+fn guarded(files: &[Owned], own: &Procedure) -> Procedure {
+    let mut procedure = written(files, &own.act);
+    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
+    procedure.verify = format!("{}\n{}", procedure.verify, own.verify);
+    procedure
 }
 
 fn write(files: &[Owned]) -> Procedure {
     let own = Procedure::script(include_str!("scripts/settings.sh"));
     let text = files.iter().find(|file| file.path == FILE).map(|file| file.text.as_str());
-    let mut procedure = written(files, &own.act).after(START_AGAIN).var("start", START.to_string());
-    procedure = procedure.var("file", FILE).var("text", text.unwrap_or_default());
-    procedure.guard = format!("{}\n{}", procedure.guard, own.guard);
-    procedure
+    guarded(files, &own).after(START_AGAIN).var("start", START.to_string()).var("file", FILE).var("text", text.unwrap_or_default())
 }
 
 fn unset() -> Procedure {
@@ -176,6 +198,34 @@ mod tests {
         let manifest = std::fs::read_to_string(machine.place(MANIFEST)).unwrap();
         assert!(!manifest.contains("kubelet"), "{manifest}");
         assert_eq!(machine.run(&unset()).0, Some(0), "again");
+    }
+
+    #[test]
+    fn a_node_gets_the_address_of_its_cache_of_names_and_no_other_link_may_have_it() {
+        let machine = Machine::new();
+        let ip = |told: &str| {
+            let path = machine.place("/bin/ip");
+            std::fs::write(&path, format!("#!/bin/bash\necho '{told}'\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let address = Ipv4Addr::new(169, 254, 20, 10);
+        let procedure = link(&super::super::link::files(address), address);
+        ip("7: nodelocaldns    inet 169.254.20.10/32 scope global nodelocaldns");
+        let (status, said) = machine.run(&procedure);
+        assert!(status == Some(90) && said.contains("the address of nodelocaldns already") && !machine.has(LINK[0]), "{said}");
+        ip("7: kubestead-dns    inet 169.254.20.10/32 scope global kubestead-dns");
+        let (status, said) = machine.run(&procedure);
+        assert!(status == Some(0) && machine.has(LINK[0]), "{said}");
+        let text = std::fs::read_to_string(machine.place(LINK[0])).unwrap();
+        assert!(text.contains("ip address replace 169.254.20.10/32 dev kubestead-dns\n") && !text.contains("ExecStop"), "{text}");
+        assert!(std::fs::read_to_string(machine.place("/asked")).unwrap().contains("restart kubestead-dns.service"));
+        // One that was edited by hand stays.
+        std::fs::write(machine.place(LINK[0]), "edited").unwrap();
+        let (status, said) = machine.run(&no_link());
+        assert!(status == Some(90) && said.contains("was changed since") && machine.has(LINK[0]), "{said}");
+        std::fs::write(machine.place(LINK[0]), text).unwrap();
+        assert!(machine.run(&no_link()).0 == Some(0) && !machine.has(LINK[0]));
+        assert_eq!(machine.run(&no_link()).0, Some(0), "again");
     }
 
     /// The kubelet has the last word, by the control plane's question.

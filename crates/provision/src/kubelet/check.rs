@@ -13,7 +13,7 @@ pub fn fault(files: &Files, step: &Step<Action>) -> Option<String> {
     }
     match &step.action {
         Action::Adoption(adoption) => claim::unasked(files, step, adoption),
-        Action::Approver { .. } | Action::NoApprover => None,
+        Action::Approver { .. } | Action::NoApprover | Action::Link { .. } | Action::NoLink => None,
         Action::Settings { .. } | Action::Unset { .. } => {
             let quiet = step.action.starts_again() && step.risk == Risk::Safe;
             quiet.then(|| format!("{}: a kubelet that runs would start again without a word", step.id))

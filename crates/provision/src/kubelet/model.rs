@@ -7,6 +7,11 @@ use super::observe::KubeletFacts;
 pub fn model(action: &Action, facts: &mut KubeletFacts) {
     match action {
         Action::Settings { settings, hostname, .. } => facts.0.entry(hostname.to_string()).or_default().extend(settings.0.clone()),
-        Action::Adoption(_) | Action::Unset { .. } | Action::Approver { .. } | Action::NoApprover => {}
+        Action::Adoption(_)
+        | Action::Unset { .. }
+        | Action::Approver { .. }
+        | Action::NoApprover
+        | Action::Link { .. }
+        | Action::NoLink => {}
     }
 }

@@ -1,14 +1,17 @@
 //! From spec and facts to steps.
 
+use std::net::Ipv4Addr;
+
 use kubestead_core::claim::Claims;
 use kubestead_core::name::Name;
-use kubestead_core::plan::{Held, Part, Risk, Target};
-use kubestead_core::put::Files;
+use kubestead_core::plan::{Deed, Held, Part, Risk, Target};
+use kubestead_core::put::{Files, Owned};
 use serde_json::{Map, Value};
 
 use super::action::Action;
 use super::approver::{self, APPROVER, Known};
 use super::ids;
+use super::link::{self, LINK};
 use super::spec::{KubeletSpec, PATHS};
 
 /// A node with what was seen of it.
@@ -33,7 +36,7 @@ pub fn plan(candidate: &Candidate<'_>) -> Part<Action> {
     let start =
         |why: String| if *runs { (Risk::Disrupts, format!("{why}; the kubelet starts again, pods stay")) } else { (Risk::Safe, why) };
     let Some(settings) = &spec.settings else {
-        if PATHS.iter().any(|path| files.left.contains(*path) || files.written.contains_key(*path) && files.found.contains_key(*path)) {
+        if remains(&PATHS, files) {
             let (risk, why) = start("take settings away that the file does not name any more".to_owned());
             part.push(ids::UNSET.step(Target::Host(name.to_string()), Action::Unset { runs: *runs }, why).risk(risk));
         }
@@ -71,7 +74,7 @@ pub fn plan(candidate: &Candidate<'_>) -> Part<Action> {
                 .step(Target::Host(name.to_string()), action, why)
                 .risk(risk)
                 .after(claim.after)
-                .after([ids::APPROVER.on(&spec.first)]),
+                .after([ids::APPROVER.on(&spec.first), ids::LINK.on(name)]),
         );
     }
     let mut all = claims.into_part("kubelet-settings", Action::Adoption);
@@ -79,32 +82,72 @@ pub fn plan(candidate: &Candidate<'_>) -> Part<Action> {
     all
 }
 
+/// Whether a file of ours is there that the cluster file does not ask for any more.
+fn remains(paths: &[&str], files: &Files) -> bool {
+    paths.iter().any(|path| files.left.contains(*path) || files.written.contains_key(*path) && files.found.contains_key(*path))
+}
+
+/// The step that takes files of ours away, where some are.
+fn gone(name: &Name, paths: &[&str], files: &Files, deed: Deed, action: Action, why: &str) -> Part<Action> {
+    let mut part = Part::default();
+    if remains(paths, files) {
+        part.push(deed.step(Target::Host(name.to_string()), action, why));
+    }
+    part
+}
+
+/// What writes files of ours that the cluster file asks for.
+struct Written<'a, const N: usize> {
+    paths: [&'static str; N],
+    owned: Vec<Owned>,
+    /// What an adoption of theirs is called.
+    adoption: &'static str,
+    deed: Deed,
+    why: &'a str,
+}
+
+impl<const N: usize> Written<'_, N> {
+    /// The step that writes them, where they are not there as they shall be.
+    fn part(self, name: &Name, files: &Files, action: impl FnOnce(Vec<Owned>) -> Action) -> Part<Action> {
+        let mut part = Part::default();
+        let mut claims = match Claims::new(name.as_str(), files, self.paths) {
+            Ok(claims) => claims,
+            Err(held) => {
+                part.held.extend(held);
+                return part;
+            }
+        };
+        let claim = claims.claim(&self.owned);
+        if !claim.changed.is_empty() || claims.pending() {
+            part.push(self.deed.step(Target::Host(name.to_string()), action(self.owned), self.why).after(claim.after));
+        }
+        let mut all = claims.into_part(self.adoption, Action::Adoption);
+        all.extend(part);
+        all
+    }
+}
+
 /// The step of a machine that approves certificates of these nodes, or of one that did and shall not any more: of none.
 pub fn approver(name: &Name, nodes: &[Known], files: &Files) -> Part<Action> {
-    let mut part = Part::default();
-    let target = Target::Host(name.to_string());
     if nodes.is_empty() {
-        if APPROVER.iter().any(|path| files.left.contains(*path) || files.written.contains_key(*path) && files.found.contains_key(*path)) {
-            part.push(ids::NO_APPROVER.step(target, Action::NoApprover, "no kubelet asks for a certificate any more".to_owned()));
-        }
-        return part;
+        let why = "no kubelet asks for a certificate any more";
+        return gone(name, &APPROVER, files, ids::NO_APPROVER, Action::NoApprover, why);
     }
-    let mut claims = match Claims::new(name.as_str(), files, APPROVER) {
-        Ok(claims) => claims,
-        Err(held) => {
-            part.held.extend(held);
-            return part;
-        }
+    let why = "approve the certificates by which kubelets are known, of the nodes in the file for their own names";
+    let written = Written { paths: APPROVER, owned: approver::files(nodes), adoption: "kubelet-approver", deed: ids::APPROVER, why };
+    written.part(name, files, |files| Action::Approver { files })
+}
+
+/// The step of a machine that shall have the address of a cache of names, or of one that had it and shall not any more.
+pub fn link(name: &Name, address: Option<Ipv4Addr>, files: &Files) -> Part<Action> {
+    let Some(address) = address else {
+        let why = "pods are not told of a cache of names any more; those that were made before still ask at its address first, are refused there, and ask the \
+                   cluster's own service: the address stays until the node starts anew";
+        return gone(name, &LINK, files, ids::NO_LINK, Action::NoLink, why);
     };
-    let owned = approver::files(nodes);
-    let claim = claims.claim(&owned);
-    if !claim.changed.is_empty() || claims.pending() {
-        let why = "approve the certificates by which kubelets are known, of the nodes in the file for their own names".to_owned();
-        part.push(ids::APPROVER.step(target, Action::Approver { files: owned }, why).after(claim.after));
-    }
-    let mut all = claims.into_part("kubelet-approver", Action::Adoption);
-    all.extend(part);
-    all
+    let why = format!("the address {address}, at which the node's cache of names answers its pods");
+    let written = Written { paths: LINK, owned: link::files(address), adoption: "kubelet-dns-address", deed: ids::LINK, why: &why };
+    written.part(name, files, |files| Action::Link { files, address })
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub const FILE: &str = "/etc/kubernetes/kubelet.conf.d/50-kubestead.conf";
 pub const UNIT: &str = "/etc/systemd/system/kubelet.service.d/20-kubestead-settings.conf";
 /// Both.
 pub const PATHS: [&str; 2] = [FILE, UNIT];
+/// The field that names whom pods ask for names.
+pub const RESOLVERS: &str = "clusterDNS";
 
 const UNIT_TEXT: &str = "# Written by kubestead.\n[Service]\nEnvironment=\"KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml \
                          --config-dir=/etc/kubernetes/kubelet.conf.d\"\n";

@@ -38,7 +38,7 @@ pub const KINDS: &[Kind] = &[
 ];
 
 /// What a service is called.
-pub(super) fn of(service: &str) -> String {
+pub fn of(service: &str) -> String {
     format!("manifests.{service}")
 }
 

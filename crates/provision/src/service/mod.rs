@@ -32,8 +32,8 @@ mod wanted;
 pub use action::Action;
 pub use apply::apply;
 pub use built::{
-    Built, Certificate, Certificates, Dashboard, Dns, Gateway, Issuer, LoadBalancer, Logs, Metrics, Reach, Sync, SyncEnd, SyncSet, Syslog,
-    Tcp, What,
+    Built, Certificate, Certificates, Dashboard, Dns, DnsCache, Gateway, Issuer, LoadBalancer, Logs, Metrics, Reach, Sync, SyncEnd,
+    SyncSet, Syslog, Tcp, What,
 };
 pub use check::faults;
 pub use error::Error;

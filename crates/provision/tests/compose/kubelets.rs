@@ -100,3 +100,86 @@ fn kubelets_ask_for_certificates_once_somebody_approves_them_and_not_any_more_wh
     world = plan.steps.iter().fold(world, after);
     assert!(plan_of(&self::cluster(), &world.seen).is_empty());
 }
+
+/// The file with a cache of names, and what its service asks for beside what is seen.
+fn cached(world: &mut World, more: &str) -> Cluster {
+    let text = FILE.replace("lab: true}", &format!("{more}lab: true}}"));
+    let cluster = edited(&format!("{text}services: {{dnsCache: {{}}}}\n"));
+    let shown = |path: &Path| path.display().to_string();
+    world.seen.asked = compose::services(&cluster, &SecretsWanted::default(), &kubestead_provision::service::Local::default(), &shown);
+    cluster
+}
+
+const RESTARTS: [&str; 3] = ["kube1/kubelet/settings", "kube2/kubelet/settings", "cp1/kubelet/settings"];
+const READY: &str = "cluster/manifests.dns-cache/ready";
+
+#[test]
+fn pods_are_told_of_a_cache_of_names_when_it_answers_on_every_node_and_it_goes_when_nobody_is_told_any_more() {
+    let mut world = World::new(running());
+    let cluster = cached(&mut world, "");
+    let plan = plan_of(&cluster, &world.seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    for node in ["cp1", "kube1", "kube2"] {
+        let address = StepId(format!("{node}/kubelet/dns-address"));
+        assert!(waits(&plan, "cluster/manifests.dns-cache/apply").contains(&address), "{node}: {:?}", settings(&plan));
+    }
+    for step in RESTARTS {
+        assert!(waits(&plan, step).contains(&StepId(READY.into())), "{step}: {:?}", settings(&plan));
+    }
+    world = plan.steps.iter().fold(world, after);
+    assert!(plan_of(&cluster, &world.seen).is_empty(), "{:?}", plan_of(&cluster, &world.seen).steps);
+    let told = &world.seen.kubelets.0["kube1"]["clusterDNS"];
+    assert_eq!(*told, serde_json::json!(["169.254.20.10", "10.96.0.10"]), "and of the cluster's own service behind it");
+
+    // Kubelets first, then what answered; the address stays until the node starts anew, and the plan says so.
+    world.seen.asked = ServicesWanted::default();
+    let plan = plan_of(&self::cluster(), &world.seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    for node in ["cp1", "kube1", "kube2"] {
+        let before = waits(&plan, "cluster/manifests.dns-cache/prune");
+        assert!(before.contains(&StepId(format!("{node}/kubelet/unset"))), "{node}: {:?}", settings(&plan));
+        let gone = plan.steps.iter().find(|step| step.id.0 == format!("{node}/kubelet/no-dns-address")).unwrap();
+        assert!(gone.why.contains("those that were made before") && gone.risk == Risk::Safe, "{}", gone.why);
+    }
+    world = plan.steps.iter().fold(world, after);
+    assert!(plan_of(&self::cluster(), &world.seen).is_empty());
+}
+
+#[test]
+fn no_pod_is_told_of_a_cache_of_names_that_is_held_or_not_ready() {
+    let mut world = World::new(running());
+    let cluster = cached(&mut world, "");
+    world.seen.asked.services[0].whole = false;
+    let plan = plan_of(&cluster, &world.seen);
+    assert!(!settings(&plan).iter().any(|step| step.ends_with("kubelet/settings")), "{:?}", settings(&plan));
+    let held: Vec<&str> = plan.held.iter().map(|held| held.object.as_str()).collect();
+    assert!(["cp1/kubelet", "kube1/kubelet", "kube2/kubelet"].iter().all(|one| held.contains(one)), "{held:?}");
+}
+
+#[test]
+fn a_new_node_is_told_of_the_cache_before_it_joins_and_what_asks_kubelets_waits_for_none_that_waits_for_it() {
+    let mut world = World::new(seen(&cluster()));
+    let cluster = cached(&mut world, "");
+    let plan = plan_of(&cluster, &world.seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    assert!(waits(&plan, "kube1/kubeadm/join").contains(&StepId("kube1/kubelet/settings".into())));
+    assert!(waits(&plan, "kube1/kubelet/settings").contains(&StepId("kube1/kubelet/dns-address".into())));
+    assert!(waits(&plan, READY).contains(&StepId("kube2/kubeadm/join".into())));
+
+    // With metrics, whose kubelets start again too.
+    let mut world = World::new(running());
+    let text = format!("{FILE}services: {{metrics: {{}}, dnsCache: {{}}}}\n");
+    let cluster = edited(&text);
+    let shown = |path: &Path| path.display().to_string();
+    world.seen.asked = compose::services(&cluster, &SecretsWanted::default(), &kubestead_provision::service::Local::default(), &shown);
+    let Fact::Known(services) = &mut world.seen.services else { panic!("it is seen") };
+    services.namespaces.insert("kube-system".into());
+    let plan = plan_of(&cluster, &world.seen);
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    for step in RESTARTS {
+        assert!(waits(&plan, "cluster/manifests.metrics/ready").contains(&StepId(step.into())), "{:?}", settings(&plan));
+        assert!(waits(&plan, step).contains(&StepId(READY.into())), "{:?}", settings(&plan));
+    }
+    world = plan.steps.iter().fold(world, after);
+    assert!(plan_of(&cluster, &world.seen).is_empty());
+}

@@ -14,8 +14,10 @@ mod idle;
 mod keys;
 mod kubelets;
 mod load_balancer;
+mod logs;
 mod machines;
 mod made;
+mod names;
 mod network;
 mod outage;
 mod reset;
@@ -31,7 +33,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 24] = [
+pub(super) static SCENARIOS: [&[Scenario]; 26] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -41,6 +43,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 24] = [
     charts::SCENARIOS,
     services::SCENARIOS,
     built::SCENARIOS,
+    logs::SCENARIOS,
     kubelets::SCENARIOS,
     components::SCENARIOS,
     doctor::SCENARIOS,
@@ -55,6 +58,7 @@ pub(super) static SCENARIOS: [&[Scenario]; 24] = [
     gateway::SCENARIOS,
     certificates::SCENARIOS,
     load_balancer::SCENARIOS,
+    names::SCENARIOS,
     disks::SCENARIOS,
 ];
 

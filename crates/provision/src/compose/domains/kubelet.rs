@@ -1,6 +1,7 @@
 //! Settings of kubelets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use kubestead_core::name::Name;
 use kubestead_core::plan::Part;
@@ -10,19 +11,27 @@ use super::super::{NodeSeen, Seen};
 use super::{Asked, Wanted};
 use crate::file::{Cluster, Node, Source};
 use crate::kubeadm::{KubeadmFacts, KubeadmSpec, State};
-use crate::kubelet::{self, APPROVER, Candidate, Known, KubeletFacts, KubeletSpec, PATHS, Settings};
+use crate::kubelet::{self, APPROVER, Candidate, Known, KubeletFacts, KubeletSpec, LINK, PATHS, RESOLVERS, Settings};
 
 /// What a node's kubelet shall run with; `None` if the file sets nothing for it.
 fn settings(cluster: &Cluster, node: &Node) -> Option<Settings> {
     let kubernetes = cluster.kubernetes.as_ref()?;
     let certified = is_certified(cluster).then(|| Settings(BTreeMap::from([("serverTLSBootstrap".to_owned(), true.into())])));
-    let all = [certified.as_ref(), kubernetes.kubelet.as_ref(), node.kubelet.as_ref()];
+    // The cluster's own service beside it: whoever finds no cache, which starts anew or has left, asks there.
+    let asked = |cache: Ipv4Addr| vec![cache.to_string(), cluster.network.dns_service().to_string()];
+    let names = resolver(cluster).map(|cache| Settings(BTreeMap::from([(RESOLVERS.to_owned(), asked(cache).into())])));
+    let all = [certified.as_ref(), names.as_ref(), kubernetes.kubelet.as_ref(), node.kubelet.as_ref()];
     all.into_iter().flatten().cloned().reduce(|all, own| all.with(&own))
 }
 
 /// Whether kubelets are known by certificates of the cluster's own authority: something asks them that believes no other.
 fn is_certified(cluster: &Cluster) -> bool {
     cluster.manifests.iter().any(|service| matches!(&service.source, Source::Built(built) if built.what.asks_kubelets()))
+}
+
+/// The address of the cache of names that each node has, if the file asks for one.
+fn resolver(cluster: &Cluster) -> Option<Ipv4Addr> {
+    cluster.manifests.iter().find_map(|service| if let Source::Built(built) = &service.source { built.what.resolver() } else { None })
 }
 
 /// The nodes whose certificates a machine approves: all, by the first control plane.
@@ -41,6 +50,9 @@ pub(super) fn asks(wanted: &Wanted<'_>, node: &Node) -> Asked {
         return Asked::default();
     }
     let mut own: Vec<String> = if settings(wanted.cluster, node).is_some() { PATHS.map(str::to_owned).into() } else { Vec::new() };
+    if resolver(wanted.cluster).is_some() {
+        own.extend(LINK.map(str::to_owned));
+    }
     if wanted.is_first(node) && is_certified(wanted.cluster) {
         own.extend(APPROVER.map(str::to_owned));
     }
@@ -80,6 +92,7 @@ pub(in super::super) fn plan(
     let ready = seen.api.known().and_then(|api| api.nodes.get(hostname.as_str())).is_some_and(|node| node.ready);
     let is_member = matches!(member.state, State::ControlPlane | State::Worker);
     let mut part = kubelet::approver(&node.name, &approved(cluster, &spec.first, node), &setup.files);
+    part.extend(kubelet::link(&node.name, resolver(cluster), &setup.files));
     part.extend(kubelet::plan(&Candidate {
         told: seen.kubelets.0.get(hostname.as_str()),
         spec: &KubeletSpec { name: node.name.clone(), hostname, settings: settings(cluster, node), first: spec.first.clone() },

@@ -44,6 +44,16 @@ pub(in super::super) async fn look(cluster: &Cluster, fleet: &Fleet, wanted: &Se
     Fact::from_result(seen.await)
 }
 
+/// Whether what a service runs was seen to be ready.
+pub(in super::super) fn answers(seen: &Seen, service: &str) -> bool {
+    seen.services.known().is_some_and(|facts| {
+        let own: Vec<_> =
+            facts.objects.iter().map(|found| &found.live).filter(|live| live.ours && live.service() == Some(service)).collect();
+        let unready = |object| facts.unready.iter().any(|(other, _)| other == object);
+        !own.is_empty() && !own.iter().any(|live| unready(&live.object))
+    })
+}
+
 /// `fresh`: the cluster has yet to begin.
 pub(in super::super) fn plan(cluster: &Cluster, spec: &KubeadmSpec, seen: &Seen, fresh: bool) -> Part<service::Action> {
     let facts = if fresh { &Fact::Absent } else { &seen.services };

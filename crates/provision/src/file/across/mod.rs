@@ -1,6 +1,7 @@
 //! Rules that lie across sections: what one says is judged by what another says.
 
 mod addresses;
+mod dns_cache;
 mod gateway;
 mod load_balancer;
 mod machines;
@@ -22,6 +23,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
     addresses::check(file, out);
     gateway::check(file, out);
     load_balancer::check(file, out);
+    dns_cache::check(file, out);
     let placement = placement::place(file, out);
     volumes::check(file, &placement, out);
     if !file.volumes.broken {

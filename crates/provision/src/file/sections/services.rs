@@ -3,6 +3,7 @@
 mod asked;
 mod certificates;
 mod dashboard;
+mod dns_cache;
 mod gateway;
 mod load_balancer;
 mod logs;
@@ -22,6 +23,7 @@ use crate::file::findings::{At, Findings};
 use crate::file::services::{Manifests, Source};
 use crate::file::shape::{Kind, Need};
 use crate::file::tree::Node as Yaml;
+use crate::service::DnsCache;
 
 use asked::Asked;
 
@@ -42,6 +44,8 @@ fields! {
             "cert-manager: certificates that authorities of ACME issue. It needs the gateway, and is called `certificates` where services need each other.";
         "loadBalancer" load_balancer Need::Optional("not there"), load_balancer::KIND,
             "MetalLB: Services of type LoadBalancer get addresses of the nodes' own network. It is called `load-balancer` where services need each other.";
+        "dnsCache" dns_cache Need::Optional("not there"), dns_cache::KIND,
+            "A cache of names on every node, which its pods ask first. It is called `dns-cache` where services need each other.";
     }
 }
 
@@ -61,6 +65,7 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
         ("gateway", f.gateway, gateway::decode),
         ("certificates", f.certificates, certificates::decode),
         ("load-balancer", f.load_balancer, load_balancer::decode),
+        (DnsCache::NAME, f.dns_cache, dns_cache::decode),
     ];
     for (name, node, decode) in written {
         if let Some(node) = node {

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod dashboard;
+mod dns_cache;
 mod gateway;
 mod load_balancer;
 mod logs;
@@ -13,6 +14,7 @@ mod users;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use kubestead_core::name::Name;
 
@@ -21,6 +23,7 @@ use crate::file::{Cluster, Release};
 
 pub use certificates::{Certificates, Dns, Issuer};
 pub use dashboard::Dashboard;
+pub use dns_cache::DnsCache;
 pub(super) use gateway::annotations;
 pub use gateway::{Certificate, Gateway, Reach, Tcp};
 pub use load_balancer::LoadBalancer;
@@ -56,6 +59,8 @@ pub enum What {
     Certificates(Certificates),
     /// Addresses for Services.
     LoadBalancer(LoadBalancer),
+    /// A cache of names on every node.
+    DnsCache(DnsCache),
 }
 
 /// What a service is made of.
@@ -92,7 +97,27 @@ impl What {
     pub(crate) fn asks_kubelets(&self) -> bool {
         match self {
             Self::Metrics(_) => true,
-            Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Gateway(_) | Self::Certificates(_) | Self::LoadBalancer(_) => false,
+            Self::Dashboard(_)
+            | Self::Logs(_)
+            | Self::Sync(_)
+            | Self::Gateway(_)
+            | Self::Certificates(_)
+            | Self::LoadBalancer(_)
+            | Self::DnsCache(_) => false,
+        }
+    }
+
+    /// The address at which each node answers its pods for names, if that is what it is for.
+    pub(crate) fn resolver(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::DnsCache(DnsCache) => Some(DnsCache::ADDRESS),
+            Self::Metrics(_)
+            | Self::Dashboard(_)
+            | Self::Logs(_)
+            | Self::Sync(_)
+            | Self::Gateway(_)
+            | Self::Certificates(_)
+            | Self::LoadBalancer(_) => None,
         }
     }
 
@@ -100,7 +125,13 @@ impl What {
     pub(super) fn ingress_class(&self) -> Option<&str> {
         match self {
             Self::Gateway(gateway) => gateway.ingress_class.as_ref().map(Name::as_str),
-            Self::Metrics(_) | Self::Dashboard(_) | Self::Logs(_) | Self::Sync(_) | Self::Certificates(_) | Self::LoadBalancer(_) => None,
+            Self::Metrics(_)
+            | Self::Dashboard(_)
+            | Self::Logs(_)
+            | Self::Sync(_)
+            | Self::Certificates(_)
+            | Self::LoadBalancer(_)
+            | Self::DnsCache(_) => None,
         }
     }
 
@@ -114,6 +145,7 @@ impl What {
             Self::Gateway(gateway) => gateway.made(cluster),
             Self::Certificates(certificates) => certificates.made(cluster),
             Self::LoadBalancer(load_balancer) => load_balancer.made(cluster),
+            Self::DnsCache(DnsCache) => DnsCache::made(cluster),
         }
     }
 }
