@@ -57,7 +57,7 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Serv
     let mut services = Services::default();
     let Some(node) = node else { return services };
     let f = Written::of(node, "services", out);
-    let written: [(&str, Option<Yaml>, Decode); 7] = [
+    let written: [(&str, Option<Yaml>, Decode); 8] = [
         ("metrics", f.metrics, metrics::decode),
         ("dashboard", f.dashboard, dashboard::decode),
         ("logs", f.logs, logs::decode),
