@@ -265,7 +265,7 @@ mod tests {
           {"url": "https://example.com/c", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "version": "1", "files": [
             {"kind": "binary", "name": "../c", "from": "c"}, {"kind": "image", "name": "i", "from": "i"}, {"kind": "cni", "name": "a", "roles": ["master"]}]}],
           "images": [{"image": "pause:3", "digest": "sha256:0a"}, {"image": "r.io/../pause:3", "digest": "sha512:0a", "roles": ["node"]},
-            {"image": "r.io/a/pause:3", "digest": "sha256:0a"}]}"#;
+            {"image": "r.io/a/pause:3", "digest": "sha256:0a"}, {"image": "r.io/a/pause:3", "digest": "sha256:0a"}]}"#;
         let Err(Error::Lock { mistakes, .. }) = load(text) else { panic!() };
         let all = mistakes.join("\n");
         for want in [
@@ -283,7 +283,7 @@ mod tests {
             "\"r.io/../pause:3\" is no reference",
             "r.io/a/pause:3: \"sha256:0a\" is no digest",
             "r.io/../pause:3 is for the role \"node\"",
-            "two files are called pause-3",
+            "two files are called r.io-a-pause-3",
             "`arch` must be amd64 or arm64",
         ] {
             assert!(all.contains(want), "{want}\n{all}");
