@@ -231,6 +231,8 @@ func runInjector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// It becomes the field manager of what is applied.
+	config.UserAgent = "cert-manager-cainjector"
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme, LeaderElection: true, LeaderElectionNamespace: *namespace, LeaderElectionID: "cert-manager-cainjector-leader-election",
 		LeaderElectionReleaseOnCancel: true, Metrics: metricsserver.Options{BindAddress: "0"}, Cache: watched(*only),

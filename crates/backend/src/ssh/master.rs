@@ -22,8 +22,9 @@ const DROPS: Duration = Duration::from_secs(60);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
 /// Seconds without a sign of life after which ssh asks for one; three without an answer end the connection.
 const ALIVE: u32 = 15;
-/// Seconds after which a master without sessions ends, when this program was killed and could not end it.
-const IDLE: u32 = 300;
+/// Seconds after which a master without sessions ends, when this program was killed and could not end it. Longer than `up` waits for anything: a machine of which
+/// nothing is asked meanwhile is still connected then.
+const IDLE: u32 = 3600;
 /// How much of ssh's words is read.
 const LOG: u64 = 1 << 14;
 
