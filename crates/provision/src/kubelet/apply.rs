@@ -42,26 +42,30 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts) -> Result<Do
             .run(host)
             .await
             .map_err(Failed::at(format!("{on}: who approves certificates of kubelets"))),
-        Action::NoApprover => {
-            let procedure = with_manifest(include_str!("scripts/no-approver.sh")).list("paths", APPROVER);
-            procedure.run(host).await.map_err(Failed::at(format!("{on}: take away who approves certificates of kubelets")))
-        }
+        Action::NoApprover => no_unit("kubestead-approver.service", &APPROVER)
+            .run(host)
+            .await
+            .map_err(Failed::at(format!("{on}: take away who approves certificates of kubelets"))),
         Action::Link { files, address } => {
             link(files, *address).run(host).await.map_err(Failed::at(format!("{on}: the address of the cache of names")))
         }
-        Action::NoLink => {
-            no_link().run(host).await.map_err(Failed::at(format!("{on}: take away what gives it the address of the cache of names")))
-        }
+        Action::NoLink => no_unit(LINK_UNIT, &LINK)
+            .run(host)
+            .await
+            .map_err(Failed::at(format!("{on}: take away what gives it the address of the cache of names"))),
         Action::Unset { .. } => unset().run(host).await.map_err(Failed::at(format!("{on}: take settings of the kubelet away"))),
     }
 }
+
+const LINK_UNIT: &str = "kubestead-dns.service";
 
 fn link(files: &[Owned], address: Ipv4Addr) -> Procedure {
     guarded(files, &Procedure::script(include_str!("scripts/link.sh"))).var("address", address.to_string())
 }
 
-fn no_link() -> Procedure {
-    with_manifest(include_str!("scripts/no-link.sh")).list("paths", LINK)
+/// Ends a unit of ours, and removes what it is made of.
+fn no_unit(unit: &str, paths: &[&str]) -> Procedure {
+    with_manifest(include_str!("scripts/no-unit.sh")).var("unit", unit).list("paths", paths)
 }
 
 /// Writes files by a script of the domain, with its own guard and verification.
@@ -221,11 +225,11 @@ mod tests {
         assert!(std::fs::read_to_string(machine.place("/asked")).unwrap().contains("restart kubestead-dns.service"));
         // One that was edited by hand stays.
         std::fs::write(machine.place(LINK[0]), "edited").unwrap();
-        let (status, said) = machine.run(&no_link());
+        let (status, said) = machine.run(&no_unit(LINK_UNIT, &LINK));
         assert!(status == Some(90) && said.contains("was changed since") && machine.has(LINK[0]), "{said}");
         std::fs::write(machine.place(LINK[0]), text).unwrap();
-        assert!(machine.run(&no_link()).0 == Some(0) && !machine.has(LINK[0]));
-        assert_eq!(machine.run(&no_link()).0, Some(0), "again");
+        assert!(machine.run(&no_unit(LINK_UNIT, &LINK)).0 == Some(0) && !machine.has(LINK[0]));
+        assert_eq!(machine.run(&no_unit(LINK_UNIT, &LINK)).0, Some(0), "again");
     }
 
     /// The kubelet has the last word, by the control plane's question.

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2154
-# Nobody approves certificates of kubelets any more: its unit ends, and "paths" are removed. After manifest.sh.
+# A unit of ours goes: "unit" ends and begins at no boot any more, and "paths" are removed. What it made stays until the machine boots. After manifest.sh.
 # guard
 for path in "${paths[@]}"; do
   if [ -L "$path" ] || { [ -e "$path" ] && ! recorded "$(sum_of "$path")" "$path"; }; then
-    refuse "$path was changed since kubestead wrote it: remove it by hand, and \`systemctl disable --now kubestead-approver\`"
+    refuse "$path was changed since kubestead wrote it: remove it by hand, and \`systemctl disable --now $unit\`"
   fi
 done
 # act
-systemctl -q disable --now kubestead-approver.service
+systemctl -q disable --now "$unit"
 rm -f "${paths[@]}"
 systemctl daemon-reload
 strike "${paths[@]}"
