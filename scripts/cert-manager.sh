@@ -21,7 +21,8 @@ if [ ! -d "$made" ]; then
     ln -s controller "$work/tree/$name"
     images+=("quay.io/jetstack/cert-manager-$name:$version" "/$name")
   done
-  bash "$here/image.sh" "$work/part/image.tar" "quay.io/jetstack/cert-manager-controller:$version" /controller "$work/tree" "${images[@]}"
+  # As the official ones: pods that answer an authority are refused to run as root, and say no user themselves.
+  IMAGE_USER=1000 bash "$here/image.sh" "$work/part/image.tar" "quay.io/jetstack/cert-manager-controller:$version" /controller "$work/tree" "${images[@]}"
   bash "$here/image.sh" "$work/part/pebble.tar" "ghcr.io/letsencrypt/pebble:${pebble#v}" /pebble "$work/pebble"
   mv "$work/part" "$made"
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # image.sh ARCHIVE NAME PROGRAM TREE [NAME PROGRAM]...: an archive of an image with one layer, the tree, whose entry point is the program in it; and of more images with
-# the same layer. The same tree gives the same bytes.
+# the same layer. The same tree gives the same bytes. They run as IMAGE_USER, a number, if it is set.
 set -euo pipefail
 archive=$1 tree=$4
 set -- "$2" "$3" "${@:5}"
@@ -16,7 +16,7 @@ images=()
 while [ $# -gt 0 ]; do
   config=config-${#images[@]}.json
   cat > "$work/$config" <<JSON
-{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}, "config": {"Entrypoint": ["$2"]}}
+{"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}, "config": {"Entrypoint": ["$2"], "User": "${IMAGE_USER:-}"}}
 JSON
   images+=("$(printf '{"Config": "%s", "RepoTags": ["%s"], "Layers": ["layer.tar"]}' "$config" "$1")")
   shift 2

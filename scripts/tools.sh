@@ -19,3 +19,7 @@ for tool in cargo go; do
 done
 # Without a package index of its own, the lab's private apt root still needs to know the host's mirror.
 [ -n "${KUBESTEAD_DEBIAN_MIRROR:-}" ] || apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 2>/dev/null | grep -q . || { sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo; $sudo apt-get update -qq; }
+# A large program in a machine of the lab stands still where a process may have few mappings (docs/lab.md).
+if [ "$(< /proc/sys/vm/max_map_count)" -lt 262144 ]; then
+  echo 262144 2> /dev/null > /proc/sys/vm/max_map_count || echo "vm.max_map_count is below 262144 and cannot be raised here: docs/lab.md tells what may fail" >&2
+fi

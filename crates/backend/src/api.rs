@@ -390,8 +390,8 @@ impl Guarded for KubeApi {
         plain(&object, &self.ask(&object, api.patch_metadata(&object.name, &params, &patch)).await?)
     }
 
-    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: null}}}));
+    async fn annotate(&self, object: &ObjectRef, key: &str, value: Option<&str>) -> Result<Value, KubeError> {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let api = self.objects(object);
         plain(object, &self.ask(object, api.patch_metadata(&object.name, &params, &patch)).await?)

@@ -99,7 +99,7 @@ async fn each(api: &KubeApi) -> Vec<(&'static str, KubeError)> {
         ("Node", api.changed(&nodes(), "1").await.unwrap_err()),
         ("Secret apps/db", api.metadata(&secret()).await.unwrap_err()),
         ("Secret apps/db", api.apply_guarded(&manifest, false).await.unwrap_err()),
-        ("Secret apps/db", api.drop_annotation(&secret(), "a").await.unwrap_err()),
+        ("Secret apps/db", api.annotate(&secret(), "a", None).await.unwrap_err()),
         ("Secret apps/db", api.delete_exactly(&secret(), "u", "1").await.unwrap_err()),
         ("Secret apps/db", api.rewrite(&secret()).await.unwrap_err()),
     ]

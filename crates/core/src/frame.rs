@@ -18,12 +18,12 @@ const NOT_FOUND: (i32, i32) = (220, 127);
 const DISCONNECTED: (i32, i32) = (221, 255);
 
 /// The line for the login shell: bash as root, without start files, for as long as the limit says. It has neither backslashes nor quotes in quotes nor
-/// `!`, so that fish and tcsh take it as sh does.
+/// `!`, so that fish and tcsh take it as sh does. Whose the first process is tells whether this is root: to ask `id` is a process of its own.
 pub fn line(limits: Limits) -> String {
     let seconds = limits.seconds;
     let (missing, lost) = (NOT_FOUND.0, DISCONNECTED.0);
     format!(
-        r#"exec sh -c 'unset BASH_ENV ENV; s="timeout -k 9 {seconds} bash --norc -s"; if [ "$(id -u)" = 0 ]; then $s; else sudo -n -- $s; fi; r=$?; case $r in 127) r={missing} ;; 255) r={lost} ;; esac; exit $r'"#
+        r#"exec sh -c 'unset BASH_ENV ENV; s="timeout -k 9 {seconds} bash --norc -s"; if [ -O /proc/1 ]; then $s; else sudo -n -- $s; fi; r=$?; case $r in 127) r={missing} ;; 255) r={lost} ;; esac; exit $r'"#
     )
 }
 
@@ -34,7 +34,8 @@ pub fn status(status: i32) -> i32 {
 
 /// What goes on the line's standard input; the files of [`Stdin::Files`] follow it. Input that is in memory waits until all of it came.
 pub fn stream(command: &Command) -> Secret {
-    let script = command.script();
+    // What the shell reads this way it has without the line ends at its end: there is one, so that its length is known.
+    let script = command.script() + "\n#\n";
     let mut input = match &command.stdin {
         Stdin::Empty | Stdin::Files(_) => String::new(),
         Stdin::Plain(_) | Stdin::Secret(_) => STANDARD.encode(command.stdin.bytes()),
@@ -45,15 +46,16 @@ pub fn stream(command: &Command) -> Secret {
         // In a variable of bash, and from there through a pipe: on no disk and in no argument.
         Stdin::Plain(_) | Stdin::Secret(_) => format!(
             "i=$(head -c {0}); [ ${{#i}} = {0} ] || {{ echo 'the input was cut off on the way: nothing was done' >&2; exit {CUT}; }}; \
-             exec < <(printf %s \"$i\" | base64 -d); unset i",
+             exec < <(exec base64 -d < <(printf %s \"$i\")); unset i",
             input.len()
         ),
     };
     let loader = format!(
         "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         {{ ulimit -c 0; s=$(head -c {0}; printf x); s=${{s%x}}; \
-         [ ${{#s}} = {0} ] || {{ echo 'the script was cut off on the way: nothing was done' >&2; exit {CUT}; }}; {take}; eval \"$s\"; exit; }}\n",
-        script.len()
+         {{ ulimit -c 0; s=$(head -c {0}); \
+         [ ${{#s}} = {1} ] || {{ echo 'the script was cut off on the way: nothing was done' >&2; exit {CUT}; }}; {take}; eval \"$s\"; exit; }}\n",
+        script.len(),
+        script.len() - 1
     );
     let mut bytes = Vec::with_capacity(loader.len() + script.len() + input.len());
     for part in [loader.as_str(), &script, &input] {
@@ -114,7 +116,8 @@ mod tests {
             std::fs::remove_file(&dir).unwrap();
             // Without input nothing but its own length tells that a script is whole: each of these beginnings is one that bash could run.
             let alone = Command::write_script(format!("touch {}\ntrue\ntrue\ntrue\n", dir.display()));
-            for cut in 1..15 {
+            // The line end at its end is none of it.
+            for cut in 2..15 {
                 assert_eq!(send("sh", &alone, cut).status.code(), Some(CUT), "{cut} bytes cut off");
                 assert!(!dir.exists(), "{cut} bytes cut off");
             }

@@ -77,8 +77,8 @@ pub trait Guarded: Send + Sync {
     /// Server-side apply with kubestead's field manager; answers the metadata. A field that another manager set to another value is a
     /// refusal (409) unless `force`. So is a `metadata.resourceVersion` in the manifest that is not the object's.
     async fn apply_guarded(&self, manifest: &Value, force: bool) -> Result<Value, KubeError>;
-    /// Takes an annotation away, whoever set it; answers the metadata.
-    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError>;
+    /// Sets an annotation, or takes it away when there is no value, whoever set it; answers the metadata.
+    async fn annotate(&self, object: &ObjectRef, key: &str, value: Option<&str>) -> Result<Value, KubeError>;
     /// Deletes the object that has this uid and resource version, and no other.
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError>;
 }
@@ -163,8 +163,8 @@ impl<T: Guarded + ?Sized> Guarded for Arc<T> {
         self.as_ref().apply_guarded(manifest, force).await
     }
 
-    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
-        self.as_ref().drop_annotation(object, key).await
+    async fn annotate(&self, object: &ObjectRef, key: &str, value: Option<&str>) -> Result<Value, KubeError> {
+        self.as_ref().annotate(object, key, value).await
     }
 
     async fn delete_exactly(&self, object: &ObjectRef, uid: &str, version: &str) -> Result<(), KubeError> {

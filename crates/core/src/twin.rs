@@ -235,11 +235,13 @@ impl Guarded for MemoryKube {
         Ok(metadata_of(&new))
     }
 
-    async fn drop_annotation(&self, object: &ObjectRef, key: &str) -> Result<Value, KubeError> {
+    async fn annotate(&self, object: &ObjectRef, key: &str, value: Option<&str>) -> Result<Value, KubeError> {
         let mut store = lock(&self.0);
         let mut found = store.objects.get(object).cloned().ok_or_else(|| conflict(object, "not found"))?;
-        if let Some(annotations) = found["metadata"]["annotations"].as_object_mut() {
-            annotations.remove(key);
+        match (value, found["metadata"]["annotations"].as_object_mut()) {
+            (Some(value), _) => found["metadata"]["annotations"][key] = value.into(),
+            (None, Some(annotations)) => _ = annotations.remove(key),
+            (None, None) => {}
         }
         store.insert(object.clone(), found.clone());
         Ok(metadata_of(&found))

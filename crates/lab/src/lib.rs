@@ -38,7 +38,7 @@ mod uml;
 
 pub use error::Error;
 pub use lab::{Lab, MachineStatus};
-pub use requirements::{requirements, usual};
+pub use requirements::{advice, requirements, usual};
 pub use snapshot::{Listed, Snapshot, SnapshotName};
 pub use spec::{Backend, Disk, LabSpec, Machine, Parts, Release};
 pub use supervisor::serve;

@@ -42,6 +42,27 @@ const TO_BUILD_QEMU: &[Program] = &[("depmod", "kmod"), ("modprobe", "kmod")];
 const FIRST: u64 = 100_000;
 const RANGE: u64 = 65_536;
 
+/// How many mappings a process of the host should be allowed (vm.max_map_count; 65,530 unless somebody raised it). Under User Mode Linux each page of a
+/// program's memory may be one, and a program that gets no more of them stands still for ever. These are as many as 1 GiB has pages.
+const MAPPINGS: u64 = 262_144;
+
+/// What the host could allow more, and what it is good for. A lab runs without it.
+pub fn advice(parts: &Parts) -> Option<String> {
+    let allowed = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+    if parts.backend == Backend::Uml { few_mappings(&allowed) } else { None }
+}
+
+fn few_mappings(allowed: &str) -> Option<String> {
+    let allowed: u64 = allowed.trim().parse().ok()?;
+    (allowed < MAPPINGS).then(|| {
+        let enough = allowed * 4 / 1024;
+        format!(
+            "a program in a machine that takes more than {enough} MiB of memory may stand still for ever, an API server with many definitions for instance: as root, \
+             sysctl -w vm.max_map_count={MAPPINGS}"
+        )
+    })
+}
+
 fn found(program: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(program).is_file())
@@ -201,6 +222,14 @@ mod tests {
         assert_eq!(sh("exit 1"), Err("QEMU ended".to_owned()));
         let (backend, why) = usual();
         assert_eq!((backend == Backend::Qemu, backend == Backend::Uml), (why.is_none(), why.is_some()));
+    }
+
+    #[test]
+    fn a_host_that_allows_few_mappings_is_told() {
+        assert!(
+            few_mappings("65530\n").is_some_and(|told| told.contains("more than 255 MiB") && told.ends_with("vm.max_map_count=262144"))
+        );
+        assert_eq!([few_mappings("262144\n"), few_mappings("")], [None, None]);
     }
 
     #[test]

@@ -98,6 +98,7 @@ async fn the_gateway_and_certificates_are_applied_with_their_kinds_changed_and_p
         ("networking.k8s.io/v1", "IngressClass", "", "nginx"),
         ("rbac.authorization.k8s.io/v1", "ClusterRole", "", "kubestead-gateway"),
         ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "cert-manager"),
+        ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "", "cert-manager"),
         ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "tcproutes.gateway.networking.k8s.io"),
     ] {
         // The server takes a definition away when it has taken all of its kind.

@@ -271,6 +271,32 @@ async fn a_label_that_was_taken_away_is_put_back() {
     assert!(world.plan().await.is_empty());
 }
 
+/// An API server that lost a definition after it accepted its names looks at it again when it is written.
+#[tokio::test(start_paused = true)]
+async fn a_definition_that_the_server_overlooked_is_written_once_more_and_is_as_it_was() {
+    let mut world = World::new(MemoryKube::default());
+    world.service("mesh", &[], DEFINITION);
+    let definition = object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "meshwork.kubestead.test");
+    for step in world.plan().await.steps {
+        let Action::Establish { .. } = &step.action else {
+            world.apply(&step).await.unwrap();
+            continue;
+        };
+        let begin = tokio::time::Instant::now();
+        let server = async {
+            let seen = world.kube.list(&object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "")).await.unwrap();
+            world.kube.changed(&definition, &seen.version).await.unwrap();
+            world.kube.put(established(world.get(&definition).await.unwrap()));
+        };
+        let (applied, ()) = tokio::join!(world.apply(&step), server);
+        applied.unwrap();
+        assert!((10..30).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    }
+    let live = world.get(&definition).await.unwrap();
+    assert!(live["metadata"]["annotations"].as_object().unwrap().keys().all(|key| !key.contains("touched")), "{live}");
+    assert!(world.plan().await.is_empty());
+}
+
 #[tokio::test]
 async fn kinds_come_with_their_definitions_and_what_has_none_is_named_while_the_rest_goes_on() {
     let mut world = World::new(MemoryKube::default());

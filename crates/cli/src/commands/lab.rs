@@ -101,6 +101,9 @@ async fn build(parts: Parts) -> Result<Artifacts, Failure> {
 
 async fn up(lab: &Lab, asked: Option<Backend>) -> Result<(), Failure> {
     let spec = lab.spec(asked)?;
+    if let Some(advice) = kubestead_lab::advice(&spec.parts()) {
+        print::note(&advice);
+    }
     let ran = lab.runs();
     let work = async {
         let artifacts = build(spec.parts()).await?;

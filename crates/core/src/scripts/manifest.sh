@@ -22,26 +22,34 @@ sum_of() {
 recorded() {
     [[ "${known[$2]-} " == *" $1 "* ]]
 }
-# [SUM PATH]...: adds that. Of the paths in `own` it keeps the lines that tell what lies there, of others all.
+# [SUM PATH]...: adds that. Of the paths in `own` it keeps the lines that tell what lies there, of others all. Processes are most of what it costs.
 rewrite() {
-    local path line new
-    (umask 022; mkdir -p "${manifest%/*}")
-    new=$(umask 077; mktemp "${manifest%/*}/.kubestead.XXXXXX")
-    {
-        if [ -f "$manifest" ]; then
-            while IFS= read -r line; do
-                path=${line#*  }
-                if [ -z "$path" ]; then
-                    continue
-                fi
-                if [ -n "${own[$path]-}" ] && ! { [ -f "$path" ] && [ "$(sum_of "$path")" = "${line%%  *}" ]; }; then
-                    continue
-                fi
-                printf '%s\n' "$line"
-            done < "$manifest"
+    local path line i new=${manifest%/*}/.kubestead.manifest lines=() there=()
+    local -A now=()
+    [ ! -f "$manifest" ] || mapfile -t lines < "$manifest"
+    for line in "${lines[@]}"; do
+        path=${line#*  }
+        if [ -n "${own[${path:-/}]-}" ] && [ -f "$path" ]; then there+=("$path"); fi
+    done
+    if [ "${#there[@]}" != 0 ]; then
+        while IFS= read -r -d '' line; do
+            now[${line#*  }]=${line%%  *}
+        done < <(sha256sum -z -- "${there[@]}")
+    fi
+    for i in "${!lines[@]}"; do
+        line=${lines[i]} path=${lines[i]#*  }
+        if [ -z "$path" ] || { [ -n "${own[$path]-}" ] && [ "${now[$path]-}" != "${line%%  *}" ]; }; then
+            unset 'lines[i]'
         fi
-        [ "$#" = 0 ] || printf '%s  %s\n' "$@"
-    } | sort -k 2 | uniq > "$new"
+    done
+    for ((i = 1; i < $#; i += 2)); do
+        path=$((i + 1))
+        lines+=("${!i}  ${!path}")
+    done
+    [ -d "${manifest%/*}" ] || (umask 022; mkdir -p "${manifest%/*}")
+    # One at a time writes it, and what a cut left of an earlier one is overwritten.
+    printf -v line '%s\n' "${lines[@]}"
+    if [ "${#lines[@]}" = 0 ]; then : > "$new"; else sort -u -k 2 -k 1,1 <<< "${line%$'\n'}" > "$new"; fi
     chmod 0644 "$new"
     sync "$new"
     mv -fT "$new" "$manifest"

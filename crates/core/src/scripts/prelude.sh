@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 export LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
 # What the plan was made on is no longer so.
 refuse() {
     printf '%s\n' "$*" >&2

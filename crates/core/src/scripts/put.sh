@@ -21,12 +21,15 @@ for i in "${!paths[@]}"; do
 done
 # Whether all are there already.
 fits() {
-    local i
+    local i line wanted=''
     [ "${#paths[@]}" != 0 ] || return 0
     for i in "${!paths[@]}"; do
-        printf '%s  %s\n' "${sums[i]}" "${paths[i]}"
-    done | sha256sum --status -c - 2> /dev/null || return 1
-    [ "$(stat -c %a "${paths[@]}")" = "$(printf '%s\n' "${modes[@]}")" ]
+        printf -v line '%s  %s\n' "${sums[i]}" "${paths[i]}"
+        wanted+=$line
+    done
+    sha256sum --status -c <(printf %s "$wanted") 2> /dev/null || return 1
+    printf -v wanted '%s\n' "${modes[@]}"
+    [ "$(stat -c %a "${paths[@]}")" = "${wanted%$'\n'}" ]
 }
 # Writes the files into the manifest, by `record` or `announce`.
 note() {
@@ -49,7 +52,6 @@ for p in "${paths[@]}"; do
     done
 done
 [ "${#left[@]}" = 0 ] || rm -f "${left[@]}"
-IFS= read -r mask < <(umask)
 umask 022
 [ "${#absent[@]}" = 0 ] || mkdir -p "${absent[@]}"
 for i in "${!paths[@]}"; do
@@ -71,13 +73,13 @@ for i in "${!paths[@]}"; do
     *) chmod "${modes[i]}" "$t" ;;
     esac
 done
-umask "$mask"
-i=0
-while read -r size; do
-    [ "$size" = "${sizes[i]}" ] || refuse "what ${paths[i]} shall hold was cut off"
-    i=$((i + 1))
-done < <([ "${#parts[@]}" = 0 ] || stat -c %s "${parts[@]}")
+umask 022
 if [ "${#parts[@]}" != 0 ]; then
+    i=0
+    while read -r size; do
+        [ "$size" = "${sizes[i]}" ] || refuse "what ${paths[i]} shall hold was cut off"
+        i=$((i + 1))
+    done < <(stat -c %s "${parts[@]}")
     sync "${parts[@]}"
     stale=
     for p in "${paths[@]}"; do

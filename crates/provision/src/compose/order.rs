@@ -88,20 +88,22 @@ pub(super) fn restarts(part: &mut Part<kubelet::Action>, is_control_plane: impl 
 }
 
 /// Behind whose programs and images a machine gets its own. All machines share the operator's line and wait for the first control plane to begin the
-/// cluster, so that it gets its own first. As a line is seldom full of what one machine unpacks, two `beside` it get programs then, one after the other;
-/// their images come in that order behind its images, while it begins the cluster, and all else of other machines behind its images too.
+/// cluster, so that it gets its own first. As a line is seldom full of what one machine unpacks, two `beside` it get programs then, one after the other,
+/// and the first of them its images; all else of other machines comes behind its images, while it begins the cluster.
 pub(super) fn transfers(name: &Name, first: &Name, beside: &[&Name], own: &mut Part<node::Action>) {
-    let (programs, images) = match beside {
-        _ if name == first => return,
-        [one, ..] if *one == name => (None, first),
-        [one, two, ..] if *two == name => (Some(node::ids::SOFTWARE.on(one)), *one),
-        _ => (Some(node::ids::IMAGES.on(first)), first),
+    if name == first || beside.first().is_some_and(|one| *one == name) {
+        return;
+    }
+    let images = node::ids::IMAGES.on(first);
+    let programs = match beside {
+        [one, two, ..] if *two == name => node::ids::SOFTWARE.on(one),
+        _ => images.clone(),
     };
     for step in &mut own.steps {
         if matches!(step.action, node::Action::Install { .. }) {
-            step.behind.extend(programs.clone());
+            step.behind.insert(programs.clone());
         } else if matches!(step.action, node::Action::Images { .. }) {
-            step.behind.insert(node::ids::IMAGES.on(images));
+            step.behind.insert(images.clone());
         }
     }
 }

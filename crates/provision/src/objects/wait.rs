@@ -59,10 +59,12 @@ pub(crate) async fn until<'a>(
     kube: &dyn Kube,
 ) -> Result<(), Error> {
     let begin = Instant::now();
+    // When it did not answer last, or else the beginning.
+    let mut silent = begin;
     let mut failures = 0;
     loop {
         let looked = Instant::now();
-        let settles = begin.elapsed() < SETTLES;
+        let settles = silent.elapsed() < SETTLES;
         // An API server that restarts is one of the things that are waited for.
         let found = look(settles).await;
         let took = looked.elapsed();
@@ -70,8 +72,15 @@ pub(crate) async fn until<'a>(
             Ok(look) if look.unready.is_empty() => return Ok(()),
             Ok(look) if look.failed => return Err(Error::Failed { what: look.unready.join("; ") }),
             Ok(look) => (look.unready.join("; "), look.lists),
-            Err(KubeError::Connect(why)) => (why, Vec::new()),
-            Err(error @ (KubeError::Slow { .. } | KubeError::Refused { code: 429 | 500..600, .. })) => (error.to_string(), Vec::new()),
+            Err(KubeError::Connect(why)) => {
+                silent = Instant::now();
+                (why, Vec::new())
+            }
+            Err(error @ KubeError::Slow { .. }) => {
+                silent = Instant::now();
+                (error.to_string(), Vec::new())
+            }
+            Err(error @ KubeError::Refused { code: 429 | 500..600, .. }) => (error.to_string(), Vec::new()),
             Err(error @ KubeError::Refused { code: 403, .. }) if settles => (error.to_string(), Vec::new()),
             Err(error) => return Err(error.into()),
         };
@@ -80,7 +89,7 @@ pub(crate) async fn until<'a>(
             return Err(Error::Late { seconds: READY.as_secs(), what });
         }
         // What was gone counts no more once the API has settled.
-        let settling = SETTLES.saturating_sub(begin.elapsed());
+        let settling = SETTLES.saturating_sub(silent.elapsed());
         let most = if settling.is_zero() { left.min(UNSEEN) } else { settling.min(UNSEEN) };
         match timeout(most, change(&lists, kube)).await {
             Ok(Err(())) => failures += 1,
@@ -204,6 +213,23 @@ mod tests {
             kube.expect_ready().times(1).returning(move || end.clone());
             assert!(matches!(wait(None, &kube).await, Err(Error::Kube(_))));
         }
+    }
+
+    /// One that was restarted while it was waited for is one that has just started.
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_may_refuse_for_a_while_after_it_was_silent_and_not_for_ever() {
+        let answers = |silent: Duration, refuses: Duration| {
+            let (mut kube, begin) = (MockKube::new(), Instant::now());
+            kube.expect_ready().returning(move || match begin.elapsed() {
+                now if now < silent => Err(KubeError::Connect("refused".into())),
+                now if now < silent + refuses => Err(KubeError::Refused { object: "Node".into(), reason: "forbidden".into(), code: 403 }),
+                _ => Ok(()),
+            });
+            kube
+        };
+        wait(None, &answers(2 * SETTLES, SETTLES / 2)).await.unwrap();
+        let ended = wait(None, &answers(2 * SETTLES, 2 * SETTLES)).await;
+        assert!(matches!(ended, Err(Error::Kube(KubeError::Refused { code: 403, .. }))), "{ended:?}");
     }
 
     /// A look while nodes are awaited is one list.

@@ -121,7 +121,7 @@ async fn put(secret: &SecretSpec, on: &Expected, values: &Values, kube: &dyn Gua
     let answer = if answer["metadata"]["annotations"][LAST_APPLIED].is_null() {
         answer
     } else {
-        kube.drop_annotation(&reference, LAST_APPLIED).await?
+        kube.annotate(&reference, LAST_APPLIED, None).await?
     };
     match live(&answer).map(|found| judge(secret, &found, None)) {
         Some(State::InSync) => Ok(Done::Changed),

@@ -1,6 +1,7 @@
 //! One action, through the API: an object is looked at once more before it is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -8,6 +9,7 @@ use kubestead_core::kube::{Api, KubeError, ObjectRef};
 use kubestead_core::outcome::Done;
 use kubestead_secrets::Escrow;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::action::Action;
 use super::claims;
@@ -23,6 +25,9 @@ use crate::secret::Keys;
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
 const AT_ONCE: usize = 8;
 const TRIES: u32 = 4;
+/// How long a definition may take to be established before it is written once more, by an annotation that comes and goes.
+const OVERLOOKED: Duration = Duration::from_secs(10);
+const TOUCHED: &str = "kubestead.io/touched";
 
 /// Carries an action out. Values of Secrets are opened with the operator's keys, and are in memory only; no error holds one.
 pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: &K) -> Result<Done, Error> {
@@ -43,7 +48,10 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             learn([on.object.clone()], kube).await?;
             return take(manifest, on, &opened, kube).await;
         }
-        Action::Establish { definitions, kinds } => until(&|_| established(definitions, kinds, kube), kube).await?,
+        Action::Establish { definitions, kinds } => {
+            let begin = Instant::now();
+            until(&|_| established(definitions, kinds, begin.elapsed() > OVERLOOKED, kube), kube).await?;
+        }
         Action::Ready { workloads } => until(&|_| rolled_out(workloads, kube), kube).await?,
         Action::Delete { objects } => {
             learn(objects.iter().map(|on| on.object.clone()), kube).await?;
@@ -113,7 +121,7 @@ async fn send<K: Api>(filled: &Value, opened: &Opened, force: bool, kube: &K) ->
     let object = ObjectRef::of(filled);
     // `kubectl apply` left a copy of its values there.
     if sealed::is_secret(&object) && !answer["metadata"]["annotations"][LAST_APPLIED].is_null() {
-        return kube.drop_annotation(&object, LAST_APPLIED).await.map_err(without_values);
+        return kube.annotate(&object, LAST_APPLIED, None).await.map_err(without_values);
     }
     Ok(answer)
 }
@@ -155,8 +163,14 @@ async fn take<K: Api>(manifest: &Value, on: &Exactly, opened: &Opened, kube: &K)
     Ok(Done::Changed)
 }
 
-/// Whether definitions are established, and the server tells of their kinds.
-fn established<'a, K: Api>(definitions: &'a [ObjectRef], kinds: &'a BTreeSet<Kind>, kube: &'a K) -> BoxFuture<'a, Result<Look, KubeError>> {
+/// Whether definitions are established, and the server tells of their kinds. An API server may lose one whose names it has accepted, and looks at it again
+/// minutes later, or when it is written: `again` writes it.
+fn established<'a, K: Api>(
+    definitions: &'a [ObjectRef],
+    kinds: &'a BTreeSet<Kind>,
+    again: bool,
+    kube: &'a K,
+) -> BoxFuture<'a, Result<Look, KubeError>> {
     Box::pin(async move {
         let mut look = Look::default();
         for definition in definitions {
@@ -164,6 +178,10 @@ fn established<'a, K: Api>(definitions: &'a [ObjectRef], kinds: &'a BTreeSet<Kin
             if let Some(shortfall) = shortfall(definition, &live) {
                 look.unready.push(shortfall.words);
                 look.failed |= shortfall.failed;
+                if again && !shortfall.failed && !live.is_null() {
+                    kube.annotate(definition, TOUCHED, Some("")).await?;
+                    kube.annotate(definition, TOUCHED, None).await?;
+                }
             }
         }
         if look.unready.is_empty() {

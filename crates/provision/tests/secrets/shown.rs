@@ -15,7 +15,7 @@ impl Guarded for Careless {
         let reason = format!("denied: {manifest} {plain} {}", plain.trim());
         Err(KubeError::Refused { object: "Secret apps/db".into(), reason, code: 403 })
     }
-    async fn drop_annotation(&self, _: &ObjectRef, _: &str) -> Result<Value, KubeError> {
+    async fn annotate(&self, _: &ObjectRef, _: &str, _: Option<&str>) -> Result<Value, KubeError> {
         unreachable!("nothing was applied")
     }
     async fn delete_exactly(&self, _: &ObjectRef, _: &str, _: &str) -> Result<(), KubeError> {

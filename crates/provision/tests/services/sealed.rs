@@ -214,7 +214,7 @@ impl kubestead_core::kube::Guarded for Careless {
             code: 422,
         })
     }
-    async fn drop_annotation(&self, _: &ObjectRef, _: &str) -> Result<Value, KubeError> {
+    async fn annotate(&self, _: &ObjectRef, _: &str, _: Option<&str>) -> Result<Value, KubeError> {
         let reason = format!("denied too: {CANARY} {CANARY:?} {}", STANDARD.encode(CANARY));
         Err(KubeError::Refused { object: "Secret shop/db".into(), reason, code: 403 })
     }

@@ -20,7 +20,7 @@ if [ "$there" = yes ]; then
   own_mapping
   no_other_holder
   if findmnt -rn -S "/dev/mapper/$mapper" > /dev/null; then refuse "$mapper is mounted"; fi
-  held=$(wipefs -n -O TYPE --noheadings "$device" | sort -u | tr -d ' \n')
+  read_signatures "$device"
   case $held,$tags in
     ,* | crypto_LUKS,*,"$formatting",*) ;;
     crypto_LUKS,*)
@@ -41,7 +41,7 @@ if [ "$there" = yes ]; then
       ;;
   esac
   if [ -b "/dev/mapper/$mapper" ]; then
-    held=$(wipefs -n -O TYPE --noheadings "/dev/mapper/$mapper" | tr '\n' ' ')
+    read_signatures "/dev/mapper/$mapper"
     case $held,$tags in
       ,* | *,"$mkfs",*) ;;
       *) refuse "$device is tagged as new and holds $held" ;;

@@ -23,7 +23,7 @@ if [ "$(stat -c %s "$local_share" 2> /dev/null || echo 0)" != 64 ]; then
   echo "fetch: $local_share is missing or not whole" >&2
   exit 66
 fi
-mkdir -p /run/kubestead
+[ -d /run/kubestead ] || mkdir -p /run/kubestead
 # At set-up the keys of several volumes are asked for one after the other: they share a connection, which ends 20 seconds after its last use. It is
 # known by what it was made with, so that a new key pair or server is proved by a connection of its own. At boot each unit stands alone.
 shared=()
@@ -31,9 +31,9 @@ if [ -z "$wait" ]; then
   made_with=$({ stat -c '%i %Y %s' /etc/kubestead/{ssh_config,known_hosts,id_ed25519} 2> /dev/null || true; } | sha256sum)
   shared=(-o ControlMaster=auto -o "ControlPath=/run/kubestead/${made_with:0:16}-%C" -o ControlPersist=20)
 fi
-share=$(mktemp /run/kubestead/share.XXXXXX)
-error=$(mktemp /run/kubestead/error.XXXXXX)
-trap 'rm -f "$share" "$error"' EXIT
+work=$(mktemp -d /run/kubestead/fetch.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+share=$work/share error=$work/error
 
 # One server's answer, within 30 seconds and of 65 bytes and 64 KiB of messages at most, whatever it does: the next one is asked then.
 get() {

@@ -8,7 +8,7 @@
 # guard
 [ -n "$recovery" ] || read_recovery
 [ -b "$device" ] || refuse "$device is not there"
-tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+read_tags
 case $tags,$lost in
   *,"$new",*) lost= ;;
   *,"$volume",*,yes) ;;
@@ -19,44 +19,49 @@ no_other_holder
 unused
 key=
 [ "$way" = recovery ] || key=$(volume_key | base64 -w 0)
+# The machine's key, on standard output. It ends the shell.
 machine() {
-  printf %s "$key" | base64 -d
+  exec base64 -d < <(printf %s "$key")
 }
-header() {
-  cryptsetup luksDump --dump-json-metadata "$device" 2> /dev/null | tr -d ' \n\t'
+# Sets "header" to the metadata of the header; to nothing if it does not load.
+read_header() {
+  header=$(cryptsetup luksDump --dump-json-metadata "$device" 2> /dev/null) || header=
+  header=${header//[[:space:]]/}
 }
 opens() {
   cryptsetup open --test-passphrase "$@" "$device" 2> /dev/null
 }
-# HEADER: whether it is ours.
+# Whether it is ours.
 ours() {
-  case $1 in
+  case $header in
     *"\"type\":\"$token\""*) return 0 ;;
     *) return 1 ;;
   esac
 }
-# HEADER: whether it is all of ours, and the recovery key opens it.
+# Whether it is all of ours, and the recovery key opens it.
 whole() {
-  ours "$1" || return 1
-  case $way,$1 in
+  read_header
+  ours || return 1
+  case $way,$header in
     recovery,* | *'"priority":0'*) ;;
     *) return 1 ;;
   esac
-  printf %s "$recovery" | opens --key-slot 7 --key-file -
+  opens --key-slot 7 --key-file - < <(printf %s "$recovery")
 }
 finish() {
   case $tags in
     *,"$formatting",*) lvchange -q --deltag "$formatting" "$group/$name" ;;
   esac
 }
-held=$(wipefs -n -O TYPE --noheadings "$device" | sort -u | tr -d ' \n')
+read_signatures "$device"
 if [ "$lost" = yes ]; then
-  if ours "$(header)"; then refuse "the header of $device loads, and it is ours: nothing of it is made anew"; fi
+  read_header
+  if ours; then refuse "the header of $device loads, and it is ours: nothing of it is made anew"; fi
 else
   case $held in
     '') ;;
     crypto_LUKS)
-      if whole "$(header)" && { [ "$way" = recovery ] || opens --key-file <(machine); }; then
+      if whole && { [ "$way" = recovery ] || opens --key-file <(machine); }; then
         finish
         already
       fi
@@ -69,8 +74,9 @@ else
   esac
 fi
 [ ! -e "/dev/mapper/$mapper" ] || refuse "$mapper is open"
-if findmnt -rn -S "$(readlink -f "$device")" > /dev/null; then refuse "$device is mounted"; fi
-exec {lock}< "$(readlink -f "$device")"
+real=$(readlink -f "$device")
+if findmnt -rn -S "$real" > /dev/null; then refuse "$device is mounted"; fi
+exec {lock}< "$real"
 flock -n "$lock" || refuse "$device is locked by another program"
 # act
 if [ "$lost" = yes ]; then
@@ -92,7 +98,7 @@ fi
 printf '{"type":"%s","keyslots":["%s"],"volume":"%s","provider":"%s"}' "$token" "$slot" "$name" "$provider" |
   cryptsetup token import --token-id "$slot" --json-file - "$device"
 # verify
-whole "$(header)" || unverified 'the recovery key does not open it'
+whole || unverified 'the recovery key does not open it'
 # That the machine's key opens it is seen by its being opened.
 cryptsetup open "${flags[@]}" --key-file <(if [ "$way" = recovery ]; then volume_key; else machine; fi) "$device" "$mapper" ||
   unverified 'the machine key does not open it'

@@ -3,7 +3,7 @@
 # before the first mount. What is inside when nobody has begun to make a filesystem is somebody's, whatever the tag says.
 # "plain" is the tag of a volume without encryption, of which "mapper" is the LV itself; nothing for another one. mapping.sh and keys.sh stand ahead.
 # guard
-tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+read_tags
 case $tags in
   *,"$new",*) ;;
   *) already ;;
@@ -20,7 +20,7 @@ opened=/dev/mapper/$mapper
 own_mapping
 if findmnt -rn -S "$opened" > /dev/null; then refuse "$mapper is mounted"; fi
 if [ ! -b "$opened" ]; then cryptsetup open "${flags[@]}" --key-file <(volume_key) "$device" "$mapper"; fi
-held=$(wipefs -n -O TYPE --noheadings "$opened" | tr '\n' ' ')
+read_signatures "$opened"
 case $held,$tags in
   ,* | *,"$mkfs",*) ;;
   *) refuse "$group/$name is tagged as new and holds $held" ;;

@@ -10,7 +10,7 @@ opened=/dev/mapper/$mapper
 mounted() {
   [ "$(findmnt -rn -M "$path" -o SOURCE)" = "$opened" ]
 }
-source=$(findmnt -rn -M "$path" -o SOURCE || true)
+source=$(findmnt -rn -M "$path" -o SOURCE) || true
 case $source in
   '') ;;
   "$opened") already ;;
@@ -57,7 +57,7 @@ case $way in
     ;;
   *) [ -b "$opened" ] || fail "$device is locked, and is unlocked by hand: kubestead volume unlock, for this node" ;;
 esac
-found=$(blkid -p -o value -s TYPE "$opened" || true)
+found=$(blkid -p -o value -s TYPE "$opened") || true
 [ "$found" = "$kind" ] || fail "it holds ${found:-no filesystem}, the file says $kind: nothing is mounted"
 end=$((SECONDS + boots))
 until mounted || why=$(mount "$path" 2>&1); do

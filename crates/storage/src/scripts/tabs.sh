@@ -5,12 +5,11 @@
 # edit FILE KEYS: the lines of others, then those on standard input.
 edit() {
   local new
-  touch "$1"
+  [ -e "$1" ] || touch "$1"
   new=$(mktemp "$1.XXXXXX")
   awk -v keys=" $2 " '!NF || !index(keys, " " $1 " ")' "$1" > "$new"
   cat >> "$new"
-  chmod --reference="$1" "$new"
-  chown --reference="$1" "$new"
+  cp --attributes-only --preserve=mode,ownership "$1" "$new"
   sync "$new"
   mv -fT "$new" "$1"
   sync "${1%/*}"
@@ -23,8 +22,16 @@ if [ "${#names[@]}" != 0 ]; then
   lines "${crypttab[@]}" | edit /etc/crypttab "${mappers[*]}"
   printf '%s\n' "${fstab[@]}" | edit /etc/fstab "${mounts[*]}"
 fi
+# read_lines FILE: sets "there" to its lines.
+declare -A there=()
+read_lines() {
+  local line
+  there=()
+  while IFS= read -r line || [ -n "$line" ]; do there[" $line"]=yes; done < "$1"
+}
+if [ "${#names[@]}" != 0 ]; then read_lines /etc/fstab; fi
 for i in "${!names[@]}"; do
-  grep -qxF -- "${fstab[i]}" /etc/fstab || unverified "/etc/fstab lacks the line of ${names[i]}"
+  [ -n "${there[" ${fstab[i]}"]-}" ] || unverified "/etc/fstab lacks the line of ${names[i]}"
 done
 for file in "${gone[@]}"; do
   if [ -f "$file" ] && [ ! -L "$file" ]; then
@@ -36,8 +43,9 @@ for file in "${gone[@]}"; do
   fi
 done
 [ "${#gone[@]}" = 0 ] || strike "${gone[@]}"
+if [ "${#crypttab[@]}" != 0 ]; then read_lines /etc/crypttab; fi
 for line in "${crypttab[@]}"; do
-  grep -qxF -- "$line" /etc/crypttab || unverified "/etc/crypttab lacks the line $line"
+  [ -n "${there[" $line"]-}" ] || unverified "/etc/crypttab lacks the line $line"
 done
 systemctl -q enable --no-reload remote-cryptsetup.target
 systemctl daemon-reload

@@ -3,7 +3,7 @@
 # which is last. "plain" is the tag that names it. mapping.sh and regular-tabs.sh stand ahead.
 # guard
 lvs "$group/$name" > /dev/null 2>&1 || already
-tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+read_tags
 case $tags in
   *,"$volume",*) ;;
   *) refuse "$group/$name has no tag that says that kubestead made it; if it did: lvchange --addtag $volume $group/$name" ;;
@@ -12,7 +12,7 @@ case $tags in
   *,"$plain",*) ;;
   *) refuse "$group/$name has no tag that says that it was made without encryption" ;;
 esac
-held=$(wipefs -n -O TYPE --noheadings "$device" | sort -u | tr -d ' \n')
+read_signatures "$device"
 case $held in
   '' | ext4 | xfs) ;;
   *) refuse "$device holds $held" ;;

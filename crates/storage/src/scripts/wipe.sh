@@ -3,7 +3,7 @@
 # token outlives its key slots, and the LV goes last. mapping.sh, header.sh and manifest.sh stand ahead.
 # guard
 lvs "$group/$name" > /dev/null 2>&1 || already
-tags=,$(lvs --noheadings -o lv_tags "$group/$name" | tr -d ' '),
+read_tags
 case $tags in
   *,"$volume",*) ;;
   *) refuse "$group/$name has no tag that says that kubestead made it; if it did: lvchange --addtag $volume $group/$name" ;;

@@ -48,6 +48,10 @@ as() {
 }
 origin=${SSH_CLIENT:-127.0.0.1}
 origin=${origin%% *}
+declare -A logins=()
+for account in root "$me"; do
+    [ -n "${logins[$account]-}" ] || logins[$account]=$(as "$tried/without/sshd_config" "$account" "$origin") || true
+done
 # What is wrong with a configuration; nothing when it is good.
 wrong() {
     local said account line found
@@ -55,15 +59,16 @@ wrong() {
         echo "sshd refuses it: $said"
         return
     fi
-    for account in root "$me"; do
-        if [ "$(as "$1" "$account" "$origin")" != "$(as "$tried/without/sshd_config" "$account" "$origin")" ]; then
+    for account in "${!logins[@]}"; do
+        if [ "$(as "$1" "$account" "$origin")" != "${logins[$account]}" ]; then
             echo "it would change how $account logs in"
             return
         fi
     done
-    said=$(as "$1" "$user" "$from" | tr '[:upper:]' '[:lower:]')
+    said=$(as "$1" "$user" "$from") || true
+    said=${said,,}
     for line in "${effective[@]}"; do
-        if ! grep -qxF -- "${line,,}" <<< "$said"; then
+        if [[ $'\n'$said$'\n' != *$'\n'"${line,,}"$'\n'* ]]; then
             found=$(grep -E "^${line%% *} " <<< "$said" || echo nothing)
             echo "for $user it gives '$found' and not '$line': what stands before it in the configuration?"
             return
