@@ -117,7 +117,12 @@ pub const FEATURES: [Promise; 48] = [
         &["crates/provision/tests/sync.rs"],
         "rounds between nodes of a cluster: the hub and the spokes of the proof are containers of one computer; the image of examples/sync, for which the same packages of Debian stand in",
     ),
-    promise("F13", "Certificates of an ACME authority are asked for, served and renewed.", &[], ""),
+    promise(
+        "F13",
+        "Certificates of an ACME authority are asked for, served and renewed.",
+        &["crates/provision/tests/gateway.rs"],
+        "DNS-01; cert-manager's own image: its controllers run under a main of the tests",
+    ),
     promise(
         "F14",
         "Manifests of the user's own may name variables; one that is not defined is an error, and nothing is applied.",

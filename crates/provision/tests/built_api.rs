@@ -1,30 +1,26 @@
 //! The services that kubestead brings, on a real API server, which `crates/proof` starts. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "services/given.rs"]
+mod given;
 #[path = "services/world.rs"]
 #[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
+use given::{asks, kubeconfig, kubectl, plan};
 use kubestead_backend::api::KubeApi;
 use kubestead_core::kube::{Catalog, Kube, ObjectRef};
-use kubestead_core::plan::{Plan, Step};
-use kubestead_provision::file::load;
+use kubestead_core::plan::Step;
 use kubestead_provision::service::Action;
-use world::{World, held, ids, object};
+use world::{held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\nnamespace: {name: apps, users: [{name: apps-user}]}\n";
 /// Every service that needs nothing from elsewhere.
 const ALL: &str = "services: {metrics: {}, dashboard: {}, logs: {}, dnsCache: {}}\n";
-
-fn kubectl(kubeconfig: &str, arguments: &[&str]) {
-    let ran = Command::new(std::env::var("KUBECTL").unwrap()).args(["--kubeconfig", kubeconfig]).args(arguments).output().unwrap();
-    assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-}
 
 /// All objects that there are, but for those that come and go by themselves, and copies, which are kept for good.
 async fn listing(kube: &KubeApi) -> BTreeSet<ObjectRef> {
@@ -38,32 +34,16 @@ async fn listing(kube: &KubeApi) -> BTreeSet<ObjectRef> {
     found
 }
 
-fn asks(world: &mut World<KubeApi>, services: &str) {
-    let cluster = load("cluster.yaml", &format!("{FILE}{services}"), Path::new("/x")).unwrap();
-    world.services.clone_from(&cluster.manifests);
-    world.cluster = Some(cluster);
-}
-
-/// Without waiting for what no controller rolls out here.
-async fn plan(world: &World<KubeApi>) -> Plan<Action> {
-    let mut plan = world.plan().await;
-    plan.steps.retain(|step| !matches!(step.action, Action::Ready { .. }));
-    plan
-}
-
 #[tokio::test]
 async fn kubesteads_own_services_are_applied_put_back_and_leave_nothing_on_a_real_api_server() {
-    let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else {
-        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
-        return;
-    };
-    let text = std::fs::read_to_string(&kubeconfig).unwrap();
-    let mut world = World::new(KubeApi::at(&text, "https://127.0.0.1:6443").unwrap());
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let mut world = given::world(&kubeconfig);
+    let file = |services: &str| format!("{FILE}{services}");
     let before = listing(&world.kube).await;
 
     // Somebody's own object of a name of ours asks, and is as it was without a yes; the other services go on.
     kubectl(&kubeconfig, &["create", "clusterrole", "kubestead:metrics-reader", "--verb=get", "--resource=pods"]);
-    asks(&mut world, ALL);
+    asks(&mut world, &file(ALL), Path::new("/x"));
     let first = plan(&world).await;
     assert!(first.held.is_empty(), "{:?}", held(&first));
     let adopt = "cluster/clusterrole.kubestead:metrics-reader/adopt";
@@ -92,7 +72,7 @@ async fn kubesteads_own_services_are_applied_put_back_and_leave_nothing_on_a_rea
     assert!(plan(&world).await.is_empty());
 
     // A value of the file is one of the object, and no more than that.
-    asks(&mut world, "services: {metrics: {replicas: 2}, dashboard: {}, logs: {}, dnsCache: {}}\n");
+    asks(&mut world, &file("services: {metrics: {replicas: 2}, dashboard: {}, logs: {}, dnsCache: {}}\n"), Path::new("/x"));
     let changed = plan(&world).await;
     assert!(
         ids(&changed) == ["cluster/manifests.metrics/apply"]
@@ -101,14 +81,14 @@ async fn kubesteads_own_services_are_applied_put_back_and_leave_nothing_on_a_rea
     assert_eq!(world.run(&changed, &[]).await, Vec::<String>::new());
 
     // Each leaves, and nothing of it is left; of the other all.
-    asks(&mut world, "services: {metrics: {replicas: 2}}\n");
+    asks(&mut world, &file("services: {metrics: {replicas: 2}}\n"), Path::new("/x"));
     for services in [
         "services: {metrics: {replicas: 2}, logs: {}, dnsCache: {}}\n",
         "services: {metrics: {replicas: 2}, logs: {}}\n",
         "services: {metrics: {replicas: 2}}\n",
         "",
     ] {
-        asks(&mut world, services);
+        asks(&mut world, &file(services), Path::new("/x"));
         let leaves = plan(&world).await;
         let consent: Vec<&str> =
             ids(&leaves).into_iter().filter(|id| id.starts_with("cluster/namespace.") && id.ends_with("/delete")).collect();

@@ -1,53 +1,31 @@
 //! The gateway and what issues certificates, on a real API server with the definitions of their kinds, which `crates/proof` gives. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "services/given.rs"]
+mod given;
 #[path = "services/world.rs"]
 #[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kubestead_backend::api::KubeApi;
-use kubestead_core::plan::Plan;
-use kubestead_provision::file::load;
+use given::{asks, kubeconfig, kubectl, plan};
 use kubestead_provision::service::Action;
-use world::{World, held, ids, object};
+use world::{held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\n";
 const SERVICES: &str = "services:\n  gateway:\n    nodes: [kube1]\n    hosts: {a.example.org: {issuer: staging}}\n    tcp: {git: {port: 2222}}\n    ingressClass: nginx\n    \
     definitions: {path: gateway.yaml}\n  certificates: {issuers: {staging: {}}, definitions: {path: certificates.yaml}}\n";
 
-fn kubectl(kubeconfig: &str, arguments: &[&str]) {
-    let ran = Command::new(std::env::var("KUBECTL").unwrap()).args(["--kubeconfig", kubeconfig]).args(arguments).output().unwrap();
-    assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-}
-
-/// The definitions lie in the folder.
-fn asks(world: &mut World<KubeApi>, services: &str, definitions: &Path) {
-    let cluster = load("cluster.yaml", &format!("{FILE}{services}"), definitions).unwrap();
-    world.services.clone_from(&cluster.manifests);
-    world.cluster = Some(cluster);
-}
-
-/// Without waiting for what no controller rolls out here.
-async fn plan(world: &World<KubeApi>) -> Plan<Action> {
-    let mut plan = world.plan().await;
-    plan.steps.retain(|step| !matches!(step.action, Action::Ready { .. }));
-    plan
-}
-
 #[tokio::test]
 async fn the_gateway_and_certificates_are_applied_with_their_kinds_changed_and_put_back_on_a_real_api_server() {
-    let (Ok(kubeconfig), Ok(definitions)) = (std::env::var("KUBESTEAD_TEST_API"), std::env::var("KUBESTEAD_TEST_DEFINITIONS")) else {
-        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
-        return;
-    };
-    let definitions = Path::new(&definitions);
-    let mut world = World::new(KubeApi::at(&std::fs::read_to_string(&kubeconfig).unwrap(), "https://127.0.0.1:6443").unwrap());
-    asks(&mut world, SERVICES, definitions);
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let definitions = std::env::var("KUBESTEAD_TEST_DEFINITIONS").unwrap();
+    let (definitions, mut world) = (Path::new(&definitions), given::world(&kubeconfig));
+    let file = |services: &str| format!("{FILE}{services}");
+    asks(&mut world, &file(SERVICES), definitions);
     let first = plan(&world).await;
     assert!(first.held.is_empty() && first.steps.iter().all(|step| !step.needs_consent()), "{first:?}");
     assert_eq!(world.run(&first, &[]).await, Vec::<String>::new());
@@ -60,7 +38,7 @@ async fn the_gateway_and_certificates_are_applied_with_their_kinds_changed_and_p
     assert_eq!(served, ["v1", "v1alpha2"], "a route of TCP is one that Traefik asks for");
 
     // An edit of the file is one of the objects that it is about, and of no other.
-    asks(&mut world, &SERVICES.replace("port: 2222", "port: 2223"), definitions);
+    asks(&mut world, &file(&SERVICES.replace("port: 2222", "port: 2223")), definitions);
     let changed = plan(&world).await;
     assert_eq!(ids(&changed), ["cluster/manifests.gateway/apply"]);
     let Action::Apply { manifests, .. } = &changed.steps[0].action else { panic!("{changed:?}") };
@@ -82,7 +60,7 @@ async fn the_gateway_and_certificates_are_applied_with_their_kinds_changed_and_p
     assert!(plan(&world).await.is_empty());
 
     // Without them their kinds, their namespaces and the objects of these kinds ask, one by one; all else goes.
-    asks(&mut world, "", definitions);
+    asks(&mut world, &file(""), definitions);
     let leaves = plan(&world).await;
     let asked: Vec<&str> = leaves.steps.iter().filter(|step| step.needs_consent()).map(|step| step.id.0.as_str()).collect();
     for id in ["cluster/namespace.gateway/delete", "cluster/gateway.gateway.networking.k8s.io.gateway.gateway/delete"] {

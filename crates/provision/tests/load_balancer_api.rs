@@ -1,20 +1,20 @@
 //! What gives Services addresses, on a real API server with the definitions of its kinds, which `crates/proof` gives. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "services/given.rs"]
+mod given;
 #[path = "services/world.rs"]
 #[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kubestead_backend::api::KubeApi;
+use given::{asks, kubeconfig, kubectl, plan};
 use kubestead_core::plan::Plan;
-use kubestead_provision::file::load;
 use kubestead_provision::service::Action;
 use serde_json::json;
-use world::{World, held, ids, object};
+use world::{held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\n";
@@ -22,39 +22,18 @@ const SERVICES: &str =
     "services:\n  loadBalancer:\n    addresses: [10.0.0.64-10.0.0.79]\n    interfaces: [eth0]\n    definitions: {path: metallb.yaml}\n";
 const POOL: (&str, &str, &str, &str) = ("metallb.io/v1beta1", "IPAddressPool", "metallb", "addresses");
 
-fn kubectl(kubeconfig: &str, arguments: &[&str]) {
-    let ran = Command::new(std::env::var("KUBECTL").unwrap()).args(["--kubeconfig", kubeconfig]).args(arguments).output().unwrap();
-    assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-}
-
-/// The definitions lie in the folder.
-fn asks(world: &mut World<KubeApi>, services: &str, definitions: &Path) {
-    let cluster = load("cluster.yaml", &format!("{FILE}{services}"), definitions).unwrap();
-    world.services.clone_from(&cluster.manifests);
-    world.cluster = Some(cluster);
-}
-
-/// Without waiting for what no controller rolls out here.
-async fn plan(world: &World<KubeApi>) -> Plan<Action> {
-    let mut plan = world.plan().await;
-    plan.steps.retain(|step| !matches!(step.action, Action::Ready { .. }));
-    plan
-}
-
 fn asked(plan: &Plan<Action>) -> Vec<&str> {
     plan.steps.iter().filter(|step| step.needs_consent()).map(|step| step.id.0.as_str()).collect()
 }
 
 #[tokio::test]
 async fn addresses_of_services_are_objects_that_follow_the_file_are_put_back_and_leave_nothing_on_a_real_api_server() {
-    let (Ok(kubeconfig), Ok(definitions)) = (std::env::var("KUBESTEAD_TEST_API"), std::env::var("KUBESTEAD_TEST_DEFINITIONS")) else {
-        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
-        return;
-    };
-    let definitions = Path::new(&definitions);
-    let mut world = World::new(KubeApi::at(&std::fs::read_to_string(&kubeconfig).unwrap(), "https://127.0.0.1:6443").unwrap());
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let definitions = std::env::var("KUBESTEAD_TEST_DEFINITIONS").unwrap();
+    let (definitions, mut world) = (Path::new(&definitions), given::world(&kubeconfig));
+    let file = |services: &str| format!("{FILE}{services}");
     let get = |(api_version, kind, namespace, name)| object(api_version, kind, namespace, name);
-    asks(&mut world, SERVICES, definitions);
+    asks(&mut world, &file(SERVICES), definitions);
     let first = plan(&world).await;
     assert!(first.held.is_empty() && asked(&first).is_empty(), "{first:?}");
     assert_eq!(world.run(&first, &[]).await, Vec::<String>::new());
@@ -65,7 +44,7 @@ async fn addresses_of_services_are_objects_that_follow_the_file_are_put_back_and
     assert_eq!(world.get(&definition).await.unwrap()["spec"]["conversion"]["strategy"], "None");
 
     // An edit of the file is one of the objects that it is about, and of no other.
-    asks(&mut world, &SERVICES.replace("-10.0.0.79", "-10.0.0.70"), definitions);
+    asks(&mut world, &file(&SERVICES.replace("-10.0.0.79", "-10.0.0.70")), definitions);
     let changed = plan(&world).await;
     assert_eq!(ids(&changed), ["cluster/manifests.load-balancer/apply"]);
     let Action::Apply { manifests, .. } = &changed.steps[0].action else { panic!("{changed:?}") };
@@ -85,7 +64,7 @@ async fn addresses_of_services_are_objects_that_follow_the_file_are_put_back_and
     assert!(plan(&world).await.is_empty());
 
     // Without it its kinds, its namespace and the objects of these kinds ask, one by one; all else goes.
-    asks(&mut world, "", definitions);
+    asks(&mut world, &file(""), definitions);
     let leaves = plan(&world).await;
     let consent: Vec<&str> = asked(&leaves).into_iter().filter(|id| !id.starts_with("cluster/namespace.")).collect();
     assert!(asked(&leaves).contains(&"cluster/namespace.metallb/delete"), "{leaves:?}");

@@ -1,39 +1,20 @@
 //! Volumes that are kept the same, on a real API server, which `crates/proof` starts. Skipped where none is given.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test fails by them
 
+#[path = "services/given.rs"]
+mod given;
 #[path = "services/world.rs"]
 #[allow(dead_code)] // each test program has what it needs of it
 mod world;
 
 use std::path::Path;
-use std::process::Command;
 
+use given::{asks, kubeconfig, kubectl, plan};
 use kubestead_backend::api::KubeApi;
-use kubestead_core::plan::Plan;
-use kubestead_provision::file::load;
-use kubestead_provision::service::{self, Action};
+use kubestead_provision::service;
 use world::{World, held, ids, object};
 
 const EXAMPLE: &str = include_str!("../../../examples/sync/cluster.yaml");
-
-fn kubectl(kubeconfig: &str, arguments: &[&str]) {
-    let ran = Command::new(std::env::var("KUBECTL").unwrap()).args(["--kubeconfig", kubeconfig]).args(arguments).output().unwrap();
-    assert!(ran.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-}
-
-fn asks(world: &mut World<KubeApi>, text: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sync");
-    let cluster = load("cluster.yaml", text, &folder).unwrap();
-    world.services.clone_from(&cluster.manifests);
-    world.cluster = Some(cluster);
-}
-
-/// Without waiting for what no controller rolls out here.
-async fn plan(world: &World<KubeApi>) -> Plan<Action> {
-    let mut plan = world.plan().await;
-    plan.steps.retain(|step| !matches!(step.action, Action::Ready { .. }));
-    plan
-}
 
 async fn ran(world: &World<KubeApi>) {
     let plan = plan(world).await;
@@ -52,13 +33,10 @@ async fn told(world: &World<KubeApi>, now: i64) -> (bool, String) {
 
 #[tokio::test]
 async fn the_sync_is_applied_told_by_the_age_of_its_rounds_follows_the_file_and_leaves_nothing() {
-    let Ok(kubeconfig) = std::env::var("KUBESTEAD_TEST_API") else {
-        println!("skipped: no API server was given; `make prove ONLY=\"API server\"` starts one");
-        return;
-    };
-    let text = std::fs::read_to_string(&kubeconfig).unwrap();
-    let mut world = World::new(KubeApi::at(&text, "https://127.0.0.1:6443").unwrap());
-    asks(&mut world, EXAMPLE);
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let mut world = given::world(&kubeconfig);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sync");
+    asks(&mut world, EXAMPLE, &folder);
     ran(&world).await;
     let rounds = object("batch/v1", "CronJob", "web", "sync-web-web-1");
     let made = world.get(&rounds).await.unwrap()["metadata"]["creationTimestamp"].as_str().unwrap().to_owned();
@@ -81,13 +59,13 @@ async fn the_sync_is_applied_told_by_the_age_of_its_rounds_follows_the_file_and_
     kubectl(&kubeconfig, &["-n", "web", "delete", "cronjob", "sync-web-web-1"]);
     ran(&world).await;
     assert!(world.get(&rounds).await.is_some());
-    asks(&mut world, &EXAMPLE.replace("web-1: {", "west: {"));
+    asks(&mut world, &EXAMPLE.replace("web-1: {", "west: {"), &folder);
     ran(&world).await;
     let other = object("batch/v1", "CronJob", "web", "sync-web-west");
     assert!(world.get(&rounds).await.is_none() && world.get(&other).await.is_some());
 
     // It leaves, and what it was about stays.
-    asks(&mut world, EXAMPLE.split("services:\n").next().unwrap());
+    asks(&mut world, EXAMPLE.split("services:\n").next().unwrap(), &folder);
     let leaves = plan(&world).await;
     assert!(leaves.steps.iter().all(|step| !step.needs_consent()), "{leaves:?}");
     assert_eq!(world.run(&leaves, &[]).await, Vec::<String>::new());
@@ -103,6 +81,7 @@ async fn the_sync_is_applied_told_by_the_age_of_its_rounds_follows_the_file_and_
         &mut world,
         "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
         kubernetes: {version: 1.37.1, bundle: /b}\n",
+        &folder,
     );
     world.run(&plan(&world).await, &["cluster/statefulset.web.web/delete"]).await;
 }

@@ -1,6 +1,6 @@
 //! Certificates that an authority of ACME issues for hosts of the gateway: cert-manager's controllers under a main of our own, the real Traefik, a real Pebble.
 
-use crate::scenario::{Fixture, Leaves, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Claim, Done, Stage, is};
 
 use super::gateway::{KUBE1, OUTSIDE, answer, image};
@@ -8,11 +8,11 @@ use super::kubectl;
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
     name: "an authority of ACME issues a certificate for a host of the gateway, and another one when it is renewed, while no request fails; why it issues none is told",
-    shows: unproven(&["F13"]),
+    shows: &["F13"],
     fixture: Fixture::Cluster,
     leaves: Leaves::WornOut,
     limit: 2400,
-    takes: 400,
+    takes: 230,
     core: false,
     run: certificates,
 }];
