@@ -18,12 +18,12 @@ const NOT_FOUND: (i32, i32) = (220, 127);
 const DISCONNECTED: (i32, i32) = (221, 255);
 
 /// The line for the login shell: bash as root, without start files, for as long as the limit says. It has neither backslashes nor quotes in quotes nor
-/// `!`, so that fish and tcsh take it as sh does. Whose the first process is tells whether this is root: to ask `id` is a process of its own.
+/// `!`, so that fish and tcsh take it as sh does.
 pub fn line(limits: Limits) -> String {
     let seconds = limits.seconds;
     let (missing, lost) = (NOT_FOUND.0, DISCONNECTED.0);
     format!(
-        r#"exec sh -c 'unset BASH_ENV ENV; s="timeout -k 9 {seconds} bash --norc -s"; if [ -O /proc/1 ]; then $s; else sudo -n -- $s; fi; r=$?; case $r in 127) r={missing} ;; 255) r={lost} ;; esac; exit $r'"#
+        r#"exec sh -c 'unset BASH_ENV ENV; s="timeout -k 9 {seconds} bash --norc -s"; if [ "$(id -u)" = 0 ]; then $s; else sudo -n -- $s; fi; r=$?; case $r in 127) r={missing} ;; 255) r={lost} ;; esac; exit $r'"#
     )
 }
 
