@@ -1,7 +1,7 @@
 //! One action, through the API: an object is looked at once more before it is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -25,8 +25,8 @@ use crate::secret::Keys;
 /// How many objects are applied side by side, and how often one thing is tried that another writer may spoil.
 const AT_ONCE: usize = 8;
 const TRIES: u32 = 4;
-/// How long a definition may take to be established before it is written once more, by an annotation that comes and goes.
-const OVERLOOKED: Duration = Duration::from_secs(10);
+/// After how many seconds each a definition that is not established is written once more, by an annotation that comes and goes.
+const OVERLOOKED: u64 = 10;
 const TOUCHED: &str = "kubestead.io/touched";
 
 /// Carries an action out. Values of Secrets are opened with the operator's keys, and are in memory only; no error holds one.
@@ -49,8 +49,12 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             return take(manifest, on, &opened, kube).await;
         }
         Action::Establish { definitions, kinds } => {
-            let begin = Instant::now();
-            until(&|_| established(definitions, kinds, begin.elapsed() > OVERLOOKED, kube), kube).await?;
+            let (begin, written) = (Instant::now(), AtomicU64::new(0));
+            let look = |_| {
+                let now = begin.elapsed().as_secs() / OVERLOOKED;
+                established(definitions, kinds, written.swap(now, Ordering::Relaxed) < now, kube)
+            };
+            until(&look, kube).await?;
         }
         Action::Ready { workloads } => until(&|_| rolled_out(workloads, kube), kube).await?,
         Action::Delete { objects } => {
