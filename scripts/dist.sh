@@ -42,6 +42,8 @@ for target in "${targets[@]}"; do
   cargo zigbuild --quiet --locked --profile dist --target "$target-unknown-linux-musl" -p kubestead-cli
   mkdir -p "$work/$target"
   install -m 755 "$CARGO_TARGET_DIR/$target-unknown-linux-musl/dist/kubestead" "$work/$target/kubestead"
+  size=$(stat -c %s "$work/$target/kubestead")
+  [ "$size" -lt 20000000 ] || { echo "dist.sh: the program for $target has $size bytes, 20000000 is the limit: see [profile.dist] of Cargo.toml"; exit 1; }
 done
 
 own=$work/$(uname -m)/kubestead

@@ -63,6 +63,30 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
     assert!(code == Some(2) && text.contains("\"line\": 13") && !text.contains("hunter22"), "{text}");
 }
 
+/// What carries a bundle to machines without the internet hears which images it lacks before a pod waits for one.
+#[test]
+fn check_tells_which_images_of_services_a_bundle_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    example(dir.path());
+    let cluster = include_str!("../../../examples/services/cluster.yaml").replace("1.37.1}", "1.37.1, bundle: bundle}");
+    std::fs::write(dir.path().join("cluster.yaml"), cluster).unwrap();
+    std::fs::create_dir(dir.path().join("bundle")).unwrap();
+    let with = |image: &str| {
+        let sum = "a".repeat(64);
+        let file = format!(
+            r#"{{"path": "images/a.tar", "kind": "image", "name": "a", "version": "1", "sha256": "{sum}", "size": 1, "roles": ["worker"], "image": "{image}"}}"#
+        );
+        let bundle = format!(r#"{{"formatVersion": 1, "kubernetes": "1.37.1", "source": "downloaded", "files": [{file}]}}"#);
+        std::fs::write(dir.path().join("bundle/bundle.json"), bundle).unwrap();
+        run(dir.path(), &["check"])
+    };
+    let (code, text) = with("docker.io/library/busybox:1.36");
+    let told = "bundle/bundle.json:1:1: warning: the bundle lacks images that services run, and nodes pull them from their registries: docker.io/library/busybox:1.37";
+    assert!(code == Some(0) && text.contains(told), "{text}");
+    let (code, text) = with("busybox:1.37");
+    assert!(code == Some(0) && !text.contains("lacks"), "{text}");
+}
+
 #[test]
 fn the_plan_of_the_example_is_as_it_was_read() {
     let dir = tempfile::tempdir().unwrap();

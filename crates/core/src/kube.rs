@@ -134,6 +134,20 @@ pub trait Api: Kube + Guarded + Rewrite + Catalog + Review {}
 
 impl<T: Kube + Guarded + Rewrite + Catalog + Review + ?Sized> Api for T {}
 
+/// The API of a cluster that may yet have to begin: it is connected when it is asked for.
+#[async_trait]
+pub trait ApiSource: Send + Sync {
+    /// The API, or why it cannot be had.
+    async fn api(&self) -> Result<Arc<dyn Api>, String>;
+}
+
+#[async_trait]
+impl<T: Api + 'static> ApiSource for Arc<T> {
+    async fn api(&self) -> Result<Arc<dyn Api>, String> {
+        Ok(self.clone())
+    }
+}
+
 #[async_trait]
 impl<T: Kube + ?Sized> Kube for Arc<T> {
     async fn ready(&self) -> Result<(), KubeError> {

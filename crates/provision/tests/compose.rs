@@ -176,13 +176,18 @@ fn from_nothing_all_is_done_in_an_order_that_cannot_lose_anything() {
     before("kube1/kubeadm/join", "cp1/kubeadm/init");
     before("cluster/storage/apply", "cp1/kubeadm/init");
     before("cluster/nodes/ready", "kube2/kubeadm/join");
-    // The one that all wait for gets its programs and images first, one other beside it, a second one's programs behind that one's and its images behind
-    // its own, whatever becomes of each.
+    // The one that all wait for gets its programs and images first; another one's programs come behind its programs, and its images beside its images; a
+    // second one's programs behind those of the other, and its images behind those of the first, whatever becomes of each.
     let behind = |step: &str| plan.steps.iter().find(|s| s.id == id(step)).unwrap().behind.clone();
-    for (step, first) in [("kube2/images/import", "cp1/images/import"), ("kube2/software/install", "kube1/software/install")] {
+    let turns = [
+        ("kube1/software/install", "cp1/software/install"),
+        ("kube2/software/install", "kube1/software/install"),
+        ("kube2/images/import", "cp1/images/import"),
+    ];
+    for (step, first) in turns {
         assert_eq!(behind(step), BTreeSet::from([id(first)]), "{step}");
     }
-    let first = ["cp1/images/import", "cp1/software/install", "kube1/images/import", "kube1/software/install"];
+    let first = ["cp1/images/import", "cp1/software/install", "kube1/images/import"];
     assert!(first.iter().all(|step| behind(step).is_empty()));
     assert!(
         ["kube1", "kube2"]

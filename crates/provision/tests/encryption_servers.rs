@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ use kubestead_core::outcome::{Done, Outcome, causes};
 use kubestead_core::plan::{Checked, Kinds, Part, Plan, Step};
 use kubestead_core::probe;
 use kubestead_core::secret::Secret;
-use kubestead_core::twin::{FixedKeys, Silent};
+use kubestead_core::twin::{FixedKeys, MemoryKube, Silent};
 use kubestead_provision::encryption::{
     self, Action, Cipher, EncryptionFacts, EncryptionSpec, Entry, Server, apply, escrow_name, plan, read, rewrite, sections,
 };
@@ -81,7 +81,9 @@ impl Runner<Action> for Executor {
                 *host.fuse.lock().unwrap() = self.kills.lock().unwrap().remove(step.id.0.as_str());
                 let (node, before, folders, sockets) = (node.clone(), before.clone(), folders.clone(), sockets.clone());
                 let action = kubeadm::Action::Mount { spec: cluster(), address: address(&node), node, before, folders, sockets };
-                return kubeadm::apply(&action, host, &Hosts::new(), &self.keys).await.map_err(|e| causes(&e));
+                return kubeadm::apply(&action, host, &Hosts::new(), &self.keys, &Arc::new(MemoryKube::default()))
+                    .await
+                    .map_err(|e| causes(&e));
             }
             *host.fuse.lock().unwrap() = self.kills.lock().unwrap().remove(step.id.0.as_str());
             apply(&step.action, host, &self.keys).await.map_err(|e| causes(&e))

@@ -36,6 +36,15 @@ pub fn encryption_key() -> Result<Secret, Error> {
     Ok(Secret::new(text.into_bytes()))
 }
 
+/// The secret part of a bootstrap token of kubeadm: 16 letters and digits (80 bits).
+pub fn token_secret() -> Result<Secret, Error> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).map_err(|e| Error::Random(e.to_string()))?;
+    let text = random.iter().map(|byte| ALPHABET[usize::from(byte & 31)]).collect();
+    random.zeroize();
+    Ok(Secret::new(text))
+}
+
 /// What tells one key in base64 from another without telling the key: the first 16 hex digits of the sha256 of its bytes. `None` if it
 /// is not base64. Of a key of random bytes it says nothing; a key that somebody thought up could be guessed and tried with it.
 pub fn fingerprint(key: &Secret) -> Option<String> {

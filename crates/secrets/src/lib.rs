@@ -12,6 +12,6 @@ mod write;
 
 pub use error::Error;
 pub use escrow::Escrow;
-pub use generate::{encryption_key, fingerprint, recovery_key};
+pub use generate::{encryption_key, fingerprint, recovery_key, token_secret};
 pub use identity::{make_identity, public_keys};
 pub use write::{is_part, new_file};

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use kubestead_core::host::Hosts;
-use kubestead_core::kube::Api;
+use kubestead_core::kube::{Api, ApiSource};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::{Done, causes};
 use kubestead_core::plan::Step;
@@ -43,14 +44,17 @@ impl<'a> Executor<'a> {
         let (folder, first) = (cluster.secrets.clone(), first(cluster).cloned());
         Self { fleet, hosts: fleet.hosts(), escrow, folder, keys: secret::Keys::default(), first, kube: tokio::sync::OnceCell::new() }
     }
+}
 
-    /// The API, connected when the first step asks for it.
-    async fn api(&self) -> Result<&Arc<dyn Api>, String> {
+#[async_trait]
+impl ApiSource for Executor<'_> {
+    /// Connected when the first step asks for it.
+    async fn api(&self) -> Result<Arc<dyn Api>, String> {
         let connect = || async {
             let name = self.first.as_ref().ok_or("the file asks for no Kubernetes")?;
             self.fleet.kube(name).await.ok_or_else(|| format!("{name} is not connected"))?.map_err(|e| causes(&e))
         };
-        self.kube.get_or_try_init(connect).await
+        self.kube.get_or_try_init(connect).await.cloned()
     }
 }
 
@@ -73,15 +77,17 @@ impl Runner<Action> for Executor<'_> {
                 Action::Keys(action) => keyserver::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
                 Action::Node(action) => node::apply(action, host()?).await.map_err(|e| causes(&e)),
                 Action::Kubelet(action) => kubelet::apply(action, host()?, &self.hosts).await.map_err(|e| causes(&e)),
-                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow).await.map_err(|e| causes(&e)),
+                Action::Kubeadm(action) => kubeadm::apply(action, host()?, &self.hosts, self.escrow, self).await.map_err(|e| causes(&e)),
                 Action::Encryption(encryption::Action::Rewrite { resources }) => {
-                    encryption::rewrite(resources, self.api().await?).await.map_err(|e| causes(&e))
+                    encryption::rewrite(resources, &self.api().await?).await.map_err(|e| causes(&e))
                 }
                 Action::Encryption(action) => encryption::apply(action, host()?, self.escrow).await.map_err(|e| causes(&e)),
-                Action::Objects(action) => objects::apply(action, self.api().await?).await.map_err(|e| causes(&e)),
-                Action::Service(action) => service::apply(action, self.escrow, &self.keys, self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Objects(action) => objects::apply(action, &self.api().await?).await.map_err(|e| causes(&e)),
+                Action::Service(action) => {
+                    service::apply(action, self.escrow, &self.keys, &self.api().await?).await.map_err(|e| causes(&e))
+                }
                 Action::Secret(action) => {
-                    secret::apply(action, &self.folder, self.escrow, &self.keys, self.api().await?).await.map_err(|e| causes(&e))
+                    secret::apply(action, &self.folder, self.escrow, &self.keys, &self.api().await?).await.map_err(|e| causes(&e))
                 }
             }
         })

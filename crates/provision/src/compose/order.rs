@@ -88,21 +88,21 @@ pub(super) fn restarts(part: &mut Part<kubelet::Action>, is_control_plane: impl 
 }
 
 /// Behind whose programs and images a machine gets its own. All machines share the operator's line and wait for the first control plane to begin the
-/// cluster, so that it gets its own first. As a line is seldom full of what one machine unpacks, two `beside` it get programs then, one after the other,
-/// and the first of them its images; all else of other machines comes behind its images, while it begins the cluster.
+/// cluster, so that it gets its own first. As a line is seldom full of what one machine unpacks, two `beside` it get programs behind its programs, one
+/// after the other, and the first of them its images too; all else of other machines comes behind its images, while it begins the cluster.
 pub(super) fn transfers(name: &Name, first: &Name, beside: &[&Name], own: &mut Part<node::Action>) {
-    if name == first || beside.first().is_some_and(|one| *one == name) {
+    if name == first {
         return;
     }
     let images = node::ids::IMAGES.on(first);
-    let programs = match beside {
-        [one, two, ..] if *two == name => node::ids::SOFTWARE.on(one),
-        _ => images.clone(),
+    let programs = match beside.iter().position(|one| *one == name) {
+        Some(place) => node::ids::SOFTWARE.on(place.checked_sub(1).map_or(first, |before| beside[before])),
+        None => images.clone(),
     };
     for step in &mut own.steps {
         if matches!(step.action, node::Action::Install { .. }) {
             step.behind.insert(programs.clone());
-        } else if matches!(step.action, node::Action::Images { .. }) {
+        } else if matches!(step.action, node::Action::Images { .. }) && beside.first() != Some(&name) {
             step.behind.insert(images.clone());
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubestead_core::command::{Command, Stdin};
 use kubestead_core::host::{Host, HostError, Hosts};
 use kubestead_core::key::{KeyRef, KeySource};
+use kubestead_core::kube::ApiSource;
 use kubestead_core::name::Name;
 use kubestead_core::outcome::Done;
 use kubestead_core::procedure::{Failed, Procedure, ProcedureError};
@@ -17,11 +18,12 @@ use super::config;
 use super::error::Error;
 use super::observe::LEFTOVERS;
 use super::spec::{BEGUN, CONFIG, ENCRYPTION, KEPT, KubeadmSpec, RECORD};
+use super::token::Token;
 use crate::admin::ADMIN;
 use crate::encryption::{self, Entry, LISTENS, MANIFEST, escrow_name};
 
-/// Carries an action out. `host` is the step's own; a join also asks the first control plane for a token.
-pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn KeySource) -> Result<Done, Error> {
+/// Carries an action out. `host` is the step's own; a join also asks the first control plane for its authority, and `apis` for a token.
+pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn KeySource, apis: &dyn ApiSource) -> Result<Done, Error> {
     let on = host.name();
     match action {
         Action::Adoption(adoption) => {
@@ -44,7 +46,7 @@ pub async fn apply(action: &Action, host: &dyn Host, hosts: &Hosts, keys: &dyn K
                 .await
                 .map_err(Failed::at(format!("{on}: kubeadm init")))
         }
-        Action::Join { spec, node, address } => join(spec, node, address, host, hosts).await,
+        Action::Join { spec, node, address } => join(spec, node, address, host, hosts, apis).await,
         Action::Mount { spec, node, address, before, folders, sockets } => {
             let describe = |plugins: &[String]| {
                 config::control_plane(spec, node, address, plugins).map_err(|e| Error::Answer { host: on.to_owned(), what: e.to_string() })
@@ -173,7 +175,7 @@ fn put_back() -> Procedure {
         .var("stuck", STUCK.to_string())
 }
 
-async fn join(spec: &KubeadmSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts) -> Result<Done, Error> {
+async fn join(spec: &KubeadmSpec, node: &Name, address: &str, host: &dyn Host, hosts: &Hosts, apis: &dyn ApiSource) -> Result<Done, Error> {
     let what = format!("{}: kubeadm join", host.name());
     let first = hosts.get(spec.first.as_str()).ok_or_else(|| Error::NoHost(spec.first.to_string()))?.as_ref();
     let ca = ask(first, &what, Command::read_script(include_str!("scripts/ca-hash.sh"))).await?;
@@ -183,16 +185,12 @@ async fn join(spec: &KubeadmSpec, node: &Name, address: &str, host: &dyn Host, h
     let text =
         config::join(spec, node, address, &ca, &[]).map_err(|e| Error::Answer { host: first.name().to_owned(), what: e.to_string() })?;
     put::write(&[spec.record()], host).await.map_err(Failed::at::<Error>(what.clone()))?;
-    let create = Command::write_script(include_str!("scripts/token.sh")).var("description", format!("kubestead join {node}"));
-    let token = ask(first, &what, create).await?;
-    let Some((id, _)) = token.split_once('.').filter(|_| token.len() == 23 && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
-    else {
-        return Err(Error::Answer { host: first.name().to_owned(), what: "kubeadm did not answer with a token".into() });
-    };
-    let document = Secret::new(text.replace("@TOKEN@", &token).into_bytes());
+    let api = apis.api().await.map_err(Error::NoApi)?;
+    let token = Token::make(node, &*api).await?;
+    let document = Secret::new(text.replace("@TOKEN@", &String::from_utf8_lossy(token.text.expose())).into_bytes());
     let joined = join_procedure(&ca).stdin(Stdin::Secret(document)).run(host).await;
-    // The token goes, whatever became of the join; if even that fails it ends by itself after its 15 minutes.
-    let _ = first.run(&Command::write(["kubeadm", "token", "delete", id])).await;
+    // It goes, whatever became of the join.
+    token.end(&*api).await;
     joined.map_err(Failed::at(what))
 }
 
@@ -224,9 +222,14 @@ mod scripts;
 mod tests {
     use std::sync::Arc;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use kubestead_core::command::Output;
     use kubestead_core::host::MockHost;
+    use kubestead_core::kube::{Kube as _, ObjectRef};
+    use kubestead_core::twin::MemoryKube;
     use mockall::Sequence;
+    use serde_json::json;
 
     use super::super::fixture::spec;
     use super::*;
@@ -234,13 +237,11 @@ mod tests {
     /// A host that is asked for just this next: a command that holds `word`, and answers `status` and `text`.
     fn expect(host: &mut MockHost, sequence: &mut Sequence, word: &'static str, status: i32, text: &str) {
         let output = Output { status, stdout: text.as_bytes().to_vec(), stderr: vec![] };
-        let asked = host.expect_run().withf(move |command| command.render().contains(word) && !command.render().contains(TOKEN));
+        let asked = host.expect_run().withf(move |command| command.render().contains(word));
         asked.times(1).in_sequence(sequence).return_once(move |_| Ok(output));
     }
 
-    const TOKEN: &str = "abcdef.0123456789abcdef";
-
-    /// kubeadm's token is on no command line, and it is deleted whatever became of the join.
+    /// The token is on no command line, it is there while its node joins, and it is gone whatever became of that.
     #[tokio::test]
     async fn the_token_of_a_join_goes_whether_it_succeeded_or_not() {
         for (status, good) in [(0, true), (1, false)] {
@@ -249,12 +250,21 @@ mod tests {
             worker.expect_name().return_const("kube1".to_owned());
             expect(&mut first, &mut order, "openssl x509", 0, &"a".repeat(64));
             expect(&mut worker, &mut order, RECORD, 0, "");
-            expect(&mut first, &mut order, "kubeadm token create", 0, TOKEN);
-            expect(&mut worker, &mut order, "kubeadm join", status, "");
-            expect(&mut first, &mut order, "kubeadm token delete abcdef", 0, "");
+            let kube = Arc::new(MemoryKube::default());
+            let (seen, tokens) =
+                (kube.clone(), ObjectRef::of(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "kube-system"}})));
+            let listed = tokens.clone();
+            worker.expect_run().times(1).in_sequence(&mut order).return_once(move |command| {
+                let made = futures::executor::block_on(seen.list(&listed)).unwrap().items;
+                let secret = STANDARD.decode(made[0]["data"]["token-secret"].as_str().unwrap()).unwrap();
+                assert!(made.len() == 1 && command.render().contains("kubeadm join"));
+                assert!(!command.render().contains(std::str::from_utf8(&secret).unwrap()), "on no command line");
+                Ok(Output { status, ..Output::default() })
+            });
             let hosts = Hosts::from([("cp1".to_owned(), Arc::new(first) as Arc<dyn Host>)]);
-            let joined = join(&spec(), &Name::new("kube1").unwrap(), "10.0.0.21", &worker, &hosts).await;
+            let joined = join(&spec(), &Name::new("kube1").unwrap(), "10.0.0.21", &worker, &hosts, &kube).await;
             assert_eq!(joined.is_ok(), good, "{joined:?}");
+            assert!(kube.list(&tokens).await.unwrap().items.is_empty());
         }
     }
 
@@ -301,7 +311,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let bin = root.join("bin");
         std::fs::create_dir_all(&bin).unwrap();
-        for (name, says) in [("kubeadm", "[ \"$1\" != token ] || echo abcdef.x"), ("kubectl", "echo ok")] {
+        for (name, says) in [("kubeadm", ""), ("kubectl", "")] {
             let calls = root.join("calls");
             let text = format!("#!/bin/sh\necho {name} \"$@\" >> {}\n{says}\n", calls.display());
             std::fs::write(bin.join(name), text).unwrap();
@@ -309,15 +319,15 @@ mod tests {
         }
         let command = init(&spec().encryption.entry).command();
         let place = |path: &str| root.join(&path[1..]).display().to_string();
-        let script = ["/etc/kubernetes", "/etc/kubestead", "/etc/cni", "/var/lib/etcd", "/run/kubestead"]
+        let script = ["/etc/kubernetes", "/etc/kubestead", "/etc/cni", "/var/lib/etcd", "/var/lib/kubelet", "/run/kubestead"]
             .iter()
             .fold(command.script().into_owned(), |script, path| script.replace(path, &place(path)));
-        for folder in ["run", "etc/kubestead", "etc/kubernetes/enc"] {
+        for folder in ["run", "etc/kubestead", "etc/kubernetes/enc", "var/lib/kubelet"] {
             std::fs::create_dir_all(root.join(folder)).unwrap();
         }
         std::fs::write(place(ENCRYPTION), "x").unwrap();
         let own = format!(" PATH={}:/usr/local/sbin", bin.display());
-        let script = script.replace(" PATH=/usr/local/sbin", &own).replace("\nsync\n", "\n");
+        let script = script.replace(" PATH=/usr/local/sbin", &own);
         let output = std::process::Command::new("bash").args(["-c", &script]).stdin(std::process::Stdio::null()).output().unwrap();
         let calls = std::fs::read_to_string(root.join("calls")).unwrap_or_default();
         let words = Output { stderr: output.stderr, ..Output::default() }.tail();

@@ -18,6 +18,7 @@ mod plan;
 mod report;
 mod served;
 mod spec;
+mod token;
 
 pub use action::Action;
 pub use apply::apply;

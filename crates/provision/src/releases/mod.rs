@@ -32,6 +32,17 @@ pub use signature::{Signatures, TrustRoot};
 
 pub use crate::bundle::Arch;
 
+use std::collections::BTreeSet;
+
+use crate::bundle::Bundle;
+
+/// Which of these images, called as in manifests, a bundle lacks. One without a tag cannot be told: a bundle calls images by their tags.
+pub fn lacking<'a>(images: impl IntoIterator<Item = &'a String>, bundle: &Bundle) -> Vec<String> {
+    let called = |image: &String| registry::Reference::of_manifest(image).ok().map(|(reference, _)| reference.text());
+    let there: BTreeSet<String> = bundle.files.iter().filter_map(|file| file.image.as_ref()).filter_map(called).collect();
+    images.into_iter().filter(|image| called(image).is_some_and(|name| !there.contains(&name))).cloned().collect()
+}
+
 use sha2::{Digest, Sha256};
 
 use std::path::PathBuf;

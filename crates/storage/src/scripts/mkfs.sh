@@ -28,7 +28,7 @@ esac
 # act
 lvchange -q --addtag "$mkfs" "$group/$name"
 "${make[@]}" "$opened"
-sync
+sync "$opened"
 # verify
 [ "$(blkid -p -o value -s TYPE "$opened")" = "$kind" ] || unverified "no $kind is found"
 lvchange -q --deltag "$new" --deltag "$mkfs" "$group/$name"

@@ -171,25 +171,6 @@ fn an_api_server_gets_its_mounts_only_if_it_runs_as_kubeadm_makes_it() {
 }
 
 #[test]
-fn a_token_is_new_and_only_the_nodes_own_old_ones_go() {
-    let machine = Machine::new(&[("kubeadm", "case \"$2\" in list) cat $T/tokens ;; create) echo abcdef.0123456789abcdef ;; esac")]);
-    let token =
-        |id: &str, words: &str| format!("{id}.0123456789abcdef   14m   2026-01-01T00:00:00Z   signing   {words}   system:bootstrappers\n");
-    let tokens = [token("aaaaaa", "kubestead join kube1"), token("bbbbbb", "kubestead join kube10"), token("cccccc", "<none>")];
-    machine.put("tokens", &tokens.concat());
-    let command = Command::write_script(include_str!("../scripts/token.sh")).var("description", "kubestead join kube1");
-    let (status, printed, said) = machine.run(&command, "");
-    assert_eq!((status, printed.as_str()), (0, "abcdef.0123456789abcdef\n"), "{said}");
-    let calls = machine.read("calls");
-    assert_eq!(
-        calls,
-        "kubeadm token list\nkubeadm token delete aaaaaa\nkubeadm token create --ttl 15m --description kubestead join kube1\n"
-    );
-    let machine = Machine::new(&[("kubeadm", "exit 1")]);
-    assert_ne!(machine.run(&command, "").0, 0);
-}
-
-#[test]
 fn the_hash_of_the_authority_is_that_of_its_public_key() {
     let command = Command::read_script(include_str!("../scripts/ca-hash.sh"));
     let machine = Machine::new(&[]);

@@ -9,7 +9,7 @@ own_ca() {
 }
 if [ -e "$begun" ]; then
   if healthy; then
-    sync
+    sync -f /etc/kubernetes /var/lib/kubelet
     rm "$begun"
     already
   fi
@@ -33,6 +33,6 @@ cat > "$config"
 kubeadm join --config "$config" > /dev/null
 # verify
 healthy || unverified 'the kubelet is not healthy'
-sync
+sync -f /etc/kubernetes /var/lib/kubelet
 rm "$begun"
 sync /etc/kubestead

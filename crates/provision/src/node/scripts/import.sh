@@ -3,11 +3,12 @@
 # message for each 32 KiB. While one is imported the next one comes. Needs the lists `images`, `sizes` and `archives`, and the files `memory` and `disk`.
 # The archives follow each other on standard input.
 # guard
-missing() {
-    comm -23 <(printf '%s\n' "${images[@]}" | sort -u) <(ctr -n k8s.io images ls -q | sort)
+look() {
+    there=$(ctr -n k8s.io images ls -q)
+    left=$(comm -23 <(printf '%s\n' "${images[@]}" | sort -u) <(sort <<< "$there"))
 }
-there=$(ctr -n k8s.io images ls -q)
-[ -n "$(missing)" ] || already
+look
+[ -n "$left" ] || already
 # act
 # Whether memory holds two of the largest, and half a gigabyte is left: what is read once is not worth the time of a disk.
 fits_memory() {
@@ -54,5 +55,5 @@ for i in "${!images[@]}"; do
     fi
 done
 # verify
-left=$(missing)
+look
 [ -z "$left" ] || unverified "not among the images: $left"
