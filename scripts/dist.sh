@@ -1,7 +1,7 @@
 #!/bin/bash
 # dist.sh FOLDER: what is shipped, made anew in FOLDER: static programs for two kinds of machines as archives and Debian packages, Python wheels, a list
 # of what they are made of (CycloneDX), and SHA256SUMS. The same commit gives the same bytes, wherever it is built: paths are taken out, and times are
-# the commit's. Needs: rustup, git, python3 with venv, dpkg-deb; zig and maturin come from PyPI into the cache.
+# the commit's. TARGETS: the kinds of machines, of which this computer's must be one. Needs: rustup, git, python3 with venv, dpkg-deb; zig and maturin come from PyPI into the cache.
 set -euo pipefail
 out=$(realpath -m "${1:?}")
 cd "$(dirname "$0")/.."
@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}; export SOURCE_DATE_EPOCH
 export LC_ALL=C TZ=UTC
 umask 022
-targets=(x86_64 aarch64)
+read -ra targets <<< "${TARGETS:-x86_64 aarch64}"
 debian() { case $1 in x86_64) echo amd64 ;; aarch64) echo arm64 ;; esac }
 version=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c 'import json, sys; print(next(p["version"] for p in json.load(sys.stdin)["packages"] if p["name"] == "kubestead-cli"))')
 

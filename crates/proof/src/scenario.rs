@@ -76,11 +76,6 @@ pub enum Leaves {
     Made(Fixture),
 }
 
-/// What a scenario would show that has not passed on machines yet: nothing, until it has.
-pub const fn unproven(_of: &'static [&'static str]) -> &'static [&'static str] {
-    &[]
-}
-
 impl Scenario {
     /// One that makes what it needs by itself and does not gate a change: about how many seconds it takes, and how many it may take.
     pub const fn own(name: &'static str, shows: &'static [&'static str], (takes, limit): (u64, u64), run: fn(&Stage) -> Done) -> Self {

@@ -84,4 +84,14 @@ async fn the_sync_is_applied_told_by_the_age_of_its_rounds_follows_the_file_and_
         &folder,
     );
     world.run(&plan(&world).await, &["cluster/statefulset.web.web/delete"]).await;
+    // No controller empties a namespace here, so its end is said for one: nothing is left for whoever asks the same server next.
+    kubectl(&kubeconfig, &["delete", "namespace", "web", "--wait=false"]);
+    let body = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(body.path(), r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}, "spec": {"finalizers": []}}"#)
+        .unwrap();
+    kubectl(&kubeconfig, &["replace", "--raw", "/api/v1/namespaces/web/finalize", "-f", body.path().to_str().unwrap()]);
+    let last = plan(&world).await;
+    assert_eq!((world.run(&last, &[]).await, held(&last).len()), (Vec::new(), 0));
+    let empty = plan(&world).await;
+    assert!(empty.is_empty(), "{:?} {:?}", ids(&empty), held(&empty));
 }

@@ -1,6 +1,6 @@
 //! Objects and Secrets on a real API server, by the tests of `provision`, which ask it as the command does.
 
-use crate::scenario::{Fixture, Leaves, Scenario, unproven};
+use crate::scenario::{Fixture, Leaves, Scenario};
 use crate::stage::{Done, Stage};
 
 const fn on_api(name: &'static str, shows: &'static [&'static str], run: fn(&Stage) -> Done) -> Scenario {
@@ -43,7 +43,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         leaves: Leaves::WornOut,
         ..on_api(
             "the gateway and what issues certificates are applied on a real API server with the definitions of their kinds, changed, put back when somebody edits them, and leave nothing of theirs",
-            unproven(&["F26", "R1", "R3"]),
+            &["F26", "R1", "R3"],
             gateway,
         )
     },

@@ -84,8 +84,20 @@ impl World {
         assert!(answer.good, "kubectl {arguments:?}: {}", answer.complained);
     }
 
-    /// As the probe sees it.
+    /// As the probe sees it. A server that other tests ask too may be behind for a moment, and is waited for.
     pub(crate) fn facts(&self) -> ApiFacts {
+        let mut last = self.look();
+        for _ in 0..300 {
+            if last.answers {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            last = self.look();
+        }
+        last
+    }
+
+    fn look(&self) -> ApiFacts {
         let names = objects::names(&self.spec);
         let pods: Option<&Name> = self.spec.namespace.as_ref().filter(|own| own.pod_security.is_some()).map(|own| &own.name);
         let mut section = objects::section(&[], &names, pods);
