@@ -35,7 +35,7 @@ bench: ## `up` against the same cluster typed into a script, a plan that finds n
 	bash benches/init.sh "$(SHIPPED)"
 	bash benches/scale.sh "$(SHIPPED)"
 
-dist: ## What is shipped: static programs for x86_64 and aarch64, Debian packages, Python wheels, what they are made of, sums; in FOLDER, or dist
+dist: ## What is shipped: static programs for x86_64 and aarch64, Debian packages, Python wheels, what they are made of, sums; in FOLDER, or dist; TARGETS=x86_64 for one kind of machines alone
 	bash scripts/dist.sh "$(or $(FOLDER),dist)"
 
 dist-twice: ## The same twice, from two folders with nothing in common: fails if a byte differs
