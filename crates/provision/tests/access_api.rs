@@ -5,6 +5,7 @@ mod api;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use api::World;
@@ -110,9 +111,58 @@ fn who(world: &World) {
     assert_eq!(me["status"]["userInfo"]["username"], format!("system:serviceaccount:{HOME}:access-user"));
     assert!(user(&["-n", HOME, "get", "secrets"]).good && !user(&["-n", "kube-system", "get", "secrets"]).good);
     assert!(!user(&["create", "namespace", "mine"]).good);
+    helm(world, &path);
     let group = ["--as=jane", "--as-group=oidc:developers"];
     assert!(world.ask(&[&["-n", HOME, "get", "secrets"], &group[..]].concat(), "").good);
     assert!(!world.ask(&["-n", HOME, "get", "secrets", "--as=jane"], "").good);
+}
+
+/// The real helm with the user's token alone: releases in the user's namespace and nowhere else, of which the cluster keeps a Secret, and nothing of helm runs.
+fn helm(world: &World, kubeconfig: &str) {
+    let program = std::env::var("HELM").expect("HELM names the real one");
+    let dir = tempfile::tempdir().unwrap();
+    let chart = dir.path().join("testchart");
+    std::fs::create_dir_all(chart.join("templates")).unwrap();
+    std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: testchart\nversion: 1.0.0\n").unwrap();
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-words}\ndata: {word: {{ .Values.word | default \"one\" }}}\n";
+    std::fs::write(chart.join("templates/words.yaml"), template).unwrap();
+    let helm = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(words).args(["--kubeconfig", kubeconfig]).current_dir(dir.path()).env("HOME", dir.path());
+        let ran = command.output().unwrap();
+        (ran.status.success(), String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned())
+    };
+    let (_, version) = helm(&["version", "--short"]);
+    assert!(version.starts_with("v4."), "{version}");
+    let releases = || {
+        world
+            .ask(
+                &[
+                    "get",
+                    "secrets",
+                    "--all-namespaces",
+                    "-l",
+                    "owner=helm",
+                    "--no-headers",
+                    "-o",
+                    "custom-columns=:.metadata.namespace,:.metadata.name",
+                ],
+                "",
+            )
+            .said
+    };
+    let word = || world.get(&["-n", HOME, "configmap", "t-words"])["data"]["word"].clone();
+    let (good, said) = helm(&["install", "t", "./testchart", "-n", HOME]);
+    assert!(good && word() == "one", "{said}");
+    assert_eq!(releases().split_whitespace().collect::<Vec<_>>(), [HOME, "sh.helm.release.v1.t.v1"]);
+    let (good, said) = helm(&["upgrade", "t", "./testchart", "-n", HOME, "--set", "word=two"]);
+    assert!(good && word() == "two", "{said}");
+    for place in ["default", "kube-system"] {
+        let (good, said) = helm(&["install", "t", "./testchart", "-n", place]);
+        assert!(!good && said.contains("forbidden"), "{place}: {said}");
+    }
+    let (good, said) = helm(&["uninstall", "t", "-n", HOME]);
+    assert!(good && word().is_null() && releases().is_empty(), "{said}");
 }
 
 /// What a container gets that says nothing, and what no container may say.

@@ -63,7 +63,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
     ),
     on_api(
         "users of a namespace may all in it and only look outside, by the verdicts of a real API server, and containers get its limits",
-        &["F06", "F40"],
+        &["F06", "F07", "F40"],
         |s| program(s, "access_api"),
     ),
     Scenario {
