@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use kubestead_core::kube::{Api, ObjectRef};
+use kubestead_core::kube::{Guarded, ObjectRef};
 use kubestead_core::name::Name;
 use kubestead_core::secret::Secret;
 use kubestead_secrets::token_secret;
@@ -27,18 +27,23 @@ pub(super) struct Token {
 
 impl Token {
     /// Makes one for a node. What a run that was cut off left of the same node has its name, and is replaced.
-    pub(super) async fn make(node: &Name, api: &dyn Api) -> Result<Self, Error> {
+    /// No refusal holds it, whatever the server quotes.
+    pub(super) async fn make(node: &Name, api: &dyn Guarded) -> Result<Self, Error> {
         let id = id(node);
         let secret = token_secret()?;
         let manifest = manifest(node, &id, &secret, Timestamp::now());
-        let made = api.apply_guarded(&manifest, false).await?;
+        let without = |words: String| {
+            let plain = String::from_utf8_lossy(secret.expose());
+            words.replace(&STANDARD.encode(plain.as_bytes()), "…").replace(&*plain, "…")
+        };
+        let made = api.apply_guarded(&manifest, false).await.map_err(|error| error.with_words(without))?;
         let said = |field: &str| made["metadata"][field].as_str().unwrap_or_default().to_owned();
         let text = Secret::new([id.as_bytes(), b".", secret.expose()].concat());
         Ok(Self { text, uid: said("uid"), version: said("resourceVersion"), object: ObjectRef::of(&manifest) })
     }
 
     /// Takes it away. If that fails it ends by itself.
-    pub(super) async fn end(self, api: &dyn Api) {
+    pub(super) async fn end(self, api: &dyn Guarded) {
         let _ = api.delete_exactly(&self.object, &self.uid, &self.version).await;
     }
 }
@@ -74,9 +79,41 @@ fn manifest(node: &Name, id: &str, secret: &Secret, now: Timestamp) -> Value {
 mod tests {
     use std::sync::Arc;
 
+    use async_trait::async_trait;
+    use kubestead_core::kube::KubeError;
     use kubestead_core::twin::MemoryKube;
 
     use super::*;
+
+    /// One that quotes what it refuses.
+    struct Quoting;
+
+    #[async_trait]
+    impl Guarded for Quoting {
+        async fn metadata(&self, _: &ObjectRef) -> Result<Option<Value>, KubeError> {
+            Ok(None)
+        }
+
+        async fn apply_guarded(&self, manifest: &Value, _: bool) -> Result<Value, KubeError> {
+            let encoded = manifest["data"]["token-secret"].as_str().unwrap();
+            let plain = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
+            Err(KubeError::Refused { object: "x".into(), reason: format!("not {plain} and not {encoded}"), code: 422 })
+        }
+
+        async fn annotate(&self, _: &ObjectRef, _: &str, _: Option<&str>) -> Result<Value, KubeError> {
+            Ok(Value::Null)
+        }
+
+        async fn delete_exactly(&self, _: &ObjectRef, _: &str, _: &str) -> Result<(), KubeError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn no_refusal_holds_it() {
+        let refused = Token::make(&Name::new("kube1").unwrap(), &Quoting).await.err().unwrap();
+        assert_eq!(refused.to_string(), "the token of a join: x: not … and not … (422)");
+    }
 
     #[test]
     fn it_is_what_kubeadm_reads_as_a_token_that_ends_after_fifteen_minutes() {
