@@ -1,6 +1,6 @@
 #!/bin/bash
 # Whether what is shipped can be made again: twice from one commit, from folders of their own and with nothing of each other's but the tools and the sources
-# of crates. Fails with what differs, and leaves both for a look. Needs what dist.sh needs, and half an hour on two cores.
+# of crates. Fails with what differs, and leaves both for a look. Needs what dist.sh needs, and 40 minutes on two cores for each of TARGETS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 commit=$(git rev-parse HEAD)

@@ -91,16 +91,22 @@ Description: Kubernetes on encrypted volumes of one's own servers
 CONTROL
   dpkg-deb --root-owner-group -Zxz --build "$root" "$out/kubestead_${version}_$arch.deb" > /dev/null
 }
+# What they are made of. The lists are put beside the crates, of which a copy takes them.
+git archive HEAD | tar -x -C "$work" --one-top-level=sources
+# list CRATE WHAT TARGET FILE: of the crate's folder, WHAT of it for TARGET; FILE is how the tool calls the list.
+list() {
+  (cd "$work/sources" && "$bom/bin/cargo-cyclonedx" cyclonedx -q --format json --spec-version 1.5 --describe "$2" --target "$3" --manifest-path "crates/$1/Cargo.toml")
+  sed "s#$work/sources#/kubestead#g" "$work/sources/crates/$1/$4"
+}
+list cli binaries x86_64-unknown-linux-musl kubestead_bin.cdx.json > "$out/kubestead-$version.cdx.json"
+list py crate x86_64-unknown-linux-gnu kubestead-py.cdx.json > "$work/kubestead-py.cdx.json"
+
 for target in "${targets[@]}"; do
   archive "$target"
   package "$target"
   # One for every Python since 3.9, on every Linux with glibc 2.17 or newer.
-  (cd crates/py && maturin build --quiet --locked --release --zig --compatibility manylinux_2_17 --target "$target-unknown-linux-gnu" --out "$out")
+  (cd crates/py && maturin build --quiet --locked --release --zig --compatibility manylinux_2_17 --target "$target-unknown-linux-gnu" \
+    --sbom-include "$work/kubestead-py.cdx.json" --out "$out")
 done
-
-# The lists are put beside the crates, of which a copy takes them.
-git archive HEAD | tar -x -C "$work" --one-top-level=sources
-(cd "$work/sources" && "$bom/bin/cargo-cyclonedx" cyclonedx -q --format json --spec-version 1.5 --describe binaries --target x86_64-unknown-linux-musl --manifest-path crates/cli/Cargo.toml)
-sed "s#$work/sources#/kubestead#g" "$work/sources/crates/cli/kubestead_bin.cdx.json" > "$out/kubestead-$version.cdx.json"
 
 (cd "$out" && sha256sum -- * > "$work/sums" && mv "$work/sums" SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
