@@ -1,7 +1,8 @@
 #!/bin/bash
 # dist.sh FOLDER: what is shipped, made anew in FOLDER: static programs for two kinds of machines as archives and Debian packages, Python wheels, a list
 # of what they are made of (CycloneDX), and SHA256SUMS. The same commit gives the same bytes, wherever it is built: paths are taken out, and times are
-# the commit's. TARGETS: the kinds of machines, of which this computer's must be one. Needs: rustup, git, python3 with venv, dpkg-deb; zig and maturin come from PyPI into the cache.
+# the commit's. TARGETS: the kinds of machines, of which this computer's must be one.
+# Needs: rustup, git, python3 with venv, dpkg-deb; zig and maturin come from PyPI into the cache.
 set -euo pipefail
 out=$(realpath -m "${1:?}")
 cd "$(dirname "$0")/.."
@@ -43,7 +44,10 @@ for target in "${targets[@]}"; do
   mkdir -p "$work/$target"
   install -m 755 "$CARGO_TARGET_DIR/$target-unknown-linux-musl/dist/kubestead" "$work/$target/kubestead"
   size=$(stat -c %s "$work/$target/kubestead")
-  [ "$size" -lt 20000000 ] || { echo "dist.sh: the program for $target has $size bytes, 20000000 is the limit: see [profile.dist] of Cargo.toml"; exit 1; }
+  if [ "$size" -ge 20000000 ]; then
+    echo "dist.sh: the program for $target has $size bytes, 20000000 is the limit: see [profile.dist] of Cargo.toml" >&2
+    exit 1
+  fi
 done
 
 own=$work/$(uname -m)/kubestead
@@ -95,7 +99,8 @@ CONTROL
 git archive HEAD | tar -x -C "$work" --one-top-level=sources
 # list CRATE WHAT TARGET FILE: of the crate's folder, WHAT of it for TARGET; FILE is how the tool calls the list.
 list() {
-  (cd "$work/sources" && "$bom/bin/cargo-cyclonedx" cyclonedx -q --format json --spec-version 1.5 --describe "$2" --target "$3" --manifest-path "crates/$1/Cargo.toml")
+  (cd "$work/sources" && "$bom/bin/cargo-cyclonedx" cyclonedx -q --format json --spec-version 1.5 --describe "$2" --target "$3" \
+    --manifest-path "crates/$1/Cargo.toml")
   sed "s#$work/sources#/kubestead#g" "$work/sources/crates/$1/$4"
 }
 list cli binaries x86_64-unknown-linux-musl kubestead_bin.cdx.json > "$out/kubestead-$version.cdx.json"

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::file::bounded;
+
 /// Why a folder is no bundle.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -192,7 +194,7 @@ pub(crate) fn each_once(seen: &mut Called, called: (bool, String), arch: Option<
 /// Reads `bundle.json` of a folder. The files themselves are compared when they are sent.
 pub fn load(dir: &Path) -> Result<Bundle, Error> {
     let path = dir.join("bundle.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let text = bounded(&path).map_err(|source| Error::File { path: path.clone(), source })?;
     let format = |detail: String| Error::Format { path: path.clone(), detail };
     let bundle: Bundle = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
     if bundle.format_version != 1 {
@@ -258,6 +260,7 @@ mod tests {
         for text in bad {
             assert!(matches!(load(&text), Err(Error::Format { .. })), "{text}");
         }
+        assert!(matches!(load(&" ".repeat(3 << 20)), Err(Error::File { .. })), "larger than any that is one");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

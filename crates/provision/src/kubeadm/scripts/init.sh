@@ -25,7 +25,10 @@ trap 'rm -f "$config"' EXIT
 # What kubeadm makes up for a token, without its start: programs of its size take a while on a small machine.
 random=$(head -c 512 /dev/urandom | LC_ALL=C tr -dc a-z0-9)
 token=${random:0:6}.${random:6:16}
-[ "${#token}" = 23 ] || exit 1
+if [ "${#token}" != 23 ]; then
+  echo '/dev/urandom gave no 22 letters and digits for a token' >&2
+  exit 1
+fi
 text=$(cat)
 printf '%s\n' "${text//@TOKEN@/$token}" > "$config"
 kubeadm init --config "$config" "${ignored[@]}" > /dev/null
