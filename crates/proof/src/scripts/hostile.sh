@@ -1,7 +1,7 @@
 #!/bin/bash
 # Functions of machine.sh for machines that lie, hang or were changed.
 
-one_session() { echo MaxSessions 1 > /etc/ssh/sshd_config.d/05-sessions.conf; systemctl reload ssh; }
+one_session() { echo MaxSessions 1 > /etc/ssh/sshd_config.d/05-sessions.conf; systemctl restart ssh; }
 # What is in memory would be read all the same.
 hang_volume() { sync; dmsetup suspend "luks-$1"; dmsetup suspend "vg01-$1"; echo 3 > /proc/sys/vm/drop_caches; }
 resume_volume() { dmsetup resume "vg01-$1"; dmsetup resume "luks-$1"; }

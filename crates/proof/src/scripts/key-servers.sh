@@ -7,8 +7,8 @@ put_canaries() { for path in "$@"; do echo canary > "$path/file"; done; sync; }
 canaries_there() { for path in "$@"; do findmnt -M "$path" && grep -q canary "$path/file" || return 1; done; }
 mounted_and_empty() { findmnt -M "$1" && ! [ -e "$1/file" ]; }
 
-only_root() { echo 'AllowUsers root' > /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh; }
-all_users() { rm /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh; }
+only_root() { echo 'AllowUsers root' > /etc/ssh/sshd_config.d/10-own.conf; systemctl restart ssh; }
+all_users() { rm /etc/ssh/sshd_config.d/10-own.conf; systemctl restart ssh; }
 share_sums() { (cd /var/lib/kubestead-keys && sha256sum ./*/*); }
 # other_share NODE VOLUME: a share of 64 zeros in the place of the one that is there, which share_again puts back.
 other_share() {

@@ -16,9 +16,9 @@ sample_on() { while sleep 1; do cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' 
 
 same_device() { [ "$(readlink -f "$1")" = "$(readlink -f "$2")" ]; }
 mounted_from_crypt() { findmnt -M "$1" -o SOURCE | grep -q /dev/mapper/luks-; }
-# sshd tells of each command at the level VERBOSE.
-ssh_verbose() { echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
-ssh_quiet() { rm -f /etc/ssh/sshd_config.d/10-verbose.conf; systemctl reload ssh; }
+# sshd tells of each command at the level VERBOSE. A restart of sshd ends when it listens again, which a reload does not wait for.
+ssh_verbose() { echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf; systemctl restart ssh; }
+ssh_quiet() { rm -f /etc/ssh/sshd_config.d/10-verbose.conf; systemctl restart ssh; }
 ssh_commands() { journalctl --sync; journalctl -u ssh -o cat | grep -c 'Starting session: command'; }
 # one_token VOLUME...: no header was made twice: each has one token of ours.
 one_token() {
