@@ -1,14 +1,18 @@
 //! A process of its own that makes the scenarios of a batch, so that it can be ended with all that it started.
 //!
 //! It lives on a leash: its standard input. When that ends, because a limit is over or because the runner is gone, whatever ended it, the worker tells
-//! what the machines said last, takes its lab away, ends every process below it, and ends.
+//! what the machines said last, takes its lab away, ends every process below it, and ends. It does the same when it is asked to end by a signal: who
+//! ends the runner so often ends all that runs under its name.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::event::{Event, Outcome};
 use crate::job::{Item, Job};
@@ -43,10 +47,16 @@ pub fn work(place: Place, known: Vec<&'static Scenario>) -> Result<ExitCode, std
     std::io::stdin().lock().read_line(&mut first)?;
     let job: Job = serde_json::from_str(&first)?;
     let cut = Arc::new(AtomicBool::new(false));
-    let leash = (place.clone(), Arc::clone(&cut));
+    let (pull, pulled) = channel();
+    asked_to_end(pull.clone())?;
     std::thread::spawn(move || {
         // Nothing more is ever written to it.
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        pull.send(())
+    });
+    let leash = (place.clone(), Arc::clone(&cut));
+    std::thread::spawn(move || {
+        let _ = pulled.recv();
         leash.1.store(true, Ordering::SeqCst);
         story::tell(&leash.0.folder);
         leave(&leash.0);
@@ -57,6 +67,26 @@ pub fn work(place: Place, known: Vec<&'static Scenario>) -> Result<ExitCode, std
     worker.hold();
     leave(&worker.place);
     Ok(code)
+}
+
+/// Pulls the leash at each signal that asks for an end. What is started later gets the signals as if nobody had waited for them here.
+fn asked_to_end(pull: Sender<()>) -> Result<(), std::io::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut terminate, mut interrupt, mut hangup) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
+                if pull.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+    });
+    Ok(())
 }
 
 /// Takes away what a worker made: its labs, its processes, its folder.

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -165,6 +165,20 @@ fn as_many_that_failed_as_the_run_may_are_made_once_more_and_what_failed_is_told
 
 #[test]
 fn a_worker_whose_runner_is_gone_leaves_nothing() {
+    leaves_nothing(|worker| drop(worker.stdin.take())); // as when the runner was killed
+}
+
+#[test]
+fn a_worker_that_is_asked_to_end_leaves_nothing() {
+    leaves_nothing(|worker| assert!(Command::new("kill").arg(worker.id().to_string()).status().unwrap().success()));
+    // Who ends all that runs under a name ends both.
+    leaves_nothing(|worker| {
+        assert!(Command::new("kill").args(["-INT", &worker.id().to_string()]).status().unwrap().success());
+        drop(worker.stdin.take());
+    });
+}
+
+fn leaves_nothing(end: impl FnOnce(&mut Child)) {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap().keep();
     let program = worker();
@@ -179,7 +193,7 @@ fn a_worker_whose_runner_is_gone_leaves_nothing() {
         pids.extend(lines.next().unwrap().unwrap().strip_prefix("pid ").map(str::to_owned));
     }
     assert!(pids.iter().all(|pid| lives(pid)));
-    drop(worker.stdin.take()); // as when the runner was killed
+    end(&mut worker);
     assert!(!worker.wait().unwrap().success());
     let begin = Instant::now();
     while pids.iter().any(|pid| lives(pid)) {
@@ -189,6 +203,8 @@ fn a_worker_whose_runner_is_gone_leaves_nothing() {
 }
 
 fn program(arguments: &[&str]) -> (Option<i32>, String) {
+    // It is one of what this process has started.
+    let _alone = alone();
     let out = Command::new(PROGRAM).args(arguments).output().unwrap();
     (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
 }
