@@ -20,7 +20,25 @@ pub enum Recipient {
     },
 }
 
+/// Whether a text is, or holds, a private key: people write one where the public one belongs.
+pub(crate) fn is_private(text: &str) -> bool {
+    let text = text.to_ascii_uppercase();
+    text.contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY-----") || text.contains("PRIVATE KEY BLOCK-----")
+}
+
 impl Recipient {
+    /// Of age: an `age1…`, or an ssh public key. The error says why it is none, and quotes nothing of a private key.
+    pub fn age(text: &str) -> Result<Self, String> {
+        if is_private(text) {
+            return Err(
+                "it is a private key: name the recipient that belongs to it (age1…), and make a new key if others could read this one"
+                    .to_owned(),
+            );
+        }
+        super::wrap::check_age(text)?;
+        Ok(Self::Age(text.to_owned()))
+    }
+
     /// The kind as sops names it in files.
     pub fn kind(&self) -> &str {
         match self {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::meta::Node;
-use super::policy::{Policy, Recipient};
+use super::policy::{Policy, Recipient, is_private};
 use super::regexp::Pattern;
 use super::select::Selector;
 use super::tree::{Child, Container, Problem, Tree, line_of};
@@ -250,23 +250,30 @@ fn recipients(rule: &Node) -> Result<Vec<Recipient>, String> {
             Some(Node::List(elements)) => {
                 for element in elements {
                     let text = element.text().ok_or_else(|| format!("{field} holds something that is no text"))?;
-                    add(&mut found, kind, text);
+                    add(&mut found, kind, text)?;
                 }
             }
-            Some(Node::Text(text) | Node::Word(text)) => text.split(',').for_each(|one| add(&mut found, kind, one)),
+            Some(Node::Text(text) | Node::Word(text)) => text.split(',').try_for_each(|one| add(&mut found, kind, one))?,
             Some(Node::Map(_)) => return Err(format!("{field} is neither a string nor a list")),
         }
     }
     Ok(found)
 }
 
-fn add(found: &mut Vec<Recipient>, kind: &str, text: &str) {
+/// Adds a recipient, once. An error never quotes the text: it may be a private key, which stands in the clear where everybody reads it.
+fn add(found: &mut Vec<Recipient>, kind: &str, text: &str) -> Result<(), String> {
+    if is_private(text) {
+        return Err(format!(
+            "{kind} holds a private key: write the recipient that belongs to it (age1…), and make a new key, as this one was in the clear"
+        ));
+    }
     // Fingerprints are sometimes written in groups of four.
     let name = if kind == "pgp" { text.split_whitespace().collect() } else { text.trim().to_owned() };
     let recipient = Recipient::of(kind, name);
     if !recipient.name().is_empty() && !found.contains(&recipient) {
         found.push(recipient);
     }
+    Ok(())
 }
 
 /// A key group: lists, and `merge` of other groups.
@@ -274,7 +281,7 @@ fn group(node: &Node) -> Result<Vec<Recipient>, String> {
     let mut found: Vec<Recipient> = Vec::new();
     for inner in node.get("merge").map_or(&[][..], Node::list) {
         for recipient in group(inner)? {
-            add(&mut found, recipient.kind(), recipient.name());
+            add(&mut found, recipient.kind(), recipient.name())?;
         }
     }
     for (field, kind) in FIELDS.into_iter().chain([("hc_vault", "hc_vault")]) {
@@ -282,7 +289,7 @@ fn group(node: &Node) -> Result<Vec<Recipient>, String> {
             let of = |key: &str| element.get(key).and_then(Node::text);
             let parts = || ["vaultUrl", "key", "version"].into_iter().filter_map(of).collect::<Vec<_>>().join("/");
             let name = element.text().or_else(|| of("arn")).or_else(|| of("resource_id")).or_else(|| of("key_id"));
-            add(&mut found, kind, &name.map_or_else(parts, str::to_owned));
+            add(&mut found, kind, &name.map_or_else(parts, str::to_owned))?;
         }
     }
     Ok(found)
@@ -383,6 +390,9 @@ mod tests {
 
     #[test]
     fn rules_that_cannot_be_used_are_named() {
+        let private = "creation_rules:\n  - age: age1a,AGE-SECRET-KEY-1CANARY\n";
+        let error = Rules::parse(Path::new("/repo/.sops.yaml"), private).unwrap().policy(Path::new("/repo/a")).unwrap_err().to_string();
+        assert!(error.contains("creation rule 1: age holds a private key") && !error.contains("CANARY"), "{error}");
         for (file, words) in [("/repo/both", "at most one selector"), ("/repo/nobody", "creation rule 3: it names no recipient")] {
             let error = policy(file).unwrap_err().to_string();
             assert!(error.contains(words) && error.starts_with("/repo/.sops.yaml"), "{error}");

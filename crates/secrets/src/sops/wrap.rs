@@ -181,14 +181,21 @@ fn seal(recipient: &Recipient, share: &[u8], identities: &Identities) -> Result<
     }
 }
 
+/// Why something can be encrypted to no recipient of this name; those of the program age and of its plugins are known to them alone.
+pub(super) fn check_age(text: &str) -> Result<(), String> {
+    if age_program::is_recipient(text) || age_program::is_of_plugin(text) { Ok(()) } else { age_recipient(text).map(drop) }
+}
+
+fn age_recipient(text: &str) -> Result<Box<dyn age::Recipient>, String> {
+    if text.starts_with("ssh-") {
+        return ssh_recipient(text);
+    }
+    let parsed: Result<age::x25519::Recipient, _> = text.parse();
+    parsed.map(|parsed| Box::new(parsed) as _).map_err(|why| format!("it is no age recipient that is known here ({why})"))
+}
+
 fn seal_age(recipient: &str, share: &[u8]) -> Result<String, String> {
-    let boxed: Box<dyn age::Recipient> = if recipient.starts_with("ssh-") {
-        ssh_recipient(recipient)?
-    } else {
-        let parsed: age::x25519::Recipient =
-            recipient.parse().map_err(|why| format!("it is no age recipient that is known here ({why})"))?;
-        Box::new(parsed)
-    };
+    let boxed = age_recipient(recipient)?;
     let encryptor = age::Encryptor::with_recipients(std::iter::once(&*boxed)).map_err(|e| e.to_string())?;
     let mut sealed = Vec::new();
     let write = |sealed: &mut Vec<u8>| {
