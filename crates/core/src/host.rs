@@ -35,8 +35,8 @@ pub enum HostError {
         /// What ssh said, and what to try by hand.
         detail: String,
     },
-    /// The host's key is not the one that is known.
-    #[error("{host}: the host key is not the known one: {detail}")]
+    /// No key of the host is known, or it has another one.
+    #[error("{host}: the host key is not a known one: {detail}")]
     HostKey {
         /// The host.
         host: String,

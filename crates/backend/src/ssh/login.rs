@@ -26,12 +26,19 @@ pub(crate) fn arguments(login: &Login) -> Vec<String> {
 
 /// Why a login failed: what ssh said, and what to try by hand.
 pub(super) fn failure(login: &Login, said: &str) -> HostError {
-    let mut detail = format!("{}; try it: {}", said.trim().replace(['\r', '\n'], " "), by_hand(login));
-    let host = login.name.clone();
     let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if any(&["Host key verification failed", "IDENTIFICATION HAS CHANGED", "host key is known"]) {
+    let changed = any(&["IDENTIFICATION HAS CHANGED"]);
+    let mut detail = format!("{}; try it: {}", words(said, changed), by_hand(login));
+    let host = login.name.clone();
+    if changed || any(&["Host key verification failed", "host key is known"]) {
+        detail += if changed {
+            ". If it was made anew: compare the key on its console, remove the old one (ssh-keygen -R), then kubestead trust"
+        } else {
+            ". Where none is known yet, of it or of a jump host: kubestead trust shows it, to compare with the machine's console"
+        };
         HostError::HostKey { host, detail }
     } else if any(&["Permission denied", "Too many authentication failures"]) {
+        detail += ". Nothing is asked here: a key with a passphrase needs an agent that has it (ssh-add)";
         HostError::Auth { host, detail }
     } else {
         if dropped(said) {
@@ -40,6 +47,12 @@ pub(super) fn failure(login: &Login, said: &str) -> HostError {
         }
         HostError::Connect { host, detail }
     }
+}
+
+/// What ssh said, in one line. Of a key that changed it says much: what counts is which line of which file has the old one.
+fn words(said: &str, changed: bool) -> String {
+    let counts = |line: &&str| !changed || ["Offending", "Host key for", "The fingerprint"].iter().any(|begin| line.starts_with(begin));
+    said.lines().map(str::trim).filter(|line| !line.is_empty()).filter(counts).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether sshd (or that of a jump host) ended the connection before anybody could log in. Trying again helps.
@@ -52,7 +65,19 @@ pub(super) fn dropped(said: &str) -> bool {
         "Connection reset by",
         "Not allowed at this time",
     ];
-    WORDS.iter().any(|word| said.contains(word)) && !said.contains("Permission denied") && !said.contains("timed out")
+    // What a jump host, or the program of a ProxyCommand, names as its reason: it will say the same again.
+    const CAUSES: [&str; 9] = [
+        "Permission denied",
+        "timed out",
+        "Host key verification failed",
+        "Connection refused",
+        "No route to host",
+        "Could not resolve",
+        "Name or service not known",
+        "not found",
+        "stdio forwarding failed",
+    ];
+    WORDS.iter().any(|word| said.contains(word)) && !CAUSES.iter().any(|word| said.contains(word))
 }
 
 #[cfg(test)]
@@ -63,13 +88,26 @@ mod tests {
     fn what_ssh_said_is_told_apart_and_what_to_type_is_named() {
         let here = Login { name: "kube1".into(), destination: "10.0.0.1".into(), user: None, port: None, config: None };
         let said = |login: &Login, text: &str| failure(login, text).to_string();
-        assert_eq!(said(&here, "timed\r\nout"), "kube1: no connection: timed  out; try it: ssh 10.0.0.1");
+        assert_eq!(said(&here, "timed\r\n\r\nout"), "kube1: no connection: timed out; try it: ssh 10.0.0.1");
         let there = Login { user: Some("ops".into()), port: Some(2222), config: Some("/my files/ssh".into()), ..here.clone() };
         assert_eq!(
             said(&there, "root: Permission denied (publickey)."),
-            "kube1: login refused: root: Permission denied (publickey).; try it: ssh -F '/my files/ssh' -p 2222 -l ops 10.0.0.1"
+            "kube1: login refused: root: Permission denied (publickey).; try it: ssh -F '/my files/ssh' -p 2222 -l ops 10.0.0.1. Nothing is asked here: a key with a passphrase needs an agent that has it (ssh-add)"
         );
         assert!(matches!(failure(&here, "Host key verification failed."), HostError::HostKey { .. }));
+        let unknown = said(
+            &here,
+            "No ED25519 host key is known for 10.0.0.1 and you have requested strict checking.\nHost key verification failed.\n",
+        );
+        assert!(unknown.contains("is not a known one: No ED25519") && unknown.contains("kubestead trust shows it"), "{unknown}");
+        let changed = said(
+            &here,
+            "@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!  @\n@@@@@\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\n\
+             Offending ED25519 key in /home/me/.ssh/known_hosts:3\nHost key for 10.0.0.1 has changed and you have requested strict checking.\n\
+             Host key verification failed.\n",
+        );
+        let told = "Offending ED25519 key in /home/me/.ssh/known_hosts:3 Host key for 10.0.0.1 has changed and";
+        assert!(!changed.contains('@') && changed.contains(told) && changed.contains("ssh-keygen -R"), "{changed}");
         assert!(said(&here, "kex_exchange_identification: read: Connection reset by peer").contains("MaxStartups"));
         let misleading = Login { destination: "Permission denied".into(), ..here };
         assert!(matches!(failure(&misleading, "no route"), HostError::Connect { .. }));
@@ -95,6 +133,18 @@ mod tests {
             ["Permission denied (publickey).", "connect to host x port 22: Connection timed out", "Connection refused", "No route to host"]
         {
             assert!(!dropped(said), "{said}");
+        }
+        // What a jump host or a program said of itself, and what ssh then says of the connection.
+        for said in [
+            "Host key verification failed.",
+            "ops@gate: Permission denied (publickey).",
+            "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed",
+            "ssh: Could not resolve hostname gate: Name or service not known",
+            "bash: line 1: exec: nosuchprogram: not found",
+        ] {
+            let said =
+                format!("kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n{said}");
+            assert!(!dropped(&said), "{said}");
         }
     }
 }

@@ -57,6 +57,10 @@ async fn once(login: &Login) -> Result<Session, String> {
     let folder = control_folder();
     let dir = tempfile::Builder::new().prefix(".kubestead").tempdir_in(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let log = dir.path().join("log");
+    // What jump hosts and programs of a ProxyCommand say: ssh's own words are in its log. A file, because they may outlive the login, and a pipe that
+    // nobody reads would end them.
+    let beside = dir.path().join("beside");
+    let others = std::fs::File::create_new(&beside).map_err(|e| format!("{}: {e}", beside.display()))?;
     let mut ssh = Command::new("ssh");
     ssh.arg("-E").arg(&log).arg("-S").arg(dir.path().join("master")).args(["-M", "-f", "-N"]);
     for option in [
@@ -69,12 +73,12 @@ async fn once(login: &Login) -> Result<Session, String> {
         ssh.args(["-o", &option]);
     }
     ssh.args(arguments(login));
-    ssh.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).kill_on_drop(true);
+    ssh.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(others).kill_on_drop(true);
     let status = ssh.status().await.map_err(|e| format!("ssh: {e}"))?;
     if status.success() {
         return Ok(Session::new_native_mux(dir));
     }
-    let said = read(&log).await;
+    let said = [read(&beside).await, read(&log).await].concat();
     let signal = status.signal().map(|signal| format!("ssh was ended by signal {signal}"));
     Err(if said.trim().is_empty() { signal.unwrap_or_else(|| format!("ssh ended with {status}")) } else { said })
 }
