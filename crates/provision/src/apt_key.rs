@@ -9,6 +9,9 @@ pub use openpgp::{Fingerprint, PublicKey, parse};
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
+/// More bytes than any key has.
+const MOST: u64 = 1 << 20;
+
 /// Why a file is no keyring.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,8 +36,14 @@ pub enum Error {
 
 /// The text of a keyring.
 pub fn load(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    let file = |source| Error::File { path: path.to_owned(), source };
     let format = |detail| Error::Format { path: path.to_owned(), detail };
+    // A pipe would keep whoever reads it waiting, and a device has no end.
+    let data = std::fs::metadata(path).map_err(file)?;
+    if !data.is_file() || data.len() > MOST {
+        return Err(format("it is no regular file, or larger than any key"));
+    }
+    let bytes = std::fs::read(path).map_err(file)?;
     let text = String::from_utf8(bytes).map_err(|_| format("it is binary: take the Release.key as it is, without `gpg --dearmor`"))?;
     // It is copied to every node, where everybody may read it.
     if text.contains("PRIVATE KEY") {

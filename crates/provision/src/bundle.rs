@@ -140,6 +140,11 @@ impl Bundle {
         self
     }
 
+    /// Why it cannot be what a cluster of that version gets its software from; `None` if it can.
+    pub(crate) fn unfit(&self, version: &str) -> Option<String> {
+        (self.kubernetes != version).then(|| format!("the bundle has Kubernetes {}, and the file asks for {version}", self.kubernetes))
+    }
+
     /// The sandbox image, when the bundle has one.
     pub fn pause_image(&self) -> Option<&str> {
         self.files.iter().filter_map(|f| f.image.as_deref()).find(|image| image.contains("/pause:"))
@@ -180,6 +185,12 @@ impl BundleFile {
     }
 }
 
+/// Whether it is a version of Kubernetes as the cluster file writes it, such as `1.37.1`.
+pub(crate) fn is_version(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.len() <= 9 && part.bytes().all(|c| c.is_ascii_digit());
+    text.split('.').count() == 3 && text.split('.').all(is_number)
+}
+
 /// Files by what they are called, with what each is for.
 pub(crate) type Called = BTreeMap<(bool, String), BTreeSet<Option<Arch>>>;
 
@@ -199,6 +210,9 @@ pub fn load(dir: &Path) -> Result<Bundle, Error> {
     let bundle: Bundle = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
     if bundle.format_version != 1 {
         return Err(format(format!("format version {} is not known", bundle.format_version)));
+    }
+    if !is_version(&bundle.kubernetes) {
+        return Err(format(format!("{:?} is not a version of Kubernetes such as 1.37.1", bundle.kubernetes)));
     }
     let mut seen = Called::new();
     for file in &bundle.files {

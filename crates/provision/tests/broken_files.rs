@@ -36,7 +36,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 /// What is replaced, by what, and what must then be said.
-const BROKEN: [(&str, &str, &str); 58] = [
+const BROKEN: [(&str, &str, &str); 65] = [
     ("name: home", "nam: home", "c.yaml:3:1: error: the cluster file has no field \"nam\"\n  hint: did you mean \"name\"?"),
     ("name: home", "name: Home", "c.yaml:3:7: error: name: \"Home\" is not a name"),
     ("name: home", "name: [home]", "c.yaml:3:7: error: name must be a string, and this is a list"),
@@ -122,6 +122,33 @@ const BROKEN: [(&str, &str, &str); 58] = [
         "{key: release.asc}, registries: {a.b: {mirrors: ['ftp://c']}}",
         "\"ftp://c\" is not an address such as https://mirror",
     ),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, registries: {a.b: {mirrors: ['https://C/v2', 'https://c:443/v2/']}}",
+        "c.yaml:15:106: error: kubernetes.registries.a.b.mirrors: https://c:443/v2 is named twice",
+    ),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, registries: {index.docker.io: {mirrors: ['https://c']}}",
+        "kubernetes.registries: no image is pulled by the name index.docker.io\n  hint: write docker.io, as containerd names it",
+    ),
+    ("{key: release.asc}", "{key: release.asc}, registries: {Docker.io: {mirrors: ['https://c']}}", "hint: write docker.io, as containerd"),
+    (
+        "{key: release.asc}",
+        "{key: release.asc}, proxy: {http: 'http://p:3128', noProxy: [10.0.0.0/33]}",
+        "kubernetes.proxy.noProxy: \"10.0.0.0/33\" is not a name",
+    ),
+    (
+        "{key: release.asc}",
+        "{docker: {repository: 'https://a.b/linux/ubuntu/'}}",
+        "is the path of one distribution: leave out /ubuntu, which differs from machine to machine",
+    ),
+    (
+        "name: kube1",
+        "name: 0x7f",
+        "c.yaml:6:12: error: a node's name: \"0x7f\" may be taken for an IPv4 address\n  hint: write a name such as kube1",
+    ),
+    ("name: kube1,", "name: kube1, hostname: '1',", "error: a node's hostname: \"1\" may be taken for an IPv4 address"),
     ("{key: release.asc}", "release.asc", "kubernetes.packages must be a map, and this is"),
     ("{key:", "{repository: 'ftp://a.b', key:", "c.yaml:15:54: error: kubernetes.packages.repository: \"ftp://a.b\" is not an address"),
     ("{key:", "{repository: 'https://me:secret@a.b/c', key:", "kubernetes.packages.repository: it holds a login"),

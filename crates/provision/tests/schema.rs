@@ -191,7 +191,7 @@ services:
 apiVersion: kubestead/v1
 kind: Cluster
 name: '7'
-nodes: [{name: 1, address: 10.0.0.11, roles: [control-plane], labels: {number: 5, empty: '', truth: true}}]
+nodes: [{name: n1, address: 10.0.0.11, roles: [control-plane], labels: {number: 5, empty: '', truth: true}}]
 services: {gateway: {nodePorts: {http: 30080, https: 30443}, hosts: {shop.example.org: {secret: shop-tls}}, definitions: {path: m/gateway.yaml}}}
 ",
 ];

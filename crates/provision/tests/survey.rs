@@ -148,7 +148,7 @@ fn disks_of_different_sizes_and_none_that_is_blank_are_told_by_name() {
     let told: String = notes.iter().map(|note| format!("{note}\n")).collect();
     for word in [
         "192.0.2.2 (kube2): its blank disks have 29.9 GiB, and those of others up to 999.9 GiB: volumes are sized to fit it",
-        "192.0.2.4 (kube4): it has no blank disk: sda holds in use by sda1: it gets no volumes",
+        "192.0.2.4 (kube4): it has no blank disk: sda: in use by sda1: it gets no volumes",
         "192.0.2.5 (kube5): its blank disks have 1.9 GiB, and its volumes need 5.0 GiB at least",
         "192.0.2.6 (kube6): it has no blank disk: it gets no volumes",
     ] {

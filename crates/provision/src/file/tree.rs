@@ -42,7 +42,7 @@ const MAX_DEPTH_OF_MANIFESTS: usize = 128;
 
 /// Parses one document. Aliases and tags are refused: a cluster file is small, a place must mean one thing, and a field knows its kind.
 pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH };
+    let mut walker = Walker { file, text, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH };
     let root = walker.document();
     match root {
         Ok(node) if walker.found.is_empty() => Ok(node),
@@ -56,7 +56,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Vec<Diagnostic>> {
 
 /// Parses all documents of a file of manifests; a document of nothing is one. What is wrong comes beside what could be read.
 pub(crate) fn documents(file: &str, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
-    let mut walker = Walker { file, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH_OF_MANIFESTS };
+    let mut walker = Walker { file, text, parser: Parser::new_from_str(text), found: Vec::new(), most_depth: MAX_DEPTH_OF_MANIFESTS };
     let mut all = Vec::new();
     loop {
         let read = match walker.next() {
@@ -93,9 +93,18 @@ type Source<'a> = Parser<'a, granit_parser::StrInput<'a>>;
 
 struct Walker<'a> {
     file: &'a str,
+    text: &'a str,
     parser: Source<'a>,
     found: Vec<Diagnostic>,
     most_depth: usize,
+}
+
+/// What to do where a line, up to the one in which YAML ends to be YAML, begins with what looks like a blank and is none: pages and chats have such.
+fn odd_blank(text: &str, last: usize) -> Option<String> {
+    let is_odd = |c: char| !c.is_ascii() && (c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'));
+    let odd = |line: &str| line.chars().take_while(|c| c.is_whitespace() || is_odd(*c) || *c == '-').find(|c| is_odd(*c));
+    let (number, c) = text.lines().take(last).enumerate().find_map(|(index, line)| Some((index + 1, odd(line)?)))?;
+    Some(format!("line {number} begins with the sign U+{:04X}, which looks like a blank and is none: type its blanks anew", u32::from(c)))
 }
 
 impl<'a> Walker<'a> {
@@ -113,7 +122,8 @@ impl<'a> Walker<'a> {
                 }
                 Some(Err(error)) => {
                     let place = self.at(error.marker().line(), error.marker().col());
-                    return Err(error_at(place, format!("this is not YAML: {}", error.info()), None));
+                    let hint = odd_blank(self.text, error.marker().line());
+                    return Err(error_at(place, format!("this is not YAML: {}", error.info()), hint.as_deref()));
                 }
                 None => return Err(error_at(self.at(1, 0), "the file ends too early", None)),
             }

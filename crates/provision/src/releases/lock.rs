@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::image::sha256;
 use super::registry::Reference;
-use crate::bundle::{Arch, BundleFile, Called, Kind, each_once};
+use crate::bundle::{Arch, BundleFile, Called, Kind, each_once, is_version};
 
 /// What is downloaded, pinned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,10 +209,15 @@ impl Lock {
     pub fn load(path: &Path) -> Result<(Self, String), Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file("cannot read", path))?;
         let wrong = |mistakes| Error::Lock { path: path.to_owned(), mistakes };
-        let lock: Self = serde_json::from_str(&text).map_err(|e| wrong(vec![e.to_string()]))?;
+        let none =
+            |why: serde_json::Error| wrong(vec![format!("it is no lock file: {why}"), "kubestead bundle lock writes one".to_owned()]);
+        let lock: Self = serde_json::from_str(&text).map_err(none)?;
         let mut mistakes: Vec<String> = lock.downloads.iter().flat_map(Download::mistakes).collect();
         if lock.format_version != 1 {
             mistakes.push(format!("format version {} is not known", lock.format_version));
+        }
+        if !is_version(&lock.kubernetes) {
+            mistakes.push(format!("kubernetes: {:?} is not a version such as 1.37.1", lock.kubernetes));
         }
         mistakes.extend(lock.images.iter().flat_map(Image::mistakes));
         if !lock.images.is_empty() && lock.arch.is_empty() {
@@ -289,6 +294,22 @@ mod tests {
             assert!(all.contains(want), "{want}\n{all}");
         }
         assert!(matches!(load("{\"formatVersion\": 1, \"latest\": true}"), Err(Error::Lock { .. })));
+    }
+
+    #[test]
+    fn what_is_no_lock_file_and_a_version_that_is_none_are_told_where_the_internet_is() {
+        for (text, word) in [
+            ("<html>log in</html>", "it is no lock file: expected value"),
+            ("[]", "kubestead bundle lock writes one"),
+            (
+                r#"{"formatVersion": 1, "kubernetes": "v1.37.1", "downloads": []}"#,
+                "kubernetes: \"v1.37.1\" is not a version such as 1.37.1",
+            ),
+            (r#"{"formatVersion": 1, "kubernetes": "banana", "downloads": []}"#, "\"banana\" is not a version"),
+        ] {
+            let Err(Error::Lock { mistakes, .. }) = load(text) else { panic!("{text}") };
+            assert!(mistakes.join("\n").contains(word), "{mistakes:?}");
+        }
     }
 
     #[test]

@@ -103,7 +103,11 @@ pub async fn pack(dir: &Path, to: &Path) -> Result<(Bundle, Packed), Error> {
     let words = SAME.iter().chain(&["--directory"]).map(OsStr::new);
     let words = words.chain([dir.as_os_str(), OsStr::new("--file"), file.as_os_str(), OsStr::new("--")]);
     let words = words.chain(names.iter().map(OsStr::new));
-    tar("pack", dir, words).await?;
+    if let Err(error) = tar("pack", dir, words).await {
+        // On a full disk it would keep what others need.
+        let _ = std::fs::remove_file(&part);
+        return Err(error);
+    }
     if to.exists() {
         let same = sum(to)?.0 == sum(&part)?.0;
         std::fs::remove_file(&part).map_err(Error::file("cannot remove", &part))?;

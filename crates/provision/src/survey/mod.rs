@@ -9,7 +9,7 @@ mod write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kubestead_core::event::Reporter;
+use kubestead_core::event::{Event, Reporter};
 use kubestead_core::fact::Gap;
 use kubestead_core::name::Name;
 use kubestead_core::probe::{Answers, Section};
@@ -129,12 +129,31 @@ pub async fn look(logins: &[Login], transport: Arc<dyn Transport>, nonce: &str, 
     let members = logins.iter().enumerate().filter_map(|(index, login)| Some((name(index).ok()?, login.clone())));
     let fleet = Fleet::over(members, transport);
     let asked = (0..logins.len()).filter_map(|index| Some((name(index).ok()?, sections())));
-    let mut answers = fleet.probe(asked.collect(), nonce, reporter).await;
+    let mut answers = fleet.probe(asked.collect(), nonce, &Typed { logins, reporter }).await;
     let mut one = |index: usize| {
         let probed = name(index).ok().and_then(|name| answers.remove(&name)).unwrap_or_else(|| Err(Gap::new("it was not asked")))?;
         read(&probed.answers, probed.asked)
     };
     (0..logins.len()).map(&mut one).collect()
+}
+
+/// Tells of machines by what they were called, and leaves why one was not seen to who gets the answers.
+struct Typed<'a> {
+    logins: &'a [Login],
+    reporter: &'a dyn Reporter,
+}
+
+impl Reporter for Typed<'_> {
+    fn on(&self, event: &Event) {
+        match event {
+            Event::Seen { host, .. } => {
+                let typed = host.strip_prefix('m').and_then(|index| self.logins.get(index.parse::<usize>().ok()?));
+                let host = typed.map_or_else(|| host.clone(), |login| login.name.clone());
+                self.reporter.on(&Event::Seen { host, gap: None });
+            }
+            other => self.reporter.on(other),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -32,8 +32,7 @@ fn one(hostname: &str, taken: &mut BTreeSet<String>, hosts: &mut BTreeSet<String
     let name = std::iter::once(short.clone()).chain(numbered).find_map(|name| free(&name).then(|| Name::new(name).ok())?);
     let name = name.unwrap_or_else(|| unreachable_name(taken));
     taken.insert(name.to_string());
-    let own =
-        HostName::new(hostname).ok().filter(|own| !is_local(own.as_str()) && (!hostname.contains('.') || !ends_in_number(own.as_str())));
+    let own = HostName::new(hostname).ok().filter(|own| !is_local(own.as_str()) && !ends_in_number(own.as_str()));
     // What is another machine's, or none, becomes its name.
     let kept = own.filter(|own| !hosts.contains(own.as_str()));
     let host = kept.clone().unwrap_or_else(|| HostName::from(&name));
@@ -64,7 +63,12 @@ fn label(text: &str) -> String {
         .take(LONGEST)
         .collect();
     let plain = plain.trim_matches('-');
-    if plain.is_empty() { "node".to_owned() } else { plain.to_owned() }
+    match plain {
+        "" => "node".to_owned(),
+        // Programs would go to 0.0.0.8 for a machine called 8.
+        number if ends_in_number(number) => format!("node-{number}"),
+        other => other.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +107,7 @@ mod tests {
                 "node",
                 "a-b",
                 "worker-2",
-                "10",
+                "node-10",
                 "node-2",
                 "x",
                 &"z".repeat(50)

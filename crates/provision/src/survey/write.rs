@@ -99,7 +99,7 @@ fn enough(node: &mut Node, notes: &mut Vec<Note>) {
     }
     let who = who(node.seen);
     let held: Vec<String> =
-        node.seen.found.disks.iter().filter_map(|disk| Some(format!("{} holds {}", disk.kernel, disk.holds.as_ref()?))).take(4).collect();
+        node.seen.found.disks.iter().filter_map(|disk| Some(format!("{}: {}", disk.kernel, disk.holds.as_ref()?))).take(4).collect();
     let what = match (room, held.is_empty()) {
         (0, true) => "it has no blank disk".to_owned(),
         (0, false) => format!("it has no blank disk: {}", held.join("; ")),

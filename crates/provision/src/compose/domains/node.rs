@@ -1,10 +1,12 @@
 //! A node's kernel and software.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kubestead_core::claim::Adoption;
+use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::name::Name;
 use kubestead_core::outcome::causes;
@@ -19,6 +21,66 @@ use crate::file::{Cluster, Kubernetes, Node, Registry, Trust};
 use crate::kubeadm::{self, KubeadmFacts, KubeadmSpec};
 use crate::node::{self, NodeFacts, NodeSpec};
 use crate::objects::{self, ApiFacts};
+use crate::releases;
+
+/// What to do where a bundle is of another version.
+const OTHER_BUNDLE: &str = "name another bundle, or that version";
+/// What to do where there is no bundle that can be read.
+const NO_BUNDLE: &str = "kubestead bundle fetch or unpack makes one, or `kubestead lab build` for the lab's machines";
+
+/// What to do where there is no key of a repository.
+const NO_KEY: &str = "download Release.key of the repository, and name it in kubernetes.packages.key";
+
+/// What is wrong with the files that software comes by: the bundle, with the images that services run, and the key of a repository. One that is not there
+/// yet, or a bundle of another version, keeps nothing else from being planned.
+pub(super) fn files(kubernetes: &Kubernetes, images: &BTreeSet<String>, shown: &dyn Fn(&Path) -> String) -> Vec<Diagnostic> {
+    let bundle = kubernetes.bundle.as_deref().and_then(|folder| {
+        let (severity, message, hint) = of_bundle(folder, &kubernetes.version, images)?;
+        Some((folder.join("bundle.json"), severity, message, hint))
+    });
+    let key = match kubernetes.packages.as_ref().map(|packages| &packages.trust) {
+        Some(Trust::File(path)) => of_key(path).map(|(severity, message)| (path.clone(), severity, message, NO_KEY)),
+        Some(Trust::Fingerprint { .. }) | None => None,
+    };
+    let told = |(path, severity, message, hint): (PathBuf, Severity, String, &str)| {
+        let place = Place { file: shown(&path), line: 1, column: 1 };
+        Diagnostic { place, severity, message, hint: Some(hint.to_owned()) }
+    };
+    bundle.into_iter().chain(key).map(told).collect()
+}
+
+/// A bundle is for machines that may have no other place to get images from.
+fn of_bundle(folder: &Path, version: &str, images: &BTreeSet<String>) -> Option<(Severity, String, &'static str)> {
+    Some(match bundle::load(folder) {
+        Ok(bundle) => match (bundle.unfit(version), releases::lacking(images, &bundle)) {
+            (Some(reason), _) => (Severity::Warning, reason, OTHER_BUNDLE),
+            (None, lacking) if lacking.is_empty() => return None,
+            (None, lacking) => {
+                let lacking = objects::some(&lacking);
+                let message = format!("the bundle lacks images that services run, and nodes pull them from their registries: {lacking}");
+                (
+                    Severity::Warning,
+                    message,
+                    "kubestead bundle lock --services CLUSTER-FILE pins them, and kubestead bundle fetch brings them",
+                )
+            }
+        },
+        Err(bundle::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            (Severity::Warning, "there is no bundle yet, which nodes get their software from".to_owned(), NO_BUNDLE)
+        }
+        Err(bundle::Error::File { source, .. }) => (Severity::Error, format!("it cannot be read: {source}"), NO_BUNDLE),
+        Err(bundle::Error::Format { detail, .. }) => (Severity::Error, format!("it is not what it was made as: {detail}"), NO_BUNDLE),
+    })
+}
+
+fn of_key(path: &Path) -> Option<(Severity, String)> {
+    match apt_key::load(path).err()? {
+        apt_key::Error::File { source, .. } => Some((Severity::Warning, format!("kubernetes.packages.key cannot be read: {source}"))),
+        apt_key::Error::Format { detail, .. } => {
+            Some((Severity::Error, format!("kubernetes.packages.key is not an armoured OpenPGP public key: {detail}")))
+        }
+    }
+}
 
 /// `bundle.json` of the folder that the file names.
 pub(in super::super) fn bundle(cluster: &Cluster) -> Fact<Bundle> {
@@ -152,21 +214,15 @@ pub(in super::super) fn read(wanted: &Wanted<'_>, node: &Node, answers: &Answers
 /// The bundle that nodes get their software from, if the file names one; the error is why there is no software for them.
 pub(in super::super) fn source<'a>(wanted: &Kubernetes, seen: &'a Seen) -> Result<Option<&'a Bundle>, Held> {
     let bundle = match &seen.bundle {
-        Fact::Known(bundle) if bundle.kubernetes == wanted.version => Some(bundle),
+        Fact::Known(bundle) => match bundle.unfit(&wanted.version) {
+            None => Some(bundle),
+            Some(reason) => return Err(Held::cluster("bundle", reason, OTHER_BUNDLE)),
+        },
         Fact::Absent => None,
-        Fact::Known(bundle) => {
-            let reason = format!("the bundle has Kubernetes {}, and the file asks for {}", bundle.kubernetes, wanted.version);
-            return Err(Held::cluster("bundle", reason, "name another bundle, or that version"));
-        }
-        Fact::Unknown(gap) => {
-            return Err(Held::cluster("bundle", gap.to_string(), "`kubestead lab build` makes a bundle and prints its folder"));
-        }
+        Fact::Unknown(gap) => return Err(Held::cluster("bundle", gap.to_string(), NO_BUNDLE)),
     };
     match &seen.keyring {
-        Fact::Unknown(gap) => {
-            let hint = "download Release.key of the repository, and name it in kubernetes.packages.key";
-            Err(Held::cluster("packages", gap.to_string(), hint))
-        }
+        Fact::Unknown(gap) => Err(Held::cluster("packages", gap.to_string(), NO_KEY)),
         Fact::Known(_) | Fact::Absent => Ok(bundle),
     }
 }

@@ -15,6 +15,12 @@ use crate::secret::{self, SecretFacts, SecretsWanted};
 pub fn wish(cluster: &Cluster, shown: &str) -> SecretsWanted {
     let Some(wanted) = &cluster.kubernetes else { return SecretsWanted::default() };
     let mut wish = secret::read_folder(&cluster.secrets, shown);
+    // A folder of a name of its own was written down: one that is mistyped asks for nothing, and all would be said to be well.
+    if cluster.secrets.file_name().is_none_or(|name| name != "secrets") && !cluster.secrets.exists() {
+        let place = Place { file: shown.to_owned(), line: 1, column: 1 };
+        let hint = Some("correct secrets.dir of the cluster file, or make the folder".to_owned());
+        wish.findings.push(Diagnostic { place, severity: Severity::Error, message: "there is no such folder".to_owned(), hint });
+    }
     let logins = wanted.registries.iter().filter_map(|(host, registry)| Some((host, registry.credentials.as_deref()?)));
     let found: Vec<Diagnostic> = logins.filter_map(|(host, name)| login(cluster, host, name, &wish, shown)).collect();
     wish.findings.extend(found);

@@ -1,20 +1,16 @@
 //! Services, the users' own and kubestead's.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 use kubestead_core::fact::{Fact, Gap};
 use kubestead_core::plan::Part;
 
 use super::super::{Seen, order};
-use super::{kubeadm as membership, objects};
-use crate::bundle;
+use super::{kubeadm as membership, node, objects};
 use crate::file::Cluster;
 use crate::fleet::Fleet;
 use crate::kubeadm::KubeadmSpec;
-use crate::objects::{ApiFacts, some};
-use crate::releases;
+use crate::objects::ApiFacts;
 use crate::secret::{SecretSpec, SecretsWanted};
 use crate::service::{self, Around, Beside, Programs, ServiceFacts, ServicesWanted};
 
@@ -27,19 +23,8 @@ pub fn services(cluster: &Cluster, secrets: &SecretsWanted, programs: &dyn Progr
     let taken = own.chain(of_folder).collect();
     let beside = Beside { shown, taken, version: Some(&kubernetes.version), cluster: Some(cluster), programs };
     let mut wanted = service::read_files(&cluster.manifests, &beside);
-    wanted.findings.extend(kubernetes.bundle.as_deref().and_then(|bundle| lacking(bundle, &wanted.images, shown)));
+    wanted.findings.extend(node::files(kubernetes, &wanted.images, shown));
     wanted
-}
-
-/// A bundle is for machines that may have no other place to get images from. What is wrong with the bundle itself is told where it is used.
-fn lacking(folder: &Path, images: &BTreeSet<String>, shown: &dyn Fn(&Path) -> String) -> Option<Diagnostic> {
-    let lacking = releases::lacking(images, &bundle::load(folder).ok()?);
-    (!lacking.is_empty()).then(|| Diagnostic {
-        place: Place { file: shown(&folder.join("bundle.json")), line: 1, column: 1 },
-        severity: Severity::Warning,
-        message: format!("the bundle lacks images that services run, and nodes pull them from their registries: {}", some(&lacking)),
-        hint: Some("kubestead bundle lock --services CLUSTER-FILE pins them, and kubestead bundle fetch brings them".to_owned()),
-    })
 }
 
 /// Looks through the API, where there is something to look for: a cluster without services is asked for nothing.

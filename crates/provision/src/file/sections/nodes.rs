@@ -102,7 +102,12 @@ fn nodes(node: Yaml, out: &mut Findings) -> Vec<NodeDecl> {
 fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {
     let f = Written::of(item, "a node", out);
     let name = f.name.and_then(|n| machine::name(n, "a node's name", out));
+    let written = f.hostname.is_some();
     let hostname = f.hostname.and_then(|n| hostname(n, out));
+    // Without one the name is it, and programs would go to 0.0.0.1 for a machine called 1.
+    if let Some(name) = name.as_ref().filter(|name| !written && ends_in_number(name.value.as_str())) {
+        out.error(&name.place, format!("a node's name: {:?} {LIKE_ADDRESS}", name.value.as_str()), "write a name such as kube1".to_owned());
+    }
     let address = f.address.and_then(|n| machine::address(n, "a node's address", out));
     let ssh = f.ssh.map(|n| ssh(n, out)).unwrap_or_default();
     let roles = f.roles.map(|n| list(n, "roles", out)).unwrap_or_default();
@@ -128,14 +133,17 @@ fn ssh(node: Yaml, out: &mut Findings) -> NodeSsh {
     NodeSsh { user, port }
 }
 
+/// What is wrong with a host name whose last label is a number.
+const LIKE_ADDRESS: &str = "may be taken for an IPv4 address";
+
 /// A machine's host name: its name in Kubernetes, and never taken for an address or for every machine itself.
 fn hostname(node: Yaml, out: &mut Findings) -> Option<At<HostName>> {
     let found = parsed(node, "a node's hostname", out, |text| HostName::new(text))?;
     let name = found.value.as_str();
     let why = if is_local(name) {
         "is every machine's own"
-    } else if name.contains('.') && ends_in_number(name) {
-        "may be taken for an IPv4 address"
+    } else if ends_in_number(name) {
+        LIKE_ADDRESS
     } else {
         return Some(found);
     };

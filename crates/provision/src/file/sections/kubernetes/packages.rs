@@ -113,7 +113,15 @@ fn docker_repository(node: Yaml, out: &mut Findings) -> Option<DockerRepository>
     let f = Docker::of(node, "kubernetes.packages.docker", out);
     let repository = match f.repository {
         Some(node) => {
-            let found = parsed(node, "kubernetes.packages.docker.repository", out, |text| address(text, DOCKER_REPOSITORY));
+            let found = parsed(node, "kubernetes.packages.docker.repository", out, |text| {
+                let found = address(text, DOCKER_REPOSITORY)?;
+                match found.rsplit('/').next() {
+                    Some(last @ ("debian" | "ubuntu")) => {
+                        Err(format!("{text:?} is the path of one distribution: leave out /{last}, which differs from machine to machine"))
+                    }
+                    _ => Ok(found),
+                }
+            });
             found.map(|found| found.value)
         }
         None => Some(DOCKER_REPOSITORY.to_owned()),

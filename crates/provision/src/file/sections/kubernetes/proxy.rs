@@ -1,8 +1,12 @@
 //! `kubernetes.proxy`: how nodes reach what is outside.
 
+use std::net::IpAddr;
+
+use kubestead_core::name::ends_in_number;
+
 use super::packages::is_server;
 use crate::file::cluster::Proxy;
-use crate::file::decode::{list, parsed};
+use crate::file::decode::{list, number, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
 use crate::file::shape::{Bare, Form, Kind, Need};
@@ -70,13 +74,65 @@ fn address(node: Yaml, what: &str, out: &mut Findings) -> Option<String> {
 /// A name, a domain with a dot ahead, an address, or a range of addresses.
 fn exception(node: Yaml, out: &mut Findings) -> Option<String> {
     let found = parsed(node, "kubernetes.proxy.noProxy", out, |text| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
-        let good = !text.is_empty() && text.len() <= 253 && text.chars().all(fits) && !text.contains("://");
-        if good {
+        if is_exception(text) {
             Ok(text.to_owned())
         } else {
             Err(format!("{text:?} is not a name, a domain such as .example.com, an address or a range of addresses"))
         }
     })?;
     Some(found.value)
+}
+
+/// Whether apt, containerd and the kubelet understand it: what they do not, they pass over without a word, and go to the proxy.
+fn is_exception(text: &str) -> bool {
+    if let Some((ip, bits)) = text.split_once('/') {
+        let most = ip.parse::<IpAddr>().map(|ip| if ip.is_ipv4() { 32 } else { 128 });
+        return most.is_ok_and(|most| number::<u8>(bits).is_some_and(|bits| bits <= most));
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let server = text.strip_prefix('.').unwrap_or(text);
+    let host = server.split_once(':').map_or(server, |(host, _)| host);
+    text.len() <= 253 && is_server(server) && (!ends_in_number(host) || host.parse::<IpAddr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_would_pass_over_is_no_exception() {
+        for good in [
+            ".example.com",
+            "example.com",
+            "registry",
+            "registry.lan:5000",
+            "10.0.0.1",
+            "10.0.0.1:5000",
+            "10.0.0.0/8",
+            "fd00::/8",
+            "fd00::1",
+        ] {
+            assert!(is_exception(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":",
+            "/",
+            ".",
+            "a/b/c",
+            "10.0.0",
+            "10.0.0.0/33",
+            "999.1.1.1",
+            "192.168.0.0/16/16",
+            "registry.lan/path",
+            "10.0.0.1-10.0.0.9",
+            "a b",
+            "http://a",
+            "a:b",
+        ] {
+            assert!(!is_exception(bad), "{bad}");
+        }
+    }
 }

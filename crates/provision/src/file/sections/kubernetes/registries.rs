@@ -10,7 +10,7 @@ use crate::file::authorities::authorities;
 use crate::file::cluster::Registry;
 use crate::file::decode::{entries, list, parsed};
 use crate::file::fields::fields;
-use crate::file::findings::Findings;
+use crate::file::findings::{At, Findings};
 use crate::file::shape::{Bare, Form, Kind, Need, PATH};
 use crate::file::tree::Node as Yaml;
 
@@ -46,10 +46,24 @@ pub(super) fn registries(node: Yaml, dir: &Path, pulls: bool, out: &mut Findings
             out.error(&place, format!("kubernetes.registries: {host:?} is not the host of a registry"), Some(hint.to_owned()));
             continue;
         }
+        if let Some(called) = other_name(&host) {
+            out.error(
+                &place,
+                format!("kubernetes.registries: no image is pulled by the name {host}"),
+                format!("write {called}, as containerd names it"),
+            );
+        }
         let registry = registry(value, &host, dir, pulls, out);
         found.insert(host, registry);
     }
     found
+}
+
+/// How containerd calls the registry of a host that it looks up by another name.
+fn other_name(host: &str) -> Option<String> {
+    const DOCKER: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+    let lower = host.to_ascii_lowercase();
+    if DOCKER.contains(&lower.as_str()) { Some("docker.io".to_owned()) } else { (lower != host).then_some(lower) }
 }
 
 fn registry(node: Yaml, host: &str, dir: &Path, pulls: bool, out: &mut Findings) -> Registry {
@@ -66,8 +80,16 @@ fn registry(node: Yaml, host: &str, dir: &Path, pulls: bool, out: &mut Findings)
         }
         address(text, "https://mirror.example.com")
     };
-    let one = |node| parsed(node, &format!("{what}.mirrors"), out, mirror).map(|at| at.value);
-    let mirrors: Vec<String> = mirrors.into_iter().filter_map(one).collect();
+    let mut all: Vec<String> = Vec::new();
+    for node in mirrors {
+        let Some(At { value, place }) = parsed(node, &format!("{what}.mirrors"), out, mirror) else { continue };
+        // containerd reads none of a registry's mirrors where one stands twice.
+        if all.iter().any(|other| same_server(other, &value)) {
+            out.error(&place, format!("{what}.mirrors: {value} is named twice"), "name it once".to_owned());
+        } else {
+            all.push(value);
+        }
+    }
     let ca = f.ca.and_then(|node| authorities(node, &format!("{what}.ca"), dir, out));
     let credentials = f.credentials.and_then(|node| {
         let found = parsed(node, &format!("{what}.credentials"), out, secret)?;
@@ -80,7 +102,18 @@ fn registry(node: Yaml, host: &str, dir: &Path, pulls: bool, out: &mut Findings)
         }
         Some(found.value)
     });
-    Registry { mirrors, ca, credentials }
+    Registry { mirrors: all, ca, credentials }
+}
+
+/// Whether two addresses are of one server and path: hosts have no case, and a scheme has a port of its own.
+fn same_server(one: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let port = if scheme == "http" { ":80" } else { ":443" };
+        (scheme.to_owned(), host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase(), path.to_owned())
+    };
+    parts(one) == parts(other)
 }
 
 /// The name of a Secret (RFC 1123, a subdomain).
