@@ -1,11 +1,16 @@
 //! The line of a file that a finding is about, with a caret under its place.
 
+use std::sync::LazyLock;
+
 use kubestead_core::diagnostic::Place;
 use kubestead_core::visible::visible;
+use regex::Regex;
 use unicode_width::UnicodeWidthStr as _;
 
-/// How much of a line is shown, in cells of a terminal.
+/// How much of a line is shown at most, in cells of a terminal.
 const WIDTH: usize = 96;
+/// How much is shown even where a terminal has less room.
+const LEAST: usize = 24;
 /// How far apart tab stops are.
 const TAB: usize = 8;
 /// Stands where a line is cut.
@@ -15,11 +20,13 @@ const CUT: &str = "…";
 pub(crate) struct Source<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
+    /// How much of a line is shown, in cells.
+    width: usize,
 }
 
 impl<'a> Source<'a> {
-    /// The text of a file that findings call by that name.
-    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+    /// The text of a file that findings call by that name, for a terminal of so many columns if it is one.
+    pub(crate) fn new(file: &'a str, text: &'a str, columns: Option<usize>) -> Self {
         let mut lines = Vec::new();
         let mut rest = text;
         while let Some(end) = rest.find(['\n', '\r']) {
@@ -27,7 +34,9 @@ impl<'a> Source<'a> {
             rest = rest[end..].strip_prefix("\r\n").unwrap_or_else(|| &rest[end + 1..]);
         }
         lines.push(rest);
-        Self { file, lines }
+        // The numbers of lines stand before it.
+        let width = columns.map_or(WIDTH, |columns| columns.saturating_sub(2 * TAB).clamp(LEAST, WIDTH));
+        Self { file, lines, width }
     }
 
     /// The line of a place and the caret below it, each behind the line's number or as much room. `None` for another file, or a line that is empty or not there.
@@ -38,21 +47,36 @@ impl<'a> Source<'a> {
         let line = self.lines.get(usize::try_from(place.line).ok()?.checked_sub(1)?).filter(|line| !line.trim().is_empty())?;
         let column = usize::try_from(place.column).unwrap_or(usize::MAX).saturating_sub(1);
         let at = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
-        let (shown, indent) = around(line, at);
+        let line = &masked(line);
+        let (shown, indent) = around(line, at, self.width);
         let number = place.line.to_string();
         Some([format!("  {number} | {shown}"), format!("  {} | {}^", " ".repeat(number.len()), " ".repeat(indent))])
     }
 }
 
+/// A line without what its finding may be about: a login in an address, or a private key of age. Each of its bytes is a sign, so that places stay.
+fn masked(line: &str) -> String {
+    static SECRET: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"://(?<login>[^/@\s"']+)@|(?<key>(?i)AGE-SECRET-KEY-[0-9A-Z-]+)"#).expect("the expression is a constant")
+    });
+    let mut shown = line.to_owned();
+    for found in SECRET.captures_iter(line) {
+        for part in ["login", "key"].iter().filter_map(|name| found.name(name)) {
+            shown.replace_range(part.range(), &"*".repeat(part.len()));
+        }
+    }
+    shown
+}
+
 /// What is shown of a line of which the byte `at` matters, and how many cells are before that.
-fn around(line: &str, at: usize) -> (String, usize) {
+fn around(line: &str, at: usize, width: usize) -> (String, usize) {
     let (before, after) = line.split_at(at);
-    let (left, right) = (room(&mut before.chars().rev()), room(&mut after.chars()));
-    let (left, right) = match (left > WIDTH / 2, right > WIDTH / 2) {
-        _ if left + right <= WIDTH => (left, right),
-        (true, true) => (WIDTH / 2, WIDTH / 2),
-        (true, false) => (WIDTH - right, right),
-        (false, _) => (left, WIDTH - left),
+    let (left, right) = (room(&mut before.chars().rev(), width), room(&mut after.chars(), width));
+    let (left, right) = match (left > width / 2, right > width / 2) {
+        _ if left + right <= width => (left, right),
+        (true, true) => (width / 2, width / 2),
+        (true, false) => (width - right, right),
+        (false, _) => (left, width - left),
     };
     let start = before.len() - fitting(&mut before.chars().rev(), left);
     let end = at + fitting(&mut after.chars(), right);
@@ -77,10 +101,10 @@ fn around(line: &str, at: usize) -> (String, usize) {
 }
 
 /// How many cells there are to show, as far as it may ever be wanted; a tab counts as the most that it takes.
-fn room(chars: &mut dyn Iterator<Item = char>) -> usize {
+fn room(chars: &mut dyn Iterator<Item = char>, width: usize) -> usize {
     let mut sum = 0;
     for c in chars {
-        if sum > WIDTH {
+        if sum > width {
             break;
         }
         sum += cells(c).width();
@@ -114,7 +138,7 @@ mod tests {
     }
 
     fn excerpt(text: &str, line: u64, column: u64) -> String {
-        Source::new("c.yaml", text).excerpt(&at(line, column)).map(|lines| lines.join("\n")).unwrap_or_default()
+        Source::new("c.yaml", text, None).excerpt(&at(line, column)).map(|lines| lines.join("\n")).unwrap_or_default()
     }
 
     #[test]
@@ -139,7 +163,19 @@ mod tests {
         }
         let text = "x\n".repeat(99) + "  here";
         assert_eq!(excerpt(&text, 100, 3), "  100 |   here\n      |   ^");
-        assert_eq!(Source::new("other.yaml", "a").excerpt(&at(1, 1)), None, "a file whose text this is not, such as one of secrets");
+        assert_eq!(Source::new("other.yaml", "a", None).excerpt(&at(1, 1)), None, "a file whose text this is not, such as one of secrets");
+    }
+
+    #[test]
+    fn what_a_finding_refuses_as_a_secret_is_not_shown_and_narrow_terminals_keep_the_caret() {
+        let text = "  https: http://user:S3crét@proxy:3128";
+        assert_eq!(excerpt(text, 1, 10), "  1 |   https: http://************@proxy:3128\n    |          ^");
+        assert_eq!(excerpt("age: AGE-SECRET-KEY-1CANARY", 1, 6), format!("  1 | age: {}\n    |      ^", "*".repeat(22)));
+        for columns in [1, 40, 80] {
+            let text = format!("{}: x", "key ".repeat(60));
+            let lines = Source::new("c.yaml", &text, Some(columns)).excerpt(&at(1, 200)).unwrap();
+            assert!(lines.iter().all(|line| line.width() <= columns.max(LEAST + 2 * TAB)), "{columns}: {lines:?}");
+        }
     }
 
     #[test]

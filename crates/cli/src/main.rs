@@ -8,6 +8,7 @@ mod diff;
 mod docs;
 mod excerpt;
 mod exit;
+mod folders;
 #[cfg(test)]
 mod golden;
 mod page;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command, Volume};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, fail};
 use crate::print::Shown;
 
 /// What is seen of many machines is many small texts, on which the C library's allocator spends much of the time of a plan.
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         command => start(command),
     };
     match result {
+        Ok(Exit::Done) if !print::all_written() => ExitCode::from(Exit::Failed as u8),
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
             print::note(&failure);
@@ -68,12 +70,15 @@ async fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "kubestead", &mut script);
+            print::bytes().all(&script)?;
             Ok(Exit::Done)
         }
         Command::Man { folder } => {
-            std::fs::create_dir_all(&folder)?;
-            clap_mangen::generate_to(<Cli as clap::CommandFactory>::command(), &folder)?;
+            let pages =
+                std::fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(<Cli as clap::CommandFactory>::command(), &folder));
+            pages.map_err(|error| fail(Exit::Failed, format!("cannot write pages into {}: {error}", folder.display())))?;
             Ok(Exit::Done)
         }
         Command::Secret(command) => commands::secret::run(command),

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kubestead_core::diagnostic::Diagnostic;
 use kubestead_core::visible::{is_hidden, visible};
@@ -116,14 +117,30 @@ fn one(text: &str) -> String {
     }
 }
 
-/// Data. A closed pipe ends the program quietly, as other programs do.
+/// Whether data could not be written, for another reason than that nobody reads it any more.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether all data was written, or nobody wanted it: a command whose data is lost did not do what it was asked.
+pub(crate) fn all_written() -> bool {
+    !LOST.load(Ordering::Relaxed)
+}
+
+/// Bytes of data. What the command found, and so how it ends, is the same whether its reader went away or not.
+fn put(bytes: &[u8]) {
+    if let Err(error) = std::io::stdout().write_all(bytes)
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        note(&format!("error: cannot write to standard output: {error}"));
+    }
+}
+
+/// Data.
 pub(crate) fn data<T: ?Sized>(text: &T)
 where
     for<'a> Shown: From<&'a T>,
 {
-    if std::io::stdout().write_all(Shown::from(text).0.as_bytes()).is_err() {
-        std::process::exit(0);
-    }
+    put(Shown::from(text).0.as_bytes());
 }
 
 /// A message for people.
@@ -143,6 +160,11 @@ pub(crate) fn can_redraw() -> bool {
 pub(crate) fn width() -> usize {
     let size = [tcgetwinsize(rustix::stdio::stderr()), tcgetwinsize(rustix::stdio::stdout())];
     size.into_iter().flatten().map(|size| usize::from(size.ws_col)).find(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// Columns of standard error; `None` if it is no terminal.
+pub(crate) fn note_width() -> Option<usize> {
+    std::io::stderr().is_terminal().then(width)
 }
 
 /// Columns of standard output; `None` if it is no terminal.
@@ -217,10 +239,7 @@ fn asked(question: &str) -> String {
 
 /// A value as JSON.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<(), serde_json::Error> {
-    let text = ascii(&serde_json::to_string_pretty(value)?);
-    if writeln!(std::io::stdout(), "{text}").is_err() {
-        std::process::exit(0);
-    }
+    put(format!("{}\n", ascii(&serde_json::to_string_pretty(value)?)).as_bytes());
     Ok(())
 }
 

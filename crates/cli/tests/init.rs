@@ -52,7 +52,9 @@ fn what_is_typed_wrong_is_told_before_any_machine_is_asked() {
         (&["init", "192.0.2.1", "--unlock", "tang"], "known are ssh, recovery"),
         (&["init", "192.0.2.1", "192.0.2.2", "--control-planes", "2", "--key-server", "192.0.2.3"], "write an odd number"),
         (&["init", "192.0.2.1", "--control-planes", "3", "--key-server", "192.0.2.3"], "at most that of the machines, 1"),
-        (&["init", "--key-server", "192.0.2.3"], "name their addresses too"),
+        (&["init", "--key-server", "192.0.2.3"], "--key-server is for machines that are looked at: name their addresses too"),
+        (&["init", "--bundle", "b", "--user", "root"], "--user is for machines that are looked at"),
+        (&["init", "--control-planes", "1"], "--control-planes is for machines"),
         (&["init", "me@kube1", "--no-volumes"], "a login is said by --user"),
         (&["init", "no such", "--no-volumes"], "is no machine"),
         (&["init", "--name", "No", "192.0.2.1"], "is not a name"),
@@ -64,6 +66,28 @@ fn what_is_typed_wrong_is_told_before_any_machine_is_asked() {
     let (code, said) = run(dir.path(), &["init", "192.0.2.1", "--no-volumes"]);
     assert!(code == Some(2) && said.contains("is there, and stays as it is: no machine was looked at"), "{said}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is written");
+}
+
+/// A program without HOME, as cron and CI start some, would put keys into the repository.
+#[test]
+fn no_key_is_made_without_a_home_and_no_file_before_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let init = |settings: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubestead"));
+        command.arg("init").current_dir(dir.path()).env_clear().envs(settings.iter().copied());
+        let ran = command.stdin(Stdio::null()).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    for settings in [&[][..], &[("HOME", "")], &[("HOME", "here"), ("XDG_CONFIG_HOME", "there")]] {
+        let (code, said) = init(settings);
+        assert!(code == Some(2) && said.contains("HOME names no folder") && said.contains("KUBESTEAD_AGE_KEY_FILE"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written");
+    // A key that cannot be used is told while the same line can be typed again.
+    let key = dir.path().join("keys.txt");
+    std::fs::write(&key, "junk\n").unwrap();
+    let (code, said) = init(&[("KUBESTEAD_AGE_KEY_FILE", &key.display().to_string())]);
+    assert!(code != Some(0) && said.contains("age identity") && !dir.path().join("cluster.yaml").exists(), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

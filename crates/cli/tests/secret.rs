@@ -126,6 +126,16 @@ fn a_repository_is_prepared_once_and_what_is_there_stays() {
     let after: Vec<String> = all.iter().map(|name| repo.read(name)).collect();
     assert_eq!(before, after);
     assert_eq!(repo.git(&["config", "diff.kubestead-secret.textconv"]).out.trim(), "kubestead secret diff --textconv");
+    // Who is not in rules that are there is told, not dropped; and what can be no recipient is none from the beginning.
+    let other_one = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let ran = repo.run(&["init", "--recipient", other_one], "");
+    assert!(ran.code == 2 && ran.err.contains("does not name age1ql3z7") && ran.err.contains("updatekeys"), "{}", ran.err);
+    let new = Repo::bare();
+    for (recipient, words) in [("age1typo", "no age recipient"), ("AGE-SECRET-KEY-1CANARY", "a private key")] {
+        let ran = new.run(&["init", "--no-git", "--recipient", recipient], "");
+        assert!(ran.code == 2 && ran.err.contains(words) && !ran.err.contains("CANARY"), "{}", ran.err);
+    }
+    assert!(!new.path(".sops.yaml").exists());
     // A hook of somebody else's is left alone, and what to write into it is told.
     let other = Repo::bare();
     other.git(&["init", "-q"]);

@@ -65,7 +65,7 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
 
 /// What carries a bundle to machines without the internet hears which images it lacks before a pod waits for one.
 #[test]
-fn check_tells_which_images_of_services_a_bundle_lacks() {
+fn check_tells_which_images_of_services_a_bundle_lacks_and_what_is_wrong_with_it() {
     let dir = tempfile::tempdir().unwrap();
     example(dir.path());
     let cluster = include_str!("../../../examples/services/cluster.yaml").replace("1.37.1}", "1.37.1, bundle: bundle}");
@@ -85,6 +85,42 @@ fn check_tells_which_images_of_services_a_bundle_lacks() {
     assert!(code == Some(0) && text.contains(told), "{text}");
     let (code, text) = with("busybox:1.37");
     assert!(code == Some(0) && !text.contains("lacks"), "{text}");
+
+    let file = dir.path().join("bundle/bundle.json");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (content, code, told) in [
+        (whole.replace("1.37.1", "1.36.4"), 0, "warning: the bundle has Kubernetes 1.36.4, and the file asks for 1.37.1"),
+        (whole[..whole.len() / 2].to_owned(), 2, "bundle/bundle.json:1:1: error: it is not what it was made as: EOF while parsing"),
+        (whole.replace("images/a.tar", "../a.tar"), 2, "error: it is not what it was made as: \"../a.tar\" leaves the folder"),
+        (" ".repeat(3 << 20), 2, "error: it cannot be read"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let (was, text) = run(dir.path(), &["check"]);
+        assert!(was == Some(code) && text.contains(told), "{told}: {text}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let (code, text) = run(dir.path(), &["check"]);
+    assert!(code == Some(0) && text.contains("bundle.json:1:1: warning: there is no bundle yet"), "{text}");
+}
+
+#[test]
+fn check_reads_the_key_of_a_repository_and_knows_whether_the_folder_of_secrets_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "-----BEGIN PGP PRIVATE KEY BLOCK-----\ncanary\n-----END PGP PRIVATE KEY BLOCK-----\n";
+    std::fs::write(dir.path().join("release.asc"), key).unwrap();
+    let with = |name: &str, more: &str| {
+        let cluster =
+            include_str!("../../../examples/services/cluster.yaml").replace("1.37.1}", &format!("1.37.1, packages: {{key: {name}}}}}"));
+        let cluster = cluster.split("manifests:").next().unwrap().to_owned();
+        std::fs::write(dir.path().join("cluster.yaml"), format!("{cluster}{more}\n")).unwrap();
+        run(dir.path(), &["check"])
+    };
+    let (code, text) = with("release.asc", "secrets: {dir: sercets}");
+    let told = "release.asc:1:1: error: kubernetes.packages.key is not an armoured OpenPGP public key: it holds a private key";
+    assert!(code == Some(2) && text.contains(told) && !text.contains("canary"), "{text}");
+    assert!(text.contains("sercets:1:1: error: there is no such folder") && text.contains("2 mistakes"), "{text}");
+    let (code, text) = with("none.asc", "");
+    assert!(code == Some(0) && text.contains("none.asc:1:1: warning: kubernetes.packages.key cannot be read"), "{text}");
 }
 
 #[test]

@@ -36,6 +36,32 @@ fn a_file_name_and_a_yaml_key_are_spelled_out() {
     assert!(text.contains("\n  hint: `kubestead init` writes one"), "{text}");
 }
 
+/// What a command found decides how it ends, whoever reads it; and data that is lost is no success.
+#[test]
+fn a_full_disk_or_a_reader_that_went_away_makes_no_success_of_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cluster.yaml"), "apiVersion: kubestead/v1\nkind: Cluster\nnmae: home\n").unwrap();
+    let to = |out: std::process::Stdio, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubestead"));
+        let ran = command.args(args).current_dir(dir.path()).env("HOME", dir.path()).stdout(out).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    let nobody = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer.into()
+    };
+    for (args, code) in [(&["check", "-o", "json"][..], 2), (&["schema"], 1), (&["completions", "bash"], 1)] {
+        let (ended, said) = to(full(), args);
+        assert!(ended == Some(code) && said.contains("No space left") && !said.contains("panicked"), "{args:?}: {ended:?} {said}");
+    }
+    for (args, code) in [(&["check", "-o", "json"][..], 2), (&["schema"], 0), (&["completions", "bash"], 0)] {
+        let (ended, said) = to(nobody(), args);
+        assert!(ended == Some(code) && !said.contains("panicked"), "{args:?}: {ended:?} {said}");
+    }
+}
+
 #[test]
 fn a_plain_secret_with_a_hostile_name_is_told_by_a_name_that_can_be_read() {
     let dir = tempfile::tempdir().unwrap();

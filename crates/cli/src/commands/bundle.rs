@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use kubestead_provision::bundle;
 use kubestead_provision::releases::{self, Fetched, Lock, Packed, Pinned, Progress, TrustRoot, Wish};
 
 use super::check;
@@ -147,6 +148,15 @@ impl Signatures {
     }
 }
 
+/// A file that is not what it should be ends the command as a bad file does.
+fn failed(error: releases::Error) -> Failure {
+    let exit = match &error {
+        releases::Error::Lock { .. } | releases::Error::Bundle(bundle::Error::Format { .. }) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    Failure { exit, ..Failure::from(error) }
+}
+
 /// How many there are in it, and how many of them were seen to be signed.
 fn summary(lock: &Lock) -> String {
     let (downloads, images) = (lock.downloads.len(), lock.images.len());
@@ -191,7 +201,7 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
             };
             let mut show = |address: &str| print::note(address);
             let (lock, pinned) = tokio::select! {
-                pinned = releases::pin(&wish, &out, None, replace, &mut show) => pinned?,
+                pinned = releases::pin(&wish, &out, None, replace, &mut show) => pinned.map_err(failed)?,
                 pressed = tokio::signal::ctrl_c() => {
                     pressed?;
                     return Err(fail(Exit::Failed, "stopped; nothing was written"));
@@ -210,7 +220,7 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
                 Progress::Checked(url, bytes) => print::note(&format!("    {bytes} bytes, as the lock file says: {url}")),
             };
             let fetched = tokio::select! {
-                fetched = releases::fetch(&lock, &to, mirror.as_deref(), &mut show) => fetched?,
+                fetched = releases::fetch(&lock, &to, mirror.as_deref(), &mut show) => fetched.map_err(failed)?,
                 pressed = tokio::signal::ctrl_c() => {
                     pressed?;
                     return Err(fail(Exit::Failed, "stopped; run it again, and it goes on where it was"));
@@ -223,15 +233,15 @@ pub(crate) async fn run(command: Bundle) -> Result<Exit, Failure> {
             print::data(&to.display().to_string());
         }
         Bundle::Pack { dir, to } => {
-            told(&releases::pack(&dir, &to).await?, "it is there, and is this bundle");
+            told(&releases::pack(&dir, &to).await.map_err(failed)?, "it is there, and is this bundle");
             print::data(&to.display().to_string());
         }
         Bundle::Unpack { file, to } => {
-            told(&releases::unpack(&file, &to).await?, "the bundle is there, and every file has its sum");
+            told(&releases::unpack(&file, &to).await.map_err(failed)?, "the bundle is there, and every file has its sum");
             print::data(&to.display().to_string());
         }
         Bundle::Check { dir } => {
-            let bundle = releases::verify(&dir)?;
+            let bundle = releases::verify(&dir).map_err(failed)?;
             print::note(&format!("{} files of Kubernetes {}, {}: each has its sum", bundle.files.len(), bundle.kubernetes, bundle.source));
         }
     }

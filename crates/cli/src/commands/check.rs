@@ -94,7 +94,7 @@ struct Wanted {
 /// Findings as text; with the cluster file's text, those that are about it show their lines. No line of another file is ever shown.
 fn tell(common: &Common, found: &[Diagnostic], text: Option<&str>) {
     let name = common.file.display().to_string();
-    let source = text.map(|text| Source::new(&name, text));
+    let source = text.map(|text| Source::new(&name, text, print::note_width()));
     for diagnostic in found {
         print::note(&Shown::finding(diagnostic, source.as_ref()));
     }
@@ -140,8 +140,11 @@ pub(crate) fn run(common: &Common) -> Result<Exit, Failure> {
     let (cluster, beside) = with_files(common, cluster)?;
     if common.output == Format::Text {
         tell(common, &cluster.warnings, Some(&text));
-        if let (false, Err(why)) = (common.trust_ssh_config, vet(common, &cluster)) {
-            print::note(&format!("warning: {why}"));
+        match vet(common, &cluster) {
+            // Every other verb would end by it.
+            Err(why @ Untrusted::Read { .. }) => return Err(fail(Exit::Usage, why.to_string())),
+            Err(why) if !common.trust_ssh_config => print::note(&format!("warning: {why}")),
+            Err(_) | Ok(()) => {}
         }
     }
     match common.output {

@@ -56,7 +56,8 @@ struct Known {
 /// The values of the repository's Secrets, of those that services name, and of the escrow, as far as a key is here.
 async fn known(session: &Session, examined: &Examined) -> Known {
     let (cluster, wish) = (&session.cluster, &examined.look.wish);
-    let Ok(escrow) = Escrow::open(&cluster.secrets.join("escrow"), &init::identity()) else {
+    let opened = init::identity().ok().and_then(|identity| Escrow::open(&cluster.secrets.join("escrow"), &identity).ok());
+    let Some(escrow) = opened else {
         let named: usize = cluster.manifests.iter().map(|service| service.secrets.len()).sum();
         return Known { values: Vec::new(), closed: wish.secrets.len() + named + examined.look.escrow.len() };
     };

@@ -18,6 +18,7 @@ use kubestead_storage::ways::Way;
 use super::address::{self, Typed};
 use crate::excerpt::Source;
 use crate::exit::{Exit, Failure, fail};
+use crate::folders;
 use crate::print::{self, Shown};
 use crate::progress::Progress;
 
@@ -40,9 +41,9 @@ pub(crate) struct Args {
     /// How volumes are unlocked at boot: `ssh`, from the key server, or `recovery`, by hand with `kubestead volume unlock`.
     #[arg(long, value_name = "WAY", value_parser = way)]
     unlock: Option<Way>,
-    /// How many of the machines are control planes, the first ones: an odd number.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    control_planes: usize,
+    /// How many of the machines are control planes, the first ones: an odd number; 1 when left out.
+    #[arg(long, value_name = "N")]
+    control_planes: Option<usize>,
     /// Log in as; the ssh configuration decides when left out.
     #[arg(long)]
     user: Option<String>,
@@ -63,36 +64,52 @@ pub(crate) struct Args {
     yes: bool,
 }
 
+impl Args {
+    /// An option that has a meaning only for machines, and was given.
+    fn of_machines(&self) -> Option<&'static str> {
+        let given = [
+            ("--key-server", self.key_server.is_some()),
+            ("--unlock", self.unlock.is_some()),
+            ("--control-planes", self.control_planes.is_some()),
+            ("--user", self.user.is_some()),
+            ("--ssh-config", self.ssh_config.is_some()),
+            ("--bundle", self.bundle.is_some()),
+            ("--no-kubernetes", self.no_kubernetes),
+            ("--no-volumes", self.no_volumes),
+        ];
+        given.into_iter().find_map(|(option, given)| given.then_some(option))
+    }
+}
+
 /// A way by its word.
 fn way(text: &str) -> Result<Way, String> {
     Way::from_name(text).ok_or_else(|| format!("known are {}", Way::ALL.map(Way::as_str).join(", ")))
 }
 
 /// The operator's age identity: `KUBESTEAD_AGE_KEY_FILE`, else where sops looks for it.
-pub(crate) fn identity() -> PathBuf {
-    std::env::var_os("KUBESTEAD_AGE_KEY_FILE").or_else(|| std::env::var_os("SOPS_AGE_KEY_FILE")).map_or_else(
-        || {
-            let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-            std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from).join("sops/age/keys.txt")
-        },
-        PathBuf::from,
-    )
+pub(crate) fn identity() -> Result<PathBuf, Failure> {
+    match ["KUBESTEAD_AGE_KEY_FILE", "SOPS_AGE_KEY_FILE"].into_iter().find_map(std::env::var_os) {
+        Some(named) => Ok(named.into()),
+        None => Ok(folders::config("KUBESTEAD_AGE_KEY_FILE to the file of your age key")?.join("sops/age/keys.txt")),
+    }
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     let name = Name::new(&args.name).map_err(|e| fail(Exit::Usage, e.to_string()))?;
     let path = args.dir.join("cluster.yaml");
     let there = std::fs::symlink_metadata(&path).is_ok();
+    let identity = identity()?;
     if args.addresses.is_empty() {
-        if args.key_server.is_some() {
-            return Err(fail(Exit::Usage, "--key-server is for machines that are looked at: name their addresses too"));
+        if let Some(option) = args.of_machines() {
+            return Err(fail(Exit::Usage, format!("{option} is for machines that are looked at: name their addresses too")));
         }
         if there {
             print::note(&format!("{} is there and stays as it is", path.display()));
+            keys(&args.dir, &identity)?;
         } else {
+            keys(&args.dir, &identity)?;
             write(&path, &survey::example(&name))?;
         }
-        keys(&args.dir)?;
         print::note(&format!("next: fill in what says CHANGE-ME in {0}, then kubestead check -f {0}", path.display()));
         return Ok(Exit::Done);
     }
@@ -102,8 +119,9 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let proposal = propose(args, &name).await?;
     let found = checked(&path, &args.dir, &proposal)?;
+    // Whatever keeps the key from being made is told while this can be run again.
+    keys(&args.dir, &identity)?;
     write(&path, &proposal.text)?;
-    keys(&args.dir)?;
     for note in &proposal.notes {
         print::note(&format!("note: {note}"));
     }
@@ -118,8 +136,9 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
 /// Looks at the machines, and makes a file of what they say.
 async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
     let machines = args.addresses.len();
-    if args.control_planes.is_multiple_of(2) || args.control_planes > machines {
-        let message = format!("--control-planes {}: write an odd number, at most that of the machines, {machines}", args.control_planes);
+    let control_planes = args.control_planes.unwrap_or(1);
+    if control_planes.is_multiple_of(2) || control_planes > machines {
+        let message = format!("--control-planes {control_planes}: write an odd number, at most that of the machines, {machines}");
         return Err(fail(Exit::Usage, message)
             .hint("etcd needs more than half of them: two bear no more losses than one, and four no more than three"));
     }
@@ -159,7 +178,7 @@ async fn propose(args: &Args, name: &Name) -> Result<Proposal, Failure> {
     let server = if server.is_some() { seen.pop() } else { None };
     let wanted = Wanted {
         name: name.clone(),
-        control_planes: args.control_planes,
+        control_planes,
         software: match &args.bundle {
             Some(bundle) => Software::Bundle(std::path::absolute(bundle)?),
             None if args.no_kubernetes => Software::None,
@@ -260,7 +279,7 @@ fn checked(path: &Path, dir: &Path, proposal: &Proposal) -> Result<Vec<Diagnosti
 
 fn tell(path: &Path, text: &str, found: &[Diagnostic]) {
     let name = path.display().to_string();
-    let source = Source::new(&name, text);
+    let source = Source::new(&name, text, print::note_width());
     for finding in found {
         print::note(&Shown::finding(finding, Some(&source)));
     }
@@ -274,13 +293,13 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// The key of the recovery keys, and the folder for them.
-fn keys(dir: &Path) -> Result<(), Failure> {
-    let (escrow, identity) = (dir.join("secrets/escrow"), identity());
+fn keys(dir: &Path, identity: &Path) -> Result<(), Failure> {
+    let escrow = dir.join("secrets/escrow");
     if escrow.join("recipients").exists() {
         print::note(&format!("{} is there and stays as it is", escrow.display()));
         return Ok(());
     }
-    Escrow::init(&escrow, &identity)?;
+    Escrow::init(&escrow, identity)?;
     print::data(&format!("wrote {}: recovery keys are encrypted to {}", escrow.join("recipients").display(), identity.display()));
     print::note(&format!("keep a copy of {} off this computer: it opens the recovery keys", identity.display()));
     Ok(())

@@ -82,7 +82,7 @@ async fn revoke(common: &Common, node: &str, wipe: &[String]) -> Result<Exit, Fa
     let cluster = super::check::load(common)?;
     let node = Name::new(node)?;
     let wipe = wipe.iter().map(Name::new).collect::<Result<BTreeSet<_>, _>>()?;
-    let (journal, member) = (session::journal(&cluster), cluster.nodes.iter().any(|n| n.name == node));
+    let (journal, member) = (session::journal(&cluster)?, cluster.nodes.iter().any(|n| n.name == node));
     // No lease: a stolen node is shut out also while another run is at work.
     let servers = KeyServers::connect(cluster, &Machines::Servers, Arc::<Ssh>::default()).await?;
     let reporter = Progress::new(Some(&journal));

@@ -15,6 +15,7 @@ use kubestead_provision::kubeconfig;
 
 use crate::args::Common;
 use crate::exit::{Exit, Failure, fail};
+use crate::folders;
 use crate::print;
 
 /// Connects to the control plane alone.
@@ -41,7 +42,7 @@ pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let current = ours["current-context"].as_str().unwrap_or_default();
-    let changed = put(&paths(), &ours)?;
+    let changed = put(&paths()?, &ours)?;
     for path in &changed {
         print::note(&format!("{}: the context is {current}", path.display()));
     }
@@ -62,10 +63,10 @@ pub(crate) async fn credential(common: &Common, user: &str) -> Result<Exit, Fail
 }
 
 /// The files that kubectl reads: those of KUBECONFIG, else ~/.kube/config.
-fn paths() -> Vec<PathBuf> {
+fn paths() -> Result<Vec<PathBuf>, Failure> {
     let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
     let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| !p.as_os_str().is_empty()).collect();
-    if listed.is_empty() { vec![PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".kube/config")] } else { listed }
+    if listed.is_empty() { Ok(vec![folders::home("KUBECONFIG")?.join(".kube/config")]) } else { Ok(listed) }
 }
 
 /// Puts the entries into the files, and answers which were written.

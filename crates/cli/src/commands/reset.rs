@@ -46,7 +46,7 @@ pub(crate) async fn run(common: &Common, consent: Option<&str>, wipe: &[String])
         ));
     }
     let escrow = session::escrow(&cluster)?;
-    let journal = session::journal(&cluster);
+    let journal = session::journal(&cluster)?;
     let machines = Session::over(cluster, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));

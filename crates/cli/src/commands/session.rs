@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::init;
 use crate::exit::{Exit, Failure, fail};
+use crate::folders;
 use crate::print;
 
 /// The exit code that a plan asks for.
@@ -28,16 +29,13 @@ pub(crate) fn verdict<A>(plan: &Plan<A>) -> Exit {
 
 /// The operator's secrets.
 pub(crate) fn escrow(cluster: &Cluster) -> Result<Escrow, Failure> {
-    Escrow::open(&cluster.secrets.join("escrow"), &init::identity())
+    Escrow::open(&cluster.secrets.join("escrow"), &init::identity()?)
         .map_err(|e| fail(Exit::Usage, Failure::from(e).message).hint("`kubestead init` makes the key and the folder"))
 }
 
 /// Where the events of all runs are kept for people.
-pub(crate) fn journal(cluster: &Cluster) -> PathBuf {
-    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-    std::env::var_os("XDG_STATE_HOME")
-        .map_or_else(|| home.join(".local/state"), PathBuf::from)
-        .join(format!("kubestead/{}.jsonl", cluster.name))
+pub(crate) fn journal(cluster: &Cluster) -> Result<PathBuf, Failure> {
+    Ok(folders::state()?.join(format!("kubestead/{}.jsonl", cluster.name)))
 }
 
 /// Ctrl-C: before anything is done it ends the run, then the first lets the running steps finish, and the second ends the program.

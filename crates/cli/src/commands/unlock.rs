@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, nodes: &[String]) -> Result<Exit, Failu
     let cluster = super::check::load(common)?;
     let nodes = named(&cluster, nodes)?;
     let escrow = session::escrow(&cluster)?;
-    let journal = session::journal(&cluster);
+    let journal = session::journal(&cluster)?;
     let machines = Session::for_volumes(cluster, &nodes, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let reporter = Progress::new(Some(&journal));

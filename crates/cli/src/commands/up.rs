@@ -19,7 +19,7 @@ use crate::{print, render};
 pub(crate) async fn run(common: &Common, consent: Vec<String>, approved: bool, fail_fast: bool) -> Result<Exit, Failure> {
     let cluster = super::check::load_all(common)?;
     let escrow = session::escrow(&cluster)?;
-    let journal = session::journal(&cluster);
+    let journal = session::journal(&cluster)?;
     let machines = Session::over(cluster, Arc::<Ssh>::default());
     let _leases = machines.lease().await?;
     let terms = Terms { consent: consent.into_iter().map(StepId).collect(), fail_fast };

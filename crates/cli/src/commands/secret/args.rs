@@ -24,7 +24,7 @@ pub(crate) enum Secret {
     },
     /// Make a Kubernetes Secret that is encrypted from the start.
     #[command(after_help = "Examples: kubestead secret new secrets/registry.yaml --namespace apps\n          \
-        pwgen 32 1 | kubestead secret new secrets/db.yaml --key password --chomp\n\
+        pwgen 32 1 | kubestead secret new secrets/db.yaml --namespace apps --key password --chomp\n\
         Without --key an editor is opened. A file of another format than YAML takes standard input as it is.")]
     New {
         /// The file; it must not be there.

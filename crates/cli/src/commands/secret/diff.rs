@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use super::{failure, git, identities, shown};
 use crate::exit::{Exit, Failure, fail};
+use crate::folders;
 use crate::print::{self, Shown};
 
 pub(crate) fn files(older: &Path, newer: &Path, show_values: bool) -> Result<Exit, Failure> {
@@ -137,8 +138,7 @@ fn mark(key: &Secret, path: &str, value: &Value) -> String {
 fn mark_key() -> Result<Secret, Failure> {
     use std::io::Write;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let home = std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-    let state = std::env::var_os("XDG_STATE_HOME").map_or_else(|| home.join(".local/state"), std::path::PathBuf::from).join("kubestead");
+    let state = folders::state()?.join("kubestead");
     let path = state.join("diff-marks.key");
     if let Some(bytes) = std::fs::read(&path).ok().filter(|bytes| bytes.len() == 32) {
         return Ok(Secret::new(bytes));

@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use kubestead_secrets::make_identity;
-use kubestead_secrets::sops::{AgeProgram, own_recipients};
+use kubestead_secrets::sops::{AgeProgram, Recipient, own_recipients};
 
 use super::{failure, git, shown, variable};
 use crate::commands::init::identity;
@@ -43,8 +43,10 @@ pub(crate) fn run(dir: &Path, others: &[String], no_git: bool) -> Result<Exit, F
 fn recipient(text: &str) -> Result<(&'static str, String), Failure> {
     let text = text.trim();
     let is_fingerprint = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if text.starts_with("age1") || text.starts_with("ssh-") {
-        Ok(("age", text.to_owned()))
+    // What begins like a private key is refused as one, and not quoted.
+    if ["age1", "ssh-", "AGE-SECRET-KEY-", "age-secret-key-"].iter().any(|begin| text.starts_with(begin)) {
+        let recipient = Recipient::age(text).map_err(|why| fail(Exit::Usage, format!("--recipient: {why}")))?;
+        Ok(("age", recipient.name().to_owned()))
     } else if is_fingerprint {
         Ok(("pgp", text.to_ascii_uppercase()))
     } else {
@@ -56,7 +58,7 @@ fn recipient(text: &str) -> Result<(&'static str, String), Failure> {
 }
 
 fn own_key() -> Result<Vec<String>, Failure> {
-    let path = identity();
+    let path = identity()?;
     if path.exists() {
         print::note(&format!("{} is there and stays as it is", path.display()));
     } else {
@@ -70,6 +72,11 @@ fn own_key() -> Result<Vec<String>, Failure> {
 fn rules(dir: &Path, mine: &[String], others: &[(&str, String)]) -> Result<(), Failure> {
     let path = dir.join(".sops.yaml");
     if path.exists() {
+        let text = std::fs::read_to_string(&path).map_err(|e| fail(Exit::Failed, format!("cannot read {}: {e}", shown(&path))))?;
+        if let Some((kind, missing)) = others.iter().find(|(_, name)| !text.contains(name.as_str())) {
+            let failure = fail(Exit::Usage, format!("{} is there, and does not name {missing}: it stays as it is", shown(&path)));
+            return Err(failure.hint(format!("write it to `{kind}` of the rules there, then kubestead secret updatekeys secrets")));
+        }
         print::note(&format!("{} is there and stays as it is", shown(&path)));
         return Ok(());
     }

@@ -57,6 +57,12 @@ pub(crate) fn run(file: &Path, wanted: &Wanted, input: Input, place: Option<&Pri
     };
     document.save().map_err(failure)?;
     print::data(&format!("wrote {}, encrypted to {}", shown(file), people(&document)));
+    if is_secret && document.get(["metadata", "namespace"]).is_none() {
+        print::note(&format!(
+            "it names no namespace, which a Secret that `kubestead up` applies needs: kubestead secret edit {}",
+            shown(file)
+        ));
+    }
     Ok(Exit::Done)
 }
 
