@@ -1,4 +1,5 @@
-//! Events as progress: one line on a terminal that names what runs, plain lines in a pipe, and JSON lines in the journal.
+//! Events as progress: one line on a terminal that names what runs, plain lines in a pipe, with one for each half minute of silence, and JSON lines in
+//! the journal.
 
 pub(crate) mod board;
 mod past;
@@ -22,10 +23,14 @@ use crate::render;
 
 /// How often the line is made anew while nothing happens: what it tells of is seconds.
 const TICK: Duration = Duration::from_millis(500);
+/// After how long a silence a pipe is told what runs: who reads it cannot tell a program that waits from one that hangs.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How wide a line in a pipe may be.
+const PIPE: usize = 200;
 
 /// Shows events on standard error, and keeps them in a journal for people. Nothing reads the journal back to decide: it only tells how long steps took.
 pub(crate) struct Progress {
-    live: Option<Live>,
+    live: Live,
     path: Option<PathBuf>,
     journal: Option<Mutex<File>>,
     /// Whether machines that were not seen are told of at once.
@@ -38,8 +43,12 @@ impl Progress {
             std::fs::create_dir_all(path.parent()?).ok()?;
             File::options().append(true).create(true).open(path).ok()
         });
-        let live = print::can_redraw().then(Live::start);
-        Self { live, path: journal.map(Path::to_owned), journal: file.map(Mutex::new), tells_gaps: true }
+        Self {
+            live: Live::start(print::can_redraw(), SILENCE, |line| print::note(line)),
+            path: journal.map(Path::to_owned),
+            journal: file.map(Mutex::new),
+            tells_gaps: true,
+        }
     }
 
     /// For a verb whose answer tells of machines that were not seen.
@@ -48,14 +57,11 @@ impl Progress {
     }
 
     fn line(&self, text: &Shown) {
-        match &self.live {
-            Some(live) => live.suspended(|| print::note(text)),
-            None => print::note(text),
-        }
+        self.live.suspended(|| print::note(text));
     }
 }
 
-/// The line of a terminal, and the thread that makes it anew.
+/// What runs, as one line, and the thread that makes it anew: on a terminal at each tick, in a pipe when nothing was told for a while.
 struct Live {
     state: Arc<Mutex<State>>,
     end: Option<(Sender<()>, JoinHandle<()>)>,
@@ -65,6 +71,12 @@ struct State {
     bar: Option<ProgressBar>,
     board: Board,
     since: Instant,
+    /// Whether it is a terminal, whose line can be written over.
+    redraws: bool,
+    /// Whether there is something to tell of.
+    at_work: bool,
+    /// When something was told last.
+    told: Instant,
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -78,31 +90,50 @@ impl State {
         }
     }
 
+    /// The line for a pipe, once it was silent for so long while something runs.
+    fn after(&mut self, silence: Duration) -> Option<String> {
+        if self.redraws || !self.at_work || self.told.elapsed() < silence {
+            return None;
+        }
+        self.told = Instant::now();
+        Some(format!("still {}", self.board.line(self.since.elapsed(), PIPE)))
+    }
+
     /// Takes the line away, and begins another one when there is something to tell of.
     fn begin(&mut self, another: bool) {
         if let Some(old) = self.bar.take() {
             old.finish_and_clear();
         }
+        self.at_work = another;
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        self.bar = another.then(|| ProgressBar::new_spinner().with_style(style));
+        self.bar = (another && self.redraws).then(|| ProgressBar::new_spinner().with_style(style));
     }
 }
 
 impl Live {
-    fn start() -> Self {
-        let state = Arc::new(Mutex::new(State { bar: None, board: Board::default(), since: Instant::now() }));
+    fn start(redraws: bool, silence: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
+        let now = Instant::now();
+        let state = State { bar: None, board: Board::default(), since: now, redraws, at_work: false, told: now };
+        let state = Arc::new(Mutex::new(state));
         let (end, ended) = channel();
         let own = state.clone();
         let thread = std::thread::spawn(move || {
-            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                lock(&own).show();
+            while ended.recv_timeout(TICK.min(silence)) == Err(RecvTimeoutError::Timeout) {
+                let mut state = lock(&own);
+                state.show();
+                // Under the lock: nothing else is told meanwhile.
+                if let Some(line) = state.after(silence) {
+                    tell(&line);
+                }
             }
         });
         Self { state, end: Some((end, thread)) }
     }
 
     fn suspended(&self, tell: impl FnOnce()) {
-        match &lock(&self.state).bar {
+        let mut state = lock(&self.state);
+        state.told = Instant::now();
+        match &state.bar {
             Some(bar) => bar.suspend(tell),
             None => tell(),
         }
@@ -146,9 +177,7 @@ impl Reporter for Progress {
                 self.line(&line);
             }
         }
-        if let Some(live) = &self.live {
-            live.on(event, self.path.as_deref());
-        }
+        self.live.on(event, self.path.as_deref());
     }
 }
 
@@ -178,6 +207,26 @@ mod tests {
     use kubestead_core::plan::StepId;
 
     use super::*;
+
+    #[test]
+    fn a_pipe_is_told_what_runs_when_it_was_silent_and_a_terminal_is_not() {
+        for redraws in [false, true] {
+            let (sender, told) = channel();
+            let live = Live::start(redraws, Duration::from_millis(20), move |line| drop(sender.send(line.to_owned())));
+            live.on(&Event::Stage { name: "observe".into(), total: 2 }, None);
+            live.on(&Event::Seen { host: "kube1".into(), gap: None }, None);
+            if redraws {
+                assert!(told.recv_timeout(Duration::from_millis(200)).is_err());
+                continue;
+            }
+            let line = told.recv().unwrap();
+            assert!(line.starts_with("still observe ") && line.contains(" 1/2 0:0"), "{line}");
+            // Nothing runs while somebody is asked.
+            live.on(&Event::Planned { steps: Vec::new(), held: Vec::new() }, None);
+            let before = told.try_iter().count();
+            assert!(before <= 1 && told.recv_timeout(Duration::from_millis(200)).is_err());
+        }
+    }
 
     #[test]
     fn a_hosts_stderr_is_told_as_the_end_of_its_line() {
