@@ -7,6 +7,7 @@
 mod across;
 mod address;
 mod api_server;
+mod arguments;
 mod authorities;
 mod cluster;
 mod components;
@@ -38,6 +39,7 @@ mod unlock;
 
 pub use address::{Span, Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
+pub(crate) use arguments::node_port_range;
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
     Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Registry, Role,
