@@ -87,7 +87,7 @@ namedVolumes: {photos: {size: 1Gi}}
 namespace:
   name: apps
   users: [{name: apps-user}]
-  groups: [oidc:developers]
+  groups: ['groups:developers']
   limits: {default: {cpu: 0.5, memory: 256MiB}, defaultRequest: {cpu: 50m, memory: 64MiB}, max: {cpu: 2, memory: 4GiB}}
   quota:
     requests.cpu: 8

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use kubestead_core::diagnostic::Place;
 use kubestead_core::name::is_subdomain;
 
 use super::arguments::{Program as Of, by_name, by_value};
@@ -62,6 +63,19 @@ pub(super) struct Written {
     pub(super) controller_manager: Option<Node>,
     pub(super) scheduler: Option<Node>,
     pub(super) etcd: Option<Node>,
+}
+
+impl Written {
+    /// The arguments that the API server is given, each with its place.
+    pub(super) fn arguments_of_api_server(&self) -> Vec<(String, Place)> {
+        let map = |node: &Node, key: &str| match &node.kind {
+            YamlKind::Map(entries) => entries.iter().find(|(found, ..)| found == key).map(|(.., node)| node.clone()),
+            YamlKind::Scalar { .. } | YamlKind::List(_) => None,
+        };
+        let args = self.api_server.as_ref().and_then(|node| map(node, "args"));
+        let Some(Node { kind: YamlKind::Map(entries), .. }) = args else { return Vec::new() };
+        entries.into_iter().map(|(name, place, _)| (name, place)).collect()
+    }
 }
 
 /// Decodes the sections.
