@@ -67,7 +67,7 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NamespaceDecl {
     out.twice(groups.iter().map(|at| (&at.value, &at.place)), "two groups are called");
     let names = groups.iter().map(|at| at.value.clone()).collect();
     let limits = f.limits.map(|n| limits::limits(n, out)).unwrap_or_default();
-    let quota = f.quota.map(|n| limits::quota(n, out)).unwrap_or_default();
+    let quota = f.quota.map(|n| limits::quota(n, &limits, out)).unwrap_or_default();
     let pod_security = f.pod_security.map(|n| pod_security::decode(n, &users, out));
     let namespace = own.map(|name| Namespace { name, users, groups: names, limits, quota, pod_security });
     NamespaceDecl { namespace, groups }
