@@ -47,6 +47,8 @@ pub(super) type Issuers = Vec<(String, At<Name>)>;
 pub(super) struct GatewayDecl {
     pub(super) nodes: Vec<At<Name>>,
     pub(super) address: Option<At<Ipv4Addr>>,
+    /// Ports of every node.
+    pub(super) node_ports: Vec<At<u16>>,
     /// Ports of TCP.
     pub(super) tcp: Vec<At<u16>>,
     pub(super) issuers: Issuers,
