@@ -1,6 +1,6 @@
 //! Services as they are written in a section, before it is known which others there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use kubestead_core::diagnostic::Place;
@@ -63,6 +63,7 @@ pub(super) struct LoadBalancerDecl {
 /// What issues certificates.
 pub(super) struct CertificatesDecl {
     pub(super) place: Place,
-    pub(super) issuers: BTreeSet<Name>,
+    /// The authorities, and whether each is Let's Encrypt.
+    pub(super) issuers: BTreeMap<Name, bool>,
     pub(super) zones: Vec<String>,
 }

@@ -27,6 +27,7 @@ mod path;
 mod range;
 mod read;
 mod release;
+mod reserved;
 mod schema;
 mod sealed;
 mod sections;

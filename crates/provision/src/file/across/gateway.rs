@@ -10,6 +10,7 @@ use crate::file::arguments::{NODE_PORTS, node_port_range};
 use crate::file::cluster::{API_PORT, Node};
 use crate::file::declared::{CertificatesDecl, GatewayDecl, Places};
 use crate::file::findings::{At, Findings};
+use crate::file::reserved::is_reserved;
 use crate::file::sections::Sections;
 use crate::service::{DnsCache, LoadBalancer};
 
@@ -91,8 +92,12 @@ fn issued(host: &str, at: &At<Name>, certificates: Option<&CertificatesDecl>, ou
         let hint = "write `services.certificates`, or the `secret` that has the certificate".to_owned();
         return out.error(&at.place, format!("the host {host} names the authority {}, and nobody asks any", at.value), hint);
     };
-    if !issuers.contains(&at.value) {
-        let known: Vec<&str> = issuers.iter().map(Name::as_str).collect();
+    if issuers.get(&at.value) == Some(&true) && is_reserved(host) {
+        let message = format!("the host {host}: Let's Encrypt issues nothing for it, as the name is reserved and nobody's");
+        out.error(&at.place, message, "write a name of your own, another authority, or the `secret` that has the certificate".to_owned());
+    }
+    if !issuers.contains_key(&at.value) {
+        let known: Vec<&str> = issuers.keys().map(Name::as_str).collect();
         out.error(&at.place, format!("the host {host}: no authority is called {}", at.value), format!("known are {}", known.join(", ")));
     }
     let Some(bare) = host.strip_prefix("*.") else { return };
