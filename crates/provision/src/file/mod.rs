@@ -28,6 +28,7 @@ mod range;
 mod read;
 mod release;
 mod reserved;
+mod schedule;
 mod schema;
 mod sealed;
 mod sections;
