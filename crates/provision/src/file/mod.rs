@@ -15,6 +15,7 @@ mod declared;
 mod decode;
 mod fields;
 mod findings;
+mod folders;
 mod grants;
 mod interface;
 mod kubelet;
