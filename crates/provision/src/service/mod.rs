@@ -5,6 +5,7 @@
 mod action;
 mod apply;
 mod built;
+mod causes;
 mod check;
 mod claims;
 mod decode;
