@@ -45,7 +45,7 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
     let (code, text) = run(dir.path(), &["check"]);
     assert_eq!(code, Some(2), "{text}");
     for words in [
-        "manifests/hello/hello.yaml:13:5: error: the variable HOTS is not declared",
+        "manifests/hello/hello.yaml:13:16: error: the variable HOTS is not declared",
         "manifests/hello/key.yaml:4:19: error: Secret hello/key: the value key in the clear",
         "2 mistakes",
     ] {
