@@ -192,6 +192,12 @@ fn what_an_ingress_of_the_class_says_in_vain_is_told_with_its_place() {
     assert!(all[0].starts_with("shop.yaml:9:5:") && all[0].contains("the whole Ingress"), "{all:?}");
     assert!(all[1].starts_with("shop.yaml:10:5:") && all[1].contains("does not know it"), "{all:?}");
     assert_eq!(told(NODES, "kubernetes.io/ingress.class: traefik"), Vec::<String>::new(), "another controller's");
+    let of_none = wanted(&format!("{NODES}manifests: {{shop: {{path: shop.yaml}}}}\n"), &[("shop.yaml", &ingress("example.org/a: b"))]);
+    let of_none: Vec<String> = of_none.findings.iter().map(ToString::to_string).filter(|told| told.contains("Ingress")).collect();
+    assert!(
+        matches!(of_none.as_slice(), [one] if one.contains("names no class: nobody serves it") && one.contains("ingressClassName: nginx")),
+        "{of_none:?}"
+    );
     assert_eq!(told("", "kubernetes.io/ingress.class: nginx"), Vec::<String>::new(), "nobody says that it is Traefik's");
 }
 
