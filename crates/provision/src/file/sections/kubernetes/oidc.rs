@@ -175,3 +175,42 @@ fn certificates(node: &Yaml, out: &mut Findings) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn an_issuer_is_an_address_that_the_api_server_starts_with() {
+        for good in [
+            "https://id.example.com",
+            "https://id.example.com/",
+            "https://ID.example.com:8443/realms/a%20b",
+            "https://192.0.2.7",
+            "https://[fd00::1]:8443/x",
+            "https://id_1.example.com/a\\b",
+        ] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "http://id.example.com",
+            "https://",
+            "https:///x",
+            "https://id.example.com:",
+            "https://id.example.com:abc",
+            "https://id.example.com:99999",
+            "https://id.example.com:0",
+            "https://id.example.com/%zz",
+            "https://id.example.com/%a",
+            "https://[::1",
+            "https://[::1]x",
+            "https://300.1.1.1",
+            "https://me@id.example.com",
+            "https://id.example.com?x",
+            "https://id.example.com/a b",
+            "https://id%41.example.com",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+}
