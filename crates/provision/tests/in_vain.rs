@@ -65,6 +65,7 @@ fn pods_that_the_level_of_their_namespace_refuses_are_told_and_what_is_granted_i
     assert_told(&told("", &pods("default")), &[("9:7: warning", "into the namespace default")]);
     let apps = "namespace: {name: apps}\n";
     assert_told(&told(apps, &pods("apps")), &[("9:7: warning", "into the namespace apps: hostPath /srv/share to read, hostNetwork")]);
+    assert!(told(apps, &pods("apps"))[0].contains("grant it in namespace.podSecurity"), "its label is not the users' to write");
     let granted = "namespace: {name: apps, podSecurity: {hostNetwork: true, hostPaths: [{path: /srv/share}]}}\n";
     assert_told(&told(granted, &pods("apps")), &[]);
     let half = "namespace: {name: apps, podSecurity: {hostNetwork: true}}\n";

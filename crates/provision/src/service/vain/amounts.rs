@@ -1,5 +1,7 @@
 //! Containers that ask for more than the limits of their namespace give them.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::diagnostic::Diagnostic;
 use serde_json::{Value, json};
 
@@ -11,17 +13,19 @@ use crate::service::typed::{containers, items, pods};
 
 /// What is said of containers in a namespace, and by whom.
 struct Limits {
-    namespace: String,
     whose: String,
     /// As in a LimitRange, of the type `Container`.
     item: Value,
 }
 
 pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
-    let all = limits(world);
+    let mut all: BTreeMap<String, Vec<Limits>> = BTreeMap::new();
+    for (namespace, limits) in limits(world) {
+        all.entry(namespace).or_default().push(limits);
+    }
     for own in &world.own {
         let Some(template) = pods(&own.object) else { continue };
-        for limits in all.iter().filter(|limits| limits.namespace == own.object.namespace) {
+        for limits in all.get(&own.object.namespace).into_iter().flatten() {
             for (container, value) in containers(own.manifest, template) {
                 for resource in ["cpu", "memory"] {
                     out.extend(judge(own, limits, &container, value, resource));
@@ -31,8 +35,8 @@ pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Those of the users' namespace, and those that the files make.
-fn limits(world: &World<'_>) -> Vec<Limits> {
+/// Those of the users' namespace, and those that the files make, each with its namespace.
+fn limits(world: &World<'_>) -> Vec<(String, Limits)> {
     let amounts = |amounts: &Amounts| {
         let mut found = json!({});
         if let Some(cpu) = amounts.cpu {
@@ -43,24 +47,17 @@ fn limits(world: &World<'_>) -> Vec<Limits> {
         }
         found
     };
-    let mut found: Vec<Limits> = world
-        .cluster
-        .namespace
-        .iter()
-        .map(|own| Limits {
-            namespace: own.name.to_string(),
-            whose: "namespace.limits".to_owned(),
-            item: json!({"default": amounts(&own.limits.default), "max": amounts(&own.limits.max)}),
-        })
-        .collect();
+    let own = world.cluster.namespace.iter().map(|own| {
+        let item = json!({"default": amounts(&own.limits.default), "max": amounts(&own.limits.max)});
+        (own.name.to_string(), Limits { whose: "namespace.limits".to_owned(), item })
+    });
+    let mut found: Vec<(String, Limits)> = own.collect();
     for (object, manifest) in &world.all {
         if object.kind == "LimitRange" && group(&object.api_version).is_empty() {
             let of_containers = items(manifest, "/spec/limits").into_iter().filter(|(_, item)| item["type"] == "Container");
-            found.extend(of_containers.map(|(_, item)| Limits {
-                namespace: object.namespace.clone(),
-                whose: object.to_string(),
-                item: item.clone(),
-            }));
+            found.extend(
+                of_containers.map(|(_, item)| (object.namespace.clone(), Limits { whose: object.to_string(), item: item.clone() })),
+            );
         }
     }
     found

@@ -1,6 +1,9 @@
 //! Pods that take more of the machine than Pod Security's level of their namespace lets in.
 
+use std::collections::BTreeMap;
+
 use kubestead_core::diagnostic::Diagnostic;
+use serde_json::Value;
 
 use super::World;
 use crate::file::PodSecurity;
@@ -19,9 +22,13 @@ enum Held<'a> {
 const DEFAULT: &str = "default";
 
 pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
+    let namespaces = world.all.iter().filter(|(object, _)| object.api_version == "v1" && object.kind == "Namespace");
+    let levels: BTreeMap<&str, &Value> =
+        namespaces.map(|(object, manifest)| (object.name.as_str(), &manifest["metadata"]["labels"][LEVEL])).collect();
     for own in &world.own {
         let Some(template) = pods(&own.object) else { continue };
-        let (Some(held), Some(pod)) = (held(world, &own.object.namespace), own.manifest.pointer(template)) else { continue };
+        let held = held(world, &levels, &own.object.namespace);
+        let (Some(held), Some(pod)) = (held, own.manifest.pointer(template)) else { continue };
         let Some(taken) = beyond(pod) else { continue };
         let words = match held {
             Held::Baseline | Held::Granted(None) => all(&taken),
@@ -48,13 +55,10 @@ fn refused(taken: &Beyond, policy: &PodSecurity) -> Vec<String> {
 }
 
 /// What holds the pods of a namespace, as far as the files say; `None` if it is open, or nothing says what it is.
-fn held<'a>(world: &World<'a>, namespace: &str) -> Option<Held<'a>> {
+fn held<'a>(world: &World<'a>, levels: &BTreeMap<&str, &Value>, namespace: &str) -> Option<Held<'a>> {
     if let Some(own) = world.cluster.namespace.as_ref().filter(|own| own.name.as_str() == namespace) {
         return Some(Held::Granted(own.pod_security.as_ref()));
     }
-    let object = world.all.iter().find(|(object, _)| object.api_version == "v1" && object.kind == "Namespace" && object.name == namespace);
-    match object {
-        Some((_, manifest)) => (manifest["metadata"]["labels"][LEVEL] != OPEN).then_some(Held::Baseline),
-        None => (namespace == DEFAULT).then_some(Held::Baseline),
-    }
+    let is_held = levels.get(namespace).map_or(namespace == DEFAULT, |level| **level != OPEN);
+    is_held.then_some(Held::Baseline)
 }
