@@ -27,6 +27,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// A host to which there was no connection.
+    pub(crate) fn unreachable(error: impl std::error::Error) -> Self {
+        Self { exit: Exit::Unreachable, ..Self::from(error) }
+    }
+
     /// The same failure with what to do about it.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

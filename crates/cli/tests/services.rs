@@ -30,6 +30,18 @@ fn example(dir: &Path) {
 }
 
 #[test]
+fn a_question_about_rights_ends_as_for_a_host_that_is_not_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::write(dir.path().join("ssh"), format!("Host *\n  HostName 127.0.0.1\n  Port {port}\n  BatchMode yes\n")).unwrap();
+    let cluster = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nkubernetes: {version: 1.37.1}\nssh: {config: ssh}\n\
+        nodes: [{name: cp1, address: 192.0.2.11, roles: [control-plane]}]\nnamespace: {name: apps, users: [{name: dev}]}\n";
+    std::fs::write(dir.path().join("cluster.yaml"), cluster).unwrap();
+    let (code, text) = run(dir.path(), &["access", "can-i"]);
+    assert_eq!(code, Some(5), "{text}");
+}
+
+#[test]
 fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_once() {
     let dir = tempfile::tempdir().unwrap();
     example(dir.path());
@@ -45,7 +57,7 @@ fn check_reads_the_files_of_services_and_tells_all_mistakes_of_all_of_them_at_on
     let (code, text) = run(dir.path(), &["check"]);
     assert_eq!(code, Some(2), "{text}");
     for words in [
-        "manifests/hello/hello.yaml:13:5: error: the variable HOTS is not declared",
+        "manifests/hello/hello.yaml:13:16: error: the variable HOTS is not declared",
         "manifests/hello/key.yaml:4:19: error: Secret hello/key: the value key in the clear",
         "2 mistakes",
     ] {

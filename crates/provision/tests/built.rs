@@ -135,6 +135,11 @@ fn mistakes_are_told_with_their_places_in_the_cluster_file() {
              roleRef: {name: other}}",
             "are for the cluster itself",
         ),
+        (
+            "{apiVersion: apps/v1, kind: Deployment, metadata: {name: metrics-server, namespace: metrics-server}, \
+             spec: {template: {spec: {containers: [{name: metric-server, args: [--v=2]}]}}}}",
+            "the container \"metric-server\" has no image",
+        ),
     ] {
         let found = with(patch);
         let errors = errors(&found);

@@ -192,11 +192,17 @@ fn what_an_ingress_of_the_class_says_in_vain_is_told_with_its_place() {
     assert!(all[0].starts_with("shop.yaml:9:5:") && all[0].contains("the whole Ingress"), "{all:?}");
     assert!(all[1].starts_with("shop.yaml:10:5:") && all[1].contains("does not know it"), "{all:?}");
     assert_eq!(told(NODES, "kubernetes.io/ingress.class: traefik"), Vec::<String>::new(), "another controller's");
+    let of_none = wanted(&format!("{NODES}manifests: {{shop: {{path: shop.yaml}}}}\n"), &[("shop.yaml", &ingress("example.org/a: b"))]);
+    let of_none: Vec<String> = of_none.findings.iter().map(ToString::to_string).filter(|told| told.contains("Ingress")).collect();
+    assert!(
+        matches!(of_none.as_slice(), [one] if one.contains("names no class: nobody serves it") && one.contains("ingressClassName: nginx")),
+        "{of_none:?}"
+    );
     assert_eq!(told("", "kubernetes.io/ingress.class: nginx"), Vec::<String>::new(), "nobody says that it is Traefik's");
 }
 
-const ISSUED: &str = "services:\n  gateway:\n    nodes: [kube2]\n    hosts: {a.example.org: {issuer: staging}, '*.example.org': {issuer: own}, b.example.org: {secret: b}}\n    \
-    definitions: {path: definitions.yaml}\n  certificates:\n    issuers: {staging: {email: ops@example.org}, own: {server: 'https://acme.example.org/dir'}}\n    \
+const ISSUED: &str = "services:\n  gateway:\n    nodes: [kube2]\n    hosts: {a.kubestead.io: {issuer: staging}, '*.example.org': {issuer: own}, b.example.org: {secret: b}}\n    \
+    definitions: {path: definitions.yaml}\n  certificates:\n    issuers: {staging: {email: ops@kubestead.io}, own: {server: 'https://acme.example.org/dir'}}\n    \
     dns: {server: 192.0.2.53, zones: [example.org], key: k1, secret: {file: dns.sops.yaml, key: key}}\n    definitions: {path: certificates.yaml}\n";
 
 #[test]
@@ -210,15 +216,15 @@ fn what_the_file_says_of_certificates_is_in_their_objects() {
     let acme = &object(&found, "ClusterIssuer", "staging")["spec"]["acme"];
     assert_eq!(
         (acme["server"].as_str(), &acme["email"]),
-        (Some("https://acme-staging-v02.api.letsencrypt.org/directory"), &json!("ops@example.org"))
+        (Some("https://acme-staging-v02.api.letsencrypt.org/directory"), &json!("ops@kubestead.io"))
     );
     let route = &acme["solvers"][0]["http01"]["gatewayHTTPRoute"]["parentRefs"][0];
     assert_eq!((&route["name"], &route["sectionName"], acme["solvers"].as_array().unwrap().len()), (&json!("gateway"), &json!("http"), 1));
-    let certificate = &object(&found, "Certificate", "a.example.org")["spec"];
-    assert_eq!((&certificate["secretName"], &certificate["issuerRef"]["name"]), (&json!("a.example.org"), &json!("staging")));
+    let certificate = &object(&found, "Certificate", "a.kubestead.io")["spec"];
+    assert_eq!((&certificate["secretName"], &certificate["issuerRef"]["name"]), (&json!("a.kubestead.io"), &json!("staging")));
     let listeners = &object(&found, "Gateway", "gateway")["spec"]["listeners"];
     let secret = |host: &str| named(listeners, host)["tls"]["certificateRefs"][0]["name"].clone();
-    assert_eq!((secret("a.example.org"), secret("b.example.org")), (json!("a.example.org"), json!("b")));
+    assert_eq!((secret("a.kubestead.io"), secret("b.example.org")), (json!("a.kubestead.io"), json!("b")));
     assert_eq!(object(&found, "Certificate", "b.example.org"), &Value::Null);
     let controller = object(&found, "Deployment", "controller")["spec"]["template"]["spec"]["containers"][0].clone();
     assert!(
@@ -229,10 +235,16 @@ fn what_the_file_says_of_certificates_is_in_their_objects() {
     );
 
     for (from, to, words) in [
-        ("staging: {email: ops@example.org}, ", "", "no authority is called staging"),
+        ("staging: {email: ops@kubestead.io}, ", "", "no authority is called staging"),
         ("own: {server: 'https://acme.example.org/dir'}", "own: {}", "the authority own has no address"),
         ("https://acme.example.org/dir", "http://acme.example.org/dir", "not an address of https"),
         ("zones: [example.org]", "zones: [example.com]", "a wildcard is proved by DNS alone"),
+        ("a.kubestead.io: {", "a.example.org: {", "Let's Encrypt issues nothing for it"),
+        ("a.kubestead.io: {", "shop.lan: {", "the host shop.lan: Let's Encrypt issues nothing for it"),
+        ("ops@kubestead.io", "ops@localhost", "Let's Encrypt takes no address of localhost"),
+        ("ops@kubestead.io", "ops@example.com", "Let's Encrypt takes no address of example.com"),
+        ("b.example.org: {secret: b}", "'*.example.org': {secret: b}", "is written twice"),
+        ("b.example.org: {secret: b}", "wildcard.example.org: {secret: b}", "would have one name, wildcard.example.org"),
     ] {
         let refused = load_or("cluster.yaml", &format!("{HEAD}{}", ISSUED.replace(from, to)), Path::new("/x"));
         let told = refused.map_or_else(|refused| format!("{:?}", refused.found), |_| String::new());

@@ -16,7 +16,7 @@ use world::{held, ids, object};
 
 const FILE: &str = "apiVersion: kubestead/v1\nkind: Cluster\nname: home\nnodes: [{name: kube1, address: 10.0.0.1, roles: [control-plane]}]\n\
     kubernetes: {version: 1.37.1, bundle: /b}\n";
-const SERVICES: &str = "services:\n  gateway:\n    nodes: [kube1]\n    hosts: {a.example.org: {issuer: staging}}\n    tcp: {git: {port: 2222}}\n    ingressClass: nginx\n    \
+const SERVICES: &str = "services:\n  gateway:\n    nodes: [kube1]\n    hosts: {a.kubestead.io: {issuer: staging}}\n    tcp: {git: {port: 2222}}\n    ingressClass: nginx\n    \
     definitions: {path: gateway.yaml}\n  certificates: {issuers: {staging: {}}, definitions: {path: certificates.yaml}}\n";
 
 #[tokio::test]

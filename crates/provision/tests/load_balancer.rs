@@ -135,7 +135,7 @@ fn every_mistake_of_addresses_has_its_place() {
         (
             of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, nodes: [kube1], tcp: {m: {port: 7946}}"),
             145,
-            "programs listen at 7946",
+            "program listens at 7946",
         ),
         (
             of("addresses: [10.0.0.64/28]}, gateway: {definitions: {path: x}, address: 10.0.0.81"),

@@ -87,7 +87,7 @@ namedVolumes: {photos: {size: 1Gi}}
 namespace:
   name: apps
   users: [{name: apps-user}]
-  groups: [oidc:developers]
+  groups: ['groups:developers']
   limits: {default: {cpu: 0.5, memory: 256MiB}, defaultRequest: {cpu: 50m, memory: 64MiB}, max: {cpu: 2, memory: 4GiB}}
   quota:
     requests.cpu: 8
@@ -127,7 +127,7 @@ services:
     patches: [{apiVersion: v1, kind: Service, metadata: {name: metrics-server, namespace: metrics-server}, spec: {ports: []}}]
   gateway:
     nodes: [kube1]
-    hosts: {shop.example.org: {issuer: staging}, '*.example.net': {issuer: own}, db.example.org: {secret: db-tls}}
+    hosts: {shop.kubestead.io: {issuer: staging}, '*.example.net': {issuer: own}, db.example.org: {secret: db-tls}}
     redirect: false
     tcp: {git: {port: 2022, tls: false}, mail: {port: 993, tls: true}}
     ingressClass: nginx
@@ -135,7 +135,7 @@ services:
     image: registry.example.com/traefik:v3.7.13
     patches: []
   certificates:
-    issuers: {staging: {email: ops@example.org}, own: {server: 'https://acme.example.net/directory', ca: ca.pem}}
+    issuers: {staging: {email: ops@kubestead.io}, own: {server: 'https://acme.example.net/directory', ca: ca.pem}}
     dns: {server: '192.0.2.53:5353', zones: [example.net], key: kubestead, algorithm: HMACSHA256, secret: {file: s/a.yaml, key: tsig}}
     definitions: {path: m/certificates.yaml}
     images: {controller: registry.example.com/c:v1, webhook: registry.example.com/w:v1, cainjector: registry.example.com/i:v1, acmesolver: registry.example.com/s:v1}

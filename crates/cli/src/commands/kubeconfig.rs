@@ -22,7 +22,7 @@ use crate::print;
 pub(super) async fn control_plane(cluster: &Cluster) -> Result<Arc<dyn Remote>, Failure> {
     let login = compose::first(cluster).and_then(|first| cluster.logins().into_iter().find(|(name, _)| name == first));
     let (_, login) = login.ok_or_else(|| fail(Exit::Usage, "the cluster file asks for no Kubernetes"))?;
-    Ok(Ssh::default().connect(&login).await?)
+    Ssh::default().connect(&login).await.map_err(Failure::unreachable)
 }
 
 pub(crate) async fn run(common: &Common, merge: bool) -> Result<Exit, Failure> {

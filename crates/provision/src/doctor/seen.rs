@@ -94,6 +94,11 @@ pub(super) fn plan(plan: &Plan<Action>) -> Vec<Finding> {
         let told = format!("not all is as the file says: {} ({}){rest}", first.id, first.why);
         found.push(Finding::bad(Kind::Plan, "cluster", told, "kubestead plan tells each step; kubestead up does them"));
     }
+    // Why it was not reached, the finding of its connection tells; what is to do there nobody knows.
+    let unseen: BTreeSet<&str> = plan.held.iter().filter(|held| held.unreachable).map(|held| held.object.as_str()).collect();
+    found.extend(
+        unseen.into_iter().map(|object| Finding::not_looked(Kind::Plan, object, "it was not reached: what is to do there is not known")),
+    );
     if found.is_empty() {
         found.push(Finding::good(Kind::Plan, "cluster", "all that was seen is as the file says"));
     }
@@ -105,7 +110,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use kubestead_core::fact::Gap;
-    use kubestead_core::plan::{Part, Step, Target};
+    use kubestead_core::plan::{Held, Part, Step, Target};
     use kubestead_core::probe::Answers;
 
     use super::super::fixture::{self, name};
@@ -188,5 +193,16 @@ mod tests {
         assert_eq!(told(&seen, vec![]), [said("cluster", Verdict::NotLooked, "/b/bundle.json: no such file ")]);
         seen.bundle = Fact::Absent;
         assert_eq!(told(&seen, vec![]), []);
+    }
+
+    #[test]
+    fn a_plan_is_not_good_where_a_host_was_not_reached() {
+        let judged = |held: Vec<Held>| {
+            let plan = Plan::new(String::new(), String::new(), Part { steps: vec![], held }).unwrap();
+            super::plan(&plan).into_iter().map(|one| (one.place, one.verdict)).collect::<Vec<_>>()
+        };
+        assert_eq!(judged(vec![]), [("cluster".to_owned(), Verdict::Good)]);
+        let gone = Held { unreachable: true, ..Held::cluster("kube1", "kube1: no route to host".to_owned(), "look at it") };
+        assert_eq!(judged(vec![gone.clone()]), [(gone.object, Verdict::NotLooked)]);
     }
 }

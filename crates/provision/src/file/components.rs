@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use kubestead_core::diagnostic::Place;
 use kubestead_core::name::is_subdomain;
 
+use super::arguments::{Program as Of, by_name, by_value};
 use super::decode::{entries, list, parsed};
 use super::fields::fields;
 use super::findings::Findings;
@@ -55,51 +57,6 @@ pub(super) const API_SERVER: Kind = Kind::Map(&Server::SHAPE);
 pub(super) const PROGRAM: Kind = Kind::Map(&Program::SHAPE);
 pub(super) const ETCD: Kind = Kind::Map(&Etcd::SHAPE);
 
-/// Arguments of all of them that kubestead, or kubeadm for it, sets: files, addresses, ranges, and who is who. One that ends with `*` stands for all
-/// that begin so.
-const KEPT: [&str; 40] = [
-    "admission-control-config-file",
-    "encryption-provider-*",
-    "leader-elect",
-    "feature-gates",
-    "advertise-address",
-    "advertise-client-urls",
-    "allocate-node-cidrs",
-    "authentication-kubeconfig",
-    "authorization-kubeconfig",
-    "authorization-mode",
-    "bind-address",
-    "cert-file",
-    "client-ca-file",
-    "client-cert-auth",
-    "cluster-cidr",
-    "cluster-name",
-    "cluster-signing-cert-file",
-    "cluster-signing-key-file",
-    "config",
-    "data-dir",
-    "enable-bootstrap-token-auth",
-    "etcd-*",
-    "initial-*",
-    "key-file",
-    "kubeconfig",
-    "kubelet-client-*",
-    "listen-*",
-    "name",
-    "node-cidr-mask-size",
-    "peer-*",
-    "proxy-client-*",
-    "requestheader-*",
-    "root-ca-file",
-    "secure-port",
-    "service-account-*",
-    "service-cluster-ip-range",
-    "tls-cert-file",
-    "tls-private-key-file",
-    "trusted-ca-file",
-    "use-service-account-credentials",
-];
-
 /// The programs' sections as they are written.
 pub(super) struct Written {
     pub(super) api_server: Option<Node>,
@@ -108,32 +65,45 @@ pub(super) struct Written {
     pub(super) etcd: Option<Node>,
 }
 
+impl Written {
+    /// The arguments that the API server is given, each with its place.
+    pub(super) fn arguments_of_api_server(&self) -> Vec<(String, Place)> {
+        let map = |node: &Node, key: &str| match &node.kind {
+            YamlKind::Map(entries) => entries.iter().find(|(found, ..)| found == key).map(|(.., node)| node.clone()),
+            YamlKind::Scalar { .. } | YamlKind::List(_) => None,
+        };
+        let args = self.api_server.as_ref().and_then(|node| map(node, "args"));
+        let Some(Node { kind: YamlKind::Map(entries), .. }) = args else { return Vec::new() };
+        entries.into_iter().map(|(name, place, _)| (name, place)).collect()
+    }
+}
+
 /// Decodes the sections.
 pub(super) fn components(written: Written, out: &mut Findings) -> Components {
     let mut all = Components::default();
     if let Some(node) = written.api_server {
         let f = Server::of(node, "kubernetes.apiServer", out);
-        all.api_server = arguments(f.args, f.feature_gates, "kubernetes.apiServer", out);
+        all.api_server = arguments(f.args, f.feature_gates, Of::ApiServer, "kubernetes.apiServer", out);
         let names = f.names.map(|node| list(node, "kubernetes.apiServer.certificateNames", out)).unwrap_or_default();
         all.names = names.into_iter().filter_map(|node| name(node, out)).collect();
     }
-    for (node, what, of) in [
-        (written.controller_manager, "kubernetes.controllerManager", &mut all.controller_manager),
-        (written.scheduler, "kubernetes.scheduler", &mut all.scheduler),
+    for (node, program, what, of) in [
+        (written.controller_manager, Of::ControllerManager, "kubernetes.controllerManager", &mut all.controller_manager),
+        (written.scheduler, Of::Scheduler, "kubernetes.scheduler", &mut all.scheduler),
     ] {
         if let Some(node) = node {
             let f = Program::of(node, what, out);
-            *of = arguments(f.args, f.feature_gates, what, out);
+            *of = arguments(f.args, f.feature_gates, program, what, out);
         }
     }
     if let Some(node) = written.etcd {
         let f = Etcd::of(node, "kubernetes.etcd", out);
-        all.etcd = arguments(f.args, None, "kubernetes.etcd", out);
+        all.etcd = arguments(f.args, None, Of::Etcd, "kubernetes.etcd", out);
     }
     all
 }
 
-fn arguments(args: Option<Node>, feature_gates: Option<Node>, what: &str, out: &mut Findings) -> Arguments {
+fn arguments(args: Option<Node>, feature_gates: Option<Node>, program: Of, what: &str, out: &mut Findings) -> Arguments {
     let mut found = Arguments::new();
     let written = args.map(|node| entries(node, &format!("{what}.args"), out)).unwrap_or_default();
     for (name, place, node) in written {
@@ -141,16 +111,14 @@ fn arguments(args: Option<Node>, feature_gates: Option<Node>, what: &str, out: &
         let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.len() <= 100
             && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
-        let is_kept = |kept: &&str| kept.strip_suffix('*').map_or(*kept == name, |begin| name.starts_with(begin));
         if !plain {
             out.error(
                 &place,
                 format!("{what}: {name:?} is not the name of an argument"),
                 "write it without dashes ahead, such as profiling".to_owned(),
             );
-        } else if KEPT.iter().any(is_kept) {
-            let hint = if name == "feature-gates" { "write featureGates" } else { "leave it out" };
-            out.error(&place, format!("{what}: {name} is set by kubestead, or by kubeadm for it"), hint.to_owned());
+        } else if let Some(fault) = by_name(program, &name) {
+            out.error(&place, format!("{what}: {}", fault.message), fault.hint);
         } else {
             let several = matches!(node.kind, YamlKind::List(_));
             if matches!(&node.kind, YamlKind::List(items) if items.is_empty()) {
@@ -160,6 +128,9 @@ fn arguments(args: Option<Node>, feature_gates: Option<Node>, what: &str, out: &
             let items = if several { list(node, &what, out) } else { vec![node] };
             let value = |node| parsed(node, &format!("{what}.{name}"), out, |text| Ok::<_, String>(text.to_owned())).map(|at| at.value);
             let values: Vec<String> = items.into_iter().filter_map(value).collect();
+            if let Some(fault) = by_value(program, &name, &values) {
+                out.error(&place, format!("{what}: {}", fault.message), fault.hint);
+            }
             found.insert(name, values);
         }
     }

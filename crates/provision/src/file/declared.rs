@@ -1,6 +1,6 @@
 //! Services as they are written in a section, before it is known which others there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use kubestead_core::diagnostic::Place;
@@ -47,6 +47,8 @@ pub(super) type Issuers = Vec<(String, At<Name>)>;
 pub(super) struct GatewayDecl {
     pub(super) nodes: Vec<At<Name>>,
     pub(super) address: Option<At<Ipv4Addr>>,
+    /// Ports of every node.
+    pub(super) node_ports: Vec<At<u16>>,
     /// Ports of TCP.
     pub(super) tcp: Vec<At<u16>>,
     pub(super) issuers: Issuers,
@@ -61,6 +63,7 @@ pub(super) struct LoadBalancerDecl {
 /// What issues certificates.
 pub(super) struct CertificatesDecl {
     pub(super) place: Place,
-    pub(super) issuers: BTreeSet<Name>,
+    /// The authorities, and whether each is Let's Encrypt.
+    pub(super) issuers: BTreeMap<Name, bool>,
     pub(super) zones: Vec<String>,
 }

@@ -36,6 +36,25 @@ impl Default for Limits {
     }
 }
 
+impl Amounts {
+    /// These, and where nothing is said of one, what others say.
+    fn or(&self, others: &Self) -> Self {
+        Self { cpu: self.cpu.or(others.cpu), memory: self.memory.or(others.memory) }
+    }
+}
+
+impl Limits {
+    /// The limits of a container that names none, as the API server has them: the most where there is no default (`SetDefaults_LimitRangeItem`).
+    pub(crate) fn for_none(&self) -> Amounts {
+        self.default.or(&self.max)
+    }
+
+    /// What is kept for a container that says nothing.
+    pub(crate) fn request_for_none(&self) -> Amounts {
+        self.request.or(&self.for_none())
+    }
+}
+
 /// What the namespace may use as a whole: by Kubernetes' names, each in normal form.
 pub type Quota = BTreeMap<&'static str, String>;
 

@@ -7,6 +7,7 @@
 mod across;
 mod address;
 mod api_server;
+mod arguments;
 mod authorities;
 mod cluster;
 mod components;
@@ -14,6 +15,7 @@ mod declared;
 mod decode;
 mod fields;
 mod findings;
+mod folders;
 mod grants;
 mod interface;
 mod kubelet;
@@ -26,6 +28,8 @@ mod path;
 mod range;
 mod read;
 mod release;
+mod reserved;
+mod schedule;
 mod schema;
 mod sealed;
 mod sections;
@@ -38,6 +42,7 @@ mod unlock;
 
 pub use address::{Span, Subnet, host_port};
 pub use api_server::{Audit, Claim, Oidc};
+pub(crate) use arguments::node_port_range;
 pub(crate) use cluster::POOL_ROOT;
 pub use cluster::{
     Backend, Cluster, DockerRepository, Effect, KeyServer, Kubernetes, Namespace, Network, Node, NodeSsh, Packages, Proxy, Registry, Role,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::decode::parsed;
+use super::decode::{Wrong, judged, parsed};
 use super::fields::fields;
 use super::findings::Findings;
 use super::path::path;
@@ -33,12 +33,13 @@ const ADDRESS: Form = Form {
 };
 const SUM: Form = Form { word: "a sum", pattern: "^[0-9a-f]{64}$", example: "", bare: Bare::Any };
 
-fn address(text: &str) -> Result<String, String> {
+fn address(text: &str) -> Result<String, Wrong> {
     let rest = text.strip_prefix("https://").and_then(|rest| rest.split_once('/'));
     let all = |text: &str, more: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
     let good =
         rest.is_some_and(|(host, path)| host.starts_with(|c: char| c.is_ascii_alphanumeric()) && all(host, "._:-") && all(path, "._~/%+-"));
-    if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is not {}: {}", ADDRESS.word, ADDRESS.pattern)) }
+    let wrong = || Wrong(format!("{text:?} is not {}", ADDRESS.word), Some(format!("write one such as {}", ADDRESS.example)));
+    if good { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
 fn sum(text: &str) -> Result<String, String> {
@@ -58,7 +59,7 @@ pub(super) fn decode(node: Node, what: &str, usual: Option<&str>, dir: &Path, ou
     }
     let (written, pinned) = (f.url.is_some(), f.sha256.is_some());
     let address = match f.url {
-        Some(node) => parsed(node, &format!("{what}.url"), out, address).map(|at| at.value),
+        Some(node) => judged(node, &format!("{what}.url"), out, address).map(|at| at.value),
         None => usual.map(str::to_owned),
     };
     let sha256 = f.sha256.and_then(|node| parsed(node, &format!("{what}.sha256"), out, sum)).map(|at| at.value);

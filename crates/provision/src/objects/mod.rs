@@ -45,6 +45,8 @@ pub use observe::{
 pub(crate) use observe::{plain_version, tables};
 pub use plan::{names, plan, refusals};
 pub use pods::{Beyond, Use, beyond};
+pub(crate) use quantity::billionths;
 pub use spec::ObjectsSpec;
 pub use topics::IMAGES;
+pub(crate) use topics::{LEVEL, OPEN};
 pub(crate) use wait::{Look, until};

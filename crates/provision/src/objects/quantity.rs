@@ -36,7 +36,7 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
 }
 
 /// A quantity in billionths, which is as small as they get; `None` if it is none, or too large.
-fn billionths(text: &str) -> Option<i128> {
+pub(crate) fn billionths(text: &str) -> Option<i128> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::action::Action;
+use super::causes;
 use super::claims;
 use super::error::Error;
 use super::health::shortfall;
@@ -56,7 +57,11 @@ pub async fn apply<K: Api>(action: &Action, escrow: &Escrow, keys: &Keys, kube: 
             };
             until(&look, kube).await?;
         }
-        Action::Ready { workloads } => until(&|_| rolled_out(workloads, kube), kube).await?,
+        Action::Ready { workloads } => {
+            if let Err(error) = until(&|_| rolled_out(workloads, kube), kube).await {
+                return Err(causes::with_causes(error, workloads, kube).await.into());
+            }
+        }
         Action::Delete { objects } => {
             learn(objects.iter().map(|on| on.object.clone()), kube).await?;
             let mut failed = Vec::new();

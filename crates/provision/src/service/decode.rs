@@ -1,34 +1,32 @@
 //! From documents of YAML to manifests, or what is wrong with them, each with its place. Values are never part of a message.
 
+mod meta;
+mod secrets;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
-use kubestead_core::kube::{FIELD_MANAGER, ObjectRef};
-use kubestead_core::name::is_label;
+use kubestead_core::kube::ObjectRef;
 use serde_json::{Map, Value};
 
 use super::built::annotations;
 use super::homes;
 use super::images::images;
-use super::kinds::{group, namespaced};
+use super::kinds::group;
 use super::patch::{self, Patch};
 use super::scalar::{plain, rendered, substitute};
 use super::sealed::{Sealed, buried, holds, is_secret};
+use super::source::{Source, Written};
+use super::typed;
 use crate::file::{Yaml, YamlKind, documents};
-use crate::objects::MANAGED_BY;
 
 /// A manifest, and where it begins.
 pub(super) struct Found {
     pub manifest: Value,
     pub place: Place,
+    /// As it is written, for the places of its fields.
+    pub written: Written,
 }
-
-/// What the API server writes itself.
-const SERVERS: [&str; 7] = ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "selfLink"];
-/// What is written about an object under our own names.
-const OWN: &str = "kubestead.io/";
 
 /// How the texts of a service are read.
 #[derive(Default)]
@@ -56,8 +54,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// A text with its variables replaced; the error is a name that nobody declared.
-    fn put(&mut self, text: &str) -> Result<String, String> {
+    /// A text with its variables replaced; the error is the names that nobody declared.
+    fn put(&mut self, text: &str) -> Result<String, Vec<String>> {
         let Some(variables) = &self.variables else { return Ok(text.to_owned()) };
         if text.contains('$') {
             self.unused.retain(|name| !text.contains(&format!("{}{{{name}}}", '$')));
@@ -80,7 +78,7 @@ pub(super) fn manifests(file: &str, text: &str, reading: &mut Reading, out: &mut
         let place = Place { file: file.to_owned(), line: 1, column: 1 };
         error(out, &place, "the file is empty", "write a manifest into it, or delete it");
     }
-    let mut decoder = Decoder { reading, out, guarded: true };
+    let mut decoder = Decoder { reading, out, source: Source::new(text), guarded: true };
     documents.into_iter().flat_map(|document| decoder.document(document)).collect()
 }
 
@@ -88,12 +86,12 @@ pub(super) fn manifests(file: &str, text: &str, reading: &mut Reading, out: &mut
 pub(super) fn values(file: &str, text: &str, reading: &mut Reading, out: &mut Vec<Diagnostic>) -> Map<String, Value> {
     let (mut documents, wrong) = documents(file, text);
     out.extend(wrong);
-    let mut decoder = Decoder { reading, out, guarded: false };
+    let mut decoder = Decoder { reading, out, source: Source::new(text), guarded: false };
     if let Some(more) = documents.get(1) {
         decoder.error(&more.place, "a second document: a file of values holds one", "");
     }
     match documents.pop() {
-        Some(Yaml { kind: YamlKind::Map(entries), .. }) => decoder.map(entries),
+        Some(Yaml { kind: YamlKind::Map(entries), .. }) => decoder.map(&entries),
         Some(Yaml { kind, .. }) if is_nothing(&kind) => Map::new(),
         Some(Yaml { place, kind }) => {
             decoder.error(&place, format!("values must be a map, and this is {}", kind.word()), "");
@@ -112,15 +110,11 @@ fn error(out: &mut Vec<Diagnostic>, place: &Place, message: impl Into<String>, h
     out.push(Diagnostic { place: place.clone(), severity: Severity::Error, message: message.into(), hint });
 }
 
-/// A text that is written in base64, as Go reads it: ends of lines do not count.
-fn decoded(text: &str) -> Option<String> {
-    let text: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-    String::from_utf8(STANDARD.decode(text).ok()?).ok()
-}
-
 struct Decoder<'a> {
     reading: &'a mut Reading,
     out: &'a mut Vec<Diagnostic>,
+    /// The text that is read.
+    source: Source<'a>,
     /// Whether nothing may stand for an encrypted value.
     guarded: bool,
 }
@@ -176,6 +170,14 @@ impl Decoder<'_> {
                 return Vec::new();
             }
         };
+        if let Some((_, at, _)) = field(&entries, "sops").filter(|(.., value)| matches!(&value.kind, YamlKind::Map(_))) {
+            self.error(
+                at,
+                "sops encrypted this file, and nothing here is opened",
+                "put it into the folder of secrets (docs/secrets-in-the-cluster.md)",
+            );
+            return Vec::new();
+        }
         if !is_list(&entries) {
             if self.reading.definitions_alone && !is_of(&entries, "apiextensions.k8s.io/v1", "CustomResourceDefinition") {
                 return Vec::new();
@@ -259,7 +261,7 @@ impl Decoder<'_> {
             (Some(_) | None, _) => Vec::new(),
         };
         let data = object.as_ref().filter(|object| is_secret(object)).map(|object| self.data(object, &mut entries));
-        let mut manifest = self.map(entries);
+        let mut manifest = self.map(&entries);
         if let Some(data) = data.filter(|data| !data.is_empty()) {
             manifest.insert("data".into(), data.into());
         }
@@ -270,7 +272,11 @@ impl Decoder<'_> {
                 meta.insert("namespace".into(), object.namespace.clone().into());
             }
         }
-        let found = object.filter(|_| self.out.len() == before).map(|_| Found { manifest: manifest.into(), place });
+        let (manifest, written) = (Value::from(manifest), Written::new(place.clone(), entries));
+        if let Some(object) = object.as_ref().filter(|_| self.out.len() == before) {
+            typed::check(object, &manifest, &written, self.out);
+        }
+        let found = object.filter(|_| self.out.len() == before).map(|_| Found { manifest, place, written });
         self.out.extend(lost);
         found
     }
@@ -295,98 +301,11 @@ impl Decoder<'_> {
         }
     }
 
-    fn metadata(&mut self, place: &Place, meta: &Entries, api_version: Option<&str>, kind: Option<&str>) -> Option<ObjectRef> {
-        if let Some((_, at, _)) = field(meta, "generateName") {
-            self.error(at, "generateName makes another object each time", "write metadata.name");
-            return None;
-        }
-        let name = self.word(place, meta, "name", "metadata");
-        let namespace = field(meta, "namespace").and_then(|_| self.word(place, meta, "namespace", "metadata"));
-        let at = |key: &str| field(meta, key).map_or(place, |(_, at, _)| at).clone();
-        for (key, at, value) in meta {
-            let nothing = is_nothing(&value.kind);
-            if SERVERS.contains(&key.as_str()) && !nothing {
-                self.error(at, format!("metadata.{key} is the API server's to write"), "take it away");
-            }
-            if ["labels", "annotations"].contains(&key.as_str()) && !nothing {
-                self.marks(key, at, value);
-            }
-        }
-        let (api_version, kind, name) = (api_version?, kind?, name?);
-        let mut object = ObjectRef { api_version: api_version.into(), kind: kind.into(), namespace: namespace.unwrap_or_default(), name };
-        if object.namespace.is_empty() && namespaced(&object) == Some(true) {
-            object.namespace = self.reading.namespace.clone().unwrap_or_default();
-        }
-        if object.name.is_empty()
-            || object.name.contains(['/', '%'])
-            || object.name.chars().any(char::is_control)
-            || object.name.len() > 253
-        {
-            self.error(&at("name"), format!("{:?} is not the name of an object", object.name), "");
-            return None;
-        }
-        if !object.namespace.is_empty() && !is_label(&object.namespace) {
-            self.error(&at("namespace"), format!("{:?} is not the name of a namespace", object.namespace), "");
-            return None;
-        }
-        self.refused(&object, &at);
-        Some(object)
-    }
-
-    /// Objects that are not anybody's to make by a manifest.
-    fn refused(&mut self, object: &ObjectRef, at: &dyn Fn(&str) -> Place) {
-        let own_group = group(&object.api_version).is_empty();
-        if object.kind == "Namespace" && own_group && (object.name.starts_with("kube-") || object.name == "default") {
-            self.error(&at("name"), format!("{object} is the cluster's own"), "write another name");
-        }
-        if own_group && object.kind.ends_with("List") {
-            self.error(&at("name"), format!("{} is no object", object.kind), "write `kind: List`, or each of its objects");
-        }
-        if own_group && ["Node", "Event", "Binding"].contains(&object.kind.as_str()) {
-            self.error(&at("name"), format!("a {} is no object of a service", object.kind), "labels of nodes stand in `nodes`");
-        }
-        if object.kind == "Kustomization" && group(&object.api_version) == "kustomize.config.k8s.io" {
-            self.error(&at("name"), "a kustomization is no object", "name its folder with `kustomize` instead of `path`");
-        }
-        match namespaced(object) {
-            Some(true) if object.namespace.is_empty() => {
-                self.error(
-                    &at("name"),
-                    format!("{object} says no namespace"),
-                    "write metadata.namespace: nothing is put into a namespace unsaid",
-                );
-            }
-            Some(false) if !object.namespace.is_empty() => {
-                self.error(&at("namespace"), format!("{object}: a {} is in no namespace", object.kind), "take metadata.namespace away");
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    /// Labels or annotations: a map of strings, none of them one of ours.
-    fn marks(&mut self, what: &str, place: &Place, value: &Yaml) {
-        let YamlKind::Map(entries) = &value.kind else {
-            return self.error(place, format!("metadata.{what} must be a map"), "");
-        };
-        for (key, at, value) in entries {
-            let YamlKind::Scalar { text, plain: bare } = &value.kind else {
-                self.error(at, format!("{what}: {key:?} must be a string"), "");
-                continue;
-            };
-            if *bare && self.reading.put(text).is_ok_and(|text| !self.reading.plain(&text).is_ok_and(|value| value.is_string())) {
-                self.error(&value.place, format!("{what}: {key:?} must be a string"), "put its value in quotes");
-            }
-            if key.starts_with(OWN) || key == MANAGED_BY && text == FIELD_MANAGER {
-                self.error(at, format!("{what}: {key} is kubestead's to write"), "take it away");
-            }
-        }
-    }
-
-    fn map(&mut self, entries: Entries) -> Map<String, Value> {
+    fn map(&mut self, entries: &Entries) -> Map<String, Value> {
         let mut map = Map::new();
         for (key, place, value) in entries {
-            self.guard(&place, &key);
-            map.insert(key, self.value(value));
+            self.guard(place, key);
+            map.insert(key.clone(), self.value(value));
         }
         map
     }
@@ -402,79 +321,20 @@ impl Decoder<'_> {
         }
     }
 
-    /// The values of a Secret, taken out of its fields: what stands for encrypted ones, and around it what else is in the same value.
-    fn data(&mut self, object: &ObjectRef, entries: &mut Entries) -> Map<String, Value> {
-        let mut data = Map::new();
-        for field in ["data", "stringData"] {
-            let Some(at) = entries.iter().position(|(key, ..)| key == field) else { continue };
-            let (_, place, value) = entries.remove(at);
-            let values = match value.kind {
-                YamlKind::Map(values) => values,
-                nothing if is_nothing(&nothing) => continue,
-                other => {
-                    self.error(&place, format!("{field} must be a map, and this is {}", other.word()), "");
-                    continue;
-                }
-            };
-            for (key, at, Yaml { place, kind }) in values {
-                let text = match kind {
-                    nothing if is_nothing(&nothing) => String::new(),
-                    YamlKind::Scalar { text, .. } => text,
-                    other => {
-                        self.error(&place, format!("{field}: {key:?} must be a string, and this is {}", other.word()), "");
-                        continue;
-                    }
-                };
-                self.guard(&at, &key);
-                if let Some(text) = self.sealed(object, field, &key, &place, &text)
-                    && data.insert(key.clone(), text.into()).is_some()
-                {
-                    self.error(&at, format!("{object}: {key:?} is in data and in stringData"), "keep one of them");
-                }
-            }
-        }
-        data
-    }
-
-    /// One value of a Secret. `None` if it is wrong.
-    fn sealed(&mut self, object: &ObjectRef, field: &str, key: &str, place: &Place, text: &str) -> Option<String> {
-        let plain = if field == "stringData" { Some(text.to_owned()) } else { decoded(text) };
-        let Some(plain) = plain else {
-            self.error(place, format!("{object}: data.{key} is no text in base64"), "write it below `stringData`: kubestead encodes it");
-            return None;
-        };
-        let text = self.text(place, &plain)?;
-        if !self.reading.sealed.is_empty() && buried(&text) {
-            let hint = "let the template leave that part out, such as `auth` of a login beside its username and password, or encrypt the whole Secret in \
-                the folder of secrets (docs/secrets-in-the-cluster.md)";
-            let message =
-                format!("{object}: the value {key} has an encrypted value in base64 within other text, where nothing fills it in");
-            self.error(place, message, hint);
-            return None;
-        }
-        if !text.is_empty() && !holds(&text, &self.reading.sealed) {
-            let hint = "let it name a variable of `secrets` of the service, or encrypt the Secret in the folder of secrets \
-                (docs/secrets-in-the-cluster.md)";
-            self.error(place, format!("{object}: the value {key} in the clear"), hint);
-            return None;
-        }
-        Some(text)
-    }
-
     /// A value, after variables. What is wrong is told, and nothing stands in its place.
-    fn value(&mut self, node: Yaml) -> Value {
+    fn value(&mut self, node: &Yaml) -> Value {
         let Yaml { place, kind } = node;
         match kind {
             YamlKind::Map(entries) => self.map(entries).into(),
-            YamlKind::List(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            YamlKind::Scalar { text, plain: bare } => match self.guarded_text(&place, &text) {
-                Some(text) if bare => match self.reading.plain(&text) {
+            YamlKind::List(items) => items.iter().map(|item| self.value(item)).collect(),
+            YamlKind::Scalar { text, plain: bare } => match self.guarded_text(place, text) {
+                Some(text) if *bare => match self.reading.plain(&text) {
                     Ok(value) => {
-                        self.number(&place, &value);
+                        self.number(place, &value);
                         value
                     }
                     Err(hint) => {
-                        self.error(&place, "a word that is read in more than one way", hint);
+                        self.error(place, "a word that is read in more than one way", hint);
                         Value::Null
                     }
                 },
@@ -504,9 +364,12 @@ impl Decoder<'_> {
     fn text(&mut self, place: &Place, text: &str) -> Option<String> {
         match self.reading.put(text) {
             Ok(text) => Some(text),
-            Err(name) => {
-                let hint = format!("declare it in `variables` of the service, or write {0}{0}{{{name}}} for the text itself", '$');
-                self.error(place, format!("the variable {name} is not declared"), &hint);
+            Err(names) => {
+                for name in names {
+                    let at = self.source.variable(&name, text, place);
+                    let hint = format!("declare it in `variables` of the service, or write {0}{0}{{{name}}} for the text itself", '$');
+                    self.error(&at, format!("the variable {name} is not declared"), &hint);
+                }
                 None
             }
         }

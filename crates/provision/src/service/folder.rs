@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kubestead_core::diagnostic::Diagnostic;
 
-use super::found::{Text, finding};
+use super::found::{KUSTOMIZATIONS, Text, finding};
 use crate::file::within;
 
 const LINK: &str = "it is a symbolic link, and links are not followed here";
@@ -27,6 +27,12 @@ pub(super) fn read(path: &Path, shown: &dyn Fn(&Path) -> String, findings: &mut 
     }
     let (mut texts, mut left) = (Vec::new(), MOST_BYTES);
     for path in files {
+        // What kustomize reads by its name is no manifest, whatever is in it.
+        if path.file_name().is_some_and(|name| KUSTOMIZATIONS.iter().any(|known| name == *known)) {
+            let hint = "name its folder with `kustomize` instead of `path`";
+            findings.push(finding(&shown(&path), "a kustomization is no object", Some(hint)));
+            continue;
+        }
         match within(&path, left) {
             Ok(text) => {
                 left = left.saturating_sub(text.len() as u64).max(1);

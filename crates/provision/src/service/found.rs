@@ -2,6 +2,9 @@
 
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 
+/// The names by which kustomize finds what it renders.
+pub(super) const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// A text with manifests in it.
 pub(super) struct Text {
     /// As messages name it.

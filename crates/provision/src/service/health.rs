@@ -1,6 +1,7 @@
 //! Whether what a service runs is well, in the words of its controllers: rolled out as it is asked for now, as `kubectl rollout status` has it.
 
 use kubestead_core::kube::ObjectRef;
+use kubestead_core::visible::visible;
 use serde_json::Value;
 
 use super::kinds::{group, is_definition};
@@ -52,7 +53,16 @@ fn condition<'a>(live: &'a Value, name: &str) -> Option<&'a Value> {
 /// What a controller says, no longer than a line.
 fn said(condition: &Value) -> String {
     let text = condition["message"].as_str().filter(|text| !text.is_empty()).or_else(|| condition["reason"].as_str());
-    text.unwrap_or("it does not say why").chars().filter(|c| !c.is_control()).take(300).collect()
+    bounded(text.unwrap_or("it does not say why"))
+}
+
+/// The longest of what the API is quoted with, in characters.
+const LONGEST: usize = 300;
+
+/// Words of the API as they may be shown, no longer than a line.
+pub(super) fn bounded(text: &str) -> String {
+    let begin: String = text.chars().take(LONGEST).collect();
+    visible(&begin).into_owned()
 }
 
 fn rollout(kind: &str, live: &Value) -> Option<(String, bool)> {
@@ -73,7 +83,9 @@ fn rollout(kind: &str, live: &Value) -> Option<(String, bool)> {
         return None;
     }
     let late = condition(live, "Progressing").filter(|c| c["status"] == "False" && c["reason"] == "ProgressDeadlineExceeded");
-    let why = late.map(|condition| format!(": {}", said(condition))).unwrap_or_default();
+    // Why pods could not be made says more than that they are not there. It may be of a ReplicaSet that is on its way out, and is no failure by itself.
+    let refused = condition(live, "ReplicaFailure").filter(|condition| condition["status"] == "True").map(said);
+    let why = refused.or_else(|| late.map(said)).map(|why| format!(": {why}")).unwrap_or_default();
     Some((format!("{} of {wanted} ready{why}", ready.min(current)), late.is_some()))
 }
 
@@ -130,6 +142,13 @@ mod tests {
         late["status"]["conditions"] =
             json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]);
         assert_eq!(told("apps/v1", "Deployment", &late), Some(("Deployment s/x: 0 of 2 ready: timed out".into(), true)));
+        let refused = json!({"type": "ReplicaFailure", "status": "True", "message": "pods \"x\" is forbidden: violates PodSecurity"});
+        let words = "Deployment s/x: 0 of 2 ready: pods \"x\" is forbidden: violates PodSecurity";
+        for (conditions, failed) in [(json!([refused]), false), (json!([late["status"]["conditions"][0], refused]), true)] {
+            let mut live = live(2, 0, 2);
+            live["status"]["conditions"] = conditions;
+            assert_eq!(told("apps/v1", "Deployment", &live), Some((words.into(), failed)));
+        }
         let partition =
             json!({"spec": {"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 2}}}, "status": {"readyReplicas": 2}});
         assert_eq!(told("apps/v1", "StatefulSet", &partition), None);

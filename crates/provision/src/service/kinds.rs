@@ -110,6 +110,70 @@ pub(super) fn rank(object: &ObjectRef) -> usize {
     }
 }
 
+/// Versions that no Kubernetes which kubestead installs serves any more, of kinds that went with them, and since when; with what there is instead.
+const GONE: [(&str, &str, &str); 2] = [
+    ("PodSecurityPolicy", "1.25", "Pod Security by labels of the namespace, or `namespace.podSecurity`"),
+    ("ComponentStatus", "1.19", "`kubectl get --raw /readyz`"),
+];
+
+/// The version of one of Kubernetes' own kinds that all installable minors serve.
+fn served(kind: &str) -> &'static str {
+    if kind == "HorizontalPodAutoscaler" { "v2" } else { "v1" }
+}
+
+/// What is wrong with the version or the name of a kind of Kubernetes' own, and what to write.
+pub(super) fn misplaced(object: &ObjectRef) -> Option<(String, String)> {
+    let (own, version) = (group(&object.api_version), object.api_version.rsplit('/').next().unwrap_or_default());
+    // `extensions` held what has groups of its own now.
+    let is_ours = own == "extensions" || BUILT_IN.iter().any(|(group, ..)| *group == own);
+    if !is_ours {
+        return None;
+    }
+    if let Some((kind, since, instead)) = GONE.iter().find(|(kind, ..)| *kind == object.kind) {
+        return Some((format!("{kind} left Kubernetes in {since}"), format!("take {instead}")));
+    }
+    let same = |exactly: bool| {
+        BUILT_IN
+            .iter()
+            .find(|(group, kind, _)| if exactly { *group == own && *kind == object.kind } else { kind.eq_ignore_ascii_case(&object.kind) })
+    };
+    let right = |group: &str, kind: &str| if group.is_empty() { served(kind).to_owned() } else { format!("{group}/{}", served(kind)) };
+    if let Some((group, kind, _)) = same(true) {
+        let good = version == "v1" || version == served(kind);
+        return (!good).then(|| {
+            let write = right(group, kind);
+            (
+                format!("Kubernetes serves no {kind} as {} any more", object.api_version),
+                format!("write {write}, and see what changed in its fields"),
+            )
+        });
+    }
+    let (group, kind, _) = same(false)?;
+    let write = right(group, kind);
+    Some((format!("{} has no kind {}", object.api_version, object.kind), format!("write apiVersion: {write}, kind: {kind}")))
+}
+
+/// How objects of a kind may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// As a part of a path.
+    Path,
+    /// As a name of DNS with its domain (RFC 1123).
+    Subdomain,
+    /// As one word of such.
+    Label,
+}
+
+/// How objects of one of Kubernetes' own kinds may be called; those of others as a part of a path, as their definitions may say what they want.
+pub(super) fn naming(object: &ObjectRef) -> Naming {
+    match (group(&object.api_version), object.kind.as_str()) {
+        ("rbac.authorization.k8s.io", _) => Naming::Path,
+        ("", "Namespace" | "Service") => Naming::Label,
+        _ if place(object).is_some() => Naming::Subdomain,
+        _ => Naming::Path,
+    }
+}
+
 /// Whether it defines kinds.
 pub(super) fn is_definition(object: &ObjectRef) -> bool {
     object.kind == "CustomResourceDefinition" && group(&object.api_version) == "apiextensions.k8s.io"
@@ -191,6 +255,35 @@ mod tests {
             ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", &none),
         ] {
             assert!(!holds_data(&object(api_version, kind), content), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_kubernetes_has_its_group_its_case_and_a_version_that_is_served() {
+        for (api_version, kind, words) in [
+            ("policy/v1beta1", "PodDisruptionBudget", "write policy/v1,"),
+            ("batch/v1beta1", "CronJob", "write batch/v1,"),
+            ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "write autoscaling/v2,"),
+            ("apps/v1beta1", "Deployment", "write apps/v1,"),
+            ("extensions/v1beta1", "Ingress", "apiVersion: networking.k8s.io/v1, kind: Ingress"),
+            ("v1", "Deployment", "apiVersion: apps/v1, kind: Deployment"),
+            ("apps/v1", "deployment", "apiVersion: apps/v1, kind: Deployment"),
+            ("apps/v1", "Service", "apiVersion: v1, kind: Service"),
+            ("policy/v1beta1", "PodSecurityPolicy", "namespace.podSecurity"),
+        ] {
+            let found = misplaced(&object(api_version, kind));
+            assert!(found.as_ref().is_some_and(|(_, hint)| hint.contains(words)), "{api_version} {kind}: {found:?}");
+        }
+        for (api_version, kind) in [
+            ("autoscaling/v1", "HorizontalPodAutoscaler"),
+            ("v1", "ConfigMap"),
+            ("v1", "Event"),
+            ("networking.k8s.io/v1beta1", "ServiceCIDR"),
+            ("resource.k8s.io/v1", "DeviceClass"),
+            ("serving.knative.dev/v1", "Service"),
+            ("storage.k8s.io/v1", "CSINode"),
+        ] {
+            assert_eq!(misplaced(&object(api_version, kind)), None, "{api_version} {kind}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod action;
 mod apply;
 mod built;
+mod causes;
 mod check;
 mod claims;
 mod decode;
@@ -18,6 +19,7 @@ mod images;
 mod judge;
 mod kinds;
 mod model;
+mod node_ports;
 mod observe;
 mod patch;
 mod plan;
@@ -25,8 +27,11 @@ mod render;
 mod rounds;
 mod scalar;
 mod sealed;
+mod source;
 mod spec;
 mod states;
+mod typed;
+mod vain;
 mod wanted;
 
 pub use action::Action;

@@ -83,18 +83,23 @@ fn is_float(digits: &str) -> bool {
 }
 
 /// Puts values in the place of `${NAME}`. `$${` is `${` itself, whatever follows; `$NAME`, `$(NAME)` and `${NAME:-x}` are left as they are. The error is the
-/// name of a variable that nobody declared.
-pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+/// names of variables that nobody declared, each once.
+pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<String, Vec<String>> {
     let named = |text: &'_ str| {
         text.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).filter(|name| is_name(name))
     };
     let (mut found, mut rest) = (String::with_capacity(text.len()), text);
+    let mut unknown: Vec<String> = Vec::new();
     while let Some(at) = rest.find('$') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
         found.push_str(before);
         if let Some(name) = named(after) {
-            found.push_str(variables.get(&name).ok_or_else(|| name.clone())?);
             rest = &after[name.len() + 2..];
+            match variables.get(&name) {
+                Some(value) => found.push_str(value),
+                None if unknown.contains(&name) => {}
+                None => unknown.push(name),
+            }
         } else if let Some(itself) = after.strip_prefix('$').and_then(|after| after.strip_prefix('{')) {
             found.extend(['$', '{']);
             rest = itself;
@@ -104,7 +109,7 @@ pub(super) fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Re
         }
     }
     found.push_str(rest);
-    Ok(found)
+    if unknown.is_empty() { Ok(found) } else { Err(unknown) }
 }
 
 fn is_name(text: &str) -> bool {
@@ -158,6 +163,6 @@ mod tests {
         ] {
             assert_eq!(substitute(text, &variables).as_deref(), Ok(after), "{text}");
         }
-        assert_eq!(substitute("${A}${C}", &variables), Err("C".to_owned()));
+        assert_eq!(substitute("${A}${C} ${D}${C}", &variables), Err(vec!["C".to_owned(), "D".to_owned()]));
     }
 }

@@ -14,9 +14,12 @@ use super::folder;
 use super::found::{Text, finding, sound};
 use super::images;
 use super::kinds::{Kind, defined, is_definition, same_name};
+use super::node_ports::NodePorts;
 use super::render::{Programs, chart, kustomize, release};
 use super::sealed;
+use super::source::Written;
 use super::spec::{ServiceSpec, ServicesWanted};
+use super::vain;
 use crate::file::{Chart, Cluster, Manifests, Release, Source};
 
 /// More objects than a service has.
@@ -45,7 +48,8 @@ pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
         Source::Built(built) => built.what.ingress_class().map(str::to_owned),
         Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
     });
-    let mut reader = Reader { beside, owners, definitions: BTreeMap::new(), ingress_class };
+    let ports = NodePorts::of(beside.cluster);
+    let mut reader = Reader { beside, owners, ports, definitions: BTreeMap::new(), written: BTreeMap::new(), ingress_class };
     let mut wanted = ServicesWanted::default();
     for service in services {
         let mut findings = Vec::new();
@@ -66,6 +70,11 @@ pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
         wanted.images.extend(images::run(&spec.manifests, &named));
         wanted.services.push(spec);
     }
+    if let Some(cluster) = beside.cluster {
+        let mut warnings = vain::warnings(&wanted.services, &reader.written, cluster);
+        warnings.truncate(MOST_FINDINGS);
+        wanted.findings.extend(warnings);
+    }
     wanted
 }
 
@@ -75,6 +84,10 @@ type Owners = BTreeMap<(String, String, String, String), String>;
 struct Reader<'a> {
     beside: &'a Beside<'a>,
     owners: Owners,
+    /// The ports of nodes that Services ask for.
+    ports: NodePorts,
+    /// The users' own objects, as they are written.
+    written: BTreeMap<ObjectRef, Written>,
     /// The class of Ingresses that the gateway serves in the place of ingress-nginx.
     ingress_class: Option<String>,
     /// The kinds that each service brings, with those of the ones that it needs, and whether their objects are in namespaces.
@@ -99,7 +112,8 @@ impl Reader<'_> {
             chart::hooks(&found, findings);
         }
         self.definitions.insert(service.name.clone(), kinds);
-        let manifests = self.owned(found, findings);
+        let is_built = matches!(service.source, Source::Built(_));
+        let manifests = self.owned(found, is_built, findings);
         let place = (self.beside.shown)(place(service));
         // What was not read may name it.
         if sound(findings) {
@@ -210,9 +224,9 @@ impl Reader<'_> {
     }
 
     /// The manifests of objects that nobody else asks for.
-    fn owned(&mut self, found: Vec<Found>, findings: &mut Vec<Diagnostic>) -> Vec<Value> {
+    fn owned(&mut self, found: Vec<Found>, is_built: bool, findings: &mut Vec<Diagnostic>) -> Vec<Value> {
         let mut manifests = Vec::new();
-        for Found { manifest, place } in found {
+        for Found { manifest, place, written } in found {
             let object = ObjectRef::of(&manifest);
             let key = same_name(&object);
             if let Some(owner) = self.owners.get(&key) {
@@ -221,6 +235,13 @@ impl Reader<'_> {
                 continue;
             }
             self.owners.insert(key, format!("{}:{} does so too", place.file, place.line));
+            if !is_built {
+                findings.extend(self.ports.check(&object, &manifest, &written));
+                // Definitions are large, and ask for nothing.
+                if !is_definition(&object) {
+                    self.written.insert(object, written);
+                }
+            }
             manifests.push(manifest);
         }
         manifests

@@ -9,7 +9,6 @@ use crate::file::address::Span;
 use crate::file::declared::{LoadBalancerDecl, Places};
 use crate::file::findings::{At, Findings};
 use crate::file::sections::Sections;
-use crate::service::LoadBalancer;
 
 pub(super) fn check(file: &Sections, out: &mut Findings) {
     let places = &file.services.places;
@@ -23,10 +22,6 @@ pub(super) fn check(file: &Sections, out: &mut Findings) {
         free(at, file, out);
     }
     let Some(gateway) = places.iter().find_map(|places| if let Places::Gateway(decl) = places { Some(decl) } else { None }) else { return };
-    for at in gateway.tcp.iter().filter(|at| !gateway.nodes.is_empty() && at.value == LoadBalancer::MEMBERS) {
-        let message = format!("services.gateway.tcp: the load balancer's programs listen at {} of each node", at.value);
-        out.error(&at.place, message, "write another port".to_owned());
-    }
     if let Some(at) =
         gateway.address.as_ref().filter(|at| !addresses.is_empty() && !addresses.iter().any(|span| span.value.contains(at.value)))
     {

@@ -5,6 +5,7 @@ mod dns_cache;
 mod gateway;
 mod load_balancer;
 mod machines;
+mod people;
 mod placement;
 mod pools;
 mod services;
@@ -24,6 +25,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
     gateway::check(file, out);
     load_balancer::check(file, out);
     dns_cache::check(file, out);
+    people::check(file, out);
     let placement = placement::place(file, out);
     volumes::check(file, &placement, out);
     if !file.volumes.broken {

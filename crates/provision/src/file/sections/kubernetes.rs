@@ -69,9 +69,19 @@ const PREFLIGHT: Form = Form { word: "an error's name", pattern: "^[A-Za-z0-9][A
 /// What may be written.
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
-/// Decodes the section. `None` if it is not written.
-pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Option<Kubernetes> {
-    let f = Written::of(node?, "kubernetes", out);
+/// The section, and what rules about other sections look at in it.
+#[derive(Default)]
+pub(super) struct KubernetesDecl {
+    /// `None` if it is not written.
+    pub(super) kubernetes: Option<Kubernetes>,
+    /// Whose tokens the API server takes.
+    pub(super) issuer: Option<At<String>>,
+}
+
+/// Decodes the section.
+pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> KubernetesDecl {
+    let Some(node) = node else { return KubernetesDecl::default() };
+    let f = Written::of(node, "kubernetes", out);
     let version = f.version.and_then(|n| version(n, out)).unwrap_or_default();
     let (bundle, packages) = packages::source(f.bundle, f.packages, dir, out);
     let containerd = f.containerd.and_then(|node| {
@@ -87,22 +97,24 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Opti
     let encryption = f.encryption.and_then(|n| encryption::encryption(n, out)).unwrap_or_default();
     let written =
         components::Written { api_server: f.api_server, controller_manager: f.controller_manager, scheduler: f.scheduler, etcd: f.etcd };
+    let given = written.arguments_of_api_server();
     let components = components::components(written, out);
-    let (audited, issued) = (f.audit.as_ref().map(|n| n.place.clone()), f.oidc.as_ref().map(|n| n.place.clone()));
-    let audit = f.audit.map(|n| audit::audit(n, out));
-    let oidc = f.oidc.and_then(|n| oidc::oidc(n, out));
-    for (place, field, names) in [(audited, "audit", &["audit-"][..]), (issued, "oidc", &["authentication-config", "oidc-"])] {
-        let given = components.api_server.keys().find(|name| names.iter().any(|begin| name.starts_with(begin)));
-        if let (Some(place), Some(given)) = (place, given) {
-            let message = format!("kubernetes.{field} and kubernetes.apiServer.args.{given} are about the same");
-            out.error(&place, message, "leave one of them out".to_owned());
+    // One of them would not say what the other does, or the API server would not start with both.
+    for (is, field, names) in
+        [(f.audit.is_some(), "audit", &["audit-"][..]), (f.oidc.is_some(), "oidc", &["authentication-config", "oidc-"])]
+    {
+        for (name, place) in given.iter().filter(|(name, _)| is && names.iter().any(|begin| name.starts_with(begin))) {
+            let message = format!("kubernetes.{field} and kubernetes.apiServer.args.{name} are about the same");
+            out.error(place, message, "leave one of them out".to_owned());
         }
     }
+    let audit = f.audit.map(|n| audit::audit(n, out));
+    let oidc::Decoded { issuer, oidc } = f.oidc.map(|n| oidc::decode(n, out)).unwrap_or_default();
     let kubelet = f.kubelet.map(|n| kubelet::kubelet(n, "kubernetes.kubelet", out));
     let ignored = f.ignore_preflight.map(|n| list(n, "kubernetes.ignorePreflight", out)).unwrap_or_default();
     let ignore_preflight = ignored.into_iter().filter_map(|n| preflight(n, out)).collect();
     let lab = f.lab.and_then(|n| boolean(n, "kubernetes.lab", out)).unwrap_or_default();
-    Some(Kubernetes {
+    let kubernetes = Kubernetes {
         version,
         bundle,
         packages,
@@ -116,7 +128,8 @@ pub(super) fn decode(node: Option<Yaml>, dir: &Path, out: &mut Findings) -> Opti
         kubelet,
         ignore_preflight,
         lab,
-    })
+    };
+    KubernetesDecl { kubernetes: Some(kubernetes), issuer }
 }
 
 fn version(node: Yaml, out: &mut Findings) -> Option<String> {

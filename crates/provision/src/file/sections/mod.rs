@@ -38,6 +38,8 @@ use super::fields::fields;
 use super::findings::{At, Findings, Items};
 use super::shape::{Kind, NAME, Need, Shape};
 use super::tree::Node as Yaml;
+use kubernetes::KubernetesDecl;
+use namespace::NamespaceDecl;
 
 fields! {
     /// The fields of the file.
@@ -91,6 +93,8 @@ pub(super) struct Sections {
     /// None where it is wrong.
     pub(super) name: Option<Name>,
     pub(super) kubernetes: Option<Kubernetes>,
+    /// Whose tokens the API server takes.
+    pub(super) issuer: Option<At<String>>,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) ssh: Ssh,
     pub(super) nodes: Items<NodeDecl>,
@@ -100,6 +104,8 @@ pub(super) struct Sections {
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
     pub(super) namespace: Option<Namespace>,
+    /// The groups that have rights in it.
+    pub(super) user_groups: Vec<At<String>>,
     pub(super) manifests: Services,
     pub(super) services: Services,
     pub(super) network: NetworkDecl,
@@ -109,9 +115,12 @@ pub(super) struct Sections {
 /// Decodes all sections. `dir` is where relative paths begin. A hint to an unknown key names the keys in this order.
 pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
     let top = Top::of(root, "the cluster file", out);
+    let KubernetesDecl { kubernetes, issuer } = kubernetes::decode(top.kubernetes, dir, out);
+    let NamespaceDecl { namespace, groups } = namespace::decode(top.namespace, out);
     Sections {
         name: header::decode(top.api_version, top.kind, top.name, out),
-        kubernetes: kubernetes::decode(top.kubernetes, dir, out),
+        kubernetes,
+        issuer,
         endpoint: endpoint::decode(top.endpoint, out),
         ssh: ssh::decode(top.ssh, dir, out),
         nodes: nodes::decode(top.nodes, out),
@@ -120,7 +129,8 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         keys: keys::decode(top.keys, out),
         pools: pools::decode(top.pools, out),
         named: named_volumes::decode(top.named_volumes, out),
-        namespace: namespace::decode(top.namespace, out),
+        namespace,
+        user_groups: groups,
         manifests: manifests::decode(top.manifests, dir, out),
         services: services::decode(top.services, dir, out),
         network: network::decode(top.network, out),

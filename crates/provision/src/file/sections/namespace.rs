@@ -42,9 +42,19 @@ fields! {
 /// What may be written.
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
-/// Decodes the section. `None` if it is not written, or its name is wrong.
-pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Option<Namespace> {
-    let f = Written::of(node?, "namespace", out);
+/// The section, and what rules about other sections look at in it.
+#[derive(Default)]
+pub(super) struct NamespaceDecl {
+    /// `None` if it is not written, or its name is wrong.
+    pub(super) namespace: Option<Namespace>,
+    /// The groups.
+    pub(super) groups: Vec<At<String>>,
+}
+
+/// Decodes the section.
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> NamespaceDecl {
+    let Some(node) = node else { return NamespaceDecl::default() };
+    let f = Written::of(node, "namespace", out);
     let own = f.name.and_then(|n| own_name(n, out));
     let mut users = Vec::new();
     for item in f.users.map(|n| list(n, "users", out)).unwrap_or_default() {
@@ -55,11 +65,12 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Option<Namespace
     let groups: Vec<At<String>> =
         f.groups.map(|n| list(n, "groups", out)).unwrap_or_default().into_iter().filter_map(|n| group(n, out)).collect();
     out.twice(groups.iter().map(|at| (&at.value, &at.place)), "two groups are called");
-    let groups = groups.into_iter().map(|at| at.value).collect();
+    let names = groups.iter().map(|at| at.value.clone()).collect();
     let limits = f.limits.map(|n| limits::limits(n, out)).unwrap_or_default();
-    let quota = f.quota.map(|n| limits::quota(n, out)).unwrap_or_default();
+    let quota = f.quota.map(|n| limits::quota(n, &limits, out)).unwrap_or_default();
     let pod_security = f.pod_security.map(|n| pod_security::decode(n, &users, out));
-    Some(Namespace { name: own?, users, groups, limits, quota, pod_security })
+    let namespace = own.map(|name| Namespace { name, users, groups: names, limits, quota, pod_security });
+    NamespaceDecl { namespace, groups }
 }
 
 /// A name: not one that Kubernetes makes and needs.

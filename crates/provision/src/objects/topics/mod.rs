@@ -16,7 +16,7 @@ use super::spec::ObjectsSpec;
 use super::topic::Topic;
 
 pub use flannel::IMAGES;
-pub(super) use namespace::{LEVEL, OPEN};
+pub(crate) use namespace::{LEVEL, OPEN};
 pub(super) use pod_security::{guarded, rank};
 
 /// All topics, in the order in which they are applied.

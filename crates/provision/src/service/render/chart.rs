@@ -197,7 +197,7 @@ fn folder(path: &Path) -> Result<String, Wrong> {
 
 /// Refuses objects that helm would make at certain moments: they are no objects that stay.
 pub(crate) fn hooks(found: &[Found], out: &mut Vec<Diagnostic>) {
-    for Found { manifest, place } in found {
+    for Found { manifest, place, .. } in found {
         if let Some(hook) = manifest["metadata"]["annotations"][HOOK].as_str() {
             let hint = "switch it off by the chart's values, or leave hooks out with `hooks: leave-out` if the service runs without";
             let moment: String = hook.chars().filter(|c| !c.is_control()).take(100).collect();

@@ -7,10 +7,8 @@ use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
 
 use super::{Failed, Programs, Ran, Run, Tool, WITHIN};
 use crate::file::{Yaml, YamlKind, bounded, documents};
-use crate::service::found::{Text, finding, sound};
+use crate::service::found::{KUSTOMIZATIONS, Text, finding, sound};
 
-/// The names that kustomize looks for.
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 /// Fields that name files or folders.
 const PATHS: [&str; 10] = [
     "resources",
@@ -83,7 +81,7 @@ impl Sources<'_> {
         if !self.seen.insert(itself) || self.seen.len() > MOST {
             return;
         }
-        let files: Vec<PathBuf> = NAMES.iter().map(|name| folder.join(name)).filter(|file| file.exists()).collect();
+        let files: Vec<PathBuf> = KUSTOMIZATIONS.iter().map(|name| folder.join(name)).filter(|file| file.exists()).collect();
         let [file] = files.as_slice() else {
             let place = from.cloned().unwrap_or_else(begin);
             let message = format!("{} has {} kustomizations", (self.shown)(folder), files.len());

@@ -1,9 +1,13 @@
 //! `kubernetes.oidc`: a provider of OpenID Connect whose tokens the API server takes.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use kubestead_core::name::ends_in_number;
+
 use crate::file::api_server::{Claim, Oidc};
-use crate::file::decode::{list, parsed};
+use crate::file::decode::{list, number, parsed};
 use crate::file::fields::fields;
-use crate::file::findings::Findings;
+use crate::file::findings::{At, Findings};
 use crate::file::shape::{Bare, Form, Kind, Need};
 use crate::file::tree::{Kind as YamlKind, Node as Yaml};
 use crate::x509;
@@ -43,16 +47,47 @@ const PEM: Form = Form { word: "certificates in PEM", pattern: "^-----BEGIN CERT
 /// What may be written.
 pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 
-/// Decodes the section. `None` if it does not say whose tokens are taken.
-pub(super) fn oidc(node: Yaml, out: &mut Findings) -> Option<Oidc> {
-    let f = Written::of(node, "kubernetes.oidc", out);
-    let issuer = f.issuer.and_then(|node| {
+/// The section as it is read.
+#[derive(Default)]
+pub(super) struct Decoded {
+    /// The issuer, for rules about other sections.
+    pub(super) issuer: Option<At<String>>,
+    /// `None` if it does not say whose tokens are taken.
+    pub(super) oidc: Option<Oidc>,
+}
+
+/// Decodes the section.
+pub(super) fn decode(node: Yaml, out: &mut Findings) -> Decoded {
+    let mut f = Written::of(node, "kubernetes.oidc", out);
+    let issuer = f.issuer.take().and_then(|node| {
         parsed(node, "kubernetes.oidc.issuer", out, |text| {
-            let rest = text.strip_prefix("https://").unwrap_or_default();
-            let good = !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "@?#".contains(c));
-            if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is not an address such as https://id.example.com")) }
+            let wrong = || format!("{text:?} is not an address such as https://id.example.com");
+            if is_address(text) { Ok(text.to_owned()) } else { Err(wrong()) }
         })
     });
+    let oidc = oidc(f, issuer.as_ref(), out);
+    Decoded { issuer, oidc }
+}
+
+/// Whether an address is one that the API server starts with (Go's `url.Parse`; https, nobody's name, no query and no fragment), and its host one that it can ask.
+fn is_address(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else { return false };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (host, port) = match authority.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((ip, port))) => (ip.parse::<Ipv6Addr>().is_ok(), port),
+        Some(None) => (false, ""),
+        None => {
+            let (name, port) = authority.find(':').map_or((authority, ""), |at| authority.split_at(at));
+            let whole = !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+            (whole && (!ends_in_number(name) || name.parse::<Ipv4Addr>().is_ok()), port)
+        }
+    };
+    let port = port.is_empty() || port.strip_prefix(':').and_then(number::<u16>).is_some_and(|port| port > 0);
+    let escapes = path.split('%').skip(1).all(|rest| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
+    host && port && escapes && !path.contains(|c: char| c.is_whitespace() || "@?#".contains(c))
+}
+
+fn oidc(f: Written, issuer: Option<&At<String>>, out: &mut Findings) -> Option<Oidc> {
     let audiences = f.audiences.map(|node| {
         let place = node.place.clone();
         let nodes = list(node, "kubernetes.oidc.audiences", out);
@@ -71,7 +106,7 @@ pub(super) fn oidc(node: Yaml, out: &mut Findings) -> Option<Oidc> {
     let groups = f.groups.map(|node| name(node, "kubernetes.oidc.groups", None, out));
     let authority = f.authority.map(|node| certificates(&node, out));
     Some(Oidc {
-        issuer: issuer?.value,
+        issuer: issuer?.value.clone(),
         audiences: audiences?,
         username: username?,
         groups: match groups {
@@ -137,6 +172,45 @@ fn certificates(node: &Yaml, out: &mut Findings) -> Option<String> {
             let hint = "write `certificateAuthority: |`, and below it, indented, what begins with -----BEGIN CERTIFICATE-----".to_owned();
             out.error(&node.place, format!("{what}: {fault}"), hint);
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn an_issuer_is_an_address_that_the_api_server_starts_with() {
+        for good in [
+            "https://id.example.com",
+            "https://id.example.com/",
+            "https://ID.example.com:8443/realms/a%20b",
+            "https://192.0.2.7",
+            "https://[fd00::1]:8443/x",
+            "https://id_1.example.com/a\\b",
+        ] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "http://id.example.com",
+            "https://",
+            "https:///x",
+            "https://id.example.com:",
+            "https://id.example.com:abc",
+            "https://id.example.com:99999",
+            "https://id.example.com:0",
+            "https://id.example.com/%zz",
+            "https://id.example.com/%a",
+            "https://[::1",
+            "https://[::1]x",
+            "https://300.1.1.1",
+            "https://me@id.example.com",
+            "https://id.example.com?x",
+            "https://id.example.com/a b",
+            "https://id%41.example.com",
+        ] {
+            assert!(!is_address(bad), "{bad}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::file::decode::{list, name, parsed};
+use crate::file::decode::{Wrong, judged, list, name, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
 use crate::file::path::path;
@@ -55,40 +55,51 @@ const VERSION: Form =
     Form { word: "a version", pattern: r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]{1,100})?$", example: "1.2.3", bare: Bare::String };
 const DIGEST: Form = Form { word: "a digest", pattern: "^sha256:[0-9a-f]{64}$", example: "", bare: Bare::String };
 
-/// Whether a text is one of those that a form takes; these are not what a regular expression library is brought in for.
-fn is(form: &Form, good: bool) -> Result<(), String> {
-    if good { Ok(()) } else { Err(format!("it is not {}: {}", form.word, form.pattern)) }
+/// A text, if it is one of those that a form takes; these are not what a regular expression library is brought in for.
+fn is(form: &Form, text: &str, good: bool) -> Result<String, Wrong> {
+    let hint = || (!form.example.is_empty()).then(|| format!("write one such as {}", form.example));
+    if good { Ok(text.to_owned()) } else { Err(Wrong(format!("{text:?} is not {}", form.word), hint())) }
 }
 
 fn plain(text: &str, more: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
-fn oci(text: &str) -> Result<String, String> {
+fn oci(text: &str) -> Result<String, Wrong> {
     let rest = text.strip_prefix("oci://").and_then(|rest| rest.split_once('/'));
+    if let Some((bare, _)) = text.split_once('@') {
+        return Err(Wrong(
+            format!("{text:?} has a digest"),
+            Some(format!("write {bare}, its `version`, and as `digest` what sha256sum says of the archive")),
+        ));
+    }
+    // A colon of the host is before its port.
+    if let Some((bare, version)) = text.rsplit_once(':').filter(|(_, version)| rest.is_some() && !version.contains('/')) {
+        return Err(Wrong(format!("{text:?} has a version"), Some(format!("write {bare}, and `version: {version}`"))));
+    }
     let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    is(&OCI, rest.is_some_and(|(host, path)| plain(host, "._:-") && path.split('/').all(part))).map(|()| text.to_owned())
+    is(&OCI, text, rest.is_some_and(|(host, path)| plain(host, "._:-") && path.split('/').all(part)))
 }
 
-fn repository(text: &str) -> Result<String, String> {
+fn repository(text: &str) -> Result<String, Wrong> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let good = rest.is_some_and(|rest| {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         plain(host, "._:-") && path.chars().all(|c| c.is_ascii_alphanumeric() || "._~/-".contains(c))
     });
-    is(&REPOSITORY, good).map(|()| text.to_owned())
+    is(&REPOSITORY, text, good)
 }
 
-fn version(text: &str) -> Result<String, String> {
+fn version(text: &str) -> Result<String, Wrong> {
     let bare = text.strip_prefix('v').unwrap_or(text);
     let (numbers, more) = bare.find(['-', '+']).map_or((bare, ""), |at| bare.split_at(at));
     let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
     let tail = more.is_empty() || (2..=101).contains(&more.len()) && more.chars().all(|c| c.is_ascii_alphanumeric() || ".+-".contains(c));
-    is(&VERSION, numbers.split('.').count() == 3 && numbers.split('.').all(number) && tail).map(|()| text.to_owned())
+    is(&VERSION, text, numbers.split('.').count() == 3 && numbers.split('.').all(number) && tail)
 }
 
-fn chart_name(text: &str) -> Result<String, String> {
-    is(&CHART, text.len() <= 100 && plain(text, "._-")).map(|()| text.to_owned())
+fn chart_name(text: &str) -> Result<String, Wrong> {
+    is(&CHART, text, text.len() <= 100 && plain(text, "._-"))
 }
 
 /// The hex digits.
@@ -121,10 +132,10 @@ pub(super) fn decode(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Chart
         out.error(&place, "a chart without a digest: whoever serves it says what is applied", hint.to_owned());
     }
     let path = f.path.and_then(|n| path(n, "chart.path", dir, out)).map(ChartPlace::Path);
-    let oci = f.oci.and_then(|n| parsed(n, "chart.oci", out, oci));
-    let repository = f.repository.and_then(|n| parsed(n, "chart.repository", out, repository));
-    let chart = f.chart.and_then(|n| parsed(n, "chart.name", out, chart_name));
-    let version = f.version.and_then(|n| parsed(n, "chart.version", out, version));
+    let oci = f.oci.and_then(|n| judged(n, "chart.oci", out, oci));
+    let repository = f.repository.and_then(|n| judged(n, "chart.repository", out, repository));
+    let chart = f.chart.and_then(|n| judged(n, "chart.name", out, chart_name));
+    let version = f.version.and_then(|n| judged(n, "chart.version", out, version));
     let digest = f.digest.and_then(|n| parsed(n, "chart.digest", out, digest)).map(|at| at.value);
     let values = f.values.map(|n| list(n, "chart.values", out)).unwrap_or_default();
     let values: Vec<Option<_>> = values.into_iter().map(|item| self::path(item, "chart.values", dir, out)).collect();

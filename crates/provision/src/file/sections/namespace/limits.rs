@@ -106,16 +106,28 @@ fn cpu(node: Yaml, what: &str, out: &mut Findings) -> Option<Cpu> {
     judged(node, what, out, |text| Cpu::new(text).ok_or_else(|| wrong(text))).map(|at| at.value)
 }
 
-/// Decodes `quota`.
-pub(super) fn quota(node: Yaml, out: &mut Findings) -> Quota {
+/// Decodes `quota`. `limits` are what containers get that say nothing.
+pub(super) fn quota(node: Yaml, limits: &Limits, out: &mut Findings) -> Quota {
     let f = All::of(node, "namespace.quota", out);
     let mut found = Quota::new();
-    for (name, node) in [("requests.cpu", f.requests_cpu), ("limits.cpu", f.limits_cpu)] {
-        found.extend(node.and_then(|n| cpu(n, name, out)).map(|cpu| (name, cpu.to_string())));
+    let (most, least) = (limits.for_none(), limits.request_for_none());
+    for (name, node, own) in [("requests.cpu", f.requests_cpu, least.cpu), ("limits.cpu", f.limits_cpu, most.cpu)] {
+        let Some(node) = node else { continue };
+        let place = node.place.clone();
+        if let Some(cpu) = cpu(node, name, out) {
+            held(name, &At { value: cpu, place }, own, &Cpu::to_string, out);
+            found.insert(name, cpu.to_string());
+        }
     }
-    for (name, node) in [("requests.memory", f.requests_memory), ("limits.memory", f.limits_memory), ("requests.storage", f.storage)] {
-        found.extend(node.and_then(|n| size(n, name, out)).map(|At { value, .. }: At<Bytes>| (name, limits::quantity(value))));
+    for (name, node, own) in [("requests.memory", f.requests_memory, least.memory), ("limits.memory", f.limits_memory, most.memory)] {
+        if let Some(at) = node.and_then(|n| size(n, name, out)) {
+            held(name, &at, own, &|bytes| limits::quantity(*bytes), out);
+            found.insert(name, limits::quantity(at.value));
+        }
     }
+    found.extend(
+        f.storage.and_then(|n| size(n, "requests.storage", out)).map(|at: At<Bytes>| ("requests.storage", limits::quantity(at.value))),
+    );
     for (name, node) in [
         ("pods", f.pods),
         ("persistentvolumeclaims", f.claims),
@@ -130,4 +142,21 @@ pub(super) fn quota(node: Yaml, out: &mut Findings) -> Quota {
         }
     }
     found
+}
+
+/// A quota counts what each container says, and refuses those that say nothing, or more than it has.
+fn held<T: Ord>(name: &str, quota: &At<T>, own: Option<T>, word: &dyn Fn(&T) -> String, out: &mut Findings) {
+    let field = if name.starts_with("limits.") { "default" } else { "defaultRequest" };
+    let resource = name.rsplit('.').next().unwrap_or_default();
+    match own {
+        None => {
+            let message = format!("namespace.quota: {name} refuses each pod that does not say its own, and namespace.limits gives none");
+            out.warning(&quota.place, message, format!("write {field}.{resource} in namespace.limits"));
+        }
+        Some(own) if own > quota.value => {
+            let message = format!("namespace.quota: {name} is less than the {} that a container gets that says nothing", word(&own));
+            out.error(&quota.place, message, format!("write more, or less as {field}.{resource} in namespace.limits"));
+        }
+        Some(_) => {}
+    }
 }

@@ -15,6 +15,7 @@ use crate::file::decode::{entries, key_name, list, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
 use crate::file::release;
+use crate::file::reserved::is_reserved;
 use crate::file::sealed;
 use crate::file::services::SealedVariable;
 use crate::file::shape::{Bare, Form, Kind, NAME, Need, PATH};
@@ -108,7 +109,7 @@ pub(super) fn decode(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Asked
     let options = Options::of(named, f.patches, out);
     let decl = CertificatesDecl {
         place,
-        issuers: issuers.keys().cloned().collect(),
+        issuers: issuers.iter().map(|(name, issuer)| (name.clone(), Certificates::is_lets_encrypt(&issuer.server))).collect(),
         zones: dns.as_ref().map(|dns: &Dns| dns.zones.clone()).unwrap_or_default(),
     };
     let certificates = Certificates { issuers, dns, definitions: definitions? };
@@ -135,7 +136,15 @@ fn issuers(node: Yaml, dir: &Path, out: &mut Findings) -> BTreeMap<Name, Issuer>
             );
         }
         let server = f.server.and_then(|n| parsed(n, "server", out, server)).map(|at| at.value).or(usual);
-        let email = f.email.and_then(|n| parsed(n, "email", out, email)).map(|at| at.value);
+        let email = f.email.and_then(|n| parsed(n, "email", out, email));
+        let known = server.as_ref().is_some_and(|server| Certificates::is_lets_encrypt(server));
+        if let Some((at, domain)) = email.as_ref().filter(|_| known).and_then(|at| Some((at, at.value.rsplit('@').next()?)))
+            && (!domain.contains('.') || is_reserved(domain))
+        {
+            let message = format!("email: Let's Encrypt takes no address of {domain}");
+            out.error(&at.place, message, "write one that exists, or leave it out".to_owned());
+        }
+        let email = email.map(|at| at.value);
         let ca = f.ca.and_then(|n| authorities(n, "ca", dir, out)).map(|pem| STANDARD.encode(pem));
         if let (Some(name), Some(server)) = (name, server) {
             found.insert(name, Issuer { server, email, ca });
@@ -178,12 +187,10 @@ fn dns(node: Yaml, dir: &Path, out: &mut Findings) -> Option<(Dns, SealedVariabl
     let word = |text: &str| {
         if ALGORITHMS.contains(&text) { Ok(text.to_owned()) } else { Err(format!("{text:?} is none of {}", ALGORITHMS.join(", "))) }
     };
-    let algorithm = match f.algorithm {
-        Some(node) => parsed(node, "dns.algorithm", out, word)?.value,
-        None => ALGORITHMS[0].to_owned(),
-    };
+    let usual = || Some(ALGORITHMS[0].to_owned());
+    let algorithm = f.algorithm.map_or_else(usual, |node| parsed(node, "dns.algorithm", out, word).map(|at| at.value));
     let secret = f.secret.and_then(|n| sealed::one(n, "dns.secret", dir, out));
-    Some((Dns { server: server?.value, zones, key: key?.value, algorithm }, secret?))
+    Some((Dns { server: server?.value, zones, key: key?.value, algorithm: algorithm? }, secret?))
 }
 
 fn zones(node: Yaml, out: &mut Findings) -> Vec<String> {

@@ -100,18 +100,19 @@ pub(super) fn decode(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Asked
     }
     let nodes = f.nodes.map(|n| nodes(n, out)).unwrap_or_default();
     let address = f.address.and_then(|n| address(n, out));
-    let node_ports = f.node_ports.map(|n| node_ports(n, &tcp, out));
+    let by_ports = f.node_ports.map(|n| node_ports(n, &tcp, out));
+    let node_ports = by_ports.iter().flat_map(BTreeMap::values).cloned().collect();
     let ingress_class = f.ingress_class.and_then(|n| name(n, "ingressClass", out)).map(|at| at.value);
     let definitions = f.definitions.and_then(|n| release::decode(n, "definitions", Some(Gateway::DEFINITIONS), dir, out));
     let options = Options::of([("IMAGE", f.image)], f.patches, out);
-    let reach = match (node_ports, &address) {
-        (Some(ports), _) => Reach::NodePorts(ports),
+    let reach = match (by_ports, &address) {
+        (Some(ports), _) => Reach::NodePorts(ports.into_iter().map(|(name, at)| (name, at.value)).collect()),
         (None, Some(address)) => Reach::Address(address.value),
         (None, None) => Reach::Nodes(nodes.iter().map(|at| at.value.clone()).collect()),
     };
     let redirect = redirect.and_then(|(_, is)| is).unwrap_or(!hosts.is_empty());
     let gateway = Gateway { reach, hosts, redirect, tcp, ingress_class, definitions: definitions? };
-    let places = Places::Gateway(GatewayDecl { nodes, address, tcp: ports, issuers });
+    let places = Places::Gateway(GatewayDecl { nodes, address, node_ports, tcp: ports, issuers });
     Some(Asked { places: Some(places), ..Asked::alone(What::Gateway(gateway), options) })
 }
 
@@ -140,7 +141,12 @@ fn address(node: Yaml, out: &mut Findings) -> Option<At<Ipv4Addr>> {
 /// The hosts, and the authorities that they name.
 fn hosts(node: Yaml, out: &mut Findings) -> (BTreeMap<String, Certificate>, Issuers) {
     let (mut found, mut issuers) = (BTreeMap::new(), Vec::new());
+    let mut listeners: BTreeMap<String, String> = BTreeMap::new();
     for (host, place, value) in entries(node, "hosts", out) {
+        if let Some(other) = listeners.insert(Gateway::listener(&host), host.clone()) {
+            let message = format!("hosts: the listeners of {other} and of {host} would have one name, {}", Gateway::listener(&host));
+            out.error(&place, message, "leave one of them out: with *.DOMAIN, wildcard.DOMAIN is served too".to_owned());
+        }
         let bare = host.strip_prefix("*.").unwrap_or(&host);
         if !is_subdomain(bare) || !bare.contains('.') || ends_in_number(bare) {
             let lower = host.to_ascii_lowercase();
@@ -190,7 +196,7 @@ fn tcp(node: Yaml, out: &mut Findings) -> (BTreeMap<Name, Tcp>, Vec<At<u16>>) {
     (found, ports)
 }
 
-fn node_ports(node: Yaml, tcp: &BTreeMap<Name, Tcp>, out: &mut Findings) -> BTreeMap<String, u16> {
+fn node_ports(node: Yaml, tcp: &BTreeMap<Name, Tcp>, out: &mut Findings) -> BTreeMap<String, At<u16>> {
     let place: Place = node.place.clone();
     let known: BTreeSet<&str> = Gateway::PORTS.iter().map(|(name, _)| *name).chain(tcp.keys().map(Name::as_str)).collect();
     let words = || known.iter().copied().collect::<Vec<_>>().join(", ");
@@ -211,5 +217,5 @@ fn node_ports(node: Yaml, tcp: &BTreeMap<Name, Tcp>, out: &mut Findings) -> BTre
         out.error(&place, format!("nodePorts does not say where {name} is reached"), "write a port from 30000 to 32767".to_owned());
     }
     out.twice(found.values().map(|at| (&at.value, &at.place)), "nodePorts: two are at port");
-    found.into_iter().map(|(name, at)| (name, at.value)).collect()
+    found
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::asked::Asked;
 use super::options::{IMAGE, IMAGE_ABOUT, Options, PATCHES, PATCHES_ABOUT};
 use crate::file::authorities::authorities;
-use crate::file::decode::parsed;
+use crate::file::decode::{Wrong, judged, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::Findings;
+use crate::file::folders::{is_machines, owner};
 use crate::file::shape::{Bare, Form, Kind, Need, PATH};
 use crate::file::tree::Node as Yaml;
 use crate::service::{Logs, Syslog, What};
@@ -48,15 +49,13 @@ pub(super) const KIND: Kind = Kind::Map(&Written::SHAPE);
 /// Decodes the service.
 pub(super) fn decode(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Asked> {
     let f = Written::of(node, "services.logs", out);
-    let folder = match f.folder {
-        Some(node) => parsed(node, "services.logs.folder", out, folder)?.value,
-        None => Logs::FOLDER.into(),
-    };
-    let syslog = match f.syslog {
-        Some(node) => Some(server(node, dir, out)?),
-        None => None,
-    };
+    let folder =
+        f.folder.map_or_else(|| Some(Logs::FOLDER.into()), |node| judged(node, "services.logs.folder", out, folder).map(|at| at.value));
+    let written = f.syslog.is_some();
+    let syslog = f.syslog.and_then(|node| server(node, dir, out));
     let options = Options::of([("IMAGE", f.image)], f.patches, out);
+    // A server that is wrong is told, and is not as if none were written.
+    let folder = folder.filter(|_| syslog.is_some() || !written)?;
     Some(Asked::alone(What::Logs(Logs { folder, syslog }), options))
 }
 
@@ -64,15 +63,24 @@ fn server(node: Yaml, dir: &Path, out: &mut Findings) -> Option<Syslog> {
     let f = Server::of(node, "services.logs.syslog", out);
     let written = f.ca.is_some();
     let authorities = f.ca.and_then(|node| authorities(node, "services.logs.syslog.ca", dir, out));
-    let (host, port) = parsed(f.address?, "services.logs.syslog.address", out, address)?.value;
-    // One that is wrong is told, and is not as if none were written.
+    let address = f.address.and_then(|node| parsed(node, "services.logs.syslog.address", out, address));
+    let (host, port) = address?.value;
+    // So is an authority.
     (authorities.is_some() || !written).then_some(Syslog { host, port, authorities })
 }
 
-fn folder(text: &str) -> Result<PathBuf, String> {
+/// A folder that nobody else writes in or empties.
+fn folder(text: &str) -> Result<PathBuf, Wrong> {
     let word = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let good = text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(word));
-    good.then(|| text.into()).ok_or_else(|| format!("{text:?} is no absolute path of letters, digits, '.', '_' and '-' below /"))
+    let hint = || Some("write a folder of its own, such as /srv/logs".to_owned());
+    if !text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(word)) {
+        return Err(Wrong(format!("{text:?} is no absolute path of letters, digits, '.', '_' and '-' below /"), hint()));
+    }
+    match owner(text) {
+        Some(owner) => Err(Wrong(format!("{text} is a folder of {owner}"), hint())),
+        None if is_machines(text) => Err(Wrong(format!("{text} is a folder of the machine itself"), hint())),
+        None => Ok(text.into()),
+    }
 }
 
 fn address(text: &str) -> Result<(String, u16), String> {

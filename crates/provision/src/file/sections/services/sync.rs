@@ -13,6 +13,7 @@ use super::options::{IMAGE, Options, PATCHES, PATCHES_ABOUT, reference};
 use crate::file::decode::{Wrong, count, entries, judged, key_name, list, name, number, parsed};
 use crate::file::fields::fields;
 use crate::file::findings::{At, Findings};
+use crate::file::schedule;
 use crate::file::shape::{Bare, Form, Kind, NAME, Need};
 use crate::file::tree::Node as Yaml;
 use crate::service::{Sync, SyncEnd, SyncSet, What};
@@ -76,7 +77,7 @@ const USER: Form = Form { word: "a number", pattern: "^[1-9][0-9]{0,9}$", exampl
 const PATTERN: Form = Form { word: "a pattern", pattern: "^(Name|Path|BelowPath|Regex) .+$", example: "Name *.lock", bare: Bare::String };
 const SCHEDULE: Form = Form {
     word: "a schedule",
-    pattern: r"^[0-9*,/-]+( [0-9*,/-]+){2} [0-9A-Za-z*,/-]+ [0-9A-Za-z*,/-]+$",
+    pattern: r"^[0-9*?,/-]+( [0-9*?,/-]+){2} [0-9A-Za-z*?,/-]+ [0-9A-Za-z*?,/-]+$",
     example: "*/5 * * * *",
     bare: Bare::String,
 };
@@ -213,14 +214,8 @@ fn pattern(text: &str) -> Result<String, Wrong> {
 }
 
 fn schedule(text: &str) -> Result<String, Wrong> {
-    let fields: Vec<&str> = text.split(' ').collect();
-    let sound = |field: &&str| !field.is_empty() && field.bytes().all(|c| c.is_ascii_alphanumeric() || b"*,/-".contains(&c));
-    let hint = || "write five fields, such as \"*/5 * * * *\" for each fifth minute".to_owned();
-    if fields.len() == 5 && fields.iter().all(sound) {
-        Ok(text.to_owned())
-    } else {
-        Err(Wrong(format!("{text:?} is no schedule"), Some(hint())))
-    }
+    let hint = || Some("write five fields, such as \"*/5 * * * *\" for each fifth minute".to_owned());
+    schedule::wrong(text).map_or_else(|| Ok(text.to_owned()), |fault| Err(Wrong(format!("{text:?} is no schedule: {fault}"), hint())))
 }
 
 /// A public key of ed25519, without what is written after it.

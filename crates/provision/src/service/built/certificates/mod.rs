@@ -65,6 +65,11 @@ impl Certificates {
     /// The variable that stands for the value of the key that signs changes of names.
     pub(crate) const DNS_KEY: &'static str = "DNS_KEY";
 
+    /// Whether an authority is one of Let's Encrypt, which issues for public names alone.
+    pub(crate) fn is_lets_encrypt(server: &str) -> bool {
+        Self::KNOWN.iter().any(|(_, known)| *known == server)
+    }
+
     pub(super) fn made(&self, cluster: &Cluster) -> Made {
         let mut manifests = vec![
             ("certificates: access.yaml", Cow::Borrowed(include_str!("access.yaml"))),

@@ -20,6 +20,9 @@ impl DnsCache {
     /// The address at which pods ask it, which no packet between machines has (RFC 3927).
     pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 20, 10);
 
+    /// Where it listens there: for questions by UDP and TCP, and for the kubelet.
+    pub(crate) const PORTS: [u16; 3] = [53, 9254, 9255];
+
     pub(super) fn made(cluster: &Cluster) -> Made {
         let text = include_str!("cache.yaml");
         let network = &cluster.network;

@@ -128,20 +128,34 @@ fn lost(key: &str, value: &str) -> Option<String> {
     }
 }
 
-/// What does not carry over of an Ingress, if it is of that class.
+/// What does not carry over of an Ingress, if it is of that class; and one with such annotations that is of no class, which nobody serves.
 pub(crate) fn warnings(ingress: &[(String, Place, Yaml)], class: &str) -> Vec<Diagnostic> {
     let annotations = map(ingress, "metadata").and_then(|meta| map(meta, "annotations")).unwrap_or_default();
     let named = map(ingress, "spec").and_then(|spec| word(spec, "ingressClassName")).or_else(|| word(annotations, CLASS));
+    if named.is_none_or(str::is_empty) {
+        let first = annotations.iter().find(|(key, ..)| key.starts_with(PREFIX));
+        return first.map(|(_, place, _)| of_no_class(place, class)).into_iter().collect();
+    }
     if named != Some(class) {
         return Vec::new();
     }
     let all = annotations.iter().filter_map(|(key, place, value)| {
         let YamlKind::Scalar { text, .. } = &value.kind else { return None };
         let message = format!("the annotation {key} does not carry over from ingress-nginx: {}", lost(key, text)?);
-        let hint = Some("docs/gateway.md says what does; take it away if nothing shall remind of it".to_owned());
+        let hint = Some("take it away, or do it by a route of the Gateway API".to_owned());
         Some(Diagnostic { place: place.clone(), severity: Severity::Warning, message, hint })
     });
     all.collect()
+}
+
+fn of_no_class(place: &Place, class: &str) -> Diagnostic {
+    let message = "an Ingress with annotations of ingress-nginx that names no class: nobody serves it".to_owned();
+    Diagnostic {
+        place: place.clone(),
+        severity: Severity::Warning,
+        message,
+        hint: Some(format!("write `ingressClassName: {class}` in its spec")),
+    }
 }
 
 /// An older way to name the class.

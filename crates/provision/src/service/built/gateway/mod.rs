@@ -55,14 +55,9 @@ impl Certificate {
     pub(super) fn secret(&self, host: &str) -> String {
         match self {
             Self::In(secret) => secret.to_string(),
-            Self::Of(_) => listener(host),
+            Self::Of(_) => Gateway::listener(host),
         }
     }
-}
-
-/// What the listener of a host is called.
-fn listener(host: &str) -> String {
-    host.replace('*', "wildcard")
 }
 
 /// A port of TCP.
@@ -84,6 +79,11 @@ impl Gateway {
     pub(crate) const PORTS: [(&'static str, u16); 2] = [("http", 80), ("https", 443)];
     /// Where it tells that it is well.
     pub(crate) const PING: u16 = 9000;
+
+    /// What the listener of a host is called.
+    pub(crate) fn listener(host: &str) -> String {
+        host.replace('*', "wildcard")
+    }
 
     pub(super) fn made(&self, cluster: &Cluster) -> Made {
         let mut manifests = vec![("gateway: gateway.yaml", Cow::Borrowed(include_str!("gateway.yaml")))];

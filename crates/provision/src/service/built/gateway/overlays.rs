@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Gateway, Reach, Tcp, listener};
+use super::{Gateway, Reach, Tcp};
 use crate::file::{Cluster, Node};
 use crate::service::built::nodes::{named, tolerations};
 use crate::service::patch::Patch;
@@ -134,7 +134,7 @@ fn listeners(gateway: &Gateway) -> Vec<Value> {
     let all = json!({"namespaces": {"from": "All"}});
     let hosts = gateway.hosts.iter().map(|(host, certificate)| {
         let certificate = json!({"group": "", "kind": "Secret", "name": certificate.secret(host)});
-        json!({"name": listener(host), "protocol": "HTTPS", "port": 443, "hostname": host, "allowedRoutes": all,
+        json!({"name": Gateway::listener(host), "protocol": "HTTPS", "port": 443, "hostname": host, "allowedRoutes": all,
             "tls": {"mode": "Terminate", "certificateRefs": [certificate]}})
     });
     let tcp = gateway.tcp.iter().map(|(name, tcp)| {

@@ -40,8 +40,8 @@ impl LoadBalancer {
     /// The release that they are written for. It has the definitions in one file with all else.
     pub(crate) const DEFINITIONS: &'static str =
         "https://raw.githubusercontent.com/metallb/metallb/v0.16.2/config/manifests/metallb-native.yaml";
-    /// Where its programs on the nodes hear of each other, by TCP and UDP.
-    pub(crate) const MEMBERS: u16 = 7946;
+    /// Where its programs on the nodes listen: for each other, by TCP and UDP, and for the kubelet.
+    pub(crate) const PORTS: [u16; 2] = [7946, 17472];
 
     pub(super) fn made(&self, cluster: &Cluster) -> Made {
         let custom: Vec<String> = self.custom(cluster).iter().map(|object| format!("---\n{}\n", literal(object))).collect();
