@@ -44,7 +44,7 @@ impl Progress {
             File::options().append(true).create(true).open(path).ok()
         });
         Self {
-            live: Live::start(print::can_redraw(), SILENCE, |line| print::note(line)),
+            live: Live::start(print::can_redraw(), SILENCE, print::note),
             path: journal.map(Path::to_owned),
             journal: file.map(Mutex::new),
             tells_gaps: true,
