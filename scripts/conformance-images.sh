@@ -33,7 +33,7 @@ image() {
 }
 
 mode=unshare; [ "$(id -u)" = 0 ] && mode=root
-packages=bash,bind9-dnsutils,busybox-static,coreutils,curl,dash,findutils,grep,hostname,iproute2,iputils-ping,libc-bin,mount,netcat-openbsd,nginx-light,procps,sed,socat,util-linux
+packages=bash,bash-static,bind9-dnsutils,busybox-static,coreutils,curl,dash,findutils,grep,hostname,iproute2,iputils-ping,libc-bin,mount,netcat-openbsd,nginx-light,procps,sed,socat,util-linux
 mmdebstrap --quiet --mode=$mode --variant=extract --include=$packages bookworm "$work/all.tar" "$(debian_mirror)"
 mkdir "$work/tools"
 tar -C "$work/tools" --exclude='./dev/*' --exclude='./usr/share/*' --exclude='*perl*' --exclude='./usr/lib/x86_64-linux-gnu/gconv' --exclude='./var/*' -xf "$work/all.tar"
@@ -55,6 +55,9 @@ for applet in $("$work/busybox/bin/busybox" --list); do
   ln -s busybox "$work/tools/bin/$applet"
 done
 users "$work/busybox"; users "$work/tools"
+# busybox' own shell takes variables away whose names it cannot have, such as data-1; that of the official image does not.
+mv "$work/tools/bin/bash-static" "$work/busybox/bin/bash-static"
+ln -sf bash-static "$work/busybox/bin/sh"
 # The packages' own set-up, which makes these links, is not run.
 ln -sf dash "$work/tools/bin/sh"
 ln -sf nc.openbsd "$work/tools/bin/nc"
