@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{Claim, Done, ON_MACHINE, Ran, Stage};
+use super::{Call, Claim, Done, ON_MACHINE, Ran, Stage};
 use crate::scenario::Fixture;
 
 /// Functions for machines, which are put there.
 const MACHINE: &str = concat!(
     include_str!("../scripts/alone.sh"),
     include_str!("../scripts/certificates.sh"),
+    include_str!("../scripts/cis.sh"),
     include_str!("../scripts/encryption.sh"),
     include_str!("../scripts/fleet.sh"),
     include_str!("../scripts/gateway.sh"),
@@ -55,6 +56,20 @@ impl Stage {
     /// The configuration that leads ssh to the machines.
     pub(super) fn ssh_config(&self) -> PathBuf {
         self.work.join("labs/lab/ssh_config")
+    }
+
+    /// A program of this computer in the network of the machines, which it enters as ssh does.
+    pub fn beside_machines(&self, words: &[&str]) -> Result<Call<'_>, String> {
+        let config = std::fs::read_to_string(self.ssh_config()).map_err(|error| format!("{}: {error}", self.ssh_config().display()))?;
+        let command = config.lines().find_map(|line| line.trim().strip_prefix("ProxyCommand nsenter "));
+        let enter = command.ok_or("the lab's ssh_config enters no network")?.split_whitespace().take_while(|word| *word != "bash");
+        Ok(self.program("nsenter", &enter.chain(words.iter().copied()).collect::<Vec<_>>()))
+    }
+
+    /// A kubeconfig of the cluster's administrator, whom `kubestead kubeconfig` makes for eight hours: its context is `sudo`. It is a file of the scenario's folder.
+    pub fn administrator(&self) -> Result<String, String> {
+        let (path, text) = (self.word("administrator"), self.kubestead(&["kubeconfig"]).run().answer()?);
+        self.program("install", &["-m", "600", "/dev/stdin", &path]).input(text).run().ok().map(|()| path)
     }
 
     /// Puts the functions for machines on one.

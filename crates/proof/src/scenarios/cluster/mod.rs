@@ -4,7 +4,9 @@ mod access;
 mod built;
 mod certificates;
 mod charts;
+mod cis;
 mod components;
+mod conformance;
 mod database;
 mod disks;
 mod doctor;
@@ -33,7 +35,7 @@ use crate::stage::{Call, Claim, Stage, all, is};
 pub(super) use traces::in_images;
 
 /// By subject, in the order in which they are made on one cluster.
-pub(super) static SCENARIOS: [&[Scenario]; 26] = [
+pub(super) static SCENARIOS: [&[Scenario]; 28] = [
     made::SCENARIOS,
     works::SCENARIOS,
     access::SCENARIOS,
@@ -51,6 +53,8 @@ pub(super) static SCENARIOS: [&[Scenario]; 26] = [
     traces::SCENARIOS,
     outage::SCENARIOS,
     keys::SCENARIOS,
+    cis::SCENARIOS,
+    conformance::SCENARIOS,
     reset::SCENARIOS,
     machines::SCENARIOS,
     database::SCENARIOS,
