@@ -26,7 +26,7 @@ fn namespace() -> Namespace {
 }
 
 /// What somebody with all rights in one namespace, and a look outside, may.
-const EXPECTED: [(&str, &str, Option<&str>, bool); 16] = [
+const EXPECTED: [(&str, &str, Option<&str>, bool); 18] = [
     ("create", "deployments.apps", Some(HOME), true),
     ("get", "secrets", Some(HOME), true),
     ("create", "pods/exec", Some(HOME), true),
@@ -38,6 +38,9 @@ const EXPECTED: [(&str, &str, Option<&str>, bool); 16] = [
     ("update", "resourcequotas", Some(HOME), false),
     ("update", "limitranges", Some(HOME), false),
     ("update", "namespaces", Some(HOME), false),
+    // With these a user makes a role with rights that are not his, over his limits for instance.
+    ("escalate", "roles.rbac.authorization.k8s.io", Some(HOME), false),
+    ("bind", "roles.rbac.authorization.k8s.io", Some(HOME), false),
     ("get", "secrets", Some("kube-system"), false),
     ("delete", "nodes", None, false),
     ("create", "clusterrolebindings.rbac.authorization.k8s.io", None, false),
