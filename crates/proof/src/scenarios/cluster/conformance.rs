@@ -24,9 +24,9 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
 /// The page that says what is left out, and why.
 const PAGE: &str = "docs/conformance.md";
 /// How many run at least.
-const LEAST: usize = 200;
+const LEAST: usize = 390;
 /// How many processes of the tests ask the cluster side by side.
-const SIDE_BY_SIDE: &str = "--procs=4";
+const SIDE_BY_SIDE: &str = "--procs=6";
 const REPORT: &str = "conformance.json";
 
 /// Part of a test's name, and how many conformance tests are left out by it.
