@@ -292,7 +292,7 @@ pub(crate) enum Lab {
     /// Build what the machines are made of, and a bundle with Kubernetes. Cached.
     #[command(after_help = "Example: bundle=$(kubestead lab build)\nPrints the bundle's folder.")]
     Build {
-        /// What the machines will run on; KUBESTEAD_LAB_BACKEND when it is left out, or QEMU where KVM works, else User Mode Linux.
+        /// What the machines will run on; KUBESTEAD_LAB_BACKEND when it is left out, or QEMU on a computer of its own where KVM works, else User Mode Linux.
         #[arg(long, value_enum)]
         backend: Option<Backend>,
         /// What the machines will be: the file lab.json chooses for each, and `lab up` builds what is missing.
@@ -309,8 +309,8 @@ pub(crate) enum Lab {
     Up {
         #[command(flatten)]
         lab: LabName,
-        /// What the machines run on; what they ran on before when it is left out. A new lab: KUBESTEAD_LAB_BACKEND, or QEMU where KVM works, else User
-        /// Mode Linux.
+        /// What the machines run on; what they ran on before when it is left out. A new lab: KUBESTEAD_LAB_BACKEND, or QEMU on a
+        /// computer of its own where KVM works, else User Mode Linux.
         #[arg(long, value_enum)]
         backend: Option<Backend>,
     },

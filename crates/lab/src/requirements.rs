@@ -161,7 +161,8 @@ fn free(text: &str) -> u64 {
     text.lines().filter_map(end).fold(FIRST, u64::max)
 }
 
-/// What a lab runs on of which nothing says it: QEMU where KVM works, which is tried and not assumed; else User Mode Linux, and why.
+/// What a lab runs on of which nothing says it: QEMU on a computer of its own where KVM works, which is tried and not assumed; else User Mode Linux, and
+/// why.
 pub fn usual() -> (Backend, Option<String>) {
     let missing =
         QEMU.iter().find(|(program, _)| !found(program)).map(|(program, package)| format!("{program} is not there: it is in {package}"));
@@ -177,9 +178,22 @@ fn opens(path: &str) -> Result<(), String> {
 
 /// Whether QEMU can use KVM, and reach the lab's network.
 fn kvm() -> Result<(), String> {
+    is_no_guest(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())?;
     opens("/dev/net/tun")?;
     opens("/dev/kvm")?;
     works(&mut Command::new(qemu::PROGRAM))
+}
+
+/// In a virtual machine KVM may well be there, take a machine and never run it, or take the computer along: nothing that is safe to try tells. `hypervisor`
+/// is the flag of a processor that is not a computer's own (Linux, arch/x86/include/asm/cpufeatures.h).
+fn is_no_guest(cpuinfo: &str) -> Result<(), String> {
+    let mut flags = cpuinfo.lines().filter_map(|line| line.strip_prefix("flags")).flat_map(str::split_whitespace);
+    if flags.any(|flag| flag == "hypervisor") {
+        return Err(
+            "this computer is a virtual machine itself, and whether KVM works in it cannot be told; --backend qemu uses it".to_owned()
+        );
+    }
+    Ok(())
 }
 
 /// What QEMU cannot open.
@@ -220,6 +234,9 @@ mod tests {
         assert_eq!(sh("read -r line && [ $line = quit ]"), Ok(()));
         assert_eq!(sh("echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$"), Err("failed to set MSR 0x10a".to_owned()));
         assert_eq!(sh("exit 1"), Err("QEMU ended".to_owned()));
+        let guest = "processor\t: 0\nmodel name\t: hypervisor\nflags\t\t: fpu vmx hypervisor lahf_lm\n";
+        assert!(is_no_guest(guest).is_err_and(|why| why.contains("--backend qemu")));
+        assert_eq!([is_no_guest(&guest.replace("vmx hypervisor", "vmx")), is_no_guest("")], [Ok(()), Ok(())]);
         let (backend, why) = usual();
         assert_eq!((backend == Backend::Qemu, backend == Backend::Uml), (why.is_none(), why.is_some()));
     }

@@ -211,6 +211,38 @@ fn all_mistakes_are_told_at_once() {
     }
 }
 
+/// A mistake hides no reference but to what it is in itself: all that is said, in the file's order.
+#[test]
+fn a_wrong_part_hides_no_wrong_reference() {
+    const GROUP: &str = "volume data is on kube1, where group vg02 has no devices";
+    const DEVICE: &str = "\"/dev/sda\" is not a name that stays";
+    const NODE: &str = "\"kube9\" is neither a node nor a role";
+    let rows: [(&[(&str, &str)], &[&str]); 11] = [
+        (&[("/dev/disk/by-id/nvme-1", "/dev/sda"), ("group: vg01", "group: vg02")], &[DEVICE, GROUP]),
+        (&[("/dev/disk/by-id/nvme-1", "/dev/sda")], &[DEVICE]),
+        // What is lost may be what is meant.
+        (&[("[/dev/disk/by-id/nvme-1]", "{}")], &["a node's devices must be a list"]),
+        (&[("kube1: [/dev/disk/by-id/nvme-1]", "kube1: {}"), ("on: [kube1]", "on: [cp1]")], &["must be a list", "is on cp1, where group"]),
+        (&[("{devices: {kube1: [/dev/disk/by-id/nvme-1]}}", "{device: {}}")], &["needs \"devices\"", "has no field"]),
+        (&[("10.0.0.21", "x y"), ("on: [kube1]", "on: [kube9]")], &["a node's address", NODE]),
+        (&[("10.0.0.21", "x y")], &["a node's address"]),
+        (&[("10.0.0.21}", "10.0.0.21, roles: [werker]}"), ("on: [kube1]", "on: [worker, kube9]")], &["werker", NODE]),
+        (&[("{name: kube1,", "{nam: kube1,"), ("on: [kube1]", "on: [kube9]")], &["needs \"name\"", "has no field"]),
+        (&[("size: 8GiB", "size: big"), ("group: vg01", "group: vg02"), ("on: [kube1]", "on: [kube1, kube9]")], &[NODE, GROUP, "\"big\""]),
+        (&[("size: 8GiB", "size: big"), ("pool-s", "local-named")], &["\"big\"", "local-named is the storage class of named volumes"]),
+    ];
+    for (changes, expected) in rows {
+        let mut text = GOOD.to_owned();
+        for (good, bad) in changes {
+            assert!(text.contains(good), "{good}");
+            text = text.replacen(good, bad, 1);
+        }
+        let found = told(&text);
+        let all = found.len() == expected.len() && found.iter().zip(expected).all(|(found, words)| found.contains(words));
+        assert!(all, "{changes:?}\nexpected {expected:#?}\nfound {found:#?}");
+    }
+}
+
 #[test]
 fn what_is_not_yaml_says_where() {
     for text in ["", "a: [", "a: b: c", "- a\n- b", "a: &x 1\nb: *x", "a: 1\n---\nb: 2", "\t- a"] {

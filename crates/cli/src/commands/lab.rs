@@ -64,7 +64,7 @@ fn usual() -> Result<Backend, Failure> {
     }
     let (backend, why) = kubestead_lab::usual();
     match why {
-        Some(why) => print::note(&format!("the machines run on User Mode Linux, as KVM cannot be used: {why}")),
+        Some(why) => print::note(&format!("the machines run on User Mode Linux: {why}")),
         None => print::note("the machines run on QEMU, as KVM works here"),
     }
     Ok(backend)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Action, Seen, domains};
 use crate::bundle::BundleFile;
-use crate::file::{Cluster, Source};
+use crate::file::Cluster;
 use crate::kubeadm::{self, KubeadmSpec};
 use crate::service::DnsCache;
 use crate::{encryption, keyserver, kubelet, node, objects, secret, service};
@@ -158,10 +158,7 @@ pub(super) fn services(mut part: Part<service::Action>) -> Part<service::Action>
 pub(super) fn resolvers(cluster: &Cluster, seen: &Seen, part: &mut Part<Action>) {
     let of_cache = |deed: DeedOf| deed.at(&Target::Cluster, service::ids::of(DnsCache::NAME));
     let restarts: BTreeSet<StepId> = part.steps.iter().filter(|step| starts_again(step)).map(|step| step.id.clone()).collect();
-    let built = cluster.manifests.iter().filter_map(|service| match &service.source {
-        Source::Built(built) => Some((&service.name, &built.what)),
-        Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
-    });
+    let built = cluster.manifests.iter().filter_map(|service| Some((&service.name, service.source.built()?)));
     // What asks kubelets is ready when they have their certificates, and must not be waited for before.
     for (name, _) in built.clone().filter(|(_, what)| what.asks_kubelets()) {
         let ready = service::ids::READY.at(&Target::Cluster, service::ids::of(name.as_str()));

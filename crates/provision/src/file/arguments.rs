@@ -15,7 +15,7 @@ pub(super) enum Program {
 
 /// Arguments of all of them that kubestead, or kubeadm for it, sets: files, addresses, ranges, and who is who. One that ends with `*` stands for all
 /// that begin so.
-const KEPT: [&str; 42] = [
+const KEPT: [&str; 45] = [
     "admission-control-config-file",
     "encryption-provider-*",
     "leader-elect",
@@ -52,7 +52,10 @@ const KEPT: [&str; 42] = [
     "requestheader-*",
     "root-ca-file",
     "secure-port",
-    "service-account-*",
+    "service-account-issuer",
+    "service-account-key-file",
+    "service-account-private-key-file",
+    "service-account-signing-*",
     "service-cluster-ip-range",
     "tls-cert-file",
     "tls-private-key-file",
@@ -265,6 +268,8 @@ mod tests {
             (ControllerManager, "controllers", "*,bootstrapsigner,tokencleaner,-deployment-controller", "nothing works without deployment"),
             (ControllerManager, "controllers", "*,-ttl", "[\"*\", \"bootstrapsigner\", \"tokencleaner\", \"-ttl\"]"),
             (ControllerManager, "node-cidr-mask-size-ipv4", "24", "kubeadm for it"),
+            (ApiServer, "service-account-issuer", "https://x", "kubeadm for it"),
+            (ControllerManager, "service-account-private-key-file", "/x", "kubeadm for it"),
             (Scheduler, "version", "true", "print its version"),
             (Etcd, "force-new-cluster", "true", "one member"),
             (Etcd, "wal-dir", "/srv", "gone with the next start"),
@@ -278,6 +283,7 @@ mod tests {
             (ApiServer, "runtime-config", "admissionregistration.k8s.io/v1alpha1=false"),
             (ApiServer, "enable-admission-plugins", "AlwaysPullImages,NodeRestriction"),
             (ApiServer, "disable-admission-plugins", "DefaultStorageClass"),
+            (ApiServer, "service-account-extend-token-expiration", "false"),
             (ApiServer, "service-node-port-range", "80-32767"),
             (ApiServer, "service-node-port-range", "30000+10"),
             (ControllerManager, "controllers", "*,bootstrapsigner,tokencleaner,-ttl"),

@@ -21,6 +21,7 @@ use crate::encryption::EncryptionSpec;
 use crate::keyserver::Account;
 use crate::kubeadm::Components;
 use crate::kubelet::Settings;
+use crate::service::{Gateway, What};
 
 /// A valid cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -414,6 +415,16 @@ impl Cluster {
             warnings: Vec::new(),
             digest: String::new(),
         }
+    }
+
+    /// The services that kubestead brings itself.
+    pub(crate) fn built(&self) -> impl Iterator<Item = &What> {
+        self.manifests.iter().filter_map(|service| service.source.built())
+    }
+
+    /// The gateway; `None` if the file asks for none.
+    pub(crate) fn gateway(&self) -> Option<&Gateway> {
+        self.built().find_map(|what| if let What::Gateway(gateway) = what { Some(gateway) } else { None })
     }
 
     /// The control planes, in the order written.

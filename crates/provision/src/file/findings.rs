@@ -1,6 +1,6 @@
 //! Mistakes and warnings of a file, and values with the places that they point at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use kubestead_core::diagnostic::{Diagnostic, Place, Severity};
@@ -17,6 +17,22 @@ pub(crate) struct At<T> {
 pub(crate) struct Items<T> {
     pub(crate) items: Vec<T>,
     pub(crate) broken: bool,
+    /// What those are called in which a mistake was found. None if one may be called anything.
+    pub(crate) wrong: Option<BTreeSet<String>>,
+}
+
+impl<T> Items<T> {
+    /// Whether one that was lost may be called so.
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        self.wrong.as_ref().is_none_or(|wrong| wrong.contains(name))
+    }
+
+    /// Adds what was lost where these come from.
+    pub(super) fn lost_before<U>(mut self, before: &Items<U>) -> Self {
+        self.broken |= before.broken;
+        self.wrong = self.wrong.take().zip(before.wrong.clone()).map(|(mine, theirs)| mine.into_iter().chain(theirs).collect());
+        self
+    }
 }
 
 /// Collects findings.
@@ -51,7 +67,33 @@ impl Findings {
     pub(super) fn items<T>(&mut self, decode: impl FnOnce(&mut Self) -> Vec<T>) -> Items<T> {
         let before = self.0.len();
         let items = decode(self);
-        Items { items, broken: self.0[before..].iter().any(|d| d.severity == Severity::Error) }
+        let broken = self.is_wrong_since(before);
+        Items { items, broken, wrong: (!broken).then(BTreeSet::new) }
+    }
+
+    /// Decodes what is written under names, and notes those under which that found a mistake. None is the name of what has none.
+    pub(super) fn named<W, T>(
+        &mut self,
+        written: impl IntoIterator<Item = (Option<String>, W)>,
+        mut decode: impl FnMut(W, &mut Self) -> Vec<T>,
+    ) -> Items<T> {
+        let mut found = Items { items: Vec::new(), broken: false, wrong: Some(BTreeSet::new()) };
+        for (name, value) in written {
+            let before = self.0.len();
+            found.items.extend(decode(value, self));
+            if self.is_wrong_since(before) {
+                found.broken = true;
+                found.wrong = found.wrong.take().zip(name).map(|(mut wrong, name)| {
+                    wrong.insert(name);
+                    wrong
+                });
+            }
+        }
+        found
+    }
+
+    fn is_wrong_since(&self, before: usize) -> bool {
+        self.0[before..].iter().any(|d| d.severity == Severity::Error)
     }
 
     /// Refuses a value that is there already.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kubestead_core::name::Name;
 
-use crate::service::Built;
+use crate::service::{Built, What};
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,16 @@ pub enum Source {
     Release(Release),
     /// Kubestead itself.
     Built(Box<Built>),
+}
+
+impl Source {
+    /// What kubestead brings itself; `None` if the manifests come from elsewhere.
+    pub(crate) fn built(&self) -> Option<&What> {
+        match self {
+            Self::Built(built) => Some(&built.what),
+            Self::Path(_) | Self::Kustomize(_) | Self::Chart(_) | Self::Release(_) => None,
+        }
+    }
 }
 
 /// Manifests that others release, such as the definitions of their kinds.

@@ -36,6 +36,15 @@ impl Kind {
     }
 }
 
+impl Node {
+    /// The text of a field. None if it is absent, or no text.
+    pub(super) fn text_of(&self, field: &str) -> Option<&str> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        let (.., value) = entries.iter().find(|(key, ..)| key == field)?;
+        if let Kind::Scalar { text, .. } = &value.kind { Some(text) } else { None }
+    }
+}
+
 const MAX_DEPTH: usize = 32;
 /// Schemas of the cluster's own kinds nest deeper than what is written by hand.
 const MAX_DEPTH_OF_MANIFESTS: usize = 128;

@@ -7,11 +7,11 @@ use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::kube::ObjectRef;
 use serde_json::Value;
 
-use super::built::{Reach, What};
+use super::built::Reach;
 use super::kinds::group;
 use super::source::Written;
 use super::typed::items;
-use crate::file::{Cluster, Source, node_port_range};
+use crate::file::{Cluster, node_port_range};
 
 /// The ports that are taken, and by whom.
 pub(super) struct NodePorts {
@@ -23,17 +23,10 @@ pub(super) struct NodePorts {
 impl NodePorts {
     /// Those of the gateway are taken, whichever service comes first.
     pub(super) fn of(cluster: Option<&Cluster>) -> Self {
-        let built = cluster.into_iter().flat_map(|cluster| &cluster.manifests).filter_map(|service| match &service.source {
-            Source::Built(built) => Some(&built.what),
-            Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
-        });
         let mut taken = BTreeMap::new();
-        for what in built {
-            let What::Gateway(gateway) = what else { continue };
-            if let Reach::NodePorts(ports) = &gateway.reach {
-                let whose = "services.gateway.nodePorts".to_owned();
-                taken.extend(ports.values().map(|port| ((u64::from(*port), "TCP".to_owned()), whose.clone())));
-            }
+        if let Some(Reach::NodePorts(ports)) = cluster.and_then(Cluster::gateway).map(|gateway| &gateway.reach) {
+            let whose = "services.gateway.nodePorts".to_owned();
+            taken.extend(ports.values().map(|port| ((u64::from(*port), "TCP".to_owned()), whose.clone())));
         }
         Self { range: cluster.map(|cluster| node_port_range(cluster.kubernetes.as_ref())), taken }
     }

@@ -44,10 +44,7 @@ pub struct Beside<'a> {
 /// Reads the files of services, each after those that it needs, and renders what is to be rendered. Nothing of a cluster is asked, and no key is needed.
 pub fn read(services: &[Manifests], beside: &Beside<'_>) -> ServicesWanted {
     let owners = beside.taken.iter().map(|(object, owner)| (same_name(object), owner.clone())).collect();
-    let ingress_class = services.iter().find_map(|service| match &service.source {
-        Source::Built(built) => built.what.ingress_class().map(str::to_owned),
-        Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
-    });
+    let ingress_class = services.iter().find_map(|service| service.source.built()?.ingress_class().map(str::to_owned));
     let ports = NodePorts::of(beside.cluster);
     let mut reader = Reader { beside, owners, ports, definitions: BTreeMap::new(), written: BTreeMap::new(), ingress_class };
     let mut wanted = ServicesWanted::default();

@@ -9,9 +9,10 @@ use kubestead_core::probe::Answers;
 
 use super::super::{NodeSeen, Seen};
 use super::{Asked, Wanted};
-use crate::file::{Cluster, Node, Source};
+use crate::file::{Cluster, Node};
 use crate::kubeadm::{KubeadmFacts, KubeadmSpec, State};
 use crate::kubelet::{self, APPROVER, Candidate, Known, KubeletFacts, KubeletSpec, LINK, PATHS, RESOLVERS, Settings};
+use crate::service::What;
 
 /// What a node's kubelet shall run with; `None` if the file sets nothing for it.
 fn settings(cluster: &Cluster, node: &Node) -> Option<Settings> {
@@ -26,12 +27,12 @@ fn settings(cluster: &Cluster, node: &Node) -> Option<Settings> {
 
 /// Whether kubelets are known by certificates of the cluster's own authority: something asks them that believes no other.
 fn is_certified(cluster: &Cluster) -> bool {
-    cluster.manifests.iter().any(|service| matches!(&service.source, Source::Built(built) if built.what.asks_kubelets()))
+    cluster.built().any(What::asks_kubelets)
 }
 
 /// The address of the cache of names that each node has, if the file asks for one.
 fn resolver(cluster: &Cluster) -> Option<Ipv4Addr> {
-    cluster.manifests.iter().find_map(|service| if let Source::Built(built) = &service.source { built.what.resolver() } else { None })
+    cluster.built().find_map(What::resolver)
 }
 
 /// The nodes whose certificates a machine approves: all, by the first control plane.

@@ -81,7 +81,7 @@ fn listens(places: &Places) -> Vec<(u16, &'static str)> {
 /// There are nodes of these names.
 pub(super) fn known(what: &str, nodes: &[At<Name>], file: &Sections, out: &mut Findings) {
     let names: Vec<&str> = file.nodes.items.iter().map(|decl| decl.node.name.as_str()).collect();
-    for at in nodes.iter().filter(|at| !file.nodes.broken && !names.contains(&at.value.as_str())) {
+    for at in nodes.iter().filter(|at| !names.contains(&at.value.as_str()) && !file.nodes.may_have(at.value.as_str())) {
         out.error(&at.place, format!("{what}: no node is called {}", at.value), format!("known are {}", names.join(", ")));
     }
 }

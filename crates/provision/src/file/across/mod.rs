@@ -28,9 +28,7 @@ pub(super) fn check(file: &Sections, out: &mut Findings) -> Placement {
     people::check(file, out);
     let placement = placement::place(file, out);
     volumes::check(file, &placement, out);
-    if !file.volumes.broken {
-        pools::check(file, &placement, out);
-    }
+    pools::check(file, &placement, out);
     placement
 }
 

@@ -19,10 +19,10 @@ pub(super) fn check(file: &Sections, placement: &Placement, out: &mut Findings) 
     let places = file.pools.iter().map(|at| &at.place).chain(file.named.iter().map(|at| &at.place));
     let Some(first) = places.min() else { return };
     let roots = placement.of(file).filter(|(decl, _)| decl.volume.path == POOL_ROOT);
-    if roots.clone().next().is_none() {
+    // One that was lost to a mistake may be it.
+    if roots.clone().next().is_none() && !file.volumes.broken {
         let hint = format!("add a volume with `path: {POOL_ROOT}`");
         out.error(first, format!("pools need a volume with the path {POOL_ROOT}"), hint);
-        return;
     }
     let slots = file.pools.iter().map(|at| u64::from(at.value.count)).sum::<u64>() + file.named.len() as u64;
     if slots > MOST_SLOTS {

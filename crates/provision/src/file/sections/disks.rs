@@ -35,41 +35,45 @@ pub(crate) struct DeviceDecl {
     pub(crate) path: At<String>,
 }
 
-/// Decodes the section.
+/// Decodes the section. What may be lost is called as a group, or `GROUP/NODE`.
 pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<DeviceDecl> {
-    out.items(|out| {
-        let groups = node.map(|n| entries(n, "disks", out)).unwrap_or_default();
-        groups.into_iter().flat_map(|(key, place, value)| group(&key, &place, value, out)).collect()
-    })
+    let mut groups = out.items(|out| node.map(|n| entries(n, "disks", out)).unwrap_or_default());
+    let written = std::mem::take(&mut groups.items).into_iter().map(|(key, place, value)| (Some(key.clone()), (key, place, value)));
+    let mut hosts = out.named(written, |(key, place, value), out| hosts(&key, &place, value, out)).lost_before(&groups);
+    let written = std::mem::take(&mut hosts.items).into_iter().map(|host| (Some(format!("{}/{}", host.0, host.1.value)), host));
+    out.named(written, devices).lost_before(&hosts)
 }
 
-fn group(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Vec<DeviceDecl> {
-    let mut found = Vec::new();
-    let Some(name) = key_name(key, place, "a volume group", out) else { return found };
+/// A group on a machine, and its devices there.
+type Host = (Name, At<String>, Yaml);
+
+fn hosts(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Vec<Host> {
+    let Some(name) = key_name(key, place, "a volume group", out) else { return Vec::new() };
     group_name(&name, place, out);
     let written = Group::of(value, "a volume group", out);
-    for (host, place, paths) in written.devices.map(|n| entries(n, "devices", out)).unwrap_or_default() {
-        for path in list(paths, "a node's devices", out).into_iter().filter_map(|n| device(n, out)) {
-            found.push(DeviceDecl { group: name.clone(), host: At { value: host.clone(), place: place.clone() }, path });
-        }
-    }
-    found
+    let hosts = written.devices.map(|n| entries(n, "devices", out)).unwrap_or_default();
+    hosts.into_iter().map(|(host, place, paths)| (name.clone(), At { value: host, place }, paths)).collect()
+}
+
+fn devices((group, host, paths): Host, out: &mut Findings) -> Vec<DeviceDecl> {
+    let paths = list(paths, "a node's devices", out).into_iter().filter_map(|n| device(n, out));
+    paths.map(|path| DeviceDecl { group: group.clone(), host: host.clone(), path }).collect()
 }
 
 /// Kernel names change from boot to boot, and those of a filesystem go when the disk becomes LVM's, so only names that stay are taken, and of
-/// those only what udev writes.
+/// those only what udev writes. One that is refused is a device all the same.
 fn device(node: Yaml, out: &mut Findings) -> Option<At<String>> {
     let found = text(node, "a device", out)?;
     let hint = || "use a path under /dev/disk/by-id (ls -l /dev/disk/by-id on the node)".to_owned();
     let Some(rest) = found.value.strip_prefix("/dev/disk/by-").filter(|rest| !rest.starts_with("diskseq/")) else {
         let message = format!("{:?} is not a name that stays: kernel names such as sda change from boot to boot", found.value);
         out.error(&found.place, message, hint());
-        return None;
+        return Some(found);
     };
     if rest.starts_with("uuid/") || rest.starts_with("label/") {
         let message = format!("{:?} names a filesystem, and is gone once the disk is LVM's", found.value);
         out.error(&found.place, message, hint());
-        return None;
+        return Some(found);
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_\\".contains(c);
     let whole = rest.split_once('/').is_some_and(|(kind, name)| {
@@ -77,7 +81,7 @@ fn device(node: Yaml, out: &mut Findings) -> Option<At<String>> {
     });
     if !whole || found.value.len() > 255 {
         out.error(&found.place, format!("{:?} is not the name of one device", found.value), hint());
-        return None;
+        return Some(found);
     }
     Some(found)
 }

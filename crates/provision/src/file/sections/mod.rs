@@ -30,7 +30,7 @@ pub(super) use keys::KeysDecl;
 pub(crate) use kubernetes::NEWEST;
 pub(super) use network::{NODE_BITS, NetworkDecl};
 pub(super) use nodes::NodeDecl;
-pub(super) use volumes::VolumeDecl;
+pub(super) use volumes::{PlaceDecl, VolumeDecl};
 
 use super::cluster::{Kubernetes, Namespace, Ssh};
 use super::declared::Services;
@@ -100,6 +100,8 @@ pub(super) struct Sections {
     pub(super) nodes: Items<NodeDecl>,
     pub(super) disks: Items<DeviceDecl>,
     pub(super) volumes: Items<VolumeDecl>,
+    /// Where volumes shall be that are wrong otherwise.
+    pub(super) lost: Vec<PlaceDecl>,
     pub(super) keys: KeysDecl,
     pub(super) pools: Vec<At<Pool>>,
     pub(super) named: Vec<At<NamedVolume>>,
@@ -117,6 +119,7 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
     let top = Top::of(root, "the cluster file", out);
     let KubernetesDecl { kubernetes, issuer } = kubernetes::decode(top.kubernetes, dir, out);
     let NamespaceDecl { namespace, groups } = namespace::decode(top.namespace, out);
+    let (volumes, lost) = volumes::decode(top.volumes, out);
     Sections {
         name: header::decode(top.api_version, top.kind, top.name, out),
         kubernetes,
@@ -125,7 +128,8 @@ pub(super) fn decode(root: Yaml, dir: &Path, out: &mut Findings) -> Sections {
         ssh: ssh::decode(top.ssh, dir, out),
         nodes: nodes::decode(top.nodes, out),
         disks: disks::decode(top.disks, out),
-        volumes: volumes::decode(top.volumes, out),
+        volumes,
+        lost,
         keys: keys::decode(top.keys, out),
         pools: pools::decode(top.pools, out),
         named: named_volumes::decode(top.named_volumes, out),

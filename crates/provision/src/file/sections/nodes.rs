@@ -74,29 +74,31 @@ pub(crate) struct NodeDecl {
 
 /// Decodes the section.
 pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<NodeDecl> {
-    let missing = node.is_none();
-    let mut found = out.items(|out| node.map(|n| nodes(n, out)).unwrap_or_default());
-    found.broken |= missing;
+    let Some(node) = node else { return Items { items: Vec::new(), broken: true, wrong: None } };
+    let place = node.place.clone();
+    let mut written = out.items(|out| nodes(node, out));
+    let items = std::mem::take(&mut written.items);
+    let all = items.len();
+    let named = items.into_iter().map(|item| (item.text_of("name").map(str::to_owned), item));
+    let mut found = out.named(named, |item, out| one(item, out).into_iter().collect()).lost_before(&written);
+    // One that was lost to a mistake may be it.
+    if found.items.len() == all && !found.items.iter().any(|n| n.node.is_control_plane()) {
+        out.error(&place, "no node has the role control-plane", Some("give one node `roles: [control-plane]`".to_owned()));
+        found.broken = true;
+    }
     out.twice(found.items.iter().map(|n| (&n.node.name, &n.name)), "two nodes are called");
     out.twice(found.items.iter().map(|n| (&n.node.address, &n.address)), "two nodes have the address");
     hostnames(&found.items, out);
     found
 }
 
-fn nodes(node: Yaml, out: &mut Findings) -> Vec<NodeDecl> {
-    let place = node.place.clone();
+fn nodes(node: Yaml, out: &mut Findings) -> Vec<Yaml> {
     let mut items = list(node, "nodes", out);
     if let Some(first) = items.get(MOST) {
         out.error(&first.place, format!("{} nodes: {MOST} are the most", items.len()), "make several clusters".to_owned());
         items.truncate(MOST);
     }
-    let written = items.len();
-    let found: Vec<NodeDecl> = items.into_iter().filter_map(|item| one(item, out)).collect();
-    // One that was lost to a mistake may be it.
-    if found.len() == written && !found.iter().any(|n| n.node.is_control_plane()) {
-        out.error(&place, "no node has the role control-plane", Some("give one node `roles: [control-plane]`".to_owned()));
-    }
-    found
+    items
 }
 
 fn one(item: Yaml, out: &mut Findings) -> Option<NodeDecl> {

@@ -65,13 +65,20 @@ fields! {
 /// What may be written.
 pub(super) const KIND: Kind = Kind::Entries { called: "NAME", key: &NAME, of: &Kind::Map(&Written::SHAPE), most: Some(MOST) };
 
+/// Where a volume shall be.
+pub(crate) struct PlaceDecl {
+    /// Its name as it is written.
+    pub(crate) volume: String,
+    /// Names of nodes and of roles.
+    pub(crate) on: Items<At<String>>,
+    /// None where it is wrong.
+    pub(crate) group: Option<At<Name>>,
+}
+
 /// A volume, and where parts of it are written.
 pub(crate) struct VolumeDecl {
     pub(crate) volume: spec::Volume,
-    /// Names of nodes and of roles.
-    pub(crate) on: Items<At<String>>,
-    pub(crate) name: Place,
-    pub(crate) group: Place,
+    pub(crate) on: PlaceDecl,
     pub(crate) size: Place,
     pub(crate) path: Place,
     /// Whether it is encrypted. None where it is not written.
@@ -80,26 +87,24 @@ pub(crate) struct VolumeDecl {
     pub(crate) unlock: Option<At<Ways>>,
 }
 
-/// Decodes the section.
-pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<VolumeDecl> {
-    let found = out.items(|out| node.map(|n| volumes(n, out)).unwrap_or_default());
-    for decl in found.items.iter().filter(|decl| decl.on.items.is_empty() && !decl.on.broken) {
-        let message = format!("volume {} is on no node", decl.volume.name);
-        out.error(&decl.name, message, "write `on: [all]`, roles or names of nodes".to_owned());
-    }
-    found
+/// Decodes the section: the volumes, and where those shall be that are wrong otherwise.
+pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> (Items<VolumeDecl>, Vec<PlaceDecl>) {
+    let mut lost = Vec::new();
+    let found = out.items(|out| node.map(|n| volumes(n, &mut lost, out)).unwrap_or_default());
+    (found, lost)
 }
 
-fn volumes(node: Yaml, out: &mut Findings) -> Vec<VolumeDecl> {
+fn volumes(node: Yaml, lost: &mut Vec<PlaceDecl>, out: &mut Findings) -> Vec<VolumeDecl> {
     let mut items = entries(node, "volumes", out);
     if let Some((_, place, _)) = items.get(MOST) {
         out.error(place, format!("{} volumes: {MOST} are the most", items.len()), "make pools on larger volumes".to_owned());
         items.truncate(MOST);
     }
-    items.into_iter().filter_map(|(key, place, value)| one(&key, &place, value, out)).collect()
+    let all = items.into_iter().map(|(key, place, value)| one(&key, &place, value, out));
+    all.filter_map(|decl| decl.map_err(|place| lost.push(place)).ok()).collect()
 }
 
-fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<VolumeDecl> {
+fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Result<VolumeDecl, PlaceDecl> {
     let volume_name = key_name(key, place, "a volume", out);
     if let Some(name) = &volume_name {
         own_name(name, place, out);
@@ -108,6 +113,10 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     let missing = f.on.is_none();
     let mut on = out.items(|out| on(f.on, out));
     on.broken |= missing;
+    if on.items.is_empty() && !on.broken {
+        let message = format!("volume {key} is on no node");
+        out.error(place, message, "write `on: [all]`, roles or names of nodes".to_owned());
+    }
     let group = f.group.and_then(|n| name(n, "a volume's group", out));
     let size = f.size.and_then(|n| size(n, "a volume's size", out));
     let path = f.path.and_then(|n| mount_point(n, out));
@@ -120,11 +129,13 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Option<Volu
     if let (Some(name), Some(group)) = (&volume_name, &group) {
         names(name, place, &group.value, out);
     }
-    let (name, group, size, path) = (volume_name?, group?, size?, path?);
+    let on = PlaceDecl { volume: key.to_owned(), on, group };
+    let (Some(name), Some(group), Some(size), Some(path)) = (volume_name, on.group.as_ref(), size, path) else { return Err(on) };
+    let group = group.value.clone();
     let inodes = inodes.map(|at| at.value);
     let (encryption, path_place) = (Encryption::default(), path.place);
-    let volume = spec::Volume { name, group: group.value, size: size.value, filesystem, inodes, path: path.value, discard, encryption };
-    Some(VolumeDecl { volume, on, name: place.clone(), group: group.place, size: size.place, path: path_place, encrypted, unlock })
+    let volume = spec::Volume { name, group, size: size.value, filesystem, inodes, path: path.value, discard, encryption };
+    Ok(VolumeDecl { volume, on, size: size.place, path: path_place, encrypted, unlock })
 }
 
 fn on(node: Option<Yaml>, out: &mut Findings) -> Vec<At<String>> {

@@ -19,6 +19,8 @@ fi
 # act
 touch "$begun"
 sync "$begun"
+# The top of a volume is everybody's to read.
+[ ! -d /var/lib/etcd ] || chmod 0700 /var/lib/etcd
 rm -rf "$kept"
 umask 077
 trap 'rm -f "$config"' EXIT

@@ -27,6 +27,8 @@ fi
 # act
 touch "$begun"
 sync "$begun"
+# The top of a volume is everybody's to read.
+[ ! -d /var/lib/etcd ] || chmod 0700 /var/lib/etcd
 umask 077
 trap 'rm -f "$config"' EXIT
 cat > "$config"

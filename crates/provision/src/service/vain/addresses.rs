@@ -7,7 +7,7 @@ use kubestead_core::diagnostic::Diagnostic;
 
 use super::{Own, World};
 use crate::file::Span;
-use crate::service::built::{Reach, What};
+use crate::service::built::What;
 use crate::service::kinds::group;
 use crate::service::source::part;
 
@@ -21,25 +21,9 @@ const OLD: &str = "metallb.universe.tf/";
 const GATEWAY: &str = "gateway";
 
 pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
-    let Some(pool) = world.built().find_map(|what| if let What::LoadBalancer(own) = what { Some(&own.addresses) } else { None }) else {
-        return;
-    };
-    let gateway = world.built().find_map(|what| match what {
-        What::Gateway(gateway) => {
-            if let Reach::Address(address) = gateway.reach {
-                Some(address)
-            } else {
-                None
-            }
-        }
-        What::Metrics(_)
-        | What::Dashboard(_)
-        | What::Logs(_)
-        | What::Sync(_)
-        | What::Certificates(_)
-        | What::LoadBalancer(_)
-        | What::DnsCache(_) => None,
-    });
+    let balancer = world.cluster.built().find_map(|what| if let What::LoadBalancer(own) = what { Some(own) } else { None });
+    let Some(pool) = balancer.map(|own| &own.addresses) else { return };
+    let gateway = world.cluster.gateway().and_then(|gateway| gateway.reach.address());
     // Addresses may come out of pools of the users' own too.
     let others = world.all.iter().any(|(object, _)| {
         object.kind == "IPAddressPool"

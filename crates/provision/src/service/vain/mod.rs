@@ -13,10 +13,9 @@ use kubestead_core::diagnostic::{Diagnostic, Severity};
 use kubestead_core::kube::ObjectRef;
 use serde_json::Value;
 
-use super::built::What;
 use super::source::Written;
 use super::spec::ServiceSpec;
-use crate::file::{Cluster, Source};
+use crate::file::Cluster;
 
 /// An object of the users' own, as it is asked for and as it is written.
 struct Own<'a> {
@@ -38,11 +37,14 @@ struct World<'a> {
 pub(super) fn warnings(services: &[ServiceSpec], written: &BTreeMap<ObjectRef, Written>, cluster: &Cluster) -> Vec<Diagnostic> {
     let all: Vec<(ObjectRef, &Value)> =
         services.iter().flat_map(|service| &service.manifests).map(|manifest| (ObjectRef::of(manifest), manifest)).collect();
-    let own = all.iter().filter_map(|(object, manifest)| {
-        let written = written.get(object)?;
-        Some(Own { object: object.clone(), manifest, written })
-    });
-    let world = World { cluster, own: own.collect(), all: all.clone() };
+    let own: Vec<Own<'_>> = all
+        .iter()
+        .filter_map(|(object, manifest)| {
+            let written = written.get(object)?;
+            Some(Own { object: object.clone(), manifest, written })
+        })
+        .collect();
+    let world = World { cluster, all, own };
     let mut out = Vec::new();
     levels::check(&world, &mut out);
     amounts::check(&world, &mut out);
@@ -62,15 +64,5 @@ impl Own<'_> {
             message: format!("{}: {}", self.object, message.into()),
             hint: Some(hint.into()),
         }
-    }
-}
-
-impl World<'_> {
-    /// The services of kubestead's own.
-    fn built(&self) -> impl Iterator<Item = &What> {
-        self.cluster.manifests.iter().filter_map(|service| match &service.source {
-            Source::Built(built) => Some(&built.what),
-            Source::Path(_) | Source::Kustomize(_) | Source::Chart(_) | Source::Release(_) => None,
-        })
     }
 }

@@ -5,28 +5,12 @@ use std::collections::BTreeMap;
 use kubestead_core::diagnostic::Diagnostic;
 
 use super::World;
-use crate::service::built::{Gateway, Reach, What};
+use crate::service::built::{Gateway, Reach};
 use crate::service::typed::{containers, items, pods};
 
 pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
-    let Some((gateway, nodes)) = world.built().find_map(|what| match what {
-        What::Gateway(gateway) => {
-            if let Reach::Nodes(nodes) = &gateway.reach {
-                Some((gateway, nodes))
-            } else {
-                None
-            }
-        }
-        What::Metrics(_)
-        | What::Dashboard(_)
-        | What::Logs(_)
-        | What::Sync(_)
-        | What::Certificates(_)
-        | What::LoadBalancer(_)
-        | What::DnsCache(_) => None,
-    }) else {
-        return;
-    };
+    let Some(gateway) = world.cluster.gateway() else { return };
+    let Reach::Nodes(nodes) = &gateway.reach else { return };
     let tcp = gateway.tcp.iter().map(|(name, tcp)| (u64::from(tcp.port), name.as_str()));
     let taken: BTreeMap<u64, &str> = Gateway::PORTS.iter().map(|(name, port)| (u64::from(*port), *name)).chain(tcp).collect();
     let names = nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

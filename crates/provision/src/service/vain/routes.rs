@@ -3,7 +3,7 @@
 use kubestead_core::diagnostic::Diagnostic;
 
 use super::World;
-use crate::service::built::{Gateway, What};
+use crate::service::built::Gateway;
 use crate::service::kinds::group;
 use crate::service::typed::items;
 
@@ -23,7 +23,7 @@ fn kinds(gateway: &Gateway, listener: &str) -> Option<&'static [&'static str]> {
 }
 
 pub(super) fn check(world: &World<'_>, out: &mut Vec<Diagnostic>) {
-    let Some(gateway) = world.built().find_map(|what| if let What::Gateway(gateway) = what { Some(gateway) } else { None }) else { return };
+    let Some(gateway) = world.cluster.gateway() else { return };
     let hosts = gateway.hosts.keys().map(|host| Gateway::listener(host));
     let known: Vec<String> = std::iter::once("http".to_owned()).chain(hosts).chain(gateway.tcp.keys().map(ToString::to_string)).collect();
     for own in &world.own {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use kubestead_core::name::Name;
 use serde_json::{Value, json};
 
+use super::Made;
 use super::gateway::{Certificate, Gateway};
-use super::{Made, What};
-use crate::file::{Cluster, Release, Source};
+use crate::file::{Cluster, Release};
 use crate::service::patch::literal;
 
 /// What the file asks of certificates.
@@ -79,12 +79,10 @@ impl Certificates {
             manifests.push(("certificates: dns.yaml", Cow::Borrowed(include_str!("dns.yaml"))));
         }
         let issuers = self.issuers.iter().map(|(name, issuer)| self.issuer(name, issuer));
-        let gateways = cluster.manifests.iter().filter_map(|service| {
-            let Source::Built(built) = &service.source else { return None };
-            if let What::Gateway(gateway) = &built.what { Some(gateway) } else { None }
-        });
-        let custom: Vec<String> =
-            issuers.chain(gateways.flat_map(certificates)).map(|object| format!("---\n{}\n", literal(&object))).collect();
+        let custom: Vec<String> = issuers
+            .chain(cluster.gateway().into_iter().flat_map(certificates))
+            .map(|object| format!("---\n{}\n", literal(&object)))
+            .collect();
         manifests.push(("certificates: issuers", Cow::Owned(custom.concat())));
         Made { manifests, images: &Self::IMAGES, releases: vec![self.definitions.clone()], ..Made::default() }
     }

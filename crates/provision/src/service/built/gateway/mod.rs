@@ -41,6 +41,16 @@ pub enum Reach {
     NodePorts(BTreeMap<String, u16>),
 }
 
+impl Reach {
+    /// The address that a load balancer has for it; `None` if it is reached otherwise.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Nodes(_) | Self::NodePorts(_) => None,
+        }
+    }
+}
+
 /// Where the certificate of a host comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {

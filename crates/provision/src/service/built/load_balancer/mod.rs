@@ -7,10 +7,9 @@ use std::net::Ipv4Addr;
 use kubestead_core::name::Name;
 use serde_json::{Value, json};
 
-use super::gateway::Reach;
+use super::Made;
 use super::nodes::{named, takes_pods};
-use super::{Made, What};
-use crate::file::{Cluster, Node, Release, Source, Span};
+use crate::file::{Cluster, Node, Release, Span};
 use crate::service::patch::{Patch, literal};
 
 /// What the file asks of it.
@@ -108,9 +107,5 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
 
 /// The address that the gateway asks for.
 fn gateway(cluster: &Cluster) -> Option<Ipv4Addr> {
-    cluster.manifests.iter().find_map(|service| {
-        let Source::Built(built) = &service.source else { return None };
-        let What::Gateway(gateway) = &built.what else { return None };
-        if let Reach::Address(address) = gateway.reach { Some(address) } else { None }
-    })
+    cluster.gateway().and_then(|gateway| gateway.reach.address())
 }
