@@ -13,7 +13,8 @@ step() { echo; echo "== $* ($(date -u +%H:%M:%S))"; }
 step "tools"
 bash scripts/tools.sh libcryptsetup-dev libclang-dev pkg-config openssh-server shellcheck # headers for the feature luks-native; sshd and shellcheck for tests
 step "build"
-cargo build --locked -p kubestead-cli
+# Always of the whole workspace: what is chosen decides the features of what all share, and others are compiled again. These two tests bring both programs.
+cargo test --quiet --locked --workspace --no-run --test plans --test harness
 mkdir -p "$KUBESTEAD_CACHE/bin"
 # A copy: cargo may replace its own while the lab's supervisor runs.
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")
@@ -48,11 +49,11 @@ HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh); export HELM
 step "tests"
 cargo test --locked --workspace
 step "ssh keys that open secrets"
-cargo test --locked -p kubestead-secrets --features ssh --test sops_commands --test sops_interop ssh
+cargo test --locked --workspace --features kubestead-secrets/ssh --test sops_commands --test sops_interop ssh
 step "headers by libcryptsetup and by the program cryptsetup"
 cargo clippy --locked -p kubestead-storage --features luks-native --all-targets -- -D warnings
-cargo test --locked -p kubestead-storage --features luks-native --test luks_native
-# Searches of a minute each, side by side with the steps that follow. By --workspace they are the programs that the tests above were.
+cargo test --locked --workspace --features kubestead-storage/luks-native --test luks_native
+# Searches of a minute each, side by side with the steps that follow.
 names=() # of the searches; their processes are in "searches"
 search() {
   local what=$1; shift
@@ -64,7 +65,7 @@ FUZZ_SECONDS=60 search "damaged documents" --test sops_fuzz
 FUZZ_SECONDS=60 search "hostile answers of machines" --test answers_fuzz
 CORPUS_SECONDS=60 search "YAML of all shapes through the real sops, both ways" --test sops_corpus shapes
 step "the Python module"
-cargo build --locked -p kubestead-py
+cargo build --locked --workspace --lib
 bash tests/python.sh
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace --quiet
@@ -104,6 +105,5 @@ builder=
 tail -n +$((shown + 1)) "$log"
 # Each of them waits for boots most of the time; three at once are too many for two cores.
 step "the proofs that gate a change, two side by side"
-cargo build --locked -p kubestead-proof
 "$CARGO_TARGET_DIR/debug/kubestead-proof" --core --again 1
 echo "the searches for longer are left to make prove too"
