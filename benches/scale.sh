@@ -1,6 +1,6 @@
 #!/bin/bash
 # scale.sh KUBESTEAD: large clusters: the engine with 200,000 steps, and `plan --facts` of 10,000 machines, of 500 machines with 60 volumes each, and of
-# 10,000 persistent volumes. crates/provision/benches/scale.rs makes the facts, of what machines of the lab answered.
+# 10,000 persistent volumes, and of 2,000 objects of a user. crates/provision/benches/scale.rs makes the facts, of what machines of the lab answered.
 set -euo pipefail
 kubestead=$1
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
@@ -25,6 +25,7 @@ for name, what, limits in (
     ("fresh", "10,000 machines where nothing is made", "none"),
     ("volumes", "500 machines with 60 volumes each", "200 MB"),
     ("objects", "10,000 persistent volumes", "1 s"),
+    ("users", "2,000 objects of a user", "1 s, 80 MB"),
 ):
     runs = [plan(name) for _ in range(3)]
     print(f"plan of {what}: {min(run[0] for run in runs):.2f} s, {max(run[1] for run in runs):.0f} MB (limit {limits}): {runs[0][2][:80]}")

@@ -25,6 +25,7 @@ use kubestead_provision::engine::{Runner, Terms, apply, succeeded};
 use kubestead_provision::facts;
 use kubestead_provision::file::{self, Cluster};
 use kubestead_provision::objects::Live;
+use kubestead_provision::service::{Local, ServiceFacts};
 use kubestead_storage::facts::{Device, Group, StorageFacts, VolumeFacts};
 use kubestead_storage::spec::Volume;
 use kubestead_storage::{pv, unit};
@@ -40,7 +41,29 @@ fn main() {
     write(dir, "fresh", &Size { workers: 9_999, fresh: true, ..Size::default() }, &none);
     write(dir, "volumes", &Size { workers: 499, volumes: 60, ..Size::default() }, &none);
     let pools = "pools: {pool: {count: 100, size: 10Mi}}\n";
-    write(dir, "objects", &Size { workers: 100, ..Size::default() }, &Extra { pools });
+    write(dir, "objects", &Size { workers: 100, ..Size::default() }, &Extra { pools, ..none });
+    std::fs::write(dir.join("shop.yaml"), shop(2_000)).unwrap();
+    write(dir, "users", &Size { workers: 2, ..Size::default() }, &Extra { services: "manifests: {shop: {path: shop.yaml}}\n", ..none });
+}
+
+/// So many objects of a user: workloads with a Service and a setting each, as far as there is room.
+fn shop(count: usize) -> String {
+    let metadata = |n: usize| format!("metadata: {{name: part-{n:04}, namespace: default, labels: {{app: part-{n:04}}}}}");
+    let one = |n: usize| match n % 3 {
+        0 => format!(
+            "apiVersion: apps/v1\nkind: Deployment\n{}\nspec:\n  replicas: 1\n  selector: {{matchLabels: {{app: part-{n:04}}}}}\n  template:\n\
+             \x20   metadata: {{labels: {{app: part-{n:04}}}}}\n    spec:\n      containers:\n      - name: part\n        image: registry.k8s.io/pause:3.10.1\n\
+             \x20       resources: {{requests: {{cpu: 10m, memory: 16Mi}}, limits: {{memory: 16Mi}}}}\n        ports: [{{containerPort: 8080}}]\n",
+            metadata(n)
+        ),
+        1 => format!(
+            "apiVersion: v1\nkind: Service\n{}\nspec: {{selector: {{app: part-{:04}}}, ports: [{{port: 80, targetPort: 8080}}]}}\n",
+            metadata(n),
+            n - 1
+        ),
+        _ => format!("apiVersion: v1\nkind: ConfigMap\n{}\ndata: {{settings: 'part {n}'}}\n", metadata(n)),
+    };
+    (0..count).map(one).collect::<Vec<_>>().join("---\n")
 }
 
 /// Where persistent volumes lie.
@@ -92,9 +115,11 @@ struct Size {
     fresh: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Extra {
     pools: &'static str,
+    /// Services of users', whose files lie beside the cluster's.
+    services: &'static str,
 }
 
 fn described(size: &Size, extra: &Extra) -> String {
@@ -119,7 +144,7 @@ fn described(size: &Size, extra: &Extra) -> String {
     for n in 3..size.volumes {
         let _ = writeln!(text, "  data{n}: {{on: [worker], group: vg01, size: 1GiB, path: /srv/data{n}}}");
     }
-    text + extra.pools
+    text + extra.pools + extra.services
 }
 
 fn worker(n: usize) -> String {
@@ -293,6 +318,10 @@ fn write(dir: &Path, name: &str, size: &Size, extra: &Extra) {
         .flat_map(|n| cluster.volumes_of(&n.name).map(move |v| format!("recovery.{}.{}", n.name, v.name)))
         .chain(corpus.escrow.iter().filter(|name| name.starts_with("encryption.")).cloned())
         .collect();
+    if !extra.services.is_empty() {
+        seen.asked = compose::services(&cluster, &seen.wish, &Local::here(), &|path| path.display().to_string());
+        seen.services = Fact::Known(ServiceFacts { namespaces: ["default".to_owned()].into(), ..ServiceFacts::default() });
+    }
     if !size.fresh {
         seen = made_whole(&cluster, seen);
     }

@@ -217,7 +217,9 @@ fn a_wrong_part_hides_no_wrong_reference() {
     const GROUP: &str = "volume data is on kube1, where group vg02 has no devices";
     const DEVICE: &str = "\"/dev/sda\" is not a name that stays";
     const NODE: &str = "\"kube9\" is neither a node nor a role";
-    let rows: [(&[(&str, &str)], &[&str]); 11] = [
+    /// What is replaced, by what; and what must then be said.
+    type Row = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let rows: [Row; 11] = [
         (&[("/dev/disk/by-id/nvme-1", "/dev/sda"), ("group: vg01", "group: vg02")], &[DEVICE, GROUP]),
         (&[("/dev/disk/by-id/nvme-1", "/dev/sda")], &[DEVICE]),
         // What is lost may be what is meant.

@@ -37,11 +37,10 @@ impl Kind {
 }
 
 impl Node {
-    /// The text of a field. None if it is absent, or no text.
-    pub(super) fn text_of(&self, field: &str) -> Option<&str> {
+    /// The value of a field. None if it is absent.
+    pub(super) fn field(&self, name: &str) -> Option<&Self> {
         let Kind::Map(entries) = &self.kind else { return None };
-        let (.., value) = entries.iter().find(|(key, ..)| key == field)?;
-        if let Kind::Scalar { text, .. } = &value.kind { Some(text) } else { None }
+        entries.iter().find(|(key, ..)| key == name).map(|(.., value)| value)
     }
 }
 

@@ -35,24 +35,32 @@ pub(crate) struct DeviceDecl {
     pub(crate) path: At<String>,
 }
 
-/// Decodes the section. What may be lost is called as a group, or `GROUP/NODE`.
+/// Decodes the section. What may be lost is called as its group, or `GROUP/NODE`.
 pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<DeviceDecl> {
-    let mut groups = out.items(|out| node.map(|n| entries(n, "disks", out)).unwrap_or_default());
-    let written = std::mem::take(&mut groups.items).into_iter().map(|(key, place, value)| (Some(key.clone()), (key, place, value)));
-    let mut hosts = out.named(written, |(key, place, value), out| hosts(&key, &place, value, out)).lost_before(&groups);
+    // One whose name is wrong may be any.
+    let mut groups = out.items(|out| node.map(|n| groups(n, out)).unwrap_or_default());
+    let written = std::mem::take(&mut groups.items).into_iter().map(|group| (Some(group.0.to_string()), group));
+    let mut hosts = out.named(written, hosts).lost_before(&groups);
     let written = std::mem::take(&mut hosts.items).into_iter().map(|host| (Some(format!("{}/{}", host.0, host.1.value)), host));
     out.named(written, devices).lost_before(&hosts)
+}
+
+fn groups(node: Yaml, out: &mut Findings) -> Vec<(Name, Yaml)> {
+    let named = entries(node, "disks", out).into_iter().filter_map(|(key, place, value)| {
+        let name = key_name(&key, &place, "a volume group", out)?;
+        group_name(&name, &place, out);
+        Some((name, value))
+    });
+    named.collect()
 }
 
 /// A group on a machine, and its devices there.
 type Host = (Name, At<String>, Yaml);
 
-fn hosts(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Vec<Host> {
-    let Some(name) = key_name(key, place, "a volume group", out) else { return Vec::new() };
-    group_name(&name, place, out);
+fn hosts((group, value): (Name, Yaml), out: &mut Findings) -> Vec<Host> {
     let written = Group::of(value, "a volume group", out);
     let hosts = written.devices.map(|n| entries(n, "devices", out)).unwrap_or_default();
-    hosts.into_iter().map(|(host, place, paths)| (name.clone(), At { value: host, place }, paths)).collect()
+    hosts.into_iter().map(|(host, place, paths)| (group.clone(), At { value: host, place }, paths)).collect()
 }
 
 fn devices((group, host, paths): Host, out: &mut Findings) -> Vec<DeviceDecl> {

@@ -79,8 +79,9 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<NodeDecl> 
     let mut written = out.items(|out| nodes(node, out));
     let items = std::mem::take(&mut written.items);
     let all = items.len();
-    let named = items.into_iter().map(|item| (item.text_of("name").map(str::to_owned), item));
-    let mut found = out.named(named, |item, out| one(item, out).into_iter().collect()).lost_before(&written);
+    let mut found = out
+        .named(items.into_iter().map(|item| (named(&item), item)), |item, out| one(item, out).into_iter().collect())
+        .lost_before(&written);
     // One that was lost to a mistake may be it.
     if found.items.len() == all && !found.items.iter().any(|n| n.node.is_control_plane()) {
         out.error(&place, "no node has the role control-plane", Some("give one node `roles: [control-plane]`".to_owned()));
@@ -90,6 +91,12 @@ pub(super) fn decode(node: Option<Yaml>, out: &mut Findings) -> Items<NodeDecl> 
     out.twice(found.items.iter().map(|n| (&n.node.address, &n.address)), "two nodes have the address");
     hostnames(&found.items, out);
     found
+}
+
+/// What a node is called, whatever is wrong with it. None if its name is: any may be meant.
+fn named(item: &Yaml) -> Option<String> {
+    let name = machine::name(item.field("name")?.clone(), "", &mut Findings::default())?;
+    Some(name.value.to_string())
 }
 
 fn nodes(node: Yaml, out: &mut Findings) -> Vec<Yaml> {

@@ -100,11 +100,10 @@ fn volumes(node: Yaml, lost: &mut Vec<PlaceDecl>, out: &mut Findings) -> Vec<Vol
         out.error(place, format!("{} volumes: {MOST} are the most", items.len()), "make pools on larger volumes".to_owned());
         items.truncate(MOST);
     }
-    let all = items.into_iter().map(|(key, place, value)| one(&key, &place, value, out));
-    all.filter_map(|decl| decl.map_err(|place| lost.push(place)).ok()).collect()
+    items.into_iter().filter_map(|(key, place, value)| one((&key, &place), value, lost, out)).collect()
 }
 
-fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Result<VolumeDecl, PlaceDecl> {
+fn one((key, place): (&str, &Place), value: Yaml, lost: &mut Vec<PlaceDecl>, out: &mut Findings) -> Option<VolumeDecl> {
     let volume_name = key_name(key, place, "a volume", out);
     if let Some(name) = &volume_name {
         own_name(name, place, out);
@@ -130,12 +129,15 @@ fn one(key: &str, place: &Place, value: Yaml, out: &mut Findings) -> Result<Volu
         names(name, place, &group.value, out);
     }
     let on = PlaceDecl { volume: key.to_owned(), on, group };
-    let (Some(name), Some(group), Some(size), Some(path)) = (volume_name, on.group.as_ref(), size, path) else { return Err(on) };
+    let (Some(name), Some(group), Some(size), Some(path)) = (volume_name, on.group.as_ref(), size, path) else {
+        lost.push(on);
+        return None;
+    };
     let group = group.value.clone();
     let inodes = inodes.map(|at| at.value);
     let (encryption, path_place) = (Encryption::default(), path.place);
     let volume = spec::Volume { name, group, size: size.value, filesystem, inodes, path: path.value, discard, encryption };
-    Ok(VolumeDecl { volume, on, size: size.place, path: path_place, encrypted, unlock })
+    Some(VolumeDecl { volume, on, size: size.place, path: path_place, encrypted, unlock })
 }
 
 fn on(node: Option<Yaml>, out: &mut Findings) -> Vec<At<String>> {

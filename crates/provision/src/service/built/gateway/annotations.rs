@@ -193,4 +193,22 @@ mod tests {
         }
         assert_eq!(super::lost("example.org/mirror-target", "x"), None);
     }
+
+    #[test]
+    fn the_page_lists_what_carries_over_and_what_is_taken_in_another_way() {
+        let page = include_str!("../../../../../../docs/gateway.md");
+        let (_, section) = page.split_once("### Annotations that carry over").unwrap_or_default();
+        let (section, _) = section.split_once("\n## ").unwrap_or_default();
+        let (list, rest) = section.split_once("Of these").unwrap_or_default();
+        let listed: Vec<&str> = list.split('`').skip(3).step_by(2).collect();
+        let mut carried = CARRIED.to_vec();
+        carried.sort_unstable();
+        assert_eq!(listed, carried);
+        let value = |values: &[&str]| {
+            values.iter().map(|value| if value.is_empty() { "any".to_owned() } else { format!("`{value}`") }).collect::<Vec<_>>()
+        };
+        let rows = EXCEPT.map(|(name, values, instead)| format!("| `{name}` | {} | {instead} |", value(values).join(", ")));
+        assert!(rows.iter().all(|row| rest.contains(row)) && rest.matches("\n| `").count() == EXCEPT.len(), "{rows:#?}");
+        assert!(REFUSED.iter().all(|name| rest.contains(&format!("`{name}`"))));
+    }
 }
