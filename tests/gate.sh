@@ -24,9 +24,9 @@ step "the lab's parts are built in the background; what is in the cache is not b
 log=$(mktemp)
 # A session of its own, so that what it started ends with it.
 setsid "$kubestead" lab build > "$log" 2>&1 & builder=$!
-# The real sops, age, helm and kustomize, a KMS plugin and Go's regular expressions, to test against; built once.
+# The real sops, age, helm, kustomize and registry, a KMS plugin and Go's regular expressions, to test against; built once.
 go_log=$(mktemp)
-setsid bash -c 'set -e; bash scripts/sops.sh; bash scripts/age.sh; bash scripts/kms-plugin.sh; bash scripts/go-regexp.sh; bash scripts/helm.sh; bash scripts/kustomize.sh' > "$go_log" 2>&1 & go_builder=$!
+setsid bash -c 'set -e; bash scripts/sops.sh; bash scripts/age.sh; bash scripts/kms-plugin.sh; bash scripts/go-regexp.sh; bash scripts/helm.sh; bash scripts/kustomize.sh; bash scripts/registry.sh' > "$go_log" 2>&1 & go_builder=$!
 logs=$(mktemp -d) searches=()
 finish() {
   for pid in $builder $go_builder "${searches[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
@@ -38,12 +38,12 @@ step "format"
 cargo fmt --check
 step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
-step "the real sops, age, helm and kustomize, a KMS plugin, and Go's regular expressions"
-wait "$go_builder" || { go_builder=; cat "$go_log"; echo "sops, age, helm, kustomize, the KMS plugin or Go's regular expressions could not be built"; exit 1; }
+step "the real sops, age, helm, kustomize and registry, a KMS plugin, and Go's regular expressions"
+wait "$go_builder" || { go_builder=; cat "$go_log"; echo "sops, age, helm, kustomize, the registry, the KMS plugin or Go's regular expressions could not be built"; exit 1; }
 go_builder=
 SOPS=$(bash scripts/sops.sh) AGE=$(bash scripts/age.sh) KMS_PLUGIN=$(bash scripts/kms-plugin.sh)
 GO_REGEXP=$(bash scripts/go-regexp.sh); export SOPS AGE KMS_PLUGIN GO_REGEXP
-HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh); export HELM KUSTOMIZE
+HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh) REGISTRY=$(bash scripts/registry.sh); export HELM KUSTOMIZE REGISTRY
 "$SOPS" --version --disable-version-check
 "$AGE" --version
 step "tests"

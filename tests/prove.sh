@@ -13,11 +13,14 @@ if [ -n "${ONLY:-}" ]; then
   "$proof" --list --only "$ONLY" # a pattern that means nothing ends here
   bash scripts/tools.sh
   cargo build --locked -p kubestead-cli -p kubestead-py
+  # Proofs compile tests where there is no network.
+  cargo fetch --quiet --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
 else
   bash tests/gate.sh
 fi
 SOPS=$(bash scripts/sops.sh) AGE=$(bash scripts/age.sh) GO_REGEXP=$(bash scripts/go-regexp.sh); export SOPS AGE GO_REGEXP
-KMS_PLUGIN=$(bash scripts/kms-plugin.sh) HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh); export KMS_PLUGIN HELM KUSTOMIZE
+KMS_PLUGIN=$(bash scripts/kms-plugin.sh) HELM=$(bash scripts/helm.sh) KUSTOMIZE=$(bash scripts/kustomize.sh) REGISTRY=$(bash scripts/registry.sh)
+export KMS_PLUGIN HELM KUSTOMIZE REGISTRY
 now=$(date +%s) seconds=${PROVE_SECONDS:-600} bad=0
 mkdir -p "$KUBESTEAD_CACHE/bin"
 kubestead=$(mktemp "$KUBESTEAD_CACHE/bin/kubestead.XXXXXX")

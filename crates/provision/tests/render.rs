@@ -1,4 +1,5 @@
-//! Services that the real helm and kustomize render, which HELM and KUSTOMIZE name; those that need none of them are always tried.
+//! Services that the real helm and kustomize render, which HELM and KUSTOMIZE name, also from the registry that REGISTRY names; those that need none of
+//! them are always tried.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // a test fails by them, and says that it skips
 
 #[path = "services/chart.rs"]
@@ -8,7 +9,8 @@ mod chart;
 mod world;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -270,6 +272,97 @@ fn a_chart_of_a_repository_is_downloaded_once_and_kept_by_its_digest() {
     std::fs::write(world.folder.path().join(format!("cache/{sha256}.tgz")), "x").unwrap();
     let told = told(&world);
     assert!(told.starts_with("http:") || told.contains("helm says:") || told.contains("404"), "{told}");
+}
+
+/// A registry with a certificate of its own, until the test ends.
+struct Registry {
+    child: std::process::Child,
+    /// Its host and port.
+    at: String,
+}
+
+impl Registry {
+    fn start(program: &Path, folder: &Path) -> Self {
+        let (certificate, key) = (folder.join("server.crt"), folder.join("server.key"));
+        let of_key = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+        let made = Command::new("openssl")
+            .args(of_key)
+            .args(["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let settings = serde_json::json!({
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": folder.join("held")}},
+            "http": {"addr": "127.0.0.1:0", "tls": {"certificate": certificate, "key": key}},
+        });
+        std::fs::write(folder.join("settings.yaml"), settings.to_string()).unwrap();
+        let mut command = Command::new(program);
+        command.arg("serve").arg(folder.join("settings.yaml")).env("OTEL_TRACES_EXPORTER", "none");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let (mut line, mut all) = (String::new(), String::new());
+        let at = loop {
+            assert!(said.read_line(&mut line).unwrap() > 0, "the registry has ended: {all}");
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split(',').next().unwrap().to_owned();
+            }
+            all.push_str(&line);
+            line.clear();
+        };
+        // Who writes into a pipe that nobody reads stands still.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { child, at }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_chart_of_a_registry_is_downloaded_once_and_kept_by_its_digest() {
+    let Some(mut world) = real("HELM") else { return };
+    let Some(program) = std::env::var_os("REGISTRY") else { return eprintln!("REGISTRY names no program: skipped") };
+    let folder = Folder::new(world.folder.path());
+    let helm = world.programs.helm.take().unwrap();
+    let archive = folder.package(&helm);
+    let sha256 = kubestead_core::put::digest(std::fs::read(&archive).unwrap());
+    let own = folder.path("registry");
+    std::fs::create_dir(&own).unwrap();
+    let registry = Registry::start(Path::new(&program), &own);
+    // As on a computer whose owner trusts the registry's authority.
+    let trusting = folder.path("helm");
+    let text = format!("#!/bin/sh\nSSL_CERT_FILE={} exec {} \"$@\"\n", own.join("server.crt").display(), helm.display());
+    chart::program(&trusting, &text);
+    let pushed = Command::new(&trusting).arg("push").arg(&archive).arg(format!("oci://{}/charts", registry.at)).output().unwrap();
+    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+    let of = |version: &str, digest: &str| {
+        let from = ChartPlace::Oci { address: format!("oci://{}/charts/shop", registry.at), version: version.into() };
+        Source::Chart(Chart { from, digest: Some(digest.to_owned()), ..folder.plain(&[]) })
+    };
+
+    world.programs.helm = Some(helm);
+    world.from("shop", &[], of("1.2.3", &sha256));
+    let untrusted = told(&world);
+    assert!(untrusted.contains("certificate") && !world.wish().services[0].whole, "{untrusted}");
+    world.programs.helm = Some(trusting);
+    world.from("shop", &[], of("1.2.4", &sha256));
+    let absent = told(&world);
+    assert!(absent.contains("1.2.4") && absent.contains("not found"), "{absent}");
+    world.from("shop", &[], of("1.2.3", &"0".repeat(64)));
+    assert!(told(&world).contains(&format!("has the digest sha256:{sha256}")), "{}", told(&world));
+    world.from("shop", &[], of("1.2.3", &sha256));
+    assert_eq!(told(&world), "");
+    drop(registry);
+    assert_eq!(told(&world), "", "it is kept");
+    assert_eq!(world.wish().objects().count(), 1);
 }
 
 #[tokio::test]

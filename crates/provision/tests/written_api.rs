@@ -81,7 +81,7 @@ fn is_taken(kubeconfig: &str, manifest: &str) -> bool {
 
 async fn what_never_changes(world: &mut World<KubeApi>, kubeconfig: &str) {
     for (kind, value, other) in FIXED {
-        let (before, after) = (fixed(kind), fixed(kind).replacen(value, other, 1));
+        let (before, after) = (fixed(kind), fixed(kind).replace(value, other));
         world.service("fixed", &[], &before);
         let first = plan(world).await;
         assert_eq!(world.run(&first, &[]).await, Vec::<String>::new(), "{kind}");

@@ -1,7 +1,9 @@
 //! Objects and Secrets on a real API server, by the tests of `provision`, which ask it as the command does.
 
 use crate::scenario::{Fixture, Leaves, Scenario};
-use crate::stage::{Done, Stage};
+use crate::stage::{Call, Done, Stage};
+
+use super::test_program;
 
 const fn on_api(name: &'static str, shows: &'static [&'static str], run: fn(&Stage) -> Done) -> Scenario {
     Scenario { name, shows, fixture: Fixture::Api, leaves: Leaves::AsFound, limit: 900, takes: 20, core: true, run }
@@ -92,17 +94,15 @@ fn load_balancer(s: &Stage) -> Done {
 }
 
 fn with_definitions(s: &Stage, name: &str) -> Done {
-    // A backtrace through an async runtime is longer than what is shown of an answer, whose end is what counts.
-    let words = "env RUST_BACKTRACE=0 cargo test --locked --offline -p kubestead-provision --test";
-    let test: Vec<&str> = words.split(' ').chain([name, "--", "--nocapture"]).collect();
-    let ran = s.beside_api(&test).setting("KUBESTEAD_TEST_DEFINITIONS", s.path("")).run();
-    s.claim("its tests pass", ran.ok());
-    ran.lacks("skipped:")
+    passes(s, s.beside_api(&test_program(name)).setting("KUBESTEAD_TEST_DEFINITIONS", s.path("")))
 }
 
 fn program(s: &Stage, name: &str) -> Done {
-    let test = ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", name, "--", "--nocapture"];
-    let ran = s.beside_api(&test).run();
+    passes(s, s.beside_api(&test_program(name)))
+}
+
+fn passes(s: &Stage, tests: Call<'_>) -> Done {
+    let ran = tests.run();
     s.claim("its tests pass", ran.ok());
     // One that was given no API server passes too.
     ran.lacks("skipped:")

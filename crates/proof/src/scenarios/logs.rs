@@ -3,6 +3,8 @@
 use crate::scenario::Scenario;
 use crate::stage::{Done, Stage};
 
+use super::test_program;
+
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "logs of pods reach a syslog server over TLS by the real collector, once and whole, also when the server was away and the collector was killed",
     &["F30"],
@@ -13,22 +15,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
 fn logs(s: &Stage) -> Done {
     let collector = s.program("bash", &[&s.repository_word("scripts/log-collector.sh")]).run().answer()?;
     let top = s.repository_word("");
-    let test = [
-        "env",
-        "-C",
-        &top,
-        "cargo",
-        "test",
-        "--locked",
-        "--offline",
-        "-p",
-        "kubestead-provision",
-        "--test",
-        "log_collector",
-        "--",
-        "--nocapture",
-    ];
-    let ran = s.program(test[0], &test[1..]).setting("LOG_COLLECTOR", collector).run();
+    let test = [&["-C", &top], &test_program("log_collector")[1..]].concat();
+    let ran = s.program("env", &test).setting("LOG_COLLECTOR", collector).run();
     s.claim("its test passes", ran.ok());
     // One that was given no collector passes too.
     ran.lacks("skipped:")

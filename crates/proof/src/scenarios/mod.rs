@@ -25,6 +25,12 @@ mod traffic;
 
 use crate::scenario::Scenario;
 
+/// The words that run a program of tests. Of the whole workspace, as the gate does: for another choice of packages all is compiled again. A backtrace
+/// through an async runtime is longer than what is shown of an answer, whose end is what counts.
+const fn test_program(name: &str) -> [&str; 11] {
+    ["env", "RUST_BACKTRACE=0", "cargo", "test", "--locked", "--offline", "--workspace", "--test", name, "--", "--nocapture"]
+}
+
 /// Every scenario, in the order of the lists.
 pub fn all() -> Vec<&'static Scenario> {
     let others = [

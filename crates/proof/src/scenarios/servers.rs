@@ -3,6 +3,8 @@
 use crate::scenario::Scenario;
 use crate::stage::{Done, Stage};
 
+use super::test_program;
+
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
     "the key of encryption at rest is replaced on three API servers that all read and write meanwhile",
     &["F09", "R4", "a key of encryption at rest goes only when", "the manifest of a program of the control plane"],
@@ -11,8 +13,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario::own(
 )];
 
 const NAMESPACES: [&str; 7] = ["--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
-const TEST: [&str; 10] =
-    ["cargo", "test", "--locked", "--offline", "-p", "kubestead-provision", "--test", "encryption_servers", "--", "--nocapture"];
 
 fn servers(s: &Stage) -> Done {
     let bundle = s.kubestead(&["lab", "build"]).run().answer()?;
@@ -20,7 +20,7 @@ fn servers(s: &Stage) -> Done {
     s.write("three-servers-one.sh", include_str!("../scripts/three-servers-one.sh"))?;
     let [script, one, folder, top] = [s.word("three-servers.sh"), s.word("three-servers-one.sh"), s.word("servers"), s.repository_word("")];
     let begin = ["env", "-C", &top, "bash", &script, &bundle, &one, &folder];
-    let words = [&NAMESPACES[..], &begin[..], &TEST[..]].concat();
+    let words = [&NAMESPACES[..], &begin[..], &test_program("encryption_servers")].concat();
     let ran = s.program("unshare", &words).setting("KMS_PLUGIN", s.kms_plugin()?).run();
     s.claim("its test passes", ran.ok());
     // One that was given no servers passes too.

@@ -115,6 +115,16 @@ token_lives() {
 }
 # by_token PATH: what the API server answers whoever has the token on standard input, with its status.
 by_token() { curl -s -w '\n%{http_code}\n' --cacert /etc/kubernetes/pki/ca.crt --resolve kubernetes:6443:127.0.0.1 -H @<(printf 'Authorization: Bearer %s' "$(cat)") "https://kubernetes:6443$1"; }
+# forwarded NAMESPACE OBJECT PORT: the page that comes from there through kubectl port-forward.
+forwarded() {
+  local line pid out status=0
+  coproc { exec "${kube[@]}" -n "$1" port-forward "$2" ":$3"; }
+  pid=$COPROC_PID out=${COPROC[0]}
+  IFS= read -r -t 60 line <&"$out" || status=$?
+  [[ $line =~ 127\.0\.0\.1:([0-9]+) ]] && curl -s "http://127.0.0.1:${BASH_REMATCH[1]}/" || status=$?
+  kill "$pid"; wait "$pid" || true
+  return "$status"
+}
 
 fetch() { ssh -F "$ssh_config" -o ConnectTimeout=5 "$server" "$@" < /dev/null; }
 share_is_whole() { [ "$(fetch get "$1" | wc -c)" = 64 ]; }

@@ -10,13 +10,13 @@ use crate::stage::{Claim, Done, Stage, all, is};
 use super::{NODES, kubectl};
 
 pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "metrics of each node come over certificates that only a node's own names get, a stand-in for the dashboard is reached by a user's token alone, and both leave \
+    name: "metrics of each node come over certificates that only a node's own names get and scale a workload, a stand-in for the dashboard is reached by a user's token alone, and both leave \
            nothing when they leave the file",
     shows: &["F05", "F41", "R1", "R3", "no kubelet gets a certificate for other names"],
     fixture: Fixture::Cluster,
     leaves: Leaves::AsFound,
     limit: 1800,
-    takes: 400,
+    takes: 500,
     core: false,
     run: services,
 }];
@@ -24,6 +24,33 @@ pub(super) static SCENARIOS: &[Scenario] = &[Scenario {
 const SECTION: &str = "services: {metrics: {}, dashboard: {}}\n";
 const CONSENT: [&str; 4] = ["--yes", "cluster/namespace.metrics-server/delete", "--yes", "cluster/namespace.headlamp/delete"];
 const ADDRESSES: [&str; 3] = ["10.77.0.11", "10.77.0.21", "10.77.0.22"];
+
+/// A workload that uses all that it may, and what scales it by that.
+const BURNER: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: burner, namespace: apps}
+spec:
+  selector: {matchLabels: {app: burner}}
+  template:
+    metadata: {labels: {app: burner}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: burner
+        image: localhost/kubestead/toolbox:1
+        imagePullPolicy: Never
+        command: [/bin/busybox, sh, -c, 'while :; do :; done']
+        resources: {requests: {cpu: 20m, memory: 16Mi}, limits: {cpu: 100m, memory: 32Mi}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: burner, namespace: apps}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: burner}
+  minReplicas: 1
+  maxReplicas: 3
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+";
 
 /// The nodes that use of processors and memory is told of.
 fn measured(s: &Stage) -> Claim {
@@ -68,6 +95,7 @@ fn services(s: &Stage) -> Done {
     s.claim("up", s.kubestead(&["up"]).run().ok());
     s.claim("the plan is empty", s.plan(&[]).status(0));
     s.claim("each node's use is told", s.eventually(120, || measured(s)));
+    scaled(s)?;
     s.claim("each kubelet is known by a certificate of the cluster", known(s));
     let status = s.kubestead(&["status"]).run();
     s.claim("status has a line for each", status.says("metrics:").and(status.says("dashboard:")));
@@ -102,6 +130,21 @@ fn services(s: &Stage) -> Done {
     Ok(())
 }
 
+/// What uses more than half of what it asked for gets more pods.
+fn scaled(s: &Stage) -> Done {
+    let of = |kind: &str, field: &str| kubectl(s, &["-n", "apps", "get", kind, "burner", "-o", &format!("jsonpath={{{field}}}")]).run();
+    kubectl(s, &["apply", "-f", "-"]).input(BURNER).run().ok()?;
+    s.claim(
+        "a workload that uses all that it may is scaled from one pod to three",
+        s.eventually(400, || of("deployment", ".status.readyReplicas").is("3")),
+    );
+    let used = of("hpa", ".status.currentMetrics[0].resource.current.averageUtilization").answer()?;
+    s.claim("by what metrics tell of it", is(used.parse().is_ok_and(|percent: u32| percent > 50), || used.clone()));
+    kubectl(s, &["-n", "apps", "delete", "hpa,deployment", "burner"]).run().ok()?;
+    let pods = || kubectl(s, &["-n", "apps", "get", "pods", "-l", "app=burner", "-o", "name"]).run();
+    s.eventually(60, || pods().is(""))
+}
+
 /// What a user sees of it, with a token that he asks for himself.
 fn dashboard(s: &Stage) -> Done {
     let page = "/api/v1/namespaces/headlamp/services/http:headlamp:80/proxy/";
@@ -111,6 +154,10 @@ fn dashboard(s: &Stage) -> Done {
     s.claim("a user's token lives for three hours", s.at("cp1", &["token_lives"]).input(token.as_str()).run().is("10800"));
     let found = by_token(&token, page);
     s.claim("with it the dashboard's page comes", found.says("Headlamp").and(found.says("200")));
+    s.claim(
+        "it comes through a forwarded port too",
+        s.at("cp1", &["forwarded", "headlamp", "service/headlamp", "80"]).run().says("Headlamp"),
+    );
     s.claim("and Secrets of kube-system do not", by_token(&token, "/api/v1/namespaces/kube-system/secrets").says("403"));
     s.claim("a token that is none gets nothing", by_token("x.y.z", page).says("401"));
     let tokens = kubectl(s, &["get", "secrets", "-n", "headlamp", "-o", "name"]).run();
