@@ -35,7 +35,7 @@ def run(*command):
     return time.monotonic() - begin, used.ru_maxrss / 1024
 def median(values):
     return sorted(values)[len(values) // 2]
-def pair(ours, theirs, times=21):
+def pair(ours, theirs, times=201):
     # By turns, so that both meet the same machine.
     both = [(run(*ours), run(*theirs)) for _ in range(times)]
     return median([o[0] for o, _ in both]), median([t[0] for _, t in both]), max(o[1] for o, _ in both), max(t[1] for _, t in both)

@@ -6,7 +6,15 @@
 mod class;
 mod parse;
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use regex::{Regex, RegexBuilder};
+
+/// Patterns that were compiled: the documents of a repository have the same few, and compiling one is a good part of reading a small document.
+/// No more than `MOST` are kept, whatever documents say.
+static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+const MOST: usize = 64;
 
 /// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,11 +31,21 @@ pub struct Pattern {
 impl Pattern {
     /// Reads one.
     pub fn new(text: &str) -> Result<Self, BadPattern> {
+        let kept = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().get(text).cloned();
+        let regex = known.map_or_else(|| Self::compiled(text), Ok)?;
+        let mut kept = kept();
+        if kept.len() < MOST && !kept.contains_key(text) {
+            kept.insert(text.to_owned(), regex.clone());
+        }
+        Ok(Self { text: text.to_owned(), regex })
+    }
+
+    fn compiled(text: &str) -> Result<Regex, BadPattern> {
         let written = parse::translate(text).map_err(BadPattern)?;
         // As deep as the reader above lets groups be, and a margin for those that it adds.
         let regex = RegexBuilder::new(&written).nest_limit(8 * parse::DEEPEST).build();
-        let refuse = |_| BadPattern("it is larger, once its repetitions are written out, than is supported here".to_owned());
-        regex.map(|regex| Self { text: text.to_owned(), regex }).map_err(refuse)
+        regex.map_err(|_| BadPattern("it is larger, once its repetitions are written out, than is supported here".to_owned()))
     }
 
     /// As it was written.
@@ -73,6 +91,17 @@ mod tests {
         ] {
             assert_eq!(Pattern::new(pattern).unwrap().is_match(text), expected, "{pattern} {text:?}");
         }
+    }
+
+    #[test]
+    fn many_patterns_are_each_themselves_and_few_are_kept() {
+        for _ in 0..2 {
+            for n in 0..MOST + 10 {
+                let pattern = Pattern::new(&format!("^key{n}$")).unwrap();
+                assert!(pattern.is_match(&format!("key{n}")) && !pattern.is_match(&format!("key{}", n + 1)));
+            }
+        }
+        assert!(COMPILED.lock().unwrap().len() <= MOST);
     }
 
     #[test]
