@@ -26,31 +26,7 @@ const CONSENT: [&str; 4] = ["--yes", "cluster/namespace.metrics-server/delete", 
 const ADDRESSES: [&str; 3] = ["10.77.0.11", "10.77.0.21", "10.77.0.22"];
 
 /// A workload that uses all that it may, and what scales it by that.
-const BURNER: &str = "apiVersion: apps/v1
-kind: Deployment
-metadata: {name: burner, namespace: apps}
-spec:
-  selector: {matchLabels: {app: burner}}
-  template:
-    metadata: {labels: {app: burner}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: burner
-        image: localhost/kubestead/toolbox:1
-        imagePullPolicy: Never
-        command: [/bin/busybox, sh, -c, 'while :; do :; done']
-        resources: {requests: {cpu: 20m, memory: 16Mi}, limits: {cpu: 100m, memory: 32Mi}}
----
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {name: burner, namespace: apps}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: burner}
-  minReplicas: 1
-  maxReplicas: 3
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
-";
+const BURNER: &str = include_str!("../../scripts/metrics/burner.yaml");
 
 /// The nodes that use of processors and memory is told of.
 fn measured(s: &Stage) -> Claim {
